@@ -1,0 +1,99 @@
+# Brightline. `make demo` shows the main job; `make test` runs every check. PYTHON= chooses the interpreter (3.11 to 3.13).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TOOLS := .tools/bin
+OPA := $(TOOLS)/opa
+OPA_VERSION := 1.21.3
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2] if sys.version_info >= (3, 11) else "")' 2>/dev/null)
+JSON ?=
+export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types contracts protos protos-check rego starter starter-check unit bench faults audit requirements clean setup python
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/.run ## set up, and show the main job end to end
+	@$(BIN)/python -m gateway.demo
+
+test: $(VENV)/.dev lint types contracts protos-check rego starter-check unit ## set up, and run every check and test
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+protos: $(VENV)/.dev ## regenerate what is generated from proto/
+	$(BIN)/python tools/protos.py
+
+protos-check: $(VENV)/.dev
+	$(BIN)/python tools/protos.py --check
+	$(BIN)/buf format --diff --exit-code proto
+	$(BIN)/python tools/protos.py --image $(VENV)/image.binpb
+	$(BIN)/buf lint $(VENV)/image.binpb --path brightline --config proto/buf.yaml
+	$(BIN)/buf breaking $(VENV)/image.binpb --against proto/released.binpb --path brightline --config proto/buf.yaml
+
+rego: $(VENV)/.dev $(OPA) ## format, type, test and lint the policy
+	$(BIN)/python tools/rego.py gate
+
+starter: $(VENV)/.dev $(OPA) ## rebuild the starter release that travels with the package
+	$(BIN)/python tools/rego.py build
+
+starter-check: $(VENV)/.dev $(OPA)
+	$(BIN)/python tools/rego.py build --check
+
+unit: $(VENV)/.dev $(OPA)
+	$(BIN)/pytest
+
+bench: $(VENV)/.dev ## measure, each figure beside the direct call (JSON=path also writes the figures)
+	$(BIN)/python benchmarks/run.py $(if $(JSON),--json $(JSON))
+
+RUNS ?= 200
+faults: $(VENV)/.dev ## kill -9 at each point of the path (RUNS=200)
+	$(BIN)/python tests/faults/sweep.py --runs $(RUNS) $(if $(JSON),--json $(JSON))
+
+audit: $(VENV)/.dev ## known vulnerabilities of what is pinned
+	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/run.txt
+
+requirements: $(VENV)/.dev ## pin again, with hashes
+	for set in run build dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command 'make requirements' --upgrade requirements/$$set.in -o requirements/$$set.txt; \
+	done
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) .tools .demo build *.egg-info clients/python/*.egg-info
+
+setup: $(VENV)/.dev $(OPA) ## set up for development
+
+python:
+	@test -n "$(PYTHON_VERSION)" || { echo "error: $(PYTHON) is missing or older than Python 3.11; choose one: make PYTHON=python3.12 ..." >&2; exit 1; }
+
+$(VENV)/.python-$(PYTHON_VERSION): | python
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.run: $(VENV)/.python-$(PYTHON_VERSION) requirements/run.txt requirements/build.txt pyproject.toml clients/python/pyproject.toml
+	$(PIP) install --require-hashes -r requirements/build.txt
+	$(PIP) install --require-hashes -r requirements/run.txt
+	$(PIP) install --no-deps --no-build-isolation --editable . --editable clients/python
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	touch $@
+
+# The opa on PATH when it is new enough, else the pinned version by Go, else how to get it.
+$(OPA):
+	@mkdir -p $(TOOLS)
+	@$(PYTHON) tools/opa.py $(OPA_VERSION) $@

@@ -1,0 +1,1 @@
+"""Generated from proto/brightline/v1 by tools/protos.py."""

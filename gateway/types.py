@@ -1,0 +1,343 @@
+"""The values that flow along the path. Ground floor. Wire types stop at the shell; these are what steps see."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntEnum, StrEnum
+from typing import Final, TypeAlias
+
+from gateway.canonical import Json, canonical
+from gateway.errors import GatewayError, Reason, Rule
+
+
+def new_decision_id(now_us: int) -> str:
+    """A sortable, unguessable identifier: 12 hexadecimal digits of milliseconds, 20 random ones."""
+    return f"{now_us // 1000:012x}{secrets.token_hex(10)}"
+
+
+# --- who asks ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the caller presented, unverified. certificates: PEM as the TLS layer gave them; address: peer address."""
+
+    certificates: tuple[bytes, ...]
+    authorizations: tuple[str, ...]
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks, proved. certificate_sha256 is 64 hexadecimal digits; certificate_name the URI SAN or fingerprint."""
+
+    tenant: str
+    subject: str
+    client_id: str
+    roles: tuple[str, ...]
+    issuer: str
+    token_id: str
+    key_id: str
+    certificate_name: str
+    certificate_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as the shell received it. method: full gRPC name. received_us: microseconds since 1970 UTC."""
+
+    decision_id: str
+    method: str
+    credentials: Credentials
+    received_us: int
+
+
+# --- what is asked ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text document. marking: its banner line, empty for the marking of the request."""
+
+    name: str
+    text: str
+    marking: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """The model asks for a tool to be run. input: JSON text of the arguments (an object)."""
+
+    id: str
+    name: str
+    input: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool answered."""
+
+    tool_use_id: str
+    text: str
+    is_error: bool
+
+
+Part: TypeAlias = Text | Document | ToolUse | ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. role: "user" or "assistant"."""
+
+    role: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool offered to the model. input_schema: JSON text; effector: lower-case name, "unspecified" if not stated."""
+
+    name: str
+    description: str
+    input_schema: str
+    effector: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is asked, validated. use: the declared use as JSON facts, the shape of input.request in rego/schemas."""
+
+    model: str
+    system: str
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...]
+    max_tokens: int
+    temperature_milli: int | None
+    use: Mapping[str, Json]
+
+    def texts(self) -> Iterator[str]:
+        """Every string that the model would see, so that no field goes unscanned."""
+        yield self.system
+        for tool in self.tools:
+            yield from (tool.name, tool.description, tool.input_schema)
+        for message in self.messages:
+            for part in message.parts:
+                yield from part_texts(part)
+
+
+def part_texts(part: Part) -> tuple[str, ...]:
+    """Every string of a part that a reader would see."""
+    match part:
+        case Text(text):
+            return (text,)
+        case Document(name, text, _):
+            return (name, text)
+        case ToolUse(_, name, arguments):
+            return (name, arguments)
+        case ToolResult(_, text, _):
+            return (text,)
+
+
+# --- what is known about it -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one detector says. score: thousandths, 0 to 1000; None means unavailable, which is never a zero."""
+
+    name: str
+    version: str
+    score: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant of the release. attributes: the facts that rules see as input.tenant."""
+
+    id: str
+    certificates: tuple[str, ...]
+    attributes: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model of the release. upstream: name of the adapter; upstream_model: its identifier there."""
+
+    id: str
+    description: str
+    upstream: str
+    upstream_model: str
+    attributes: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is in force, whole and immutable. digest: SHA-256 of its canonical manifest."""
+
+    digest: str
+    version: int
+    signers: tuple[str, ...]
+    revision: str
+    wasm: bytes
+    data: Mapping[str, Json]
+    tenants: Mapping[str, Tenant]
+    models: Mapping[str, Model]
+
+
+class Stage(StrEnum):
+    """Which content a decision is about."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+    TOOL_CALL = "tool_call"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The decision input of one stage. model: None when the release has no such model."""
+
+    input: Mapping[str, Json]
+    model: Model | None
+
+    def at(self, stage: Stage, readings: tuple[Reading, ...], request: Mapping[str, Json] | None = None) -> Facts:
+        """The same facts at another stage, with other readings and, for tool calls, other request facts."""
+        changed: dict[str, Json] = {"stage": str(stage), "signals": {r.name: r.score for r in readings}}
+        if request is not None:
+            changed["request"] = request
+        return replace(self, input={**self.input, **changed})
+
+
+# --- what is decided --------------------------------------------------------------------------------------------
+
+
+class Effect(IntEnum):
+    """What a decision does; a larger value is stricter."""
+
+    ALLOW = 1
+    REQUIRE_APPROVAL = 2
+    DENY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """Something that the policy adds to a permitted call. The parser of decisions refuses kinds it does not know.
+
+    max_tokens: limit. remove_tools: effectors. label, oversight_label, record_authority: text.
+    """
+
+    kind: str
+    text: str = ""
+    limit: int = 0
+    effectors: tuple[str, ...] = ()
+
+
+_PERMIT: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """A prompt that may be forwarded. Only Decision.permit makes one: sending undecided can't type-check."""
+
+    prompt: Prompt
+    model: Model
+    obligations: tuple[Obligation, ...]
+    _made_by_permit: object = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self._made_by_permit is not _PERMIT:
+            raise TypeError("only Decision.permit makes a Permitted")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the policy decided. rules: those that fired, strictest first."""
+
+    effect: Effect
+    rules: tuple[Rule, ...]
+    obligations: tuple[Obligation, ...]
+    grants: tuple[str, ...]
+
+    def permit(self, prompt: Prompt, facts: Facts) -> Permitted:
+        """The prompt with the obligations applied. Raises GatewayError unless the effect is allow."""
+        if self.effect is Effect.REQUIRE_APPROVAL:
+            raise GatewayError(
+                Reason.APPROVAL_REQUIRED, "a human approval is required before this use", rules=self.rules
+            )
+        if self.effect is not Effect.ALLOW:
+            raise GatewayError(Reason.POLICY_DENIED, "the policy does not permit this use", rules=self.rules)
+        if facts.model is None:
+            raise GatewayError(Reason.INTERNAL, "no model to forward to", detail="allowed without a model")
+        for obligation in self.obligations:
+            prompt = _apply(obligation, prompt)
+        return Permitted(prompt, facts.model, self.obligations, _PERMIT)
+
+
+def _apply(obligation: Obligation, prompt: Prompt) -> Prompt:
+    if obligation.kind == "max_tokens":
+        return replace(prompt, max_tokens=min(prompt.max_tokens, obligation.limit))
+    if obligation.kind == "remove_tools":
+        return replace(prompt, tools=tuple(t for t in prompt.tools if t.effector not in obligation.effectors))
+    return prompt
+
+
+# --- what comes back --------------------------------------------------------------------------------------------
+
+
+class Stop(StrEnum):
+    """Why the model stopped."""
+
+    END = "end"
+    MAX_TOKENS = "max_tokens"
+    TOOL_USE = "tool_use"
+    MODEL_REFUSAL = "model_refusal"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of an answer. model: what the service says answered; tokens as the service counts them."""
+
+    stop: Stop
+    model: str
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer."""
+
+    parts: tuple[Text | ToolUse, ...]
+    end: End
+
+
+Chunk: TypeAlias = Text | ToolUse | End
+"""A piece of a streamed answer. Exactly one End, last; a stream that ends without one was cut off."""
+
+
+def content_bytes(prompt: Prompt) -> bytes:
+    """The canonical bytes of everything that is forwarded, for commitments and for comparing judged with sent."""
+    return canonical(
+        {
+            "model": prompt.model,
+            "system": prompt.system,
+            "max_tokens": prompt.max_tokens,
+            "temperature_milli": prompt.temperature_milli,
+            "tools": [[t.name, t.description, t.input_schema] for t in prompt.tools],
+            "messages": [[m.role, *([type(p).__name__, *part_texts(p)] for p in m.parts)] for m in prompt.messages],
+        }
+    )
+
+
+def system_clock() -> int:
+    """Microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
