@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
@@ -47,12 +46,16 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call as the shell received it. method: full gRPC name. received_us: microseconds since 1970 UTC."""
+    """One call as the shell received it. method: full gRPC name. Times: microseconds since 1970 UTC.
+
+    deadline_us: None when the caller set no deadline.
+    """
 
     decision_id: str
     method: str
     credentials: Credentials
     received_us: int
+    deadline_us: int | None = None
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------
@@ -336,8 +339,3 @@ def content_bytes(prompt: Prompt) -> bytes:
             "messages": [[m.role, *([type(p).__name__, *part_texts(p)] for p in m.parts)] for m in prompt.messages],
         }
     )
-
-
-def system_clock() -> int:
-    """Microseconds since 1970 UTC."""
-    return time.time_ns() // 1000

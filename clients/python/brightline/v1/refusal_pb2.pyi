@@ -71,7 +71,7 @@ REASON_INTERNAL: Reason
 REASON_CLOCK_UNTRUSTED: Reason
 
 class Refusal(_message.Message):
-    __slots__ = ("reason", "decision_id", "rules", "release", "appeal", "field", "retry_safe")
+    __slots__ = ("reason", "decision_id", "rules", "release", "appeal", "field", "retry_safe", "rules_omitted")
     REASON_FIELD_NUMBER: _ClassVar[int]
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +79,7 @@ class Refusal(_message.Message):
     APPEAL_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
     RETRY_SAFE_FIELD_NUMBER: _ClassVar[int]
+    RULES_OMITTED_FIELD_NUMBER: _ClassVar[int]
     reason: Reason
     decision_id: str
     rules: _containers.RepeatedCompositeFieldContainer[Rule]
@@ -86,7 +87,8 @@ class Refusal(_message.Message):
     appeal: str
     field: str
     retry_safe: bool
-    def __init__(self, reason: _Optional[_Union[Reason, str]] = ..., decision_id: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., release: _Optional[str] = ..., appeal: _Optional[str] = ..., field: _Optional[str] = ..., retry_safe: _Optional[bool] = ...) -> None: ...
+    rules_omitted: int
+    def __init__(self, reason: _Optional[_Union[Reason, str]] = ..., decision_id: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., release: _Optional[str] = ..., appeal: _Optional[str] = ..., field: _Optional[str] = ..., retry_safe: _Optional[bool] = ..., rules_omitted: _Optional[int] = ...) -> None: ...
 
 class Rule(_message.Message):
     __slots__ = ("id", "title", "sources", "remedy", "effect")

@@ -1,0 +1,83 @@
+"""Reads a request by the contract, strictly. Part of the shell.
+
+1 size  2 well-formed  3 no field that this gateway does not know  4 the contract's own rules. A field that is not
+understood is a field that nobody judged, hence 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import protovalidate
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+from protovalidate import Violation
+
+from gateway.errors import GatewayError, Reason
+
+RULES = Path(__file__).parent / "assets" / "rules.binpb"
+
+M = TypeVar("M", bound=Message)
+
+
+def parse(data: bytes, kind: type[M], limit: int) -> M:
+    """The message in `data`. Raises GatewayError that names the first field at fault, as a path, and its rule."""
+    if len(data) > limit:  # 1
+        raise GatewayError(Reason.REQUEST_TOO_LARGE, f"the request has {len(data)} bytes; at most {limit} are accepted")
+    try:
+        message = kind.FromString(data)  # 2
+    except DecodeError as error:
+        raise GatewayError(
+            Reason.INVALID_REQUEST, "the message is not valid protobuf of this method", detail=str(error)
+        ) from None
+    _refuse_unknown_fields(message, "")  # 3
+    violations = protovalidate.collect_violations(
+        _with_rules(kind.DESCRIPTOR.full_name).FromString(data), fail_fast=True
+    )  # 4
+    if violations:
+        path = _path(violations[0])
+        raise GatewayError(Reason.INVALID_REQUEST, f"{path or 'request'}: {violations[0].proto.message}", field=path)
+    return message
+
+
+@cache
+def _pool() -> descriptor_pool.DescriptorPool:
+    pool = descriptor_pool.DescriptorPool()
+    for file in descriptor_pb2.FileDescriptorSet.FromString(RULES.read_bytes()).file:
+        pool.Add(file)
+    return pool
+
+
+@cache
+def _with_rules(name: str) -> type[Message]:
+    """The same message type with its validation rules: tools/protos.py says why there are two."""
+    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(name))
+
+
+def _refuse_unknown_fields(message: Message, path: str) -> None:
+    unknown = UnknownFieldSet(message)
+    if len(unknown):
+        number = f"{path}.{unknown[0].field_number}".lstrip(".")
+        raise GatewayError(Reason.INVALID_REQUEST, f"{number}: this gateway knows no such field", field=number)
+    for field, value in message.ListFields():
+        if field.message_type is None or field.message_type.full_name.startswith("google.protobuf."):
+            continue
+        here = f"{path}.{field.name}".lstrip(".")
+        if field.is_repeated:
+            for index, item in enumerate(value):
+                _refuse_unknown_fields(item, f"{here}[{index}]")
+        else:
+            _refuse_unknown_fields(value, here)
+
+
+def _path(violation: Violation) -> str:
+    elements: Sequence[object] = violation.proto.field.elements if violation.proto.field else ()
+    text = ""
+    for element in elements:
+        subscript = element.subscript  # type: ignore[attr-defined]  # oneofs have no stub
+        text += f".{element.field_name}" + (f"[{subscript.value}]" if subscript else "")  # type: ignore[attr-defined]
+    return text.lstrip(".")

@@ -1,0 +1,161 @@
+"""Wire messages to values and back. Part of the shell: nothing below sees a wire type."""
+
+from __future__ import annotations
+
+import json
+
+from brightline.v1 import inference_pb2, message_pb2, refusal_pb2, use_context_pb2
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from gateway import types
+from gateway.canonical import Json
+from gateway.errors import GatewayError, Reason, Rule
+
+
+def prompt(message: inference_pb2.Prompt) -> types.Prompt:
+    """The prompt as a value. Raises GatewayError(PART_UNREADABLE) for a part of another medium."""
+    return types.Prompt(
+        model=message.model,
+        system=message.system,
+        messages=tuple(_message(m, f"prompt.messages[{i}]") for i, m in enumerate(message.messages)),
+        tools=tuple(_tool(t, f"prompt.tools[{i}]") for i, t in enumerate(message.tools)),
+        max_tokens=message.max_tokens,
+        temperature_milli=message.temperature_milli if message.HasField("temperature_milli") else None,
+        use=_use(message.use),
+    )
+
+
+def part(value: types.Text | types.ToolUse) -> message_pb2.Part:
+    """An answer's part on the wire."""
+    if isinstance(value, types.Text):
+        return message_pb2.Part(text=value.text)
+    return message_pb2.Part(tool_use=tool_use(value))
+
+
+def tool_use(value: types.ToolUse) -> message_pb2.ToolUse:
+    """A tool call on the wire."""
+    message = message_pb2.ToolUse(id=value.id, name=value.name)
+    json_format.Parse(value.input, message.input)
+    return message
+
+
+def rule(value: Rule) -> refusal_pb2.Rule:
+    """A rule on the wire."""
+    sources = [refusal_pb2.Source(title=s.title, read=s.read) for s in value.sources]
+    fields = {"class": value.cls}  # a keyword of Python
+    return refusal_pb2.Rule(
+        id=value.id, title=value.title, remedy=value.remedy, effect=value.effect, sources=sources, **fields
+    )
+
+
+def obligation(value: types.Obligation) -> inference_pb2.Obligation:
+    """An obligation on the wire: limits and labels concern the caller, the recorded authority is its own."""
+    return inference_pb2.Obligation(kind=value.kind, value=str(value.limit) if value.limit else value.text)
+
+
+def usage(end: types.End) -> inference_pb2.Usage:
+    """Token counts on the wire."""
+    return inference_pb2.Usage(input_tokens=end.input_tokens, output_tokens=end.output_tokens)
+
+
+def stop_reason(end: types.End) -> inference_pb2.StopReason:
+    """Why the model stopped, on the wire."""
+    return inference_pb2.StopReason.Value(f"STOP_REASON_{end.stop.name}")  # type: ignore[return-value]  # untyped
+
+
+def _message(message: message_pb2.Message, path: str) -> types.Message:
+    role = "user" if message.role == message_pb2.ROLE_USER else "assistant"
+    return types.Message(role, tuple(_part(p, role, f"{path}.parts[{i}]") for i, p in enumerate(message.parts)))
+
+
+def _part(message: message_pb2.Part, role: str, path: str) -> types.Part:
+    kind = message.WhichOneof("content")
+    if (kind == "tool_use" and role != "assistant") or (kind == "tool_result" and role != "user"):
+        wanted = "assistant" if kind == "tool_use" else "user"
+        raise GatewayError(Reason.INVALID_REQUEST, f"{path}: only in messages of role {wanted}", field=path)
+    match kind:
+        case "text":
+            return types.Text(message.text)
+        case "document":
+            document = message.document
+            return types.Document(document.name, document.text, document.marking)
+        case "tool_use":
+            use = message.tool_use
+            return types.ToolUse(use.id, use.name, _json(use.input, path))
+        case "tool_result":
+            result = message.tool_result
+            return types.ToolResult(result.tool_use_id, result.text, result.is_error)
+        case _:
+            raise GatewayError(
+                Reason.PART_UNREADABLE,
+                f"{path}: no detector reads this kind of content; send text or a text document",
+                field=path,
+            )
+
+
+def _tool(message: message_pb2.Tool, path: str) -> types.Tool:
+    effector = _word(message_pb2.Effector, message.effector)
+    return types.Tool(message.name, message.description, _json(message.input_schema, path), effector)
+
+
+def _json(struct: Message, path: str) -> str:
+    """A Struct as compact JSON text with sorted keys. Numbers of a Struct are floats: whole ones become integers."""
+    try:
+        value = _whole(json_format.MessageToDict(struct))
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (ValueError, RecursionError, json_format.SerializeToJsonError) as error:
+        raise GatewayError(
+            Reason.INVALID_REQUEST, f"{path}: is not JSON that a model could read", field=path, detail=str(error)
+        ) from None
+
+
+def _whole(value: object) -> object:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {k: _whole(v) for k, v in value.items()}
+        case list():
+            return [_whole(v) for v in value]
+    return value
+
+
+def _use(use: use_context_pb2.UseContext) -> dict[str, Json]:
+    authority, us_person, volume = use.authority, use.us_person, use.volume
+    return {
+        "purpose": use.purpose,
+        "authority": {
+            "kind": authority.kind,
+            "citation": authority.citation,
+            "id": authority.id,
+            "not_before": authority.not_before_ms,
+            "expires": authority.expires_ms,
+        }
+        if use.HasField("authority")
+        else None,
+        "marking": use.marking,
+        "autonomy": _word(use_context_pb2.Autonomy, use.autonomy),
+        "us_person": {
+            "involved": _word(use_context_pb2.Involvement, us_person.involved),
+            "basis": us_person.basis,
+            "process_id": us_person.process_id,
+        },
+        "geo": list(use.geo),
+        "volume": {
+            "persons": volume.persons if volume.HasField("persons") else None,
+            "records": volume.records if volume.HasField("records") else None,
+        },
+        "data_origin": _word(use_context_pb2.DataOrigin, use.data_origin),
+        "channel": _word(use_context_pb2.Channel, use.channel),
+        "approval_id": use.approval_id,
+        "conversation_id": use.conversation_id,
+        "idempotency_key": use.idempotency_key,
+    }
+
+
+def _word(enum: object, value: int) -> str:
+    """The name of an enum value, lower case, without the prefix that its zero value shows."""
+    names = enum.DESCRIPTOR.values_by_number  # type: ignore[attr-defined]  # enum wrappers are untyped
+    prefix = str(names[0].name).removesuffix("UNSPECIFIED")
+    return str(names[value].name).removeprefix(prefix).lower()
