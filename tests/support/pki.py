@@ -1,0 +1,163 @@
+"""Certificates and revocation lists for tests, the defective ones named after their defect.
+
+authority = Authority()                       # a CA of its own
+good = authority.client("spiffe://agency.example/app")
+bad = authority.client_with_two_uris()        # .certificate and .key are PEM
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+from gateway.clock import system_us
+from gateway.identity.issue import Pair, create_ca, issue_certificate
+
+SPIFFE_ID = "spiffe://agency.example/app"
+OTHER_SPIFFE_ID = "spiffe://other.example/app"
+HOURS = 3_600_000_000
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certificate authority made for one test. now_us: the time its certificates are built around."""
+
+    now_us: int = field(default_factory=system_us)
+    name: str = "test authority"
+    ca: Pair = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ca", create_ca(self.name, now_us=self.now_us))
+
+    def client(self, spiffe_id: str | None = SPIFFE_ID) -> Pair:
+        return issue_certificate(self.ca, usage="client", spiffe_id=spiffe_id, now_us=self.now_us)
+
+    def server(self, hosts: Sequence[str] = ("localhost", "127.0.0.1")) -> Pair:
+        return issue_certificate(self.ca, usage="server", hosts=hosts, now_us=self.now_us)
+
+    def expired_client(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID)], begin_us=self.now_us - 48 * HOURS, end_us=self.now_us - HOURS)
+
+    def not_yet_valid_client(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID)], begin_us=self.now_us + HOURS, end_us=self.now_us + 48 * HOURS)
+
+    def client_for_servers_only(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID)], usages=[ExtendedKeyUsageOID.SERVER_AUTH])
+
+    def client_for_any_usage(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID)], usages=[ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])
+
+    def client_without_usage(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID)], usages=None)
+
+    def client_that_is_a_ca(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID)], is_ca=True)
+
+    def client_that_signs_certificates(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID)], key_cert_sign=True)
+
+    def client_with_two_uris(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID), uri(OTHER_SPIFFE_ID)])
+
+    def client_with_the_same_uri_twice(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID), uri(SPIFFE_ID)])
+
+    def client_with_nul_in_uri(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID + "\0.evil.example")])
+
+    def client_with_uri(self, text: str) -> Pair:
+        return self.certificate([uri(text)])
+
+    def client_without_names(self) -> Pair:
+        return self.certificate([])
+
+    def crl(
+        self,
+        *revoked: bytes,
+        issued_us: int | None = None,
+        next_update_us: int | None = None,
+        extension: x509.ExtensionType | None = None,
+    ) -> bytes:
+        """A PEM revocation list of this CA that names the PEM certificates given."""
+        issued = self.now_us - HOURS if issued_us is None else issued_us
+        expires = self.now_us + 24 * HOURS if next_update_us is None else next_update_us
+        builder = x509.CertificateRevocationListBuilder()
+        builder = builder.issuer_name(x509.load_pem_x509_certificate(self.ca.certificate).subject)
+        builder = builder.last_update(_time(issued)).next_update(_time(expires))
+        if extension is not None:
+            builder = builder.add_extension(extension, critical=True)
+        for pem in revoked:
+            serial = x509.load_pem_x509_certificate(pem).serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(_time(issued)).build()
+            builder = builder.add_revoked_certificate(entry)
+        return builder.sign(self._key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    def certificate(
+        self,
+        names: Sequence[x509.GeneralName],
+        *,
+        begin_us: int | None = None,
+        end_us: int | None = None,
+        usages: Sequence[ObjectIdentifier] | None = (ExtendedKeyUsageOID.CLIENT_AUTH,),
+        is_ca: bool = False,
+        key_cert_sign: bool = False,
+    ) -> Pair:
+        """A leaf with any names, period and usages; a valid one as long as nothing but the names is given."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "client")]))
+            .issuer_name(x509.load_pem_x509_certificate(self.ca.certificate).subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(_time(self.now_us - HOURS if begin_us is None else begin_us))
+            .not_valid_after(_time(self.now_us + 24 * HOURS if end_us is None else end_us))
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key().public_key()), critical=False)
+            .add_extension(_key_usage(key_cert_sign=key_cert_sign), critical=True)
+        )
+        if usages is not None:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        certificate = builder.sign(self._key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        return Pair(
+            certificate,
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            ),
+        )
+
+    def _key(self) -> ec.EllipticCurvePrivateKey:
+        key = serialization.load_pem_private_key(self.ca.key, password=None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return key
+
+
+def uri(text: str) -> x509.UniformResourceIdentifier:
+    """A URI name for a SAN; NUL and nonsense included, if text has them."""
+    return x509.UniformResourceIdentifier(text)
+
+
+def _key_usage(*, key_cert_sign: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=key_cert_sign,
+        crl_sign=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _time(us: int) -> datetime:
+    return datetime.fromtimestamp(us // 1_000_000, UTC)
