@@ -37,6 +37,31 @@ def digest(value: Json) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
+def parse(text: bytes) -> Json:
+    """The value of JSON text that every reader understands alike: UTF-8, no key twice, no float, no NaN.
+
+    Raises NotCanonicalError.
+    """
+    try:
+        value: Json = json.loads(
+            text.decode("utf-8"), object_pairs_hook=_once, parse_float=_no_float, parse_constant=_no_float
+        )
+    except (ValueError, RecursionError) as error:
+        raise NotCanonicalError(f"not strict JSON: {error}") from error
+    return value
+
+
+def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise NotCanonicalError("a key appears twice in one object")
+    return value
+
+
+def _no_float(text: str) -> Json:
+    raise NotCanonicalError(f"not an integer: {text[:32]}")
+
+
 def _check(value: Json) -> None:
     if value is None or isinstance(value, str | bool):
         return

@@ -1,0 +1,21 @@
+"""The decision: facts in, a strictly checked Decision out, from one of two engines that run the same release.
+
+Undefined, unknown, late, broken or from another policy: each is POLICY_UNAVAILABLE, which refuses the call.
+"""
+
+from gateway.config import Policy
+from gateway.pdp.engine import Engine
+from gateway.pdp.opa import open_opa
+from gateway.pdp.wasm import open_wasm
+from gateway.types import Release
+
+__all__ = ["Engine", "open_engine"]
+
+
+async def open_engine(release: Release, config: Policy) -> Engine:
+    """The configured engine, ready to decide with `release`.
+
+    Raises StartError when the configuration or the module can't work. A server that does not answer yet is no such
+    case: every decision is refused until it does.
+    """
+    return await open_opa(release, config) if config.engine == "opa" else open_wasm(release, config)

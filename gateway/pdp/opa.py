@@ -1,0 +1,122 @@
+"""The engine beside the gateway: an Open Policy Agent server that serves the same release.
+
+The client library speaks OPA's data API; what it leaves open is decided here: nothing is sent twice, nothing is
+followed elsewhere, nothing is waited for past the deadline, and the answer is bounded and strictly JSON. Another
+policy on the server, pushed by whomever, answers with another revision, which refuses the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from opa_client.opa_async import AsyncOpaClient  # type: ignore[import-untyped]  # the package has no types
+
+from gateway.canonical import Json, NotCanonicalError
+from gateway.canonical import parse as parse_json
+from gateway.config import Policy
+from gateway.errors import StartError
+from gateway.pdp.decision import parse, unavailable
+from gateway.pdp.engine import MAX_DECISION_BYTES, PACKAGE, RULE, Engine, encode
+from gateway.types import Decision, Release
+
+
+async def open_opa(release: Release, config: Policy) -> Engine:
+    """A client of the server at policy.opa_url. Nothing is sent yet: a server that is down refuses calls, no start.
+
+    Raises StartError when the URL can't be used. https is verified against the system's authorities.
+    """
+    try:
+        url = urlsplit(config.opa_url)
+        host, port = url.hostname, url.port
+    except ValueError as error:
+        raise StartError(f"policy.opa_url: {error}; name it as http://127.0.0.1:8181") from error
+    if not host or url.username is not None or url.query or url.fragment:
+        raise StartError("policy.opa_url: takes scheme, host and port alone, as in http://127.0.0.1:8181")
+    client = _Client(
+        host=f"[{host}]" if ":" in host else host,
+        port=port or (443 if url.scheme == "https" else 80),
+        ssl=url.scheme == "https",
+        headers={"Accept-Encoding": "identity"},  # small and near: compressing costs more than it saves
+        retries=0,  # a decision that is late is a refusal; asking again would only make it later
+        timeout=config.deadline_ms / 1000,
+    )
+    await client.__aenter__()
+    return _Opa(release, config, client)
+
+
+class _Opa:
+    """One server, many connections, one question each."""
+
+    name = "opa"
+    version = f"opa-python-client {version('opa-python-client')}"
+
+    def __init__(self, release: Release, config: Policy, client: _Client) -> None:
+        self._revision = release.revision
+        self._deadline_ms = config.deadline_ms
+        self._client = client
+
+    async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - as policies call it
+        """See Engine."""
+        started_ns = time.monotonic_ns()
+        try:
+            async with asyncio.timeout(self._deadline_ms / 1000):
+                body: object = await self._client.query_rule(input, PACKAGE, RULE)
+        except TimeoutError as error:
+            raise unavailable("the server: no answer before the deadline") from error
+        except (aiohttp.ClientError, NotCanonicalError, OSError) as error:
+            raise unavailable(f"the server: {type(error).__name__}: {error}") from error
+        if time.monotonic_ns() - started_ns > self._deadline_ms * 1_000_000:
+            raise unavailable("the server: answered past the deadline")
+        match body:
+            case {"result": result, **rest} if not rest.keys() - {"decision_id"}:
+                return parse(result, self._revision)
+            case _:
+                raise unavailable("the server: not one result: undefined, or not OPA's answer")
+
+    async def close(self) -> None:
+        """See Engine."""
+        await self._client.close_connection()
+
+
+class _Client(AsyncOpaClient):  # type: ignore[misc]  # the package has no types
+    """The library's client on a session of our own: it takes no such settings from outside."""
+
+    async def _init_session(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=ssl.create_default_context() if self.ssl else False, limit=0),
+            headers=self.headers,
+            timeout=aiohttp.ClientTimeout(total=self.timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            json_serialize=lambda value: encode(value).decode(),
+            response_class=_Answer,
+        )
+
+    def _request(self, method: str, url: str, **kwargs: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        request: AbstractAsyncContextManager[aiohttp.ClientResponse] = super()._request(
+            method, url, allow_redirects=False, **kwargs
+        )
+        return request
+
+
+class _Answer(aiohttp.ClientResponse):
+    """An answer that is taken only as 200, bounded, and strict JSON."""
+
+    async def json(self, **_: object) -> Json:
+        """The body. Raises aiohttp.ClientError or NotCanonicalError."""
+        if self.status != 200 or self.content_type != "application/json":
+            raise aiohttp.ClientPayloadError(f"status {self.status}, {self.content_type}")
+        body = b""
+        while chunk := await self.content.read(MAX_DECISION_BYTES + 1 - len(body)):
+            body += chunk
+            if len(body) > MAX_DECISION_BYTES:
+                raise aiohttp.ClientPayloadError(f"more than {MAX_DECISION_BYTES} bytes")
+        return parse_json(body)

@@ -1,0 +1,163 @@
+"""The embedded engine: the module of the release, run in process, on the thread of the event loop.
+
+A module has no network, no files, no clock and no host function: it computes, within a memory cap and a deadline.
+It blocks the loop while it computes, which costs less than a hop to another thread, and the deadline bounds it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+
+import wasmtime
+from opapywasm import OpaInvalidPolicyError, OpaWasmError, PolicyConfig
+from opapywasm.abi import OpaAbiSpec
+from opapywasm.instance import OpaPolicyInstance
+from opapywasm.runtime import EpochTicker, WasmtimeRuntime, WasmtimeRuntimeFactory
+
+from gateway.canonical import Json, canonical
+from gateway.config import Policy
+from gateway.errors import StartError
+from gateway.pdp.decision import parse, unavailable
+from gateway.pdp.engine import MAX_DECISION_BYTES, MAX_INPUT_BYTES, PACKAGE, RULE, Engine, encode
+from gateway.types import Decision, Release
+
+ENTRYPOINT = f"{PACKAGE}/{RULE}"
+
+_PAGE = 64 << 10
+_TICK_MS = round(EpochTicker.tick_seconds * 1000)
+
+
+def open_wasm(release: Release, config: Policy) -> Engine:
+    """Compile the module of the release and load its data.
+
+    Raises StartError when it is no policy module, needs more than the memory cap, needs a host function, or does not
+    have the entrypoint.
+    """
+    try:
+        factory = _Factory(release.wasm, max_memory_pages=(config.memory_mib << 20) // _PAGE)
+        try:
+            return _Wasm(release, config, factory)
+        except BaseException:
+            factory.close()
+            raise
+    except OpaWasmError as error:
+        raise StartError(
+            f"policy.wasm: can't decide: {error}\n"
+            "build the release again with `opa build -t wasm`, or raise policy.memory_mib if it is memory that it lacks"
+        ) from error
+
+
+class _Wasm:
+    """One instance of the module, reused; replaced after a trap, which leaves its memory in an unknown state."""
+
+    name = "wasm"
+    version = f"opa-py-wasm {version('opa-py-wasm')}, wasmtime {version('wasmtime')}"
+
+    def __init__(self, release: Release, config: Policy, factory: _Factory) -> None:
+        self._revision = release.revision
+        self._data = canonical(release.data)
+        self._factory = factory
+        self._deadline_ns = config.deadline_ms * 1_000_000
+        self._limits = PolicyConfig(
+            # The library's clock ticks apart from our start, so the first tick may come at once: allow one more.
+            # It stops what runs on; the wall clock, read after each evaluation, refuses what came late.
+            eval_timeout_seconds=(config.deadline_ms + _TICK_MS) / 1000,
+            parse_raw_json_input=False,  # we encode the input ourselves, just before
+            max_input_bytes=MAX_INPUT_BYTES,
+            max_data_bytes=len(self._data),
+            max_result_bytes=MAX_DECISION_BYTES,
+            max_cstring_scan_bytes=MAX_DECISION_BYTES,
+        )
+        self._closed = False
+        self._instance = self._start()
+        try:
+            self._entrypoint = _entrypoint(self._instance)
+        except BaseException:
+            self._instance.close()
+            raise
+
+    async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - as policies call it
+        """See Engine."""
+        started_ns = time.monotonic_ns()
+        if self._closed:
+            raise unavailable("the engine is closed")
+        text = encode(input)
+        try:
+            if self._instance.poisoned:
+                self._instance.close()
+                self._instance = self._start()
+            results = self._instance.evaluate(text, self._entrypoint)
+        except OpaWasmError as error:
+            raise unavailable(f"evaluation: {error}") from error
+        if time.monotonic_ns() - started_ns > self._deadline_ns:
+            raise unavailable("evaluation: past the deadline")
+        match results:
+            case [{"result": result, **rest}] if not rest:
+                return parse(result, self._revision)
+            case _:
+                raise unavailable("not one result: undefined or several")
+
+    async def close(self) -> None:
+        """See Engine."""
+        self._closed = True
+        self._instance.close()
+        self._factory.close()
+
+    def _start(self) -> OpaPolicyInstance:
+        return OpaPolicyInstance(
+            self._factory, self._limits, OpaAbiSpec(), initial_data=self._data, epoch=self._factory.epoch
+        )
+
+
+def _entrypoint(instance: OpaPolicyInstance) -> int:
+    """The number of the one entrypoint, in a module that needs nothing from the host."""
+    needed, found = sorted(instance.builtins()), instance.entrypoints()
+    if needed:
+        raise StartError(
+            f"policy.wasm: needs host functions, and there are none: {', '.join(needed)}\n"
+            "rewrite the rules without them and build the release again"
+        )
+    if list(found) != [ENTRYPOINT]:
+        raise StartError(
+            f"policy.wasm: its entrypoints are {', '.join(sorted(found)) or 'none'}; "
+            f"build it with exactly one: opa build -t wasm -e {ENTRYPOINT}"
+        )
+    return found[ENTRYPOINT]
+
+
+class _Factory(WasmtimeRuntimeFactory):
+    """The library's factory, with runtimes of our own."""
+
+    def create_runtime(self, builtin_dispatch: object = None) -> WasmtimeRuntime:  # noqa: ARG002 - no host functions
+        """A fresh instance whose memory starts with what the module declares and never grows past the cap."""
+        declared = next(i.type for i in self.module.imports if isinstance(i.type, wasmtime.MemoryType)).limits
+        cap = self.max_memory_pages or 0
+        if declared.min > cap:
+            raise OpaInvalidPolicyError(f"it declares {declared.min} pages of 64 KiB, and the cap is {cap}")
+        return _Runtime(self.engine, self.module, wasmtime.Limits(declared.min, cap))
+
+
+class _Runtime(WasmtimeRuntime):
+    """The library's runtime, with the memory that the module declares.
+
+    The library starts every module with two pages and asks for more only when data overflows them. A module of about
+    200 rules declares more in its import, and WebAssembly never links a smaller memory than declared. What is
+    declared is enough to instantiate, so nothing needs to be tried twice either.
+    """
+
+    def __init__(self, engine: wasmtime.Engine, module: wasmtime.Module, pages: wasmtime.Limits) -> None:
+        self._builtin_dispatch = None
+        self._store = wasmtime.Store(engine)
+        try:
+            self.clear_epoch_deadline()  # a new store's deadline is already past; each evaluation sets its own
+            self._store.set_limits(memory_size=(pages.max or 0) * _PAGE, memories=1)
+            self._memory = wasmtime.Memory(self._store, wasmtime.MemoryType(pages))
+            linker = wasmtime.Linker(engine)
+            self._register_env_imports(linker, module)
+            self._instance = linker.instantiate(self._store, module)
+            self._exports = self._instance.exports(self._store)
+        except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
+            self.close()
+            raise OpaInvalidPolicyError(str(error)) from error

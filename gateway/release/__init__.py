@@ -1,0 +1,11 @@
+"""The release: what is in force, loaded whole or not at all.
+
+A release is a folder: manifest.json names every other file with its SHA-256; policy.wasm, data.json and rego/ are
+the policy; tenants.json and models.json say who may call and what may answer. Its digest, the digest of the canonical
+manifest, stands for all of it on every record.
+"""
+
+from gateway.release.create import create, starter
+from gateway.release.load import load
+
+__all__ = ["create", "load", "starter"]

@@ -1,0 +1,86 @@
+"""Writes a release folder: the starter policy of the package with a deployment's own tenants and models.
+
+Nobody has signed such a release, and its manifest says so: signers is empty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from gateway.canonical import Json, NotCanonicalError, canonical, parse
+from gateway.errors import StartError
+from gateway.release import documents
+from gateway.release.documents import DATA, MANIFEST, MODELS, TENANTS
+from gateway.release.load import load
+from gateway.types import Model, Tenant
+
+
+def starter() -> Path:
+    """The folder of the starter policy that travels with the package: policy.wasm, data.json, rego/."""
+    return Path(__file__).parent.parent / "assets" / "starter"
+
+
+def create(folder: Path, version: int, tenants: Sequence[Tenant], models: Sequence[Model]) -> str:
+    """Write a release with the starter policy to `folder`, which must not exist yet; returns its digest.
+
+    Raises StartError when it can't be written, or could not be loaded again.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise StartError(f"{folder}: is already there; a release is never edited in place, name another folder")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            _write(draft, version, tenants, models)
+            digest = load(draft, None).digest
+            draft.chmod(0o755)
+            # A crash before this line leaves a draft whose name starts with a dot; after it, the whole release.
+            draft.rename(folder)
+            _sync(folder.parent)
+            return digest
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise StartError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def _write(draft: Path, version: int, tenants: Sequence[Tenant], models: Sequence[Model]) -> None:
+    sources = starter()
+    files = {p.relative_to(sources).as_posix(): p.read_bytes() for p in sorted(sources.rglob("*")) if p.is_file()}
+    try:
+        files[TENANTS] = canonical({"tenants": [asdict(t) for t in tenants]})
+        files[MODELS] = canonical({"models": [asdict(m) for m in models]})
+        revision = documents.PolicyData.model_validate(parse(files[DATA])).release.revision
+    except NotCanonicalError as error:
+        raise StartError(f"a tenant or model of the release: {error}") from error
+    manifest: dict[str, Json] = {
+        "format": 1,
+        "version": version,
+        "signers": [],
+        "revision": revision,
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    files[MANIFEST] = canonical(manifest)
+    for name, content in files.items():
+        target = draft / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            file.write(content)
+            os.fsync(file.fileno())
+    for inner in (draft, *(p for p in draft.rglob("*") if p.is_dir())):
+        _sync(inner)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in the folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,122 @@
+"""The documents of a release, typed strictly: unknown keys, wrong types and values of another kind are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+MANIFEST: Final = "manifest.json"
+WASM: Final = "policy.wasm"
+DATA: Final = "data.json"
+TENANTS: Final = "tenants.json"
+MODELS: Final = "models.json"
+SOURCES: Final = "rego/"
+
+
+def _without_null(value: object) -> object:
+    """Rules compare attributes, and null sorts below every number: a fact that is not there is a key left out."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if item is None:
+            raise ValueError("null is no fact; leave the key out")
+        if isinstance(item, dict):
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+    return value
+
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+Revision = Annotated[str, Field(min_length=1, max_length=128)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+# The SPIFFE ID of a workload (SPIFFE-ID section 2), or the SHA-256 of a certificate in DER: one spelling of each.
+Certificate = Annotated[
+    str, Field(pattern=r"^(spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)+|sha256:[0-9a-f]{64})$", max_length=2048)
+]
+
+
+class Document(BaseModel):
+    """What every document has in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Manifest(Document):
+    """manifest.json. signers: who signed this release. files: relative path to SHA-256 of everything else."""
+
+    format: Literal[1]
+    version: int = Field(ge=1)
+    signers: list[Name]
+    revision: Revision
+    files: dict[str, Sha256]
+
+
+class Tenant(Document):
+    """A tenant, and the certificates that are its own."""
+
+    class Attributes(Document):
+        """The facts that every tenant has; more may stand beside them, and rules see them all as input.tenant."""
+
+        model_config = ConfigDict(extra="allow")
+
+        kind: Literal["civil", "dod", "intelligence", "law_enforcement"]
+        policy: str = Field(pattern=r"^([a-z][a-z0-9_]*)?$")
+        purposes: list[Name]
+        models: list[Id]
+        marking_ceiling: Name
+        exceptions: list[Name]
+
+    id: Id
+    certificates: list[Certificate] = Field(min_length=1)
+    attributes: Annotated[Attributes, BeforeValidator(_without_null)]
+
+
+class Tenants(Document):
+    """tenants.json."""
+
+    tenants: list[Tenant]
+
+
+class Model(Document):
+    """A model, and the upstream that serves it."""
+
+    class Attributes(Document):
+        """The facts that every model has; more may stand beside them, and rules see them all as input.model."""
+
+        model_config = ConfigDict(extra="allow")
+
+        marking_ceiling: Name
+
+    id: Id
+    description: str
+    upstream: Name
+    upstream_model: Name
+    attributes: Annotated[Attributes, BeforeValidator(_without_null)]
+
+
+class Models(Document):
+    """models.json."""
+
+    models: list[Model]
+
+
+class PolicyData(Document):
+    """data.json: what rules read as data. Beside the revision it is the policy's own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    class Release(Document):
+        """data.release: a digest over the sources and the data, so that a decision says which policy decided."""
+
+        revision: Revision
+
+    release: Release
+
+
+def plain(document: BaseModel) -> dict[str, Any]:
+    """The document as JSON values."""
+    return document.model_dump(mode="json")

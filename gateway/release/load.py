@@ -1,0 +1,168 @@
+"""Reads a release folder. Everything that is used was digested first, from the same bytes.
+
+1 read the manifest, strictly        2 compare its digest with the pinned one
+3 read every file, bounded; the folder holds exactly what the manifest names, no more and no less
+4 compare every digest               5 type every document
+6 the policy is there and says the revision that the manifest says
+7 no tenant or model twice; a certificate belongs to exactly one tenant
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from gateway.canonical import Json, NotCanonicalError, digest, parse
+from gateway.errors import StartError
+from gateway.release import documents
+from gateway.release.documents import DATA, MANIFEST, MODELS, SOURCES, TENANTS, WASM, plain
+from gateway.types import Model, Release, Tenant
+
+MAX_BYTES = 64 << 20
+"""The most that the files of a release hold together."""
+
+MAX_FILES = 10_000
+
+_WASM_MAGIC = b"\0asm"
+_AGAIN = "build or copy the release again; a release is never edited in place"
+
+_D = TypeVar("_D", bound=documents.Document)
+_T = TypeVar("_T", Tenant, Model)
+
+
+def load(path: Path, pinned: str | None) -> Release:
+    """The release in the folder `path`, whole. pinned: the digest it must have, 64 hexadecimal digits, or None.
+
+    Raises StartError that names the file, what is wrong and what to do.
+    """
+    if not path.is_dir():
+        raise StartError(f"{path}: is not a release folder; name one that `brightline init` or a release build wrote")
+    raw = _read(path / MANIFEST, MAX_BYTES)  # 1
+    value = _parse(path / MANIFEST, raw)
+    manifest = _typed(path / MANIFEST, value, documents.Manifest)
+    found = digest(value)
+    if pinned is not None and pinned != found:  # 2
+        raise StartError(
+            f"{path}: is release {found}, and {pinned} is pinned\n"
+            "put the pinned release there, or pin this one (release.digest) once you know who made it"
+        )
+    files = _files(path, manifest.files, MAX_BYTES - len(raw))  # 3, 4
+
+    def typed(name: str, kind: type[_D]) -> _D:  # 5
+        return _typed(path / name, _parse(path / name, files[name]), kind)
+
+    data = typed(DATA, documents.PolicyData)
+    tenants = [
+        Tenant(t.id, tuple(t.certificates), plain(t.attributes)) for t in typed(TENANTS, documents.Tenants).tenants
+    ]
+    models = [
+        Model(m.id, m.description, m.upstream, m.upstream_model, plain(m.attributes))
+        for m in typed(MODELS, documents.Models).models
+    ]
+    if not files[WASM].startswith(_WASM_MAGIC) or not any(name.startswith(SOURCES) for name in files):  # 6
+        raise StartError(f"{path}: the policy is empty: {WASM} is no module or {SOURCES} has no source; {_AGAIN}")
+    if data.release.revision != manifest.revision:
+        raise StartError(f"{path / DATA}: release.revision is not the revision in {MANIFEST}; {_AGAIN}")
+    _one_owner(path / TENANTS, tenants)  # 7
+    return Release(
+        digest=found,
+        version=manifest.version,
+        signers=tuple(manifest.signers),
+        revision=manifest.revision,
+        wasm=files[WASM],
+        data=plain(data),
+        tenants=_by_id(path / TENANTS, tenants),
+        models=_by_id(path / MODELS, models),
+    )
+
+
+def _files(path: Path, named: Mapping[str, str], budget: int) -> dict[str, bytes]:
+    """The bytes of every file but the manifest, once they are exactly the ones that the manifest names."""
+    present = sorted(set(_walk(path, "")) - {MANIFEST})
+    for name in present:
+        if name not in named:
+            raise StartError(f"{path / name}: is not named in {MANIFEST}; remove it, or {_AGAIN}")
+    for name in (*named, WASM, DATA, TENANTS, MODELS):
+        if name not in present:
+            raise StartError(f"{path / name}: is missing from the release; {_AGAIN}")
+    files = {}
+    for name in present:
+        files[name] = _read(path / name, budget)
+        budget -= len(files[name])
+        if hashlib.sha256(files[name]).hexdigest() != named[name]:
+            raise StartError(f"{path / name}: is not the file that {MANIFEST} names (SHA-256 differs); {_AGAIN}")
+    return files
+
+
+def _walk(path: Path, prefix: str) -> Iterator[str]:
+    """Relative names of the files in the folder, in no order."""
+    try:
+        entries = list(os.scandir(path / prefix))
+    except OSError as error:
+        raise StartError(f"{path / prefix}: cannot be read: {error.strerror}") from error
+    if len(entries) > MAX_FILES:
+        raise StartError(f"{path / prefix}: holds more than {MAX_FILES} files; {_AGAIN}")
+    for entry in entries:
+        name = f"{prefix}{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(path, f"{name}/")
+        elif entry.is_file(follow_symlinks=False):
+            yield name
+        else:
+            raise StartError(f"{path / name}: is neither a file nor a folder; a release holds no links or devices")
+
+
+def _read(path: Path, budget: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(budget + 1)
+    except OSError as error:
+        raise StartError(f"{path}: cannot be read: {error.strerror}; {_AGAIN}") from error
+    if len(raw) > budget:
+        raise StartError(f"{path}: the release is larger than {MAX_BYTES} bytes; remove data from it")
+    return raw
+
+
+def _parse(path: Path, raw: bytes) -> Json:
+    try:
+        value = parse(raw)
+        digest(value)  # refuses what has no canonical form, wherever it is
+        return value
+    except (NotCanonicalError, RecursionError) as error:
+        raise StartError(f"{path}: {error}; {_AGAIN}") from error
+
+
+def _typed(path: Path, value: Json, kind: type[_D]) -> _D:
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False, include_context=False)
+        lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in wrong]
+        raise StartError("\n".join([*lines[:10], f"correct the release; {_AGAIN}"])) from None
+
+
+def _one_owner(path: Path, tenants: Iterable[Tenant]) -> None:
+    owner: dict[str, str] = {}
+    for tenant in tenants:
+        for certificate in tenant.certificates:
+            if certificate in owner:
+                raise StartError(
+                    f"{path}: {certificate} is listed for {owner[certificate]} and for {tenant.id}\n"
+                    "a certificate names one tenant; remove one of the two"
+                )
+            owner[certificate] = tenant.id
+
+
+def _by_id(path: Path, items: Iterable[_T]) -> Mapping[str, _T]:
+    found: dict[str, _T] = {}
+    for item in items:
+        if item.id in found:
+            raise StartError(f"{path}: {item.id} is there twice; an id names one, rename or remove the other")
+        found[item.id] = item
+    return MappingProxyType(found)
