@@ -75,7 +75,8 @@ def details(error: GatewayError, decision_id: str, release: str, appeal: str) ->
 
 def _fitting(rules: list[refusal_pb2.Rule]) -> list[refusal_pb2.Rule]:
     """The leading rules, strictest first, that fit; always at least one."""
-    size, fitting = 0, []
+    size = 0
+    fitting: list[refusal_pb2.Rule] = []
     for rule in rules:
         size += rule.ByteSize()
         if fitting and size > RULES_BYTES:

@@ -54,6 +54,12 @@ def obligation(value: types.Obligation) -> inference_pb2.Obligation:
     return inference_pb2.Obligation(kind=value.kind, value=str(value.limit) if value.limit else value.text)
 
 
+def model(value: types.Model) -> inference_pb2.Model:
+    """A model on the wire."""
+    ceiling = str(value.attributes.get("marking_ceiling", ""))
+    return inference_pb2.Model(id=value.id, description=value.description, marking_ceiling=ceiling)
+
+
 def usage(end: types.End) -> inference_pb2.Usage:
     """Token counts on the wire."""
     return inference_pb2.Usage(input_tokens=end.input_tokens, output_tokens=end.output_tokens)

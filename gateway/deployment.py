@@ -1,0 +1,181 @@
+"""A development deployment in one folder: what `brightline init` makes, so that everything can be tried out.
+
+Both halves of every trust are made here, which is what makes it a development deployment: the operator of a real one has
+neither the CA's key nor the issuer's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import release
+from gateway.audit import keys
+from gateway.canonical import Json
+from gateway.errors import StartError
+from gateway.identity import issue
+
+ISSUER = "https://issuer.brightline.test"
+AUDIENCE = "brightline-gateway"
+TRUST_DOMAIN = "brightline.test"
+
+CONFIG = """\
+# A development deployment of the Brightline gateway. docs/operators-page.md explains every key.
+profile = "development"
+appeal = "policy-appeals@agency.example"
+
+[listener]
+address = "127.0.0.1:{port}"
+certificate = "server.pem"
+key = "server.key"
+client_ca = "ca.pem"
+reflection = true
+
+[identity]
+audience = "{audience}"
+ledger = "ledger.db"
+
+[[identity.issuers]]
+issuer = "{issuer}"
+jwks_file = "issuer/jwks.json"
+
+[release]
+path = "release"
+digest = "{digest}"
+
+[policy]
+engine = "wasm"
+
+[audit]
+path = "audit/log.db"
+origin = "brightline.test/development"
+signing_key = "audit/log.key"
+commitment_key = "audit/commitment.key"
+enclave = "development"
+node = "localhost"
+
+[[upstreams]]
+name = "loopback"
+kind = "loopback"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTenant:
+    """A tenant of the development deployment. attributes: what the policy knows of it."""
+
+    id: str
+    attributes: dict[str, Json]
+
+    @property
+    def spiffe_id(self) -> str:
+        """The name in its certificate."""
+        return f"spiffe://{TRUST_DOMAIN}/tenant/{self.id}"
+
+
+def create(folder: Path, now_us: int, port: int = 0) -> Path:
+    """Make the deployment; the path of its configuration. Raises StartError when `folder` exists."""
+    if folder.exists():
+        raise StartError(f"{folder}: exists already; choose another folder, or remove it to start over")
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True, mode=0o700)
+    _certificates(draft, now_us)
+    _issuer(draft)
+    (draft / "audit").mkdir(mode=0o700)
+    keys.create_signing_key(draft / "audit" / "log.key", "brightline.test/development")
+    keys.create_commitment_key(draft / "audit" / "commitment.key")
+    digest = release.create(draft / "release", 1, [_tenant(t) for t in TENANTS], MODELS)
+    config = CONFIG.format(port=port, audience=AUDIENCE, issuer=ISSUER, digest=digest)
+    (draft / "gateway.toml").write_text(config, encoding="utf-8")
+    # Crash before the rename: a hidden draft that the next run removes. After it: a whole deployment.
+    os.rename(draft, folder)
+    return folder / "gateway.toml"
+
+
+def _certificates(folder: Path, now_us: int) -> None:
+    ca = issue.create_ca("Brightline development CA", now_us=now_us)
+    (folder / "ca.pem").write_bytes(ca.certificate)
+    issue.write_private(folder / "ca.key", ca.key)
+    server = issue.issue_certificate(ca, usage="server", now_us=now_us, hosts=("localhost", "127.0.0.1"))
+    _pair(folder, "server", server)
+    for tenant in TENANTS:
+        place = folder / "tenants" / tenant.id
+        place.mkdir(parents=True)
+        _pair(place, "client", issue.issue_certificate(ca, usage="client", now_us=now_us, spiffe_id=tenant.spiffe_id))
+
+
+def _pair(folder: Path, name: str, pair: issue.Pair) -> None:
+    (folder / f"{name}.pem").write_bytes(pair.certificate)
+    issue.write_private(folder / f"{name}.key", pair.key)
+
+
+def _issuer(folder: Path) -> None:
+    place = folder / "issuer"
+    place.mkdir()
+    key = issue.create_token_key()
+    issue.write_private(place / "token.key", key)
+    (place / "jwks.json").write_bytes(issue.jwks(key))
+
+
+def _tenant(tenant: SampleTenant) -> dict[str, Json]:
+    return {"id": tenant.id, "certificates": [tenant.spiffe_id], "attributes": tenant.attributes}
+
+
+_EVERYBODY = [
+    "administrative",
+    "general_assistance",
+    "logistics_planning",
+    "research",
+    "software_development",
+    "training_education",
+    "translation",
+]
+
+TENANTS = (
+    SampleTenant(
+        "northern-logistics",
+        {
+            "kind": "dod",
+            "policy": "",
+            "purposes": [*_EVERYBODY, "maintenance", "targeting_support"],
+            "models": ["loopback"],
+            "marking_ceiling": "SECRET//NOFORN",
+            "exceptions": [],
+        },
+    ),
+    SampleTenant(
+        "harbor-intelligence",
+        {
+            "kind": "intelligence",
+            "policy": "",
+            "purposes": [*_EVERYBODY, "intelligence_analysis", "foreign_intelligence_analysis"],
+            "models": ["loopback"],
+            "marking_ceiling": "TOP SECRET//SI//NOFORN",
+            "exceptions": ["foreign_intel_analysis"],
+        },
+    ),
+    SampleTenant(
+        "river-health",
+        {
+            "kind": "civil",
+            "policy": "",
+            "purposes": [*_EVERYBODY, "medical_support", "public_affairs"],
+            "models": ["loopback"],
+            "marking_ceiling": "CUI",
+            "exceptions": [],
+        },
+    ),
+)
+
+MODELS: list[Json] = [
+    {
+        "id": "loopback",
+        "description": "Answers from inside the gateway, to try it out. No model is asked.",
+        "upstream": "loopback",
+        "upstream_model": "loopback-1",
+        "attributes": {"marking_ceiling": "TOP SECRET//SI//NOFORN"},
+    }
+]

@@ -1,0 +1,206 @@
+"""The path of a request. Each step returns a value or raises GatewayError; nothing here touches gRPC.
+
+1 prove who asks    2 gather the facts    3 read the content    4 decide
+5 write the intent, durably: nothing is forwarded before this line
+6 forward           7 judge the output    8 write the outcome, on every exit
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from gateway import facts, output
+from gateway.audit.log import Log
+from gateway.audit.trail import Trail
+from gateway.canonical import Json
+from gateway.clock import Clock
+from gateway.errors import GatewayError, Reason
+from gateway.identity import Identity
+from gateway.pdp import Engine
+from gateway.signals import Detectors
+from gateway.types import (
+    Call,
+    Completion,
+    Decision,
+    Effect,
+    End,
+    Facts,
+    Model,
+    Permitted,
+    Principal,
+    Prompt,
+    Release,
+    Stage,
+    Text,
+    ToolUse,
+)
+from gateway.upstream import Upstream
+
+Read = Callable[[], Awaitable[Prompt]]
+"""Reads the prompt from the wire. Called after the caller was proved: nobody else can make the gateway parse."""
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A release with everything that was made from it. A call is decided by one of these from start to end."""
+
+    release: Release
+    attributes: facts.Attributes
+    engine: Engine
+
+
+@dataclass(slots=True)
+class Gate:
+    """The steps, wired. in_force is swapped whole; draining turns new calls away."""
+
+    clock: Clock
+    identity: Identity
+    detectors: Detectors
+    upstreams: Mapping[str, Upstream]
+    log: Log
+    in_force: InForce
+    answer_bytes: int
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A call that may be forwarded: its intent is durable."""
+
+    permitted: Permitted
+    facts: Facts
+    in_force: InForce
+
+
+async def generate(call: Call, read: Read, gate: Gate) -> tuple[Admitted, Completion]:
+    """The judged answer. Raises GatewayError."""
+    async with gate.log.trail(call) as trail:  # 8
+        admitted = await admit(call, read, gate, trail)  # 1 to 5
+        upstream = gate.upstreams[admitted.permitted.model.upstream]
+        completion = await upstream.generate(admitted.permitted, seconds_left(call, gate))  # 6
+        await output.judge_whole(completion, judge(admitted, gate, trail))  # 7
+        trail.answered(completion.parts, completion.end)
+        return admitted, completion
+
+
+async def generate_stream(call: Call, read: Read, gate: Gate) -> AsyncGenerator[Admitted | Text | ToolUse | End]:
+    """The decision, then the judged pieces of the answer, then its end. Raises GatewayError."""
+    async with gate.log.trail(call) as trail:  # 8
+        admitted = await admit(call, read, gate, trail)  # 1 to 5
+        yield admitted
+        upstream = gate.upstreams[admitted.permitted.model.upstream]
+        chunks = upstream.stream(admitted.permitted, seconds_left(call, gate))  # 6
+        judged = output.hold_back(chunks, judge(admitted, gate, trail), limit_bytes=gate.answer_bytes)  # 7
+        async with aclosing(judged) as pieces:
+            async for piece in pieces:
+                trail.released(piece)
+                if isinstance(piece, End):
+                    end = piece
+                else:
+                    yield piece
+    yield end  # after the outcome is durable
+
+
+async def check(call: Call, read: Read, gate: Gate) -> tuple[InForce, Decision]:
+    """What generate would decide now; recorded, never forwarded. Raises GatewayError."""
+    async with gate.log.trail(call) as trail:
+        in_force = gate.in_force
+        _, _, decision = await decide(call, read, gate, trail, in_force)
+        return in_force, decision
+
+
+async def models(call: Call, gate: Gate) -> tuple[Model, ...]:
+    """The models of the caller's tenant, in alphabetical order. Raises GatewayError."""
+    async with gate.log.trail(call) as trail:
+        in_force = gate.in_force
+        principal = await prove(call, gate, trail, in_force)
+        names = in_force.attributes.tenants[principal.tenant]["models"]
+        known = in_force.release.models
+        return tuple(known[n] for n in sorted(known) if isinstance(names, list | tuple) and n in names)
+
+
+async def admit(call: Call, read: Read, gate: Gate, trail: Trail) -> Admitted:
+    """Steps 1 to 5: after this line the intent is durable."""
+    in_force = gate.in_force
+    prompt, known, decision = await decide(call, read, gate, trail, in_force)
+    permitted = decision.permit(prompt, known)
+    if permitted.model.upstream not in gate.upstreams:
+        raise GatewayError(
+            Reason.UPSTREAM_UNAVAILABLE, "the model has no upstream here", detail=permitted.model.upstream
+        )
+    await trail.intend(permitted)  # 5
+    return Admitted(permitted, known, in_force)
+
+
+async def decide(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InForce) -> tuple[Prompt, Facts, Decision]:
+    """Steps 1 to 4."""
+    principal = await prove(call, gate, trail, in_force)  # 1
+    prompt = await read()
+    known = facts.gather(in_force.attributes, principal, prompt, gate.clock())  # 2
+    trail.asked(prompt)
+    readings = await gate.detectors.read(prompt.texts())  # 3
+    known = known.at(Stage.REQUEST, readings)
+    trail.saw(known, readings)
+    decision = await in_force.engine.decide(known.input)  # 4
+    trail.decided(decision)
+    return prompt, known, decision
+
+
+async def prove(call: Call, gate: Gate, trail: Trail, in_force: InForce) -> Principal:
+    """Step 1, and what has to hold before anything can be judged: the gateway stays, and knows what time it is."""
+    trail.in_force(in_force.release, in_force.engine.name, in_force.engine.version)
+    if gate.draining:
+        raise GatewayError(Reason.SHUTTING_DOWN, "the gateway is stopping; ask another or try again")
+    gate.clock.check()
+    principal = await gate.identity.prove(call.credentials, in_force.release.tenants)
+    trail.proved(principal)
+    if call.deadline_us is None:
+        raise GatewayError(Reason.DEADLINE_REQUIRED, "the call has no deadline; set one, for example 60 seconds")
+    return principal
+
+
+def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
+    """The same detectors and rules, for what comes back."""
+
+    async def judged(stage: Stage, texts: tuple[str, ...], tools: tuple[ToolUse, ...]) -> None:
+        readings = await gate.detectors.read(texts)
+        known = admitted.facts.at(stage, readings, request_at(stage, admitted, tools))
+        decision = await admitted.in_force.engine.decide(known.input)
+        trail.judged(stage, readings, decision)
+        if decision.effect is not Effect.ALLOW:
+            raise GatewayError(
+                Reason.OUTPUT_DENIED, "the answer of the model is not permitted", rules=decision.rules, sent=True
+            )
+
+    return judged
+
+
+def request_at(stage: Stage, admitted: Admitted, used: tuple[ToolUse, ...]) -> Mapping[str, Json]:
+    """The request facts of a stage: at a tool call only the tools that are called, unspecified when never offered."""
+    request = admitted.facts.input["request"]
+    if not isinstance(request, dict):
+        raise TypeError("request facts are an object")
+    if stage is not Stage.TOOL_CALL:
+        return request
+    offered = {tool.name: tool.effector for tool in admitted.permitted.prompt.tools}
+    return {**request, "tools": [{"name": u.name, "effector": offered.get(u.name, "unspecified")} for u in used]}
+
+
+async def turned_away(call: Call, gate: Gate, error: GatewayError) -> GatewayError:
+    """The error to raise for a call that is refused before anything is known of it, once that is recorded."""
+    try:
+        async with gate.log.trail(call) as trail:
+            trail.in_force(gate.in_force.release, gate.in_force.engine.name, gate.in_force.engine.version)
+            raise error
+    except GatewayError as recorded:
+        return recorded
+
+
+def seconds_left(call: Call, gate: Gate) -> float:
+    """Seconds until the caller's deadline. Raises GatewayError when it has passed: nothing is forwarded late."""
+    left = ((call.deadline_us or 0) - gate.clock()) / 1_000_000
+    if left <= 0:
+        raise GatewayError(Reason.DEADLINE_EXCEEDED, "the caller's deadline passed before anything was forwarded")
+    return left

@@ -1,0 +1,203 @@
+"""The gRPC server. Only this module touches the gRPC context; every exit is a status that gateway.status made.
+
+Unary methods are read as streams: the handler then runs before the message is there, so that a caller is proved before
+anything is parsed, and a message that gRPC itself refuses still leaves a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias, TypeVar
+
+import grpc
+import structlog
+from brightline.v1 import inference_pb2
+from google.protobuf.message import Message
+
+from gateway import contract, pep, status, wire
+from gateway.config import Limits
+from gateway.errors import GatewayError, Reason
+from gateway.pep import Admitted, Gate
+from gateway.types import Call, Credentials, End, Prompt, Text, ToolUse, new_decision_id
+
+log = structlog.get_logger()
+
+SERVICE = "brightline.v1.InferenceService"
+LONGEST_NAME = 200
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Asking = TypeVar(
+    "Asking", inference_pb2.GenerateRequest, inference_pb2.GenerateStreamRequest, inference_pb2.CheckPolicyRequest
+)
+
+
+@dataclass(slots=True)
+class Shell:
+    """What every handler needs. in_flight: calls being handled."""
+
+    gate: Gate
+    limits: Limits
+    appeal: str
+    in_flight: int = 0
+
+
+Work: TypeAlias = Callable[[Shell, Call, Context], Awaitable[Message]]
+
+
+def handlers(shell: Shell) -> dict[str, Handler]:
+    """The methods of InferenceService by name."""
+    stream = _streaming(shell, f"/{SERVICE}/GenerateStream")
+    return {
+        "Generate": grpc.stream_unary_rpc_method_handler(_unary(shell, f"/{SERVICE}/Generate", _generate)),
+        "GenerateStream": grpc.stream_stream_rpc_method_handler(stream),
+        "CheckPolicy": grpc.stream_unary_rpc_method_handler(_unary(shell, f"/{SERVICE}/CheckPolicy", _check)),
+        "ListModels": grpc.stream_unary_rpc_method_handler(_unary(shell, f"/{SERVICE}/ListModels", _models)),
+    }
+
+
+class UnknownMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic only in its stubs
+    """Answers every method that nothing else serves, with a record: probing is seen."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
+        """The refusing handler, whatever the method."""
+        name = str(handler_call_details.method)[:LONGEST_NAME]
+        return grpc.stream_unary_rpc_method_handler(_unary(self._shell, name, _unknown))
+
+
+def _unary(shell: Shell, method: str, work: Work) -> Callable[[object, Context], Awaitable[bytes]]:
+    async def handle(_: object, context: Context) -> bytes:
+        call = _receive(context, shell, method)
+        try:
+            async with _counted(shell, call):
+                return (await work(shell, call, context)).SerializeToString()
+        except Exception as error:  # noqa: BLE001 - the last line of defence: the caller gets INTERNAL, never the text
+            return await _refuse(context, shell, call, error)
+
+    return handle
+
+
+def _streaming(shell: Shell, method: str) -> Callable[[object, Context], AsyncIterator[bytes]]:
+    async def handle(_: object, context: Context) -> AsyncIterator[bytes]:
+        call = _receive(context, shell, method)
+        read = _reader(shell, context, inference_pb2.GenerateStreamRequest)
+        try:
+            async with _counted(shell, call), aclosing(pep.generate_stream(call, read, shell.gate)) as pieces:
+                async for piece in pieces:
+                    yield _event(call, piece).SerializeToString()
+        except Exception as error:  # noqa: BLE001 - as above
+            await _refuse(context, shell, call, error)
+
+    return handle
+
+
+async def _generate(shell: Shell, call: Call, context: Context) -> Message:
+    read = _reader(shell, context, inference_pb2.GenerateRequest)
+    admitted, completion = await pep.generate(call, read, shell.gate)
+    return inference_pb2.GenerateResponse(
+        decision_id=call.decision_id,
+        release=admitted.in_force.release.digest,
+        parts=[wire.part(p) for p in completion.parts],
+        stop_reason=wire.stop_reason(completion.end),
+        usage=wire.usage(completion.end),
+        obligations=[wire.obligation(o) for o in admitted.permitted.obligations],
+    )
+
+
+async def _check(shell: Shell, call: Call, context: Context) -> Message:
+    read = _reader(shell, context, inference_pb2.CheckPolicyRequest)
+    in_force, decision = await pep.check(call, read, shell.gate)
+    return inference_pb2.CheckPolicyResponse(
+        decision_id=call.decision_id,
+        release=in_force.release.digest,
+        effect=f"EFFECT_{decision.effect.name}",
+        rules=[wire.rule(r) for r in decision.rules],
+        obligations=[wire.obligation(o) for o in decision.obligations],
+    )
+
+
+async def _models(shell: Shell, call: Call, _: Context) -> Message:
+    found = await pep.models(call, shell.gate)
+    return inference_pb2.ListModelsResponse(decision_id=call.decision_id, models=[wire.model(m) for m in found])
+
+
+async def _unknown(shell: Shell, call: Call, _: Context) -> Message:
+    raise await pep.turned_away(call, shell.gate, GatewayError(Reason.METHOD_UNKNOWN, "no such method here"))
+
+
+def _event(call: Call, piece: Admitted | Text | ToolUse | End) -> Message:
+    match piece:
+        case Admitted():
+            start = inference_pb2.StreamStart(
+                decision_id=call.decision_id,
+                release=piece.in_force.release.digest,
+                obligations=[wire.obligation(o) for o in piece.permitted.obligations],
+            )
+            return inference_pb2.GenerateStreamResponse(start=start)
+        case Text(text):
+            return inference_pb2.GenerateStreamResponse(text=text)
+        case ToolUse():
+            return inference_pb2.GenerateStreamResponse(tool_use=wire.tool_use(piece))
+        case End():
+            end = inference_pb2.StreamEnd(stop_reason=wire.stop_reason(piece), usage=wire.usage(piece))
+            return inference_pb2.GenerateStreamResponse(end=end)
+
+
+def _receive(context: Context, shell: Shell, method: str) -> Call:
+    now = shell.gate.clock()
+    left = context.time_remaining()
+    most = shell.limits.deadline_ms * 1000
+    return Call(
+        decision_id=new_decision_id(now),
+        method=method,
+        credentials=Credentials(
+            certificates=tuple((context.auth_context() or {}).get("x509_pem_cert", ())),
+            authorizations=tuple(str(v) for k, v in context.invocation_metadata() or () if k == "authorization"),
+            address=context.peer(),
+        ),
+        received_us=now,
+        deadline_us=None if left is None else now + min(int(left * 1_000_000), most),
+    )
+
+
+def _reader(shell: Shell, context: Context, kind: type[Asking]) -> Callable[[], Awaitable[Prompt]]:
+    async def read() -> Prompt:
+        data = await context.read()
+        limit = shell.limits.message_bytes
+        if not isinstance(data, bytes):
+            # gRPC ends the stream for a message over its own limit, and has told the caller already.
+            raise GatewayError(Reason.REQUEST_TOO_LARGE, f"no message, or one of more than {limit} bytes")
+        return wire.prompt(contract.parse(data, kind, limit).prompt)
+
+    return read
+
+
+@asynccontextmanager
+async def _counted(shell: Shell, call: Call) -> AsyncIterator[None]:
+    if shell.in_flight >= shell.limits.concurrent_calls:
+        error = GatewayError(Reason.OVERLOADED, "too many calls at once; try again in a moment")
+        raise await pep.turned_away(call, shell.gate, error)
+    shell.in_flight += 1
+    try:
+        yield
+    finally:
+        shell.in_flight -= 1
+
+
+async def _refuse(context: Context, shell: Shell, call: Call, error: Exception) -> NoReturn:
+    """End the call with the public form of `error`. The abort is awaited: without that gRPC answers OK."""
+    if not isinstance(error, GatewayError):
+        log.error("fault", decision_id=call.decision_id, method=call.method, exc_info=error)
+        error = GatewayError(
+            Reason.INTERNAL, "the gateway failed; its operator finds the decision id in the log", sent=True
+        )
+    log.info("refused", decision_id=call.decision_id, method=call.method, reason=error.reason, detail=error.detail)
+    release = shell.gate.in_force.release.digest
+    trailing = ((status.DETAILS_KEY, status.details(error, call.decision_id, release, shell.appeal)),)
+    await context.abort(status.CODES[error.reason], error.message, trailing)
+    raise AssertionError("abort returned")

@@ -1,0 +1,42 @@
+"""Canonical JSON: the same bytes as the reference, or a refusal."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import rfc8785
+from gateway.canonical import MAX_INTEGER, NotCanonicalError, canonical, digest
+from hypothesis import given
+from hypothesis import strategies as st
+
+keys = st.text(st.characters(min_codepoint=0, max_codepoint=127), max_size=8)
+scalars = st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | st.text()
+values = st.recursive(scalars, lambda v: st.lists(v, max_size=5) | st.dictionaries(keys, v, max_size=5), max_leaves=20)
+
+
+@given(values)
+def test_bytes_equal_the_reference_implementation(value: object) -> None:
+    """Every accepted value has exactly the bytes that RFC 8785's reference implementation gives it."""
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+@given(values)
+def test_canonical_bytes_read_back(value: object) -> None:
+    """Parsing the canonical bytes gives the value back."""
+    assert json.loads(canonical(value)) == value
+
+
+@pytest.mark.parametrize(
+    "value", [1.0, {"a": 0.5}, 2**53, -(2**53), {"é": 1}, {1: 2}, "\ud800", [b"x"], {"a": {"b": [float("nan")]}}]
+)
+def test_what_has_no_canonical_form_is_refused(value: object) -> None:
+    """Floats, large integers, keys that are not ASCII, lone surrogates and foreign types raise the one error."""
+    with pytest.raises(NotCanonicalError):
+        canonical(value)
+
+
+def test_digest_is_of_the_canonical_bytes() -> None:
+    """Key order does not change a digest."""
+    assert digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1})
+    assert digest({}) == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"

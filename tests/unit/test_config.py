@@ -1,0 +1,137 @@
+"""The configuration: one way to say each thing, and a clear refusal of everything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gateway.config import load, read_private
+from gateway.errors import StartError
+
+GOOD = """
+profile = "{profile}"
+[listener]
+address = "127.0.0.1:0"
+certificate = "server.pem"
+key = "server.key"
+client_ca = "ca.pem"
+[identity]
+audience = "gateway"
+ledger = "ledger.db"
+[[identity.issuers]]
+issuer = "https://issuer.test"
+jwks_file = "jwks.json"
+[release]
+path = "release"
+digest = "{digest}"
+[audit]
+path = "log.db"
+origin = "gateway.test/one"
+signing_key = "log.key"
+commitment_key = "commitment.key"
+[[upstreams]]
+name = "model"
+kind = "openai"
+base_url = "https://models.test/v1"
+api_key = "api.key"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    """A configuration file with this text."""
+    path = folder / "gateway.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def good(profile: str = "production") -> str:
+    """A configuration that is accepted."""
+    return GOOD.format(profile=profile, digest="0" * 64)
+
+
+@pytest.mark.parametrize("profile", ["development", "production"])
+def test_paths_are_relative_to_the_file(tmp_path: Path, profile: str) -> None:
+    """A relative path means the folder of the configuration, wherever the gateway is started from."""
+    config = load(written(tmp_path, good(profile)))
+    assert config.listener.key == tmp_path / "server.key"
+    assert config.identity.issuers[0].jwks_file == tmp_path / "jwks.json"
+    assert config.profile == profile
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('audience = "gateway"', 'audience = "gateway"\naudiance = "x"', "identity.audiance: unknown key"),
+        ("[release]", "[relaese]\nx = 1\n[release]", "relaese: unknown key"),
+        ('profile = "production"', 'profile = "staging"', "profile: "),
+        ('profile = "production"', "", "profile: "),
+        ('address = "127.0.0.1:0"', 'address = "everywhere"', "listener.address: "),
+        ('client_ca = "ca.pem"', 'client_ca = "ca.pem"\nsecurity = "plaintext"', "listener.security: "),
+        ('client_ca = "ca.pem"', 'client_ca = "ca.pem"\nreflection = true', "listener.reflection: "),
+        ('[[identity.issuers]]\nissuer = "https://issuer.test"\njwks_file = "jwks.json"', "", "identity.issuers: "),
+        ('jwks_file = "jwks.json"', "", "identity.issuers.0: needs exactly one"),
+        ('jwks_file = "jwks.json"', 'jwks_url = "http://issuer.test/jwks"', "identity.issuers.0.jwks_url: "),
+        (f'digest = "{"0" * 64}"', "", "release.digest: "),
+        (f'digest = "{"0" * 64}"', 'digest = "sha256"', "release.digest: "),
+        ('kind = "openai"', 'kind = "loopback"', "upstreams: the production profile has no loopback"),
+        ('kind = "openai"', 'kind = "other"', "upstreams.0.kind: "),
+        ('origin = "gateway.test/one"', 'origin = "one two"', "audit.origin: "),
+        ('signing_key = "log.key"', 'signing_key = "log.key"\nfail_open = true', "audit.fail_open: unknown key"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, named: str) -> None:
+    """Unknown keys, missing keys and settings that the production profile forbids refuse, naming file and key."""
+    text = good()
+    assert old in text
+    path = written(tmp_path, text.replace(old, new))
+    with pytest.raises(StartError) as refused:
+        load(path)
+    assert f"{path}: {named}" in str(refused.value)
+
+
+@pytest.mark.parametrize("twice", ["upstreams", "issuers"])
+def test_two_with_one_name_are_ambiguous(tmp_path: Path, twice: str) -> None:
+    """Two upstreams or two issuers of one name refuse the start."""
+    extra = {
+        "upstreams": '[[upstreams]]\nname = "model"\nkind = "anthropic"\napi_key = "k"\n',
+        "issuers": '[[identity.issuers]]\nissuer = "https://issuer.test"\njwks_file = "other.json"\n',
+    }[twice]
+    with pytest.raises(StartError, match="same name"):
+        load(written(tmp_path, good() + extra))
+
+
+@pytest.mark.parametrize("text", ["profile = ", "\x00", "[listener"])
+def test_what_is_not_toml_is_said_to_be_so(tmp_path: Path, text: str) -> None:
+    """A file that is not TOML is refused with its name."""
+    with pytest.raises(StartError, match=r"gateway\.toml: is not TOML"):
+        load(written(tmp_path, text))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """A configuration that is not there is refused with its name."""
+    with pytest.raises(StartError, match=r"absent\.toml: cannot be read"):
+        load(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """A private key that the group or the world can read is refused with its mode and the command that mends it."""
+    path = tmp_path / "log.key"
+    path.write_bytes(b"secret")
+    path.chmod(mode)
+    with pytest.raises(StartError) as refused:
+        read_private(path, "audit.signing_key")
+    assert str(refused.value) == (
+        f"audit.signing_key: {path} can be read by others (mode {mode:04o})\n"
+        f"a private key must be 0600; run: chmod 600 {path}"
+    )
+
+
+def test_a_key_of_its_owner_is_read(tmp_path: Path) -> None:
+    """A private key with mode 0600 is read; a missing one is named with its key."""
+    path = tmp_path / "log.key"
+    path.write_bytes(b"secret")
+    path.chmod(0o600)
+    assert read_private(path, "audit.signing_key") == b"secret"
+    with pytest.raises(StartError, match=r"audit\.signing_key: .*absent"):
+        read_private(tmp_path / "absent", "audit.signing_key")

@@ -1,0 +1,189 @@
+"""Reading requests: strict, and clear about what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+from brightline.v1 import inference_pb2, message_pb2
+from gateway import contract, wire
+from gateway.errors import GatewayError, Reason
+from gateway.types import Document, Text, ToolResult, ToolUse
+from hypothesis import given
+from hypothesis import strategies as st
+
+LIMIT = 100_000
+
+
+def request() -> inference_pb2.GenerateRequest:
+    """A request that the contract accepts."""
+    message = inference_pb2.GenerateRequest()
+    message.prompt.model = "loopback"
+    message.prompt.max_tokens = 100
+    message.prompt.messages.add(role=message_pb2.ROLE_USER).parts.add(text="How many trucks?")
+    message.prompt.use.purpose = "logistics_planning"
+    message.prompt.use.marking = "UNCLASSIFIED"
+    return message
+
+
+def read(message: inference_pb2.GenerateRequest, extra: bytes = b"") -> inference_pb2.GenerateRequest:
+    """The request as the gateway reads it."""
+    return contract.parse(message.SerializeToString() + extra, inference_pb2.GenerateRequest, LIMIT)
+
+
+def test_a_request_is_read_as_it_was_written() -> None:
+    """What the contract accepts arrives unchanged, every kind of part included."""
+    message = request()
+    parts = message.prompt.messages.add(role=message_pb2.ROLE_ASSISTANT).parts
+    parts.add().tool_use.CopyFrom(message_pb2.ToolUse(id="1", name="stock"))
+    parts[0].tool_use.input.update({"depot": "north", "rows": 3, "share": 0.5})
+    parts = message.prompt.messages.add(role=message_pb2.ROLE_USER).parts
+    parts.add(tool_result=message_pb2.ToolResult(tool_use_id="1", text="12", is_error=True))
+    parts.add(document=message_pb2.Document(name="plan", text="By road.", marking="CUI"))
+    prompt = wire.prompt(read(message).prompt)
+    assert [m.role for m in prompt.messages] == ["user", "assistant", "user"]
+    assert prompt.messages[0].parts == (Text("How many trucks?"),)
+    assert prompt.messages[1].parts == (ToolUse("1", "stock", '{"depot":"north","rows":3,"share":0.5}'),)
+    assert prompt.messages[2].parts == (ToolResult("1", "12", is_error=True), Document("plan", "By road.", "CUI"))
+    assert prompt.use["autonomy"] == "unspecified"
+    assert prompt.use["authority"] is None
+
+
+def edit(path: str, value: object) -> inference_pb2.GenerateRequest:
+    """The accepted request with one field changed."""
+    message = request()
+    target: object = message
+    *parents, last = path.split(".")
+    for name in parents:
+        target = target[int(name)] if name.isdigit() else getattr(target, name)  # type: ignore[index]
+    setattr(target, last, value)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("prompt.model", "Loopback", "prompt.model"),
+        ("prompt.model", " loopback", "prompt.model"),
+        ("prompt.model", "", "prompt.model"),
+        ("prompt.max_tokens", 0, "prompt.max_tokens"),
+        ("prompt.temperature_milli", 2001, "prompt.temperature_milli"),
+        ("prompt.messages.0.role", 0, "prompt.messages[0].role"),
+        ("prompt.messages.0.role", 9, "prompt.messages[0].role"),
+        ("prompt.messages.0.parts.0.text", "", "prompt.messages[0].parts[0].text"),
+        ("prompt.use.purpose", "Logistics", "prompt.use.purpose"),
+        ("prompt.use.marking", "", "prompt.use.marking"),
+        ("prompt.use.autonomy", 77, "prompt.use.autonomy"),
+        ("prompt.use.volume.persons", -1, "prompt.use.volume.persons"),
+        ("prompt.use.idempotency_key", "a b", "prompt.use.idempotency_key"),
+    ],
+)
+def test_the_field_at_fault_is_named(path: str, value: object, field: str) -> None:
+    """A value that the contract forbids is refused with the path of its field."""
+    with pytest.raises(GatewayError) as refused:
+        read(edit(path, value))
+    assert refused.value.reason is Reason.INVALID_REQUEST
+    assert refused.value.field == field
+    assert refused.value.message.startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize(
+    ("extra", "field"),
+    [(b"\x92\x3f\x01x", "1010"), (b"\x0a\x04\x92\x3f\x01x", "prompt.1010")],
+    ids=["in the request", "in the prompt"],
+)
+def test_a_field_that_the_gateway_does_not_know_is_refused(extra: bytes, field: str) -> None:
+    """Content in a field that nobody scans never gets past the gateway, at any depth."""
+    with pytest.raises(GatewayError) as refused:
+        read(request(), extra)
+    assert (refused.value.reason, refused.value.field) == (Reason.INVALID_REQUEST, field)
+
+
+def test_a_field_written_twice_is_what_protobuf_makes_of_it() -> None:
+    """A duplicate field has one meaning, the last one, for the judge and for the model: both see this value."""
+    twice = edit("prompt.model", "other").SerializeToString()
+    merged = contract.parse(request().SerializeToString() + twice, inference_pb2.GenerateRequest, LIMIT)
+    assert merged.prompt.model == "other"
+    assert len(merged.prompt.messages) == 2
+
+
+def test_a_part_of_another_medium_is_refused() -> None:
+    """A blob has no detector: it is refused with its place."""
+    message = request()
+    message.prompt.messages[0].parts.add(blob=message_pb2.Blob(media_type="image/png", data=b"x"))
+    with pytest.raises(GatewayError) as refused:
+        wire.prompt(read(message).prompt)
+    assert (refused.value.reason, refused.value.field) == (Reason.PART_UNREADABLE, "prompt.messages[0].parts[1]")
+
+
+@pytest.mark.parametrize(
+    ("role", "part"),
+    [
+        (message_pb2.ROLE_USER, message_pb2.Part(tool_use=message_pb2.ToolUse(id="1", name="x"))),
+        (message_pb2.ROLE_ASSISTANT, message_pb2.Part(tool_result=message_pb2.ToolResult(tool_use_id="1"))),
+    ],
+)
+def test_a_tool_part_under_the_wrong_role_is_refused(role: message_pb2.Role, part: message_pb2.Part) -> None:
+    """A user can't speak as the model's tool call, nor the model as a tool's answer."""
+    message = request()
+    message.prompt.messages.add(role=role).parts.append(part)
+    with pytest.raises(GatewayError) as refused:
+        wire.prompt(read(message).prompt)
+    assert refused.value.field == "prompt.messages[1].parts[0]"
+
+
+def test_size_is_checked_before_anything_is_parsed() -> None:
+    """A message over the limit is refused with both sizes."""
+    with pytest.raises(GatewayError, match="at most 10 are accepted") as refused:
+        contract.parse(b"\xff" * 11, inference_pb2.GenerateRequest, 10)
+    assert refused.value.reason is Reason.REQUEST_TOO_LARGE
+
+
+def test_deep_nesting_and_invalid_utf8_are_refused() -> None:
+    """A Struct nested 5,000 deep and a string that is not UTF-8 are malformed, not crashes."""
+    nested = b""
+    for _ in range(5_000):
+        nested = (
+            b"\x32" + _varint(len(nested) + 2 + len(_varint(len(nested)))) + b"\x0a" + _varint(len(nested)) + nested
+        )
+        if len(nested) > LIMIT - 1_000:
+            break
+    for data in (b"\x0a\x04\x0a\x02\xff\xfe", b"\x0a" + _varint(len(nested)) + nested):
+        with pytest.raises(GatewayError) as refused:
+            contract.parse(data, inference_pb2.GenerateRequest, LIMIT)
+        assert refused.value.reason is Reason.INVALID_REQUEST
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=40).map(lambda b: request().SerializeToString() + b))
+def test_any_bytes_are_a_request_or_the_one_error(data: bytes) -> None:
+    """Reading bytes gives a prompt or a GatewayError, nothing else."""
+    try:
+        prompt = wire.prompt(contract.parse(data, inference_pb2.GenerateRequest, LIMIT).prompt)
+    except GatewayError as error:
+        assert error.reason in {Reason.INVALID_REQUEST, Reason.PART_UNREADABLE}
+    else:
+        assert prompt.messages
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats(allow_nan=True) | st.text(), st.lists, max_leaves=10))
+def test_any_tool_argument_is_json_or_the_one_error(value: object) -> None:
+    """Arguments of a tool become JSON text, or are refused where JSON has no word for them."""
+    message = request()
+    part = message_pb2.Part(tool_use=message_pb2.ToolUse(id="1", name="x"))
+    try:
+        part.tool_use.input.update({"value": value})
+    except (ValueError, UnicodeEncodeError):
+        return
+    message.prompt.messages.add(role=message_pb2.ROLE_ASSISTANT).parts.append(part)
+    try:
+        use = wire.prompt(read(message).prompt).messages[1].parts[0]
+    except GatewayError as error:
+        assert error.reason is Reason.INVALID_REQUEST
+    else:
+        assert wire.tool_use(use) == part.tool_use
+
+
+def _varint(number: int) -> bytes:
+    out = b""
+    while number > 127:
+        out += bytes([number & 127 | 128])
+        number >>= 7
+    return out + bytes([number])
