@@ -1,12 +1,11 @@
 """A development deployment in one folder: what `brightline init` makes, so that everything can be tried out.
 
-Both halves of every trust are made here, which is what makes it a development deployment: the operator of a real one has
-neither the CA's key nor the issuer's.
+Both halves of every trust are made here, which is what makes it a development deployment: the operator of a real one
+has neither the CA's key nor the issuer's.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +90,7 @@ def create(folder: Path, now_us: int, port: int = 0) -> Path:
     config = CONFIG.format(port=port, audience=AUDIENCE, issuer=ISSUER, digest=digest)
     (draft / "gateway.toml").write_text(config, encoding="utf-8")
     # Crash before the rename: a hidden draft that the next run removes. After it: a whole deployment.
-    os.rename(draft, folder)
+    draft.rename(folder)
     return folder / "gateway.toml"
 
 

@@ -6,9 +6,10 @@ import json
 
 import pytest
 import rfc8785
-from gateway.canonical import MAX_INTEGER, NotCanonicalError, canonical, digest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gateway.canonical import MAX_INTEGER, NotCanonicalError, canonical, digest
 
 keys = st.text(st.characters(min_codepoint=0, max_codepoint=127), max_size=8)
 scalars = st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | st.text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from gateway.clock import TOLERANCE_US, Clock
 from gateway.errors import GatewayError, Reason
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from gateway.config import load, read_private
 from gateway.errors import StartError
 

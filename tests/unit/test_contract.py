@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from brightline.v1 import inference_pb2, message_pb2
 from gateway import contract, wire
 from gateway.errors import GatewayError, Reason
 from gateway.types import Document, Text, ToolResult, ToolUse
-from hypothesis import given
-from hypothesis import strategies as st
 
 LIMIT = 100_000
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from google.rpc import error_details_pb2, status_pb2
+
 from brightline.v1 import refusal_pb2
 from gateway import status
 from gateway.errors import GatewayError, Reason, Rule, Source
-from google.rpc import error_details_pb2, status_pb2
 
 RULE = Rule("no_x", "No X", "red_line", "Ask for Y.", (Source("Statute 1", "first_hand"),), "deny")
 
