@@ -1,0 +1,21 @@
+# METADATA
+# title: A product based solely on AI says so
+# description: An answer that leaves the people who asked carries a label and stays short enough to be reviewed.
+# custom:
+#   id: ai_only_product
+#   class: agency
+#   remedy: Keep the answer internal, or publish it with its label.
+#   sources:
+#     - {title: "Example agency, rules for the use of AI", read: first_hand}
+package brightline.agency.example.rules.ai_only_product
+
+verdict := {
+	"effect": "allow",
+	"rule": rego.metadata.chain()[1].annotations,
+	"obligations": [
+		{"kind": "label", "params": {"text": "Produced with AI and not yet reviewed by a person."}},
+		{"kind": "max_tokens", "params": {"limit": 2048}},
+	],
+} if not internal
+
+internal if input.request.channel == "internal"

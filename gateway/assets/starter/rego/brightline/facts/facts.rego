@@ -1,0 +1,235 @@
+# METADATA
+# title: Facts
+# description: >
+#   What rules share: whether the facts are of the right shape, and the questions that more than one rule asks. Every
+#   question is positive, so a missing, odd or mistyped fact leaves it unanswered and the rule that asked refuses.
+package brightline.facts
+
+# --- questions ----------------------------------------------------------------------------------------------------
+
+# The areas of the declared purpose; undefined for a purpose that is not on the list.
+areas := data.brightline.purposes[input.request.purpose].areas
+
+# No tool can be part of a weapon. A tool that does not state its effector can.
+unarmed if only_tools({"read_only", "digital_write", "communication", "sensor_tasking", "cyber", "physical"})
+
+# No tool can be part of nuclear employment. A tool that does not state its effector can.
+conventional if only_tools({"read_only", "digital_write", "communication", "sensor_tasking", "cyber", "physical", "weapon"})
+
+# Neither the declared use nor any tool has to do with weapons.
+peaceful if {
+	outside("weapons")
+	unarmed
+}
+
+# The declared purpose is known and not in this area.
+outside(area) if {
+	is_array(areas)
+	not area in areas
+}
+
+# A detector spoke and stayed below its threshold. Null (unavailable) sorts below every number, hence the guards.
+quiet(score, threshold) if {
+	is_number(score)
+	is_number(threshold)
+	score < threshold
+}
+
+# A known number of persons, no more than the limit.
+at_most(persons, limit) if {
+	is_number(persons)
+	is_number(limit)
+	persons <= limit
+}
+
+# The cited authority names its order and is in force now. It has to state when it ends.
+live_authority := authority if {
+	authority := input.request.authority
+	text(authority.id)
+	is_number(authority.not_before)
+	is_number(authority.expires)
+	is_number(input.now)
+	authority.not_before <= input.now
+	input.now <= authority.expires
+}
+
+# A person other than the caller approved this request. That the digest is this request's is what the gateway proves
+# before it states the approval as a fact.
+approved if {
+	approval := input.request.approval
+	text(approval.id)
+	text(approval.approver)
+	text(approval.digest)
+	text(input.principal.subject)
+	approval.approver != input.principal.subject
+}
+
+only_tools(effectors) if {
+	is_array(input.request.tools)
+	every tool in input.request.tools {
+		tool.effector in effectors
+	}
+}
+
+# --- shape --------------------------------------------------------------------------------------------------------
+
+# The facts have the shape of schemas/input.json, in every part that a decision can rest on.
+well_formed if {
+	input.stage in {"request", "response", "tool_call"}
+	principal
+	tenant
+	request
+	declaration
+	model
+	every score in [input.signals.autonomous_targeting, input.signals.domestic_surveillance] {
+		score_or_null(score)
+	}
+	text(input.release.digest)
+	integer(input.release.version)
+	integer(input.now)
+	input.now > 0
+}
+
+principal if {
+	text(input.principal.subject)
+	is_string(input.principal.client_id)
+	is_string(input.principal.certificate)
+	texts(input.principal.roles)
+}
+
+tenant if {
+	text(input.tenant.id)
+	input.tenant.kind in {"civil", "dod", "intelligence", "law_enforcement"}
+	is_string(input.tenant.policy)
+	texts(input.tenant.purposes)
+	texts(input.tenant.models)
+	texts(input.tenant.exceptions)
+	marking(input.tenant.marking_ceiling)
+}
+
+request if {
+	text(input.request.purpose)
+	text(input.request.model)
+	natural(input.request.max_tokens)
+	input.request.max_tokens > 0
+	marking_or_null(input.request.marking)
+	is_array(input.request.documents)
+	every document in input.request.documents {
+		marking_or_null(document)
+	}
+	is_array(input.request.tools)
+	every tool in input.request.tools {
+		text(tool.name)
+		tool.effector in effectors
+	}
+}
+
+declaration if {
+	input.request.autonomy in {
+		"unspecified",
+		"none",
+		"recommend",
+		"semi_autonomous",
+		"operator_supervised",
+		"autonomous",
+	}
+	input.request.us_person.involved in {"unspecified", "yes", "no", "unknown"}
+	is_string(input.request.us_person.basis)
+	is_string(input.request.us_person.process_id)
+	input.request.data_origin in {
+		"unspecified",
+		"agency_records",
+		"public",
+		"commercial",
+		"intelligence",
+		"partner",
+		"synthetic",
+	}
+	input.request.channel in {"unspecified", "internal", "interagency", "public", "foreign", "machine"}
+	texts(input.request.geo)
+	natural_or_null(input.request.volume.persons)
+	natural_or_null(input.request.volume.records)
+	authority_or_null(input.request.authority)
+	approval_or_null(input.request.approval)
+}
+
+model if {
+	text(input.model.id)
+	marking(input.model.marking_ceiling)
+}
+
+# A model that the release does not have is a fact, not a fault: model_allowed refuses it.
+model if is_null(input.model)
+
+effectors := {
+	"unspecified",
+	"read_only",
+	"digital_write",
+	"communication",
+	"sensor_tasking",
+	"cyber",
+	"physical",
+	"weapon",
+	"nuclear",
+}
+
+text(value) if {
+	is_string(value)
+	value != ""
+}
+
+texts(values) if {
+	is_array(values)
+	every value in values {
+		text(value)
+	}
+}
+
+integer(value) if {
+	is_number(value)
+	value == floor(value)
+}
+
+natural(value) if {
+	integer(value)
+	value >= 0
+}
+
+natural_or_null(value) if natural(value)
+
+natural_or_null(value) if is_null(value)
+
+score_or_null(value) if {
+	natural(value)
+	value <= 1000
+}
+
+score_or_null(value) if is_null(value)
+
+marking(value) if {
+	natural(value.level)
+	value.level <= 4
+	texts(value.controls)
+}
+
+marking_or_null(value) if marking(value)
+
+marking_or_null(value) if is_null(value)
+
+authority_or_null(value) if {
+	text(value.kind)
+	text(value.citation)
+	is_string(value.id)
+	natural(value.not_before)
+	natural(value.expires)
+}
+
+authority_or_null(value) if is_null(value)
+
+approval_or_null(value) if {
+	text(value.id)
+	text(value.approver)
+	text(value.digest)
+}
+
+approval_or_null(value) if is_null(value)

@@ -1,0 +1,16 @@
+# METADATA
+# title: The agency's own policy is in force
+# description: A tenant that selected an agency policy is decided about with it, never without.
+# custom:
+#   id: agency_policy_present
+#   class: agency
+#   remedy: Tell whoever runs the gateway that the release lacks the agency policy which the tenant selected.
+#   sources:
+#     - {title: "Brightline release format, tenants.json", read: first_hand}
+package brightline.rules.agency.agency_policy_present
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not present
+
+present if input.tenant.policy == ""
+
+present if is_set(data.brightline.agency[input.tenant.policy].verdicts)

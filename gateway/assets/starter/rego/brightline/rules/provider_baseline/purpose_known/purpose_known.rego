@@ -1,0 +1,20 @@
+# METADATA
+# title: The purpose is known and agreed
+# description: The declared purpose is on the closed list, and on the part of it that was agreed for the tenant.
+# custom:
+#   id: purpose_known
+#   class: provider_baseline
+#   remedy: Declare a purpose from the list in the caller's guide that your agency's agreement includes.
+#   sources:
+#     - {title: "Provider usage policy exceptions page, 16 Mar 2026", read: first_hand}
+package brightline.rules.provider_baseline.purpose_known
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not known
+
+known if {
+	is_array(facts.areas)
+	is_array(input.tenant.purposes)
+	input.request.purpose in input.tenant.purposes
+}

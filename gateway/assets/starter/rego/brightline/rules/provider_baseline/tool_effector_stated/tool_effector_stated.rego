@@ -1,0 +1,18 @@
+# METADATA
+# title: Every tool states what it can do
+# description: >
+#   A tool without an effector is refused, and until then every rule that looks at tools treats it as the worst it could
+#   be.
+# custom:
+#   id: tool_effector_stated
+#   class: provider_baseline
+#   remedy: State the effector of every tool.
+#   sources:
+#     - {title: "Brightline wire contract, Tool.effector", read: first_hand}
+package brightline.rules.provider_baseline.tool_effector_stated
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not stated
+
+stated if facts.only_tools(facts.effectors - {"unspecified"})

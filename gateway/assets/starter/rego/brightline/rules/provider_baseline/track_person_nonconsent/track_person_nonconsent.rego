@@ -1,0 +1,21 @@
+# METADATA
+# title: No tracking of persons without their consent
+# description: >
+#   No tracking of location, communications or emotion, no facial recognition, battlefield management or predictive
+#   policing of persons without their consent.
+# custom:
+#   id: track_person_nonconsent
+#   class: provider_baseline
+#   remedy: Choose the purpose that fits what is asked. If it is tracking, only the provider can agree to it, in the contract.
+#   sources:
+#     - {title: "Provider usage policy, Criminal Justice, Censorship, Surveillance", read: first_hand}
+package brightline.rules.provider_baseline.track_person_nonconsent
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+harmless if {
+	facts.outside("tracking")
+	facts.quiet(input.signals.domestic_surveillance, data.brightline.thresholds.domestic_surveillance)
+}

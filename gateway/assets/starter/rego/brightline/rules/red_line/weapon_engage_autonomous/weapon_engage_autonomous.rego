@@ -1,0 +1,33 @@
+# METADATA
+# title: A human selects the target
+# description: >
+#   No target is selected and engaged without a human who selected it. An override is not a selection, so
+#   operator-supervised use is refused like autonomous use, as is use whose autonomy is not stated. The words for
+#   autonomy are those of DoDD 3000.09, which itself bans nothing.
+# custom:
+#   id: weapon_engage_autonomous
+#   class: red_line
+#   remedy: No approval opens this. Leave the selection of targets to a person, and declare the autonomy of the system.
+#   sources:
+#     - {title: "Provider statement, 26 Feb 2026", read: first_hand}
+#     - {title: "OpenAI-DoW agreement page", read: first_hand}
+package brightline.rules.red_line.weapon_engage_autonomous
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+harmless if {
+	silent
+	facts.peaceful
+}
+
+harmless if {
+	silent
+	is_array(facts.areas)
+	human_selects
+}
+
+silent if facts.quiet(input.signals.autonomous_targeting, data.brightline.thresholds.autonomous_targeting)
+
+human_selects if input.request.autonomy in {"none", "recommend", "semi_autonomous"}

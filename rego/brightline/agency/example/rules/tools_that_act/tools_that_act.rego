@@ -1,0 +1,22 @@
+# METADATA
+# title: The model gets no tool that acts outside the agency
+# description: Tools that reach people, sensors, other networks or the physical world are taken out of the call.
+# custom:
+#   id: tools_that_act
+#   class: agency
+#   remedy: Run such a tool from the application, after a person has decided.
+#   sources:
+#     - {title: "Example agency, rules for the use of AI", read: first_hand}
+package brightline.agency.example.rules.tools_that_act
+
+import data.brightline.facts
+
+verdict := {
+	"effect": "allow",
+	"rule": rego.metadata.chain()[1].annotations,
+	"obligations": [{"kind": "remove_tools", "params": {"effectors": acting}}],
+} if not harmless
+
+harmless if facts.only_tools(facts.effectors - {effector | some effector in acting})
+
+acting := ["communication", "sensor_tasking", "cyber", "physical"]

@@ -1,0 +1,114 @@
+# METADATA
+# title: Brightline decision
+# description: >
+#   Decides whether one use of a model is permitted, at each stage of it: the request, the response, a tool call. Rules
+#   are found by their place: rules/<class>/<id> for every tenant, agency/<policy> for the tenant that selected it.
+# scope: subpackages
+# schemas:
+#   - input: schema.input
+package brightline
+
+# METADATA
+# title: Decision
+# description: >
+#   Allow needs facts of the right shape and no verdict that is stricter. The strictest verdict over all layers counts.
+#   A refusal without rules and without a revision means that the policy's own data is incomplete.
+# entrypoint: true
+default decision := {"effect": "deny", "rules": [], "obligations": [], "grants": [], "revision": ""}
+
+decision := {
+	"effect": effect,
+	"rules": [rule | some [_, _, _, rule] in sort(refusals)],
+	"obligations": sort(obligations),
+	"grants": sort(grants),
+	"revision": data.release.revision,
+}
+
+# Smaller is stricter.
+strictness := {"deny": 0, "require_approval": 1, "allow": 2}
+
+# The order in which rules of the same strictness are listed.
+precedence := {"red_line": 0, "provider_baseline": 1, "law": 2, "directive": 3, "agency": 4}
+
+default effect := "deny"
+
+effect := "require_approval" if {
+	data.brightline.facts.well_formed
+	strictest == strictness.require_approval
+}
+
+effect := "allow" if {
+	data.brightline.facts.well_formed
+	strictest == strictness.allow
+}
+
+strictest := min({strictness.allow} | {strict | some [strict, _, _, _] in refusals})
+
+# What the rules say, as [layer, verdict]. A verdict is {effect, rule} with the annotations of the rule's package, and
+# may bring obligations and grants.
+verdicts contains [layer, verdict] if {
+	some layer, id
+	verdict := data.brightline.rules[layer][id].verdict
+}
+
+# One lookup, not a search: the cost is the same with one agency policy and with a thousand.
+verdicts contains ["agency", verdict] if {
+	some verdict in data.brightline.agency[input.tenant.policy].verdicts
+}
+
+# As [strictness, precedence, id, rule], so that sorting puts the strictest first.
+refusals contains refusal(verdict) if {
+	some [layer, verdict] in verdicts
+	readable(layer, verdict)
+	verdict.effect != "allow"
+}
+
+refusals contains refusal(unreadable) if {
+	some [layer, verdict] in verdicts
+	not readable(layer, verdict)
+}
+
+obligations contains obligation if {
+	effect != "deny"
+	some [_, verdict] in verdicts
+	some obligation in verdict.obligations
+}
+
+grants contains grant if {
+	effect != "deny"
+	some [_, verdict] in verdicts
+	some grant in verdict.grants
+}
+
+refusal(verdict) := [strictness[verdict.effect], precedence[custom.class], custom.id, rule] if {
+	custom := verdict.rule.custom
+	rule := {
+		"id": custom.id,
+		"class": custom.class,
+		"title": verdict.rule.title,
+		"remedy": custom.remedy,
+		"sources": custom.sources,
+		"effect": verdict.effect,
+	}
+}
+
+# A known effect, a rule that may speak for its layer, and no grant that the tenant does not have.
+readable(layer, verdict) if {
+	strictness[verdict.effect]
+	precedence[layer]
+	verdict.rule.custom.class == layer
+	is_array(refusal(verdict))
+	every grant in object.get(verdict, "grants", []) {
+		grant in input.tenant.exceptions
+	}
+}
+
+# METADATA
+# title: A rule of the policy gave an answer that can't be read
+# custom:
+#   id: verdict_readable
+#   class: provider_baseline
+#   remedy: Tell whoever maintains the policy; the request itself may be in order.
+#   sources:
+#     - {title: "Brightline decision contract, rego/schemas/decision.json", read: first_hand}
+unreadable := {"effect": "deny", "rule": rego.metadata.chain()[0].annotations}

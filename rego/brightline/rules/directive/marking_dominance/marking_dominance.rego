@@ -1,0 +1,39 @@
+# METADATA
+# title: Markings stay below the ceilings of tenant and model
+# description: >
+#   The marking of the request and of every document is understood, and neither its level nor any of its controls is
+#   beyond what the tenant and the model are cleared for. Marked material inside the ceilings is handled, not refused.
+# custom:
+#   id: marking_dominance
+#   class: directive
+#   remedy: Write the banner as the marking manual has it, or use a model and an enclave that are cleared for this marking.
+#   sources:
+#     - {title: "DoDM 5200.01 vol. 2, encl. 4", read: first_hand}
+#     - {title: "32 CFR 2002", read: first_hand}
+package brightline.rules.directive.marking_dominance
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+harmless if {
+	inside(input.request.marking)
+	is_array(input.request.documents)
+	every document in input.request.documents {
+		inside(document)
+	}
+}
+
+inside(marking) if {
+	dominated(marking, input.tenant.marking_ceiling)
+	dominated(marking, input.model.marking_ceiling)
+}
+
+dominated(marking, ceiling) if {
+	is_number(marking.level)
+	is_number(ceiling.level)
+	marking.level <= ceiling.level
+	is_array(marking.controls)
+	is_array(ceiling.controls)
+	every control in marking.controls {
+		control in ceiling.controls
+	}
+}

@@ -1,0 +1,22 @@
+# METADATA
+# title: Positive human action in nuclear employment
+# description: >
+#   Nothing replaces positive human action in a decision to use nuclear weapons: neither that purpose nor a tool that
+#   could be part of it passes. The source is a statement of policy.
+# custom:
+#   id: nuclear_employment_human
+#   class: law
+#   remedy: No approval opens this. State what each tool can do, and leave out those that take part in nuclear employment.
+#   sources:
+#     - {title: "FY25 NDAA §1638 (statement of policy)", read: first_hand}
+#     - {title: "2022 Nuclear Posture Review", read: first_hand}
+package brightline.rules.law.nuclear_employment_human
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+harmless if {
+	facts.outside("nuclear")
+	facts.conventional
+}

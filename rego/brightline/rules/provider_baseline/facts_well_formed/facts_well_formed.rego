@@ -1,0 +1,14 @@
+# METADATA
+# title: The facts are complete
+# description: The facts of the request have the shape that rules rely on; a decision on anything else would be a guess.
+# custom:
+#   id: facts_well_formed
+#   class: provider_baseline
+#   remedy: Tell whoever runs the gateway; the request itself may be in order.
+#   sources:
+#     - {title: "Brightline decision contract, rego/schemas/input.json", read: first_hand}
+package brightline.rules.provider_baseline.facts_well_formed
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not facts.well_formed

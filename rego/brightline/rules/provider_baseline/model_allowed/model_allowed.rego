@@ -1,0 +1,19 @@
+# METADATA
+# title: The model is one of the tenant's
+# description: The release has the requested model, and the tenant's agreement includes it.
+# custom:
+#   id: model_allowed
+#   class: provider_baseline
+#   remedy: Choose a model that ListModels returns, written exactly as it is there.
+#   sources:
+#     - {title: "Provider usage policy exceptions page, 16 Mar 2026", read: first_hand}
+package brightline.rules.provider_baseline.model_allowed
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not allowed
+
+allowed if {
+	is_string(input.model.id)
+	input.model.id == input.request.model
+	is_array(input.tenant.models)
+	input.model.id in input.tenant.models
+}
