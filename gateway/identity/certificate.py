@@ -1,0 +1,115 @@
+"""A client certificate, from PEM to the one name that a tenant file maps.
+
+The TLS layer has already proved possession of the key and the chain to the client CA. What is left is what TLS does
+not ask: is it for clients, is it in its period by our clock, and whom does it name (SPIFFE X.509-SVID, RFC 5280).
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64encode
+from calendar import timegm
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from gateway.errors import GatewayError, Reason
+
+_MAX_PEM_BYTES = 16 << 10
+_MAX_SPIFFE_ID = 2048
+_SPIFFE_ID = re.compile(r"spiffe://[a-z0-9._-]{1,255}(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+)+")
+"""A SPIFFE ID with a path (SPIFFE-ID sections 2.1 to 2.4): no port, user, query, fragment, escape or dot segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A well-formed client certificate. name: its SPIFFE ID, or `sha256:` and the hexadecimal digest of its DER.
+
+    thumbprint: its x5t#S256 (RFC 8705). issuer: the issuer's name as DER. Seconds are since 1970 UTC, both inclusive.
+    """
+
+    name: str
+    sha256: str
+    thumbprint: str
+    issuer: bytes
+    serial: int
+    not_before_s: int
+    not_after_s: int
+
+
+def only(certificates: Sequence[bytes]) -> bytes:
+    """The one PEM certificate that the peer presented. Raises GatewayError(CERTIFICATE_INVALID) for none or several."""
+    if len(certificates) != 1:
+        raise _invalid(f"{len(certificates)} certificates presented")
+    return certificates[0]
+
+
+@lru_cache(maxsize=1024)
+def parse(pem: bytes) -> Certificate:
+    """Read one PEM certificate. Raises GatewayError(CERTIFICATE_INVALID).
+
+    A function of its bytes alone, and therefore kept; whatever depends on the time is checked at each use.
+    """
+    if len(pem) > _MAX_PEM_BYTES or pem.count(b"-----BEGIN ") != 1:
+        raise _invalid("not one PEM certificate of bounded size")
+    try:
+        certificate = x509.load_pem_x509_certificate(pem)
+        problem, names = _usage_problem(certificate.extensions), _uri_names(certificate.extensions)
+        digest = certificate.fingerprint(hashes.SHA256())
+        issuer = certificate.issuer.public_bytes()
+    except Exception as error:
+        raise _invalid(f"unreadable: {type(error).__name__}") from error
+    if problem:
+        raise _invalid(problem)
+    if len(names) > 1:
+        raise _invalid("several URI names")
+    if names and (len(names[0]) > _MAX_SPIFFE_ID or not _SPIFFE_ID.fullmatch(names[0])):
+        raise _invalid("its URI name is not a SPIFFE ID")
+    return Certificate(
+        name=names[0] if names else f"sha256:{digest.hex()}",
+        sha256=digest.hex(),
+        thumbprint=urlsafe_b64encode(digest).rstrip(b"=").decode(),
+        issuer=issuer,
+        serial=certificate.serial_number,
+        not_before_s=timegm(certificate.not_valid_before_utc.utctimetuple()),
+        not_after_s=timegm(certificate.not_valid_after_utc.utctimetuple()),
+    )
+
+
+def check_period(certificate: Certificate, now_us: int) -> None:
+    """Raise GatewayError(CERTIFICATE_INVALID) outside of the validity period (RFC 5280 section 4.1.2.5)."""
+    if not certificate.not_before_s <= now_us // 1_000_000 <= certificate.not_after_s:
+        raise _invalid("outside of its validity period")
+
+
+def _usage_problem(extensions: x509.Extensions) -> str:
+    try:
+        if ExtendedKeyUsageOID.CLIENT_AUTH not in extensions.get_extension_for_class(x509.ExtendedKeyUsage).value:
+            return "its extended key usage is not clientAuth"
+    except x509.ExtensionNotFound:
+        return "no extended key usage"
+    for extension in extensions:
+        value = extension.value
+        if isinstance(value, x509.BasicConstraints) and value.ca:
+            return "a CA certificate"
+        if isinstance(value, x509.KeyUsage) and (value.key_cert_sign or value.crl_sign or not value.digital_signature):
+            return "its key usage is not a client's"
+    return ""
+
+
+def _uri_names(extensions: x509.Extensions) -> list[str]:
+    try:
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return names.get_values_for_type(x509.UniformResourceIdentifier)
+
+
+def _invalid(detail: str) -> GatewayError:
+    return GatewayError(
+        Reason.CERTIFICATE_INVALID, "the client certificate is not one that this gateway accepts", detail=detail
+    )

@@ -1,0 +1,237 @@
+"""Proving who asks: the one check of identity, step by step."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from typing import TypeVar
+
+from cryptography import x509
+
+from gateway.config import Identity as Settings
+from gateway.errors import GatewayError, Reason, StartError
+from gateway.identity import certificate as certificates
+from gateway.identity import token as tokens
+from gateway.identity.certificate import Certificate
+from gateway.identity.jwks import Key
+from gateway.identity.keys import Keys, open_keys
+from gateway.identity.ledger import Ledger, open_ledger
+from gateway.identity.revocation import (
+    MAX_CRL_BYTES,
+    MAX_LIST_BYTES,
+    Revocations,
+    parse_crls,
+    parse_revoked_tokens,
+)
+from gateway.identity.token import Claims
+from gateway.identity.watched import UnreadableError, Watched
+from gateway.types import Credentials, Principal, Tenant
+
+T = TypeVar("T")
+
+CACHED_TOKENS = 10_000
+"""About 20 MB; past it the least recently used token is verified again at its next use."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    claims: Claims
+    key: Key
+
+
+class Identity:
+    """Proves who asks. Opened by Identity.open, closed with close; one for a gateway."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], int],
+        *,
+        keys: Mapping[str, Keys],
+        ledger: Ledger,
+        crl: Watched[Revocations] | None,
+        revoked_tokens: Watched[frozenset[str]] | None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._keys = keys
+        self._ledger = ledger
+        self._crl = crl
+        self._revoked_tokens = revoked_tokens
+        self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
+        self._tenants: Mapping[str, Tenant] = {}
+        self._tenant_by_certificate: Mapping[str, str] = {}
+
+    @classmethod
+    async def open(cls, settings: Settings, clock: Callable[[], int], client_ca: bytes) -> Identity:
+        """Read what the settings name. clock: microseconds since 1970 UTC. client_ca: PEM, signs the CRL.
+
+        Raises StartError.
+        """
+        crl, revoked = _revocation_files(settings, client_ca)
+        await _readable(crl, "identity.crl")
+        await _readable(revoked, "identity.revoked_tokens")
+        keys: dict[str, Keys] = {}
+        try:
+            for issuer in settings.issuers:
+                keys[issuer.issuer] = await open_keys(issuer, clock)
+            ledger = await open_ledger(settings.ledger)
+        except BaseException:
+            for opened in keys.values():
+                await opened.close()
+            raise
+        return cls(settings, clock, keys=keys, ledger=ledger, crl=crl, revoked_tokens=revoked)
+
+    async def close(self) -> None:
+        """Stop fetching keys, and close the ledger."""
+        for keys in self._keys.values():
+            await keys.close()
+        await self._ledger.close()
+
+    async def prove(self, credentials: Credentials, tenants: Mapping[str, Tenant]) -> Principal:
+        """Who asks. tenants: those of the release in force, the same object for as long as it is in force.
+
+        Raises GatewayError: CERTIFICATE_INVALID, TENANT_UNKNOWN, TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED,
+        CREDENTIAL_REVOKED, TOKEN_NOT_BOUND, TENANT_MISMATCH, TOKEN_REPLAYED, IDENTITY_UNAVAILABLE.
+
+        Of the certificate, which TLS has verified to be of the client CA and the peer's own:
+           1 exactly one, well formed, for clients, with one name    2 in its period    3 not revoked
+           4 of exactly one tenant
+        Of the token:
+           5 exactly one, of bounded size
+           6 header, algorithm and form, before any key is looked up
+           7 the key, by exact issuer and kid; then signature, audience, issuer and required claims
+           8 in its period    9 bound to the certificate    10 of the same tenant    11 not revoked
+          12 not a replay, durably
+        A token that passed is kept, and goes through all but 6, the signature and 12 again at each use.
+        """
+        now_us = self._clock()
+        certificate = certificates.parse(certificates.only(credentials.certificates))  # 1
+        certificates.check_period(certificate, now_us)  # 2
+        await self._check_not_revoked(certificate, now_us)  # 3
+        tenant = self._tenant_of(certificate, tenants)  # 4
+
+        text = tokens.bearer(credentials.authorizations)  # 5
+        digest = sha256(text.encode()).digest()
+        kept = await self._kept(digest)
+        verified = kept or await self._verify(text)  # 6, 7
+        claims = verified.claims
+        tokens.check_times(claims, now_us, self._settings.leeway_s)  # 8
+        tokens.check_binding(claims, certificate)  # 9
+        if claims.tenant != tenant:  # 10
+            raise GatewayError(Reason.TENANT_MISMATCH, "certificate and access token are of different tenants")
+        await self._check_token_not_revoked(claims)  # 11
+        if kept is None:
+            await self._claim(claims, now_us)  # 12
+            self._keep(digest, verified)
+        return Principal(
+            tenant=tenant,
+            subject=claims.subject,
+            client_id=claims.client_id,
+            roles=claims.roles,
+            issuer=claims.issuer,
+            token_id=claims.token_id,
+            key_id=claims.key_id,
+            certificate_name=certificate.name,
+            certificate_sha256=certificate.sha256,
+        )
+
+    async def _check_not_revoked(self, certificate: Certificate, now_us: int) -> None:
+        if self._crl is not None:
+            (await _current(self._crl)).check(certificate, now_us)
+
+    def _tenant_of(self, certificate: Certificate, tenants: Mapping[str, Tenant]) -> str:
+        if tenants is not self._tenants:
+            self._tenants, self._tenant_by_certificate = tenants, tenant_index(tenants)
+        tenant = self._tenant_by_certificate.get(certificate.name)
+        if tenant is None:
+            raise GatewayError(
+                Reason.TENANT_UNKNOWN, "the client certificate is of no tenant", detail=f"name {certificate.name}"
+            )
+        return tenant
+
+    async def _kept(self, digest: bytes) -> _Verified | None:
+        """A token verified before, if its issuer still has the very key that verified it."""
+        verified = self._verified.get(digest)
+        if verified is None:
+            return None
+        if await self._keys[verified.claims.issuer].find(verified.key.kid) != verified.key:
+            self._verified.pop(digest, None)
+            return None
+        self._verified.move_to_end(digest)
+        return verified
+
+    async def _verify(self, text: str) -> _Verified:
+        presented = tokens.parse(text)
+        keys = self._keys.get(presented.issuer)
+        key = await keys.find(presented.key_id) if keys else None
+        if key is None:
+            raise GatewayError(Reason.TOKEN_INVALID, "the access token does not verify", detail="unknown issuer or key")
+        return _Verified(tokens.verify(presented, key, self._settings), key)
+
+    async def _check_token_not_revoked(self, claims: Claims) -> None:
+        if self._revoked_tokens is not None and claims.token_id in await _current(self._revoked_tokens):
+            raise GatewayError(Reason.CREDENTIAL_REVOKED, "the access token was revoked", detail="jti is on the list")
+
+    async def _claim(self, claims: Claims, now_us: int) -> None:
+        await self._ledger.claim(
+            claims.issuer,
+            claims.token_id,
+            claims.content,
+            expires_s=claims.expires_s + self._settings.leeway_s,
+            now_s=now_us // 1_000_000,
+            once=self._settings.tokens == "single_use",
+        )
+
+    def _keep(self, digest: bytes, verified: _Verified) -> None:
+        if self._settings.tokens == "single_use":
+            return
+        self._verified[digest] = verified
+        if len(self._verified) > CACHED_TOKENS:
+            self._verified.popitem(last=False)
+
+
+def tenant_index(tenants: Mapping[str, Tenant]) -> Mapping[str, str]:
+    """The tenant id of each certificate name. A name that two tenants claim is nobody's."""
+    index: dict[str, str] = {}
+    claimed_twice = set()
+    for tenant in tenants.values():
+        for name in tenant.certificates:
+            if index.setdefault(name, tenant.id) != tenant.id:
+                claimed_twice.add(name)
+    return {name: tenant for name, tenant in index.items() if name not in claimed_twice}
+
+
+def _revocation_files(
+    settings: Settings, client_ca: bytes
+) -> tuple[Watched[Revocations] | None, Watched[frozenset[str]] | None]:
+    try:
+        authorities = x509.load_pem_x509_certificates(client_ca)
+    except ValueError as error:
+        raise StartError("listener.client_ca: holds no PEM certificate that can be read") from error
+    parse = partial(parse_crls, authorities=authorities)
+    crl = Watched(settings.crl, parse, MAX_CRL_BYTES) if settings.crl else None
+    revoked = (
+        Watched(settings.revoked_tokens, parse_revoked_tokens, MAX_LIST_BYTES) if settings.revoked_tokens else None
+    )
+    return crl, revoked
+
+
+async def _readable(file: Watched[Revocations] | Watched[frozenset[str]] | None, key: str) -> None:
+    try:
+        if file is not None:
+            await file.current()
+    except UnreadableError as error:
+        raise StartError(f"{key}: {error}") from error
+
+
+async def _current(file: Watched[T]) -> T:
+    try:
+        return await file.current()
+    except UnreadableError as error:
+        raise GatewayError(
+            Reason.IDENTITY_UNAVAILABLE, "revocation can't be checked at the moment", detail=str(error)
+        ) from error

@@ -1,0 +1,29 @@
+"""Strict JSON for what strangers and operators write: one meaning for every text, or an error."""
+
+from __future__ import annotations
+
+import json
+from typing import NoReturn
+
+
+def loads(data: bytes) -> object:
+    """The value of a JSON text in UTF-8. Raises ValueError for anything else.
+
+    A member name that occurs twice is refused (RFC 8725 section 2.4 warns of parsers that disagree), and so are NaN,
+    infinities and nesting that exhausts the stack.
+    """
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member name occurs twice")
+    return members
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
