@@ -1,0 +1,51 @@
+"""When a call may be made again: only when the gateway says that nothing of it reached a model.
+
+1 the refusal is one of this gateway's and says retry_safe  2 its reason passes by itself  3 attempts are left  4 the
+pause ends before the deadline, which is one for all attempts. A connection that broke or never was carries no refusal,
+so it fails step 1: gRPC does not say whether the request left.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+
+from brightline.errors import BrightlineError
+
+TRANSIENT = frozenset(
+    {
+        "OVERLOADED",
+        "POLICY_UNAVAILABLE",
+        "AUDIT_UNAVAILABLE",
+        "IDENTITY_UNAVAILABLE",
+        "SHUTTING_DOWN",
+        "UPSTREAM_UNAVAILABLE",
+    }
+)
+FIRST_PAUSE_S = 0.1
+
+
+class Attempts:
+    """The attempts of one call. retries: how many after the first. timeout_s: for all together. Raises ValueError."""
+
+    def __init__(self, retries: int, timeout_s: float) -> None:
+        if not (math.isfinite(timeout_s) and timeout_s > 0):
+            raise ValueError(f"timeout_s: must be a number of seconds above 0; got {timeout_s!r}")
+        self._left = retries
+        self._pause_s = FIRST_PAUSE_S
+        self._deadline_s = time.monotonic() + timeout_s
+
+    def remaining_s(self) -> float:
+        """Seconds until the deadline, at least 0."""
+        return max(0.0, self._deadline_s - time.monotonic())
+
+    def pause_s(self, error: BrightlineError) -> float:
+        """Seconds to wait before the next attempt. Raises the error when there is none."""
+        pause_s = self._pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads callers; nothing secret
+        may = error.retry_safe and error.reason in TRANSIENT  # 1, 2
+        if not may or self._left == 0 or pause_s >= self.remaining_s():  # 3, 4
+            raise error from None  # gRPC's own error repeats what the peer said
+        self._left -= 1
+        self._pause_s *= 2
+        return pause_s

@@ -1,0 +1,101 @@
+# ruff: noqa: TRY004 - one error type for all that the caller gives: ValueError
+"""Checks on what the caller gives, before anything is sent. Each raises ValueError: field, what is accepted, what came.
+
+They repeat the validation rules of proto/brightline/v1; a property test holds the two to the same answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
+"""JSON without fractions: the gateway records integers only. Write a fraction as text."""
+
+MAX_INTEGER = 2**53 - 1
+"""The largest integer that every JSON implementation keeps."""
+
+PURPOSE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+KEY = re.compile(r"[A-Za-z0-9_.:-]{0,128}")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def matching(field: str, value: object, pattern: re.Pattern[str], accepted: str) -> None:
+    """The value is text and all of it matches."""
+    if not isinstance(value, str) or pattern.fullmatch(value) is None:
+        raise ValueError(f"{field}: must be {accepted}; got {_show(value)}")
+
+
+def text(field: str, value: object, least: int = 0, most: int | None = None) -> None:
+    """The value is text of `least` to `most` characters. It is not repeated in the error: it may be content."""
+    if not isinstance(value, str):
+        raise ValueError(f"{field}: must be text; got {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{field}: holds a lone surrogate, which is not text that can be sent") from None
+    if len(value) < least:
+        raise ValueError(f"{field}: must not be empty")
+    if most is not None and len(value) > most:
+        raise ValueError(f"{field}: must have at most {most} characters; got {len(value)}")
+
+
+def word(field: str, value: object, accepted: Sequence[str]) -> None:
+    """The value is one of a closed list of words."""
+    if value not in accepted:
+        raise ValueError(f"{field}: must be one of {', '.join(accepted)}; got {_show(value)}")
+
+
+def integer(field: str, value: object, least: int, most: int = MAX_INTEGER) -> None:
+    """The value is an integer from `least` to `most`."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError(f"{field}: must be a whole number from {least} to {most}; got {_show(value)}")
+
+
+def instance(field: str, value: object, kind: type | tuple[type, ...]) -> None:
+    """The value has one of these types."""
+    if not isinstance(value, kind):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        raise ValueError(f"{field}: must be {' or '.join(k.__name__ for k in kinds)}; got {type(value).__name__}")
+
+
+def several(field: str, value: object, most: int, least: int = 0) -> None:
+    """The value is a list or tuple of `least` to `most` items."""
+    if not isinstance(value, list | tuple) or not least <= len(value) <= most:
+        got = f"{len(value)} of them" if isinstance(value, list | tuple) else type(value).__name__
+        raise ValueError(f"{field}: must be a list of {least} to {most}; got {got}")
+
+
+def json_object(field: str, value: object) -> None:
+    """The value is a JSON object that arrives as it was given."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{field}: must be a mapping that JSON can say; got {type(value).__name__}")
+    _json(field, value)
+
+
+def _json(field: str, value: object) -> None:
+    match value:
+        case None | bool():
+            return
+        case str():
+            text(field, value)
+        case int():
+            integer(field, value, -MAX_INTEGER)
+        case Mapping():
+            for key, item in value.items():
+                if not isinstance(key, str) or not key.isascii():
+                    raise ValueError(f"{field}: names must be ASCII text; got {_show(key)}")
+                _json(f"{field}.{key}", item)
+        case list() | tuple():
+            for index, item in enumerate(value):
+                _json(f"{field}[{index}]", item)
+        case float():
+            raise ValueError(f"{field}: must be a whole number; write a fraction as text")
+        case _:
+            raise ValueError(f"{field}: JSON has no {type(value).__name__}")
+
+
+def _show(value: object) -> str:
+    shown = repr(value) if isinstance(value, str | int | None) else type(value).__name__
+    return shown if len(shown) <= 80 else shown[:77] + "..."

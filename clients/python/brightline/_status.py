@@ -1,0 +1,77 @@
+"""From a gRPC status to an exception. A refusal is believed only when all of it fits together:
+
+1 the call carries a well-formed google.rpc.Status that agrees with its code and message
+2 among its details are exactly one ErrorInfo of our domain and exactly one Refusal
+3 both give the same reason
+
+Anything else is an answer of something that is not this gateway: never a crash, never safe to retry. A stranger's text
+may repeat the token that was sent to it, so the token is taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
+from grpc_status import rpc_status
+
+from brightline import _response, errors
+from brightline.v1 import refusal_pb2
+
+DOMAIN = "brightline"
+
+M = TypeVar("M", bound=Message)
+
+_MADE_HERE: Mapping[grpc.StatusCode, type[errors.BrightlineError]] = {
+    grpc.StatusCode.UNAVAILABLE: errors.ConnectionFailed,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
+    grpc.StatusCode.CANCELLED: errors.Cancelled,
+}
+"""Statuses that gRPC makes on this side of the connection. Every other one without a refusal is a stranger's."""
+
+
+def error(failed: grpc.RpcError, target: str, token: str) -> errors.BrightlineError:
+    """The exception for a failed call to `target` that carried `token`."""
+    message = (failed.details() or "").replace(token, "[token]")
+    try:
+        reason, refusal = _refusal(failed)
+    except (ValueError, DecodeError):
+        kind = _MADE_HERE.get(failed.code(), errors.NotThisGateway)
+        return kind(f"{target}: {failed.code().name} without a refusal of the gateway: {message[:500]}")
+    return errors.BY_REASON.get(reason, errors.BrightlineError)(
+        message,
+        reason=reason,
+        decision_id=refusal.decision_id,
+        rules=_response.rules(refusal.rules),
+        rules_omitted=refusal.rules_omitted,
+        release=refusal.release,
+        appeal=refusal.appeal,
+        field=refusal.field,
+        retry_safe=refusal.retry_safe,
+    )
+
+
+def _refusal(failed: grpc.RpcError) -> tuple[str, refusal_pb2.Refusal]:
+    """The reason's word and the refusal. Raises ValueError or DecodeError when any step fails."""
+    status = rpc_status.from_call(failed)  # type: ignore[arg-type]  # 1: a failed call is its own error
+    if status is None:
+        raise ValueError("no details")
+    info = _only(status, error_details_pb2.ErrorInfo)  # 2
+    refusal = _only(status, refusal_pb2.Refusal)
+    if info.domain != DOMAIN:
+        raise ValueError("the ErrorInfo is of another domain")
+    names = refusal_pb2.Reason.DESCRIPTOR.values_by_number
+    newer = refusal.reason not in names
+    if refusal.reason == refusal_pb2.REASON_UNSPECIFIED or not (
+        newer or names[refusal.reason].name == f"REASON_{info.reason}"  # 3
+    ):
+        raise ValueError("the reasons differ")
+    return info.reason, refusal
+
+
+def _only(status: status_pb2.Status, kind: type[M]) -> M:
+    [packed] = [detail for detail in status.details if detail.Is(kind.DESCRIPTOR)]
+    return kind.FromString(packed.value)

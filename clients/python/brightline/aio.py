@@ -1,0 +1,146 @@
+"""The client for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import grpc
+
+from brightline import _channel, _request, _response, _status
+from brightline._assembly import Assembly
+from brightline._attempts import Attempts
+from brightline._channel import Pem
+from brightline._request import Ask
+from brightline.results import Answer, Check, Event, Model
+from brightline.v1 import inference_pb2
+from brightline.v1.inference_pb2_grpc import InferenceServiceStub
+
+
+class AsyncStream(AsyncIterator[Event]):
+    """The events of one streamed answer: Started, then Text and ToolUse, then the whole Answer.
+
+    The call is made when the first event is pulled. Its time counts from stream(). Leaving
+    `async with`, aclose(), or cancelling the task that waits for an event cancels what is not finished.
+    """
+
+    def __init__(self, events: AsyncGenerator[Event, None]) -> None:
+        self._events = events
+
+    async def __anext__(self) -> Event:
+        return await anext(self._events)
+
+    async def aclose(self) -> None:
+        """Cancel the call unless it is finished."""
+        await self._events.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class AsyncClient:
+    """A connection to one gateway at `target` ("host:port"), made inside a running event loop and used in it.
+
+    The arguments are those of Client; `token` may also give an awaitable. Cancelling the task that waits for an answer
+    cancels the call at the gateway. Raises OSError, ValueError.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        ca: Pem,
+        certificate: Pem,
+        key: Pem,
+        token: str | Callable[[], str | Awaitable[str]],
+        timeout_s: float = 60.0,
+        server_name: str | None = None,
+        retries: int = 2,
+    ) -> None:
+        asyncio.get_running_loop()  # gRPC would take any loop, and fail later in another
+        self._target = target
+        self._token = token
+        self._timeout_s = timeout_s
+        self._retries = retries
+        self._channel = grpc.aio.secure_channel(
+            target, _channel.credentials(ca, certificate, key), _channel.options(server_name)
+        )
+        self._stub = InferenceServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
+
+    async def generate(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Answer:
+        """Ask a model and return the whole answer. Raises ValueError before anything is sent, else BrightlineError."""
+        request = inference_pb2.GenerateRequest(prompt=_request.ask(**ask))
+        return _response.answer(await self._call(self._stub.Generate, request, timeout_s))
+
+    def stream(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> AsyncStream:
+        """Ask a model and return the answer as it is judged. Raises ValueError; iterating raises BrightlineError."""
+        request = inference_pb2.GenerateStreamRequest(prompt=_request.ask(**ask))
+        return AsyncStream(self._events(request, self._attempts(timeout_s)))
+
+    async def check(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Check:
+        """What the policy would decide, without asking a model. Raises ValueError, BrightlineError."""
+        request = inference_pb2.CheckPolicyRequest(prompt=_request.ask(**ask))
+        return _response.check(await self._call(self._stub.CheckPolicy, request, timeout_s))
+
+    async def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
+        """The models that the tenant may use. Raises BrightlineError."""
+        return _response.models(await self._call(self._stub.ListModels, inference_pb2.ListModelsRequest(), timeout_s))
+
+    async def close(self) -> None:
+        """Close the connection; calls in flight are cancelled."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _call(self, method: Callable[..., Any], request: object, timeout_s: float | None) -> Any:
+        attempts = self._attempts(timeout_s)
+        while True:
+            token = await self._fresh_token()
+            metadata = _channel.metadata(token)
+            try:
+                return await method(request, timeout=attempts.remaining_s(), metadata=metadata)
+            except grpc.RpcError as failed:
+                pause_s = attempts.pause_s(_status.error(failed, self._target, token))
+            await asyncio.sleep(pause_s)
+
+    async def _events(self, request: object, attempts: Attempts) -> AsyncGenerator[Event, None]:
+        while True:
+            token = await self._fresh_token()
+            call = self._stub.GenerateStream(request, timeout=attempts.remaining_s(), metadata=_channel.metadata(token))
+            assembly = Assembly()
+            try:
+                async for message in call:
+                    event = assembly.take(message)
+                    if event is not None:
+                        yield event
+                yield assembly.answer()
+                return
+            except grpc.RpcError as failed:
+                error = _status.error(failed, self._target, token)
+                if assembly.begun:
+                    raise error from None  # the caller saw a part: never a second answer
+                pause_s = attempts.pause_s(error)
+            finally:
+                call.cancel()  # nothing happens to a call that is finished
+            await asyncio.sleep(pause_s)
+
+    def _attempts(self, timeout_s: float | None) -> Attempts:
+        return Attempts(self._retries, self._timeout_s if timeout_s is None else timeout_s)
+
+    async def _fresh_token(self) -> str:
+        token = self._token if isinstance(self._token, str) else self._token()
+        return await token if inspect.isawaitable(token) else token

@@ -1,0 +1,141 @@
+"""The client for programs without an event loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import grpc
+
+from brightline import _channel, _request, _response, _status
+from brightline._assembly import Assembly
+from brightline._attempts import Attempts
+from brightline._channel import Pem
+from brightline._request import Ask
+from brightline.results import Answer, Check, Event, Model
+from brightline.v1 import inference_pb2
+from brightline.v1.inference_pb2_grpc import InferenceServiceStub
+
+
+class Stream(Iterator[Event]):
+    """The events of one streamed answer: Started, then Text and ToolUse, then the whole Answer.
+
+    The call is made when the first event is pulled. Its time counts from stream(). Leaving `with`,
+    or close(), cancels what is not finished. Belongs to one thread at a time.
+    """
+
+    def __init__(self, events: Generator[Event, None, None]) -> None:
+        self._events = events
+
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def close(self) -> None:
+        """Cancel the call unless it is finished."""
+        self._events.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class Client:
+    """A connection to one gateway at `target` ("host:port"); safe to use from several threads.
+
+    ca, certificate, key: PEM bytes or paths. token: the access token, or a function that gives one, called for every
+    attempt and perhaps from several threads. timeout_s: seconds for each call, all its attempts together. retries: how
+    often a call of which nothing reached a model is repeated. server_name: the name in the gateway's certificate, when
+    it isn't the target's. Raises OSError, ValueError.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        ca: Pem,
+        certificate: Pem,
+        key: Pem,
+        token: str | Callable[[], str],
+        timeout_s: float = 60.0,
+        server_name: str | None = None,
+        retries: int = 2,
+    ) -> None:
+        self._target = target
+        self._token = token
+        self._timeout_s = timeout_s
+        self._retries = retries
+        self._channel = grpc.secure_channel(
+            target, _channel.credentials(ca, certificate, key), _channel.options(server_name)
+        )
+        self._stub = InferenceServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
+
+    def generate(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Answer:
+        """Ask a model and return the whole answer. Raises ValueError before anything is sent, else BrightlineError."""
+        request = inference_pb2.GenerateRequest(prompt=_request.ask(**ask))
+        return _response.answer(self._call(self._stub.Generate, request, timeout_s))
+
+    def stream(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Stream:
+        """Ask a model and return the answer as it is judged. Raises ValueError; iterating raises BrightlineError."""
+        request = inference_pb2.GenerateStreamRequest(prompt=_request.ask(**ask))
+        return Stream(self._events(request, self._attempts(timeout_s)))
+
+    def check(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Check:
+        """What the policy would decide, without asking a model. Raises ValueError, BrightlineError."""
+        request = inference_pb2.CheckPolicyRequest(prompt=_request.ask(**ask))
+        return _response.check(self._call(self._stub.CheckPolicy, request, timeout_s))
+
+    def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
+        """The models that the tenant may use. Raises BrightlineError."""
+        return _response.models(self._call(self._stub.ListModels, inference_pb2.ListModelsRequest(), timeout_s))
+
+    def close(self) -> None:
+        """Close the connection; calls in flight end with Cancelled."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _call(self, method: Callable[..., Any], request: object, timeout_s: float | None) -> Any:
+        attempts = self._attempts(timeout_s)
+        while True:
+            token = self._fresh_token()
+            metadata = _channel.metadata(token)
+            try:
+                return method(request, timeout=attempts.remaining_s(), metadata=metadata)
+            except grpc.RpcError as failed:
+                pause_s = attempts.pause_s(_status.error(failed, self._target, token))
+            time.sleep(pause_s)
+
+    def _events(self, request: object, attempts: Attempts) -> Generator[Event, None, None]:
+        while True:
+            token = self._fresh_token()
+            call = self._stub.GenerateStream(request, timeout=attempts.remaining_s(), metadata=_channel.metadata(token))
+            assembly = Assembly()
+            try:
+                for message in call:
+                    event = assembly.take(message)
+                    if event is not None:
+                        yield event
+                yield assembly.answer()
+                return
+            except grpc.RpcError as failed:
+                error = _status.error(failed, self._target, token)
+                if assembly.begun:
+                    raise error from None  # the caller saw a part: never a second answer
+                pause_s = attempts.pause_s(error)
+            finally:
+                call.cancel()  # nothing happens to a call that is finished
+            time.sleep(pause_s)
+
+    def _attempts(self, timeout_s: float | None) -> Attempts:
+        return Attempts(self._retries, self._timeout_s if timeout_s is None else timeout_s)
+
+    def _fresh_token(self) -> str:
+        return self._token if isinstance(self._token, str) else self._token()

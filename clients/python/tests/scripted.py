@@ -1,0 +1,230 @@
+"""A server that speaks the contract over mutual TLS and does what a test scripts, and writes down what it received.
+
+    gateway.script(refuse("OVERLOADED"), answer("hello"))     # one step for each call, in order
+    gateway.calls                                             # what arrived
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import grpc
+from brightline.v1 import inference_pb2 as pb
+from brightline.v1 import message_pb2, refusal_pb2
+from brightline.v1.inference_pb2_grpc import InferenceServiceServicer, add_InferenceServiceServicer_to_server
+from google.protobuf import any_pb2, struct_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from gateway import status
+from gateway.errors import GatewayError, Reason, Rule, Source
+from gateway.identity.issue import Pair
+from tests.support.pki import Authority
+
+DECISION = "0193a1b2c3d4aaaaaaaaaaaaaaaaaaaa"
+RELEASE = "ab" * 32
+APPEAL = "oversight@agency.example"
+TOKEN = "eyJhbGciOiJFUzI1NiJ9.canary-of-the-token.c2lnbmF0dXJl"
+
+RULE = Rule(
+    id="weapon_engage_autonomous",
+    title="No selecting and engaging of targets without human selection",
+    cls="red_line",
+    remedy="No approval opens this. Put a person in the selection of each target.",
+    sources=(Source("DoDD 3000.09", "second_hand"),),
+    effect="deny",
+)
+
+Step: TypeAlias = Callable[[Message, grpc.ServicerContext], Any]
+"""What one call does: returns a response, or an iterator of events for a stream; or aborts."""
+
+
+@dataclass
+class Call:
+    """What arrived. cancelled is set when the call ended, by whomever."""
+
+    method: str
+    request: Any
+    authorization: tuple[str, ...]
+    remaining_s: float | None
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+class Scripted(InferenceServiceServicer):
+    """The service. A call without a step left is answered UNIMPLEMENTED, without a refusal."""
+
+    def __init__(self, authority: Authority) -> None:
+        self.authority = authority
+        self.certificate: Pair = authority.client()
+        self.target = ""
+        self.calls: list[Call] = []
+        self._steps: deque[Step] = deque()
+
+    def script(self, *steps: Step) -> None:
+        """What the next calls do."""
+        self._steps.extend(steps)
+
+    def options(self, **changes: Any) -> dict[str, Any]:
+        """The keyword arguments of a client that is let in."""
+        pair = self.certificate
+        known = {"ca": self.authority.ca.certificate, "certificate": pair.certificate, "key": pair.key, "token": TOKEN}
+        return {**known, **changes}
+
+    def Generate(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._step("Generate", request, context)
+
+    def GenerateStream(self, request: Message, context: grpc.ServicerContext) -> Any:
+        yield from self._step("GenerateStream", request, context)
+
+    def CheckPolicy(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._step("CheckPolicy", request, context)
+
+    def ListModels(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._step("ListModels", request, context)
+
+    def _step(self, method: str, request: Message, context: grpc.ServicerContext) -> Any:
+        said = tuple(str(value) for key, value in context.invocation_metadata() if key == "authorization")
+        call = Call(method, request, said, context.time_remaining())
+        context.add_callback(call.ended.set)
+        self.calls.append(call)
+        step = self._steps.popleft() if self._steps else plain(grpc.StatusCode.UNIMPLEMENTED, "no step left")
+        return step(request, context)
+
+
+@contextmanager
+def serving() -> Iterator[Scripted]:
+    """A scripted gateway on a free port of 127.0.0.1."""
+    scripted = Scripted(Authority())
+    pair = scripted.authority.server()
+    credentials = grpc.ssl_server_credentials(
+        [(pair.key, pair.certificate)], scripted.authority.ca.certificate, require_client_auth=True
+    )
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        server = grpc.server(pool, options=[("grpc.max_send_message_length", -1)])
+        add_InferenceServiceServicer_to_server(scripted, server)
+        scripted.target = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
+        server.start()
+        try:
+            yield scripted
+        finally:
+            server.stop(None).wait()
+
+
+# --- steps ------------------------------------------------------------------------------------------------------
+
+
+def answer(text: str = "The convoy needs three trucks.") -> Step:
+    """A whole answer of one text."""
+    return lambda _request, _context: pb.GenerateResponse(
+        decision_id=DECISION,
+        release=RELEASE,
+        parts=[message_pb2.Part(text=text)],
+        stop_reason=pb.STOP_REASON_END,
+        usage=pb.Usage(input_tokens=7, output_tokens=5),
+        obligations=[pb.Obligation(kind="label", value="AI generated")],
+    )
+
+
+def reply(message: Message) -> Step:
+    """Any response."""
+    return lambda _request, _context: message
+
+
+def checked(effect: Any, *rules: refusal_pb2.Rule) -> Step:
+    """The result of a check."""
+    return reply(pb.CheckPolicyResponse(decision_id=DECISION, release=RELEASE, effect=effect, rules=rules))
+
+
+def listed(*names: str) -> Step:
+    """A list of models."""
+    models = [pb.Model(id=n, description=f"the model {n}", marking_ceiling="SECRET") for n in names]
+    return reply(pb.ListModelsResponse(models=models, decision_id=DECISION))
+
+
+def events(*events: pb.GenerateStreamResponse, then: Step | None = None) -> Step:
+    """A stream of these events, and then another step, for example a refusal."""
+
+    def step(request: Message, context: grpc.ServicerContext) -> Iterator[Any]:
+        yield from events
+        if then is not None:
+            then(request, context)
+
+    return step
+
+
+def start() -> pb.GenerateStreamResponse:
+    """The first event of a stream."""
+    obligations = [pb.Obligation(kind="label", value="AI generated")]
+    return pb.GenerateStreamResponse(
+        start=pb.StreamStart(decision_id=DECISION, release=RELEASE, obligations=obligations)
+    )
+
+
+def text(text: str) -> pb.GenerateStreamResponse:
+    """A text event."""
+    return pb.GenerateStreamResponse(text=text)
+
+
+def tool_use(name: str) -> pb.GenerateStreamResponse:
+    """A tool call of the model, with a whole number and a fraction among its arguments."""
+    arguments = struct_pb2.Struct()
+    arguments.update({"count": 3, "share": "0.5", "list": [1]})
+    return pb.GenerateStreamResponse(tool_use=message_pb2.ToolUse(id="call-1", name=name, input=arguments))
+
+
+def end() -> pb.GenerateStreamResponse:
+    """The last event of a stream."""
+    usage = pb.Usage(input_tokens=7, output_tokens=5)
+    return pb.GenerateStreamResponse(end=pb.StreamEnd(stop_reason=pb.STOP_REASON_END, usage=usage))
+
+
+def refuse(reason: str, message: str = "no", *, rules: tuple[Rule, ...] = (), sent: bool = False, at: str = "") -> Step:
+    """An error exactly as the gateway gives it."""
+    error = GatewayError(Reason(reason), message, rules=rules, sent=sent, field=at)
+    return details(status.CODES[error.reason], message, status.details(error, DECISION, RELEASE, APPEAL))
+
+
+def plain(code: grpc.StatusCode, message: str) -> Step:
+    """A status without details."""
+    return lambda _request, context: context.abort(code, message)
+
+
+def details(code: grpc.StatusCode, message: str, *values: bytes) -> Step:
+    """A status with these values of grpc-status-details-bin."""
+
+    def step(_request: Message, context: grpc.ServicerContext) -> None:
+        context.set_trailing_metadata(tuple((status.DETAILS_KEY, value) for value in values))
+        context.abort(code, message)
+
+    return step
+
+
+def rich(code: grpc.StatusCode, message: str, *inside: Message) -> bytes:
+    """A google.rpc.Status with these details."""
+    packed = []
+    for item in inside:
+        detail = any_pb2.Any()
+        detail.Pack(item)
+        packed.append(detail)
+    return bytes(status_pb2.Status(code=code.value[0], message=message, details=packed).SerializeToString())
+
+
+def info(reason: str, domain: str = status.DOMAIN) -> Message:
+    """The ErrorInfo of a reason."""
+    made: Message = error_details_pb2.ErrorInfo(reason=reason, domain=domain)
+    return made
+
+
+def wait_until_ended(call_ended: Callable[[], threading.Event]) -> Step:
+    """Holds the call until the caller gave it up."""
+
+    def step(_request: Message, _context: grpc.ServicerContext) -> None:
+        call_ended().wait(30)
+
+    return step
