@@ -5,7 +5,7 @@ the policy; tenants.json and models.json say who may call and what may answer. I
 manifest, stands for all of it on every record.
 """
 
-from gateway.release.create import create, starter
-from gateway.release.load import load
+from gateway.release.reading import load
+from gateway.release.writing import create, starter
 
 __all__ = ["create", "load", "starter"]

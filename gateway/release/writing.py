@@ -17,7 +17,7 @@ from gateway.canonical import Json, NotCanonicalError, canonical, parse
 from gateway.errors import StartError
 from gateway.release import documents
 from gateway.release.documents import DATA, MANIFEST, MODELS, TENANTS
-from gateway.release.load import load
+from gateway.release.reading import load
 from gateway.types import Model, Tenant
 
 

@@ -1,0 +1,256 @@
+"""A release loads whole, or the gateway does not start and says which file is wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import release
+from gateway.canonical import Json
+from gateway.errors import StartError
+from gateway.release import reading
+from tests.support import releases
+
+
+def refusal(folder: Path, pinned: str | None = None) -> str:
+    with pytest.raises(StartError) as refused:
+        release.load(folder, pinned)
+    return str(refused.value)
+
+
+def test_a_release_loads_whole(tmp_path: Path) -> None:
+    """What is loaded is what the files say, and the signers are recorded."""
+    loaded = releases.load_written(tmp_path)
+    assert (loaded.version, loaded.signers, loaded.revision) == (1, ("provider",), releases.REVISION)
+    assert loaded.tenants == {"agency": releases.TENANT}
+    assert loaded.models == {"loopback": releases.MODEL}
+    assert loaded.data == releases.DATA
+    assert loaded.wasm.startswith(b"\0asm")
+
+
+def test_the_digest_depends_on_every_file(tmp_path: Path) -> None:
+    """Any other byte in any file, and any other version, gives another digest."""
+    content = releases.files()
+    digests = {release.load(releases.write(tmp_path / "same", content), None).digest}
+    for count, name in enumerate(content):
+        changed = {**content, name: content[name] + b"\n"}
+        digests.add(release.load(releases.write(tmp_path / str(count), changed), None).digest)
+    digests.add(release.load(releases.write(tmp_path / "version", content, version=2), None).digest)
+    assert len(digests) == len(content) + 2
+
+
+def test_the_pinned_digest_is_compared(tmp_path: Path) -> None:
+    """The pinned release loads; under another pin it is refused, and both digests are named."""
+    digest = releases.load_written(tmp_path).digest
+    assert release.load(tmp_path, digest).digest == digest
+    assert digest in refusal(tmp_path, "0" * 64)
+
+
+@pytest.mark.parametrize("name", list(releases.files()))
+def test_a_changed_file_is_refused(tmp_path: Path, name: str) -> None:
+    """One flipped bit in any file refuses the release and names the file."""
+    folder = releases.write(tmp_path, releases.files())
+    raw = bytearray((folder / name).read_bytes())
+    raw[-1] ^= 1
+    (folder / name).write_bytes(raw)
+    assert name in refusal(folder)
+
+
+@pytest.mark.parametrize("name", [*releases.files(), "manifest.json"])
+def test_a_missing_file_is_refused(tmp_path: Path, name: str) -> None:
+    """A release without one of its files is refused and the file is named."""
+    folder = releases.write(tmp_path, releases.files())
+    (folder / name).unlink()
+    assert name in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["policy.wasm", "data.json", "tenants.json", "models.json"])
+def test_a_required_file_that_nobody_names_is_refused(tmp_path: Path, name: str) -> None:
+    """A manifest can't leave out what every release has."""
+    content = releases.files()
+    del content[name]
+    assert f"{name}: is missing" in refusal(releases.write(tmp_path, content))
+
+
+@pytest.mark.parametrize("name", ["extra.rego", "rego/extra.rego", ".hidden", "rego/brightline/data.json"])
+def test_an_extra_file_is_refused(tmp_path: Path, name: str) -> None:
+    """A file that the manifest does not name is refused, wherever it is."""
+    folder = releases.write(tmp_path, releases.files())
+    (folder / name).write_text("package extra")
+    assert f"{name}: is not named" in refusal(folder)
+
+
+def test_a_link_is_refused(tmp_path: Path) -> None:
+    """A link is no file, even when what it points to has the right bytes."""
+    folder = releases.write(tmp_path / "release", releases.files())
+    (folder / "data.json").rename(tmp_path / "data.json")
+    (folder / "data.json").symlink_to(tmp_path / "data.json")
+    assert "data.json" in refusal(folder)
+    os.mkfifo(folder / "rego" / "pipe")
+    assert "no links or devices" in refusal(folder)
+
+
+def test_a_name_outside_the_folder_is_refused(tmp_path: Path) -> None:
+    """A manifest can't reach a file outside its folder."""
+    (tmp_path / "outside").write_text("x")
+    content = {**releases.files(), "../outside": b"x"}
+    assert "../outside: is missing" in refusal(releases.write(tmp_path / "release", content))
+
+
+@pytest.mark.parametrize("path", ["nowhere", "file"])
+def test_what_is_no_folder_is_refused(tmp_path: Path, path: str) -> None:
+    """A path that is no folder is refused by name."""
+    (tmp_path / "file").write_text("x")
+    assert "is not a release folder" in refusal(tmp_path / path)
+
+
+def test_a_release_beyond_the_size_bound_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All files together stay within the bound, and so does the number of files in a folder."""
+    folder = releases.write(tmp_path, releases.files())
+    size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    monkeypatch.setattr(reading, "MAX_BYTES", size)
+    assert release.load(folder, None).version == 1
+    monkeypatch.setattr(reading, "MAX_BYTES", size - 1)
+    assert f"larger than {size - 1} bytes" in refusal(folder)
+    monkeypatch.setattr(reading, "MAX_FILES", 1)
+    assert "more than 1 files" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"format": 2}, "format"),
+        ({"format": "1"}, "format"),
+        ({"version": 0}, "version"),
+        ({"version": "1"}, "version"),
+        ({"version": True}, "version"),
+        ({"signers": "provider"}, "signers"),
+        ({"signers": [""]}, "signers.0"),
+        ({"revision": ""}, "revision"),
+        ({"revision": "another"}, "data.json: release.revision"),
+        ({"surprise": 1}, "surprise"),
+        ({"files": []}, "files"),
+        ({"files": {"policy.wasm": "AB" * 32}}, "files.policy.wasm"),
+    ],
+)
+def test_a_manifest_of_another_shape_is_refused(tmp_path: Path, changed: dict[str, Json], named: str) -> None:
+    """Every key of the manifest is typed strictly, and no other key is accepted."""
+    assert named in refusal(releases.write(tmp_path, releases.files(), **changed))
+
+
+def tenant(**changes: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {"id": "agency", "certificates": ["spiffe://agency.example/app"]}
+    return {"tenants": [{**plain, "attributes": releases.ATTRIBUTES, **changes}]}
+
+
+def attributes(**changes: Any) -> dict[str, Any]:
+    return tenant(attributes={**releases.ATTRIBUTES, **changes})
+
+
+def model(**changes: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {"id": "m", "description": "", "upstream": "u", "upstream_model": "v"}
+    return {"models": [{**plain, "attributes": {"marking_ceiling": "SECRET"}, **changes}]}
+
+
+@pytest.mark.parametrize(
+    ("documents", "named"),
+    [
+        ({"tenants": []}, "tenants.json"),
+        ({"tenants": {}}, "tenants.json: tenants"),
+        ({"tenants": {"tenants": [], "more": 1}}, "tenants.json: more"),
+        ({"tenants": tenant(id="Agency")}, "tenants.0.id"),
+        ({"tenants": tenant(id=7)}, "tenants.0.id"),
+        ({"tenants": tenant(certificates=[])}, "tenants.0.certificates"),
+        ({"tenants": tenant(certificates=["https://agency.example"])}, "tenants.0.certificates.0"),
+        ({"tenants": tenant(certificates=["spiffe://agency.example"])}, "tenants.0.certificates.0"),
+        ({"tenants": tenant(certificates=["spiffe://Agency.example/app"])}, "tenants.0.certificates.0"),
+        ({"tenants": tenant(certificates=["sha256:" + "AB" * 32])}, "tenants.0.certificates.0"),
+        ({"tenants": tenant(surprise=1)}, "tenants.0.surprise"),
+        ({"tenants": attributes(kind="friend")}, "tenants.0.attributes.kind"),
+        ({"tenants": attributes(policy="a.b")}, "tenants.0.attributes.policy"),
+        ({"tenants": attributes(purposes="all")}, "tenants.0.attributes.purposes"),
+        ({"tenants": attributes(models=[1])}, "tenants.0.attributes.models.0"),
+        ({"tenants": attributes(more={"deep": [None]})}, "null is no fact"),
+        ({"tenants": attributes(weight=0.5)}, "not an integer: 0.5"),
+        ({"tenants": attributes(weight=2**53)}, "integer out of range"),
+        ({"tenants": attributes(é=1)}, "key is not ASCII"),
+        ({"models": model(surprise=1)}, "models.0.surprise"),
+        ({"models": model(upstream="")}, "models.0.upstream"),
+        ({"models": model(attributes={})}, "models.0.attributes.marking_ceiling"),
+        ({"data": {}}, "data.json: release"),
+        ({"data": {"release": {"revision": releases.REVISION, "more": 1}}}, "data.json: release.more"),
+        ({"data": {**releases.DATA, "weight": 0.5}}, "not an integer: 0.5"),
+    ],
+)
+def test_a_document_of_another_shape_is_refused(tmp_path: Path, documents: dict[str, Json], named: str) -> None:
+    """Tenants, models and policy data are typed strictly; the file and the place in it are named."""
+    assert named in refusal(releases.write(tmp_path, releases.files(**documents)))
+
+
+def test_attributes_beyond_the_required_ones_reach_the_rules(tmp_path: Path) -> None:
+    """An attribute that the gateway does not know is a fact for rules."""
+    more: dict[str, Json] = {"limits": {"persons": 5, "names": ["a", True]}}
+    loaded = releases.load_written(tmp_path, tenants=attributes(**more))
+    assert loaded.tenants["agency"].attributes == {**releases.ATTRIBUTES, **more}
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("tenants.json", b'{"tenants": [], "tenants": []}'),
+        ("tenants.json", b'{"tenants": '),
+        ("models.json", b'{"models": NaN}'),
+        ("models.json", b"\xff"),
+        ("models.json", b'{"models": "\\ud800"}'),
+        ("data.json", b"[" * 100_000),
+        ("data.json", b""),
+    ],
+)
+def test_what_is_no_strict_json_is_refused(tmp_path: Path, name: str, raw: bytes) -> None:
+    """Duplicate keys, truncation, NaN, other encodings and endless nesting are refused by file."""
+    assert f"{name}: " in refusal(releases.write(tmp_path, {**releases.files(), name: raw}))
+
+
+def test_a_manifest_with_a_key_twice_is_refused(tmp_path: Path) -> None:
+    """Two readers can't see two manifests in one."""
+    folder = releases.write(tmp_path, releases.files())
+    raw = (folder / "manifest.json").read_bytes()
+    (folder / "manifest.json").write_bytes(raw.replace(b'{"files"', b'{"version":9,"files"', 1))
+    assert "appears twice" in refusal(folder)
+
+
+def test_a_certificate_belongs_to_one_tenant(tmp_path: Path) -> None:
+    """A certificate that maps to two tenants refuses the start and names both."""
+    one, two = (tenant(id=i)["tenants"][0] for i in ("first", "second"))
+    text = refusal(releases.write(tmp_path, releases.files(tenants={"tenants": [one, two]})))
+    assert "spiffe://agency.example/app is listed for first and for second" in text
+
+
+def test_an_id_names_one(tmp_path: Path) -> None:
+    """Duplicate tenant ids and duplicate model ids refuse the start."""
+    other = tenant(certificates=["spiffe://agency.example/other"])["tenants"][0]
+    both = {"tenants": [*tenant()["tenants"], other]}
+    assert "agency is there twice" in refusal(releases.write(tmp_path / "t", releases.files(tenants=both)))
+    twice = {"models": [*model()["models"], *model()["models"]]}
+    assert "m is there twice" in refusal(releases.write(tmp_path / "m", releases.files(models=twice)))
+
+
+def test_an_empty_policy_is_refused(tmp_path: Path) -> None:
+    """A module without bytes, something else than a module, and a policy without sources are no policy."""
+    for name, raw in (("empty", b""), ("text", b"package brightline")):
+        folder = releases.write(tmp_path / name, {**releases.files(), "policy.wasm": raw})
+        assert "the policy is empty" in refusal(folder)
+    content = releases.files()
+    del content["rego/brightline/decision.rego"]
+    assert "the policy is empty" in refusal(releases.write(tmp_path / "sources", content))
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """A folder where a file belongs is named, not followed."""
+    folder = releases.write(tmp_path, releases.files())
+    (folder / "manifest.json").unlink()
+    (folder / "manifest.json").mkdir()
+    assert "manifest.json: cannot be read" in refusal(folder)
