@@ -111,13 +111,27 @@ class Audit(_Section):
 
 
 class Upstream(_Section):
-    """A model service behind the gateway. api_key: a file that holds the key and nothing else."""
+    """A model service behind the gateway. api_key: a file that holds the key and nothing else.
+
+    base_url: https, or http to a loopback address. ca: PEM roots, trusted instead of the system's.
+    journal: of a loopback only; one line for each forwarded call, durable before it is answered.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
     kind: Literal["loopback", "anthropic", "openai"]
     base_url: str | None = None
     api_key: FilePath | None = None
+    ca: FilePath | None = None
     connect_ms: Milliseconds = 2_000
+    journal: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        foreign = ("base_url", "api_key", "ca") if self.kind == "loopback" else ("journal",)
+        for key in foreign:
+            if getattr(self, key) is not None:
+                raise ValueError(f"{key}: an upstream of kind {self.kind} has no such key")
+        return self
 
 
 class Config(_Section):

@@ -139,16 +139,16 @@ class Prompt:
 
 
 def part_texts(part: Part) -> tuple[str, ...]:
-    """Every string of a part that a reader would see."""
+    """Every string of a part: all of them are forwarded."""
     match part:
         case Text(text):
             return (text,)
-        case Document(name, text, _):
-            return (name, text)
-        case ToolUse(_, name, arguments):
-            return (name, arguments)
-        case ToolResult(_, text, _):
-            return (text,)
+        case Document(name, text, marking):
+            return (name, marking, text)
+        case ToolUse(identifier, name, arguments):
+            return (identifier, name, arguments)
+        case ToolResult(tool_use_id, text, _):
+            return (tool_use_id, text)
 
 
 # --- what is known about it -------------------------------------------------------------------------------------
@@ -336,6 +336,10 @@ def content_bytes(prompt: Prompt) -> bytes:
             "max_tokens": prompt.max_tokens,
             "temperature_milli": prompt.temperature_milli,
             "tools": [[t.name, t.description, t.input_schema] for t in prompt.tools],
-            "messages": [[m.role, *([type(p).__name__, *part_texts(p)] for p in m.parts)] for m in prompt.messages],
+            "messages": [[m.role, *(_forwarded(p) for p in m.parts)] for m in prompt.messages],
         }
     )
+
+
+def _forwarded(part: Part) -> list[Json]:
+    return [type(part).__name__, *part_texts(part), isinstance(part, ToolResult) and part.is_error]

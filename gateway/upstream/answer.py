@@ -1,0 +1,103 @@
+"""What may come back from a model's service, checked as it arrives. No input or output here.
+
+1 the permitted model answered    2 no more bytes than the limit    3 only tools that were offered, each with one JSON
+object    4 it says why it stopped and counts its tokens    5 no more tokens than permitted: the limit may be an
+obligation, and a service that does not know the field would ignore it
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import NoReturn
+
+from gateway.canonical import MAX_INTEGER
+from gateway.errors import GatewayError, Reason
+from gateway.types import Document, End, Permitted, Stop, ToolUse
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_ODD = re.compile(r"[^A-Za-z0-9_.:/-]")
+
+
+class Answer:
+    """The checks on one answer. Every method raises GatewayError(UPSTREAM_FAILED)."""
+
+    def __init__(self, permitted: Permitted, answer_bytes: int) -> None:
+        self._model = permitted.model.upstream_model
+        self._tools = frozenset(tool.name for tool in permitted.prompt.tools)
+        self._max_tokens = permitted.prompt.max_tokens
+        self._bytes_left = answer_bytes
+
+    def model(self, name: object) -> None:
+        """Check 1. The name is compared exactly: a release names a dated model where the service answers with one."""
+        if name != self._model:
+            raise failed(f"model {quoted(name)} answered instead of {quoted(self._model)}")
+
+    def take(self, text: object) -> str:
+        """Check 2: a piece of the answer that counts against the limit."""
+        if not isinstance(text, str):
+            raise failed("text is not a string")
+        try:
+            self._bytes_left -= len(text.encode())
+        except UnicodeEncodeError:
+            raise failed("text holds a lone surrogate") from None
+        if self._bytes_left < 0:
+            raise failed("the answer is over the size limit")
+        return text
+
+    def tool_use(self, identifier: object, name: object, arguments: str) -> ToolUse:
+        """Check 3. arguments: JSON text, already counted; what is judged and released is its one compact form."""
+        if not isinstance(identifier, str) or not _IDENTIFIER.fullmatch(identifier):
+            raise failed("a tool call without a usable identifier")
+        if not isinstance(name, str) or name not in self._tools:
+            raise failed("a call of a tool that was not offered")
+        return ToolUse(identifier, name, _compact(arguments))
+
+    def end(self, stop: Stop | None, input_tokens: object, output_tokens: object) -> End:
+        """Checks 4 and 5. stop: None when the service gave no reason that is known here."""
+        if stop is None:
+            raise failed("no known reason for stopping")
+        end = End(stop, self._model, _count(input_tokens), _count(output_tokens))
+        if end.output_tokens > self._max_tokens:
+            raise failed(f"{end.output_tokens} tokens where {self._max_tokens} were permitted")
+        return end
+
+
+def failed(detail: str) -> GatewayError:
+    """UPSTREAM_FAILED. detail: our own words, never the service's text."""
+    message = "the model's service failed or answered something unusable"
+    return GatewayError(Reason.UPSTREAM_FAILED, message, detail=detail, sent=True)
+
+
+def quoted(name: object) -> str:
+    """A name that the service chose, short and harmless enough for a log line."""
+    return _ODD.sub("?", str(name)[:64])
+
+
+def document_text(document: Document) -> str:
+    """How a document is put before a model: a header whose values can't break out of their quotes, then its text."""
+    name, marking = (json.dumps(value, ensure_ascii=False) for value in (document.name, document.marking))
+    return f"Document {name}, marking {marking}:\n\n{document.text}"
+
+
+def _compact(arguments: str) -> str:
+    """One form for one value, so that no two readers of it see different arguments."""
+    try:
+        value = json.loads(arguments, parse_constant=_refuse_constant)
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (ValueError, RecursionError):
+        raise failed("the arguments of a tool call are not JSON") from None
+    if not isinstance(value, dict):
+        raise failed("the arguments of a tool call are not a JSON object")
+    return text
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)  # NaN and Infinity are not JSON (RFC 8259 section 6)
+
+
+def _count(tokens: object) -> int:
+    if type(tokens) is not int or not 0 <= tokens <= MAX_INTEGER:
+        raise failed("tokens are not counted")
+    return tokens

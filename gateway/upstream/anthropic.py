@@ -1,0 +1,207 @@
+"""The Anthropic Messages API, through the `anthropic` SDK. Events and stop reasons as the API documents them.
+
+A block of thinking is no part of an answer: nothing of it is released. Any other block or event that was not asked for
+makes the answer unusable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from anthropic import AsyncAnthropic, omit
+from anthropic.types import Message as Reply
+from anthropic.types import RawMessageStreamEvent
+
+from gateway import config
+from gateway.types import Chunk, Completion, Document, End, Message, Part, Permitted, Stop, Text, ToolResult, ToolUse
+from gateway.upstream import channel
+from gateway.upstream.answer import Answer, document_text, failed, quoted
+
+_STOPS = {
+    "end_turn": Stop.END,
+    "stop_sequence": Stop.END,
+    "max_tokens": Stop.MAX_TOKENS,
+    "tool_use": Stop.TOOL_USE,
+    "refusal": Stop.MODEL_REFUSAL,
+}
+_HIDDEN = ("thinking", "redacted_thinking")
+
+
+class Anthropic:
+    """An Upstream. Raises StartError when `settings` can't work."""
+
+    def __init__(self, settings: config.Upstream, answer_bytes: int) -> None:
+        self.name = settings.name
+        self._answer_bytes = answer_bytes
+        link = channel.open_channel(settings, "https://api.anthropic.com", answer_bytes)
+        self._client = AsyncAnthropic(
+            api_key=channel.PLACEHOLDER,
+            base_url=link.base_url,
+            http_client=link.http,
+            timeout=link.http.timeout,
+            max_retries=0,
+            open_telemetry=False,
+        )
+
+    async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
+        """The whole answer. Raises GatewayError."""
+        async with channel.attempt(channel.deadline_at(deadline_s)):
+            reply = await self._client.messages.create(
+                **request(permitted), stream=False, extra_headers={"accept": channel.WHOLE}
+            )
+            return whole(reply, Answer(permitted, self._answer_bytes))
+
+    async def stream(self, permitted: Permitted, deadline_s: float) -> AsyncGenerator[Chunk]:
+        """The answer piece by piece, its End last. Raises GatewayError."""
+        deadline = channel.deadline_at(deadline_s)
+        opening = self._client.messages.create(
+            **request(permitted), stream=True, extra_headers={"accept": channel.STREAM}
+        )
+        async for piece in channel.read_stream(opening, StreamReader(Answer(permitted, self._answer_bytes)), deadline):
+            yield piece
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+def request(permitted: Permitted) -> dict[str, Any]:
+    """The fields of the API that carry `permitted`."""
+    prompt = permitted.prompt
+    tools = [
+        {"name": tool.name, "description": tool.description, "input_schema": json.loads(tool.input_schema)}
+        for tool in prompt.tools
+    ]
+    return {
+        "model": permitted.model.upstream_model,
+        "max_tokens": prompt.max_tokens,
+        "system": prompt.system or omit,
+        "messages": [_message(message) for message in prompt.messages],
+        "tools": tools or omit,
+        "temperature": omit if prompt.temperature_milli is None else prompt.temperature_milli / 1000,
+    }
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "content": [_block(part) for part in message.parts]}
+
+
+def _block(part: Part) -> dict[str, Any]:
+    match part:
+        case Text(text):
+            return {"type": "text", "text": text}
+        case Document():
+            return {"type": "text", "text": document_text(part)}
+        case ToolUse(identifier, name, arguments):
+            return {"type": "tool_use", "id": identifier, "name": name, "input": json.loads(arguments)}
+        case ToolResult(identifier, text, is_error):
+            return {"type": "tool_result", "tool_use_id": identifier, "content": text, "is_error": is_error}
+
+
+def whole(reply: Reply, answer: Answer) -> Completion:
+    """The answer of a call that was not streamed. Raises GatewayError; garbage may raise anything else."""
+    answer.model(reply.model)
+    parts: list[Text | ToolUse] = []
+    for block in reply.content:
+        if block.type == "text":
+            parts.append(Text(answer.take(block.text)))
+        elif block.type == "tool_use":
+            parts.append(answer.tool_use(block.id, block.name, answer.take(json.dumps(block.input))))
+        elif block.type not in _HIDDEN:
+            raise failed(f"a block of type {quoted(block.type)}")
+    usage = reply.usage
+    end = answer.end(_STOPS.get(str(reply.stop_reason)), usage.input_tokens, usage.output_tokens)
+    return Completion(_not_empty(parts), end)
+
+
+def _not_empty(parts: Sequence[Text | ToolUse]) -> tuple[Text | ToolUse, ...]:
+    return tuple(part for part in parts if part != Text(""))
+
+
+@dataclass(slots=True)
+class _Call:
+    identifier: object
+    name: object
+    arguments: list[str] = field(default_factory=list)
+
+
+class StreamReader:
+    """The events of one streamed answer, in the only order in which they make one:
+
+    message_start (content_block_start content_block_delta* content_block_stop)* message_delta+ message_stop
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._seen = ""
+        self._block = ""
+        self._call: _Call | None = None
+        self._stop: Stop | None = None
+        self._input_tokens: object = None
+        self._output_tokens: object = None
+
+    def read(self, event: RawMessageStreamEvent) -> Iterator[Text | ToolUse]:
+        """The pieces that are whole after this event. Raises GatewayError; garbage may raise anything else."""
+        if (event.type == "message_start") != (self._seen == "") or self._seen == "message_stop":
+            raise failed(f"{quoted(event.type)} after {self._seen or 'nothing'}")
+        self._seen = event.type
+        match event.type:
+            case "message_start":
+                self._answer.model(event.message.model)
+                self._input_tokens = event.message.usage.input_tokens
+            case "content_block_start":
+                yield from self._start(event.content_block)
+            case "content_block_delta":
+                yield from self._delta(event.delta)
+            case "content_block_stop":
+                yield from self._finish()
+            case "message_delta":
+                self._stop = _STOPS.get(str(event.delta.stop_reason))
+                self._output_tokens = event.usage.output_tokens
+            case "message_stop":
+                pass
+            case _:
+                raise failed("an event of an unknown type")
+
+    def end(self) -> End:
+        """The end. Raises GatewayError when the stream broke off."""
+        if self._seen != "message_stop" or self._block:
+            raise failed("the stream broke off")
+        return self._answer.end(self._stop, self._input_tokens, self._output_tokens)
+
+    def _start(self, block: Any) -> Iterator[Text]:
+        if self._block or self._stop is not None:
+            raise failed("a block starts where none can")
+        if block.type == "tool_use":
+            self._call = _Call(block.id, block.name)
+        elif block.type == "text":
+            yield from self._text(block.text)
+        elif block.type not in _HIDDEN:
+            raise failed(f"a block of type {quoted(block.type)}")
+        self._block = block.type
+
+    def _delta(self, delta: Any) -> Iterator[Text]:
+        match self._block, delta.type:
+            case "text", "text_delta":
+                yield from self._text(delta.text)
+            case "tool_use", "input_json_delta" if self._call is not None:
+                self._call.arguments.append(self._answer.take(delta.partial_json))
+            case block, _ if block in _HIDDEN:
+                pass
+            case block, kind:
+                raise failed(f"a delta of type {quoted(kind)} in a block of type {quoted(block)}")
+
+    def _finish(self) -> Iterator[ToolUse]:
+        if not self._block:
+            raise failed("a block stops that did not start")
+        if self._call is not None:
+            # A tool without arguments streams no text of them.
+            yield self._answer.tool_use(self._call.identifier, self._call.name, "".join(self._call.arguments) or "{}")
+        self._block, self._call = "", None
+
+    def _text(self, text: object) -> Iterator[Text]:
+        if taken := self._answer.take(text):
+            yield Text(taken)

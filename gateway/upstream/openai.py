@@ -1,0 +1,206 @@
+"""The OpenAI chat completions API and the many servers that speak it, through the `openai` SDK.
+
+Usage is asked for and required, in streams too. A marking and a tool's failure have no field there: both are put in
+words. Servers that reason aloud send it in fields of their own, which are no part of an answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from openai import AsyncOpenAI, omit
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from gateway import config
+from gateway.types import Chunk, Completion, Document, End, Message, Part, Permitted, Stop, Text, ToolResult, ToolUse
+from gateway.upstream import channel
+from gateway.upstream.answer import Answer, document_text, failed
+
+_STOPS = {
+    "stop": Stop.END,
+    "length": Stop.MAX_TOKENS,
+    "tool_calls": Stop.TOOL_USE,
+    "content_filter": Stop.MODEL_REFUSAL,
+}
+
+
+class OpenAI:
+    """An Upstream. Raises StartError when `settings` can't work."""
+
+    def __init__(self, settings: config.Upstream, answer_bytes: int) -> None:
+        self.name = settings.name
+        self._answer_bytes = answer_bytes
+        link = channel.open_channel(settings, "https://api.openai.com/v1", answer_bytes)
+        self._client = AsyncOpenAI(
+            api_key=channel.PLACEHOLDER,
+            base_url=link.base_url,
+            http_client=link.http,
+            timeout=link.http.timeout,
+            max_retries=0,
+        )
+
+    async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
+        """The whole answer. Raises GatewayError."""
+        async with channel.attempt(channel.deadline_at(deadline_s)):
+            reply = await self._client.chat.completions.create(
+                **request(permitted), stream=False, extra_headers={"accept": channel.WHOLE}
+            )
+            return whole(reply, Answer(permitted, self._answer_bytes))
+
+    async def stream(self, permitted: Permitted, deadline_s: float) -> AsyncGenerator[Chunk]:
+        """The answer piece by piece, its End last. Raises GatewayError."""
+        deadline = channel.deadline_at(deadline_s)
+        opening = self._client.chat.completions.create(
+            **request(permitted),
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_headers={"accept": channel.STREAM},
+        )
+        async for piece in channel.read_stream(opening, StreamReader(Answer(permitted, self._answer_bytes)), deadline):
+            yield piece
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+def request(permitted: Permitted) -> dict[str, Any]:
+    """The fields of the API that carry `permitted`."""
+    prompt = permitted.prompt
+    messages: list[Any] = [{"role": "system", "content": prompt.system}] if prompt.system else []
+    for message in prompt.messages:
+        messages.extend(_user(message) if message.role == "user" else [_assistant(message)])
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": json.loads(tool.input_schema),
+            },
+        }
+        for tool in prompt.tools
+    ]
+    return {
+        "model": permitted.model.upstream_model,
+        "max_completion_tokens": prompt.max_tokens,
+        "messages": messages,
+        "tools": tools or omit,
+        "temperature": omit if prompt.temperature_milli is None else prompt.temperature_milli / 1000,
+    }
+
+
+def _user(message: Message) -> Iterator[Any]:
+    """A tool's result is a message of its own; what stands before, between and after them stays in its order."""
+    texts: list[str] = []
+    for part in message.parts:
+        if not isinstance(part, ToolResult):
+            texts.append(_text(part))
+            continue
+        if texts:
+            yield {"role": "user", "content": _content(texts)}
+            texts = []
+        text = f"The tool failed: {part.text}" if part.is_error else part.text
+        yield {"role": "tool", "tool_call_id": part.tool_use_id, "content": text}
+    if texts:
+        yield {"role": "user", "content": _content(texts)}
+
+
+def _assistant(message: Message) -> Any:
+    texts = [_text(part) for part in message.parts if not isinstance(part, ToolUse)]
+    calls = [
+        {"type": "function", "id": part.id, "function": {"name": part.name, "arguments": part.input}}
+        for part in message.parts
+        if isinstance(part, ToolUse)
+    ]
+    said = {"content": _content(texts)} if texts else {}
+    return {"role": "assistant", **said, **({"tool_calls": calls} if calls else {})}
+
+
+def _text(part: Part) -> str:
+    match part:
+        case Text(text):
+            return text
+        case Document():
+            return document_text(part)
+        case _:
+            raise TypeError(f"{type(part).__name__} is no text")
+
+
+def _content(texts: list[str]) -> Any:
+    return texts[0] if len(texts) == 1 else [{"type": "text", "text": text} for text in texts]
+
+
+def whole(reply: ChatCompletion, answer: Answer) -> Completion:
+    """The answer of a call that was not streamed. Raises GatewayError; garbage may raise anything else."""
+    answer.model(reply.model)
+    (choice,) = reply.choices
+    message = choice.message
+    texts = [answer.take(text) for text in (message.content, message.refusal) if text is not None]
+    calls = [_tool_use(call, answer) for call in message.tool_calls or ()]
+    stop = Stop.MODEL_REFUSAL if message.refusal else _STOPS.get(str(choice.finish_reason))
+    usage: Any = reply.usage
+    end = answer.end(stop, usage.prompt_tokens, usage.completion_tokens)
+    return Completion((*(Text(text) for text in texts if text), *calls), end)
+
+
+def _tool_use(call: Any, answer: Answer) -> ToolUse:
+    return answer.tool_use(call.id, call.function.name, answer.take(call.function.arguments))
+
+
+@dataclass(slots=True)
+class _Call:
+    identifier: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
+class StreamReader:
+    """The chunks of one streamed answer: text as it comes, calls when the finish reason says that they are whole."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._calls: dict[int, _Call] = {}
+        self._refused = False
+        self._finished = False
+        self._stop: Stop | None = None
+        self._usage: Any = None
+
+    def read(self, event: ChatCompletionChunk) -> Iterator[Text | ToolUse]:
+        """The pieces that are whole after this chunk. Raises GatewayError; garbage may raise anything else."""
+        self._answer.model(event.model)
+        if event.usage is not None:
+            self._usage = event.usage
+        if not event.choices:
+            return
+        (choice,) = event.choices
+        if self._finished or choice.index != 0:
+            raise failed("a choice where none can be")
+        delta = choice.delta
+        for text in (delta.content, delta.refusal):
+            if text:
+                yield Text(self._answer.take(text))
+        self._refused = self._refused or bool(delta.refusal)
+        for piece in delta.tool_calls or ():
+            self._collect(piece)
+        if choice.finish_reason is not None:
+            self._finished = True
+            self._stop = Stop.MODEL_REFUSAL if self._refused else _STOPS.get(choice.finish_reason)
+            for _, call in sorted(self._calls.items()):
+                yield self._answer.tool_use(call.identifier, call.name, "".join(call.arguments))
+
+    def end(self) -> End:
+        """The end. Raises GatewayError when the stream broke off."""
+        if not self._finished or self._usage is None:
+            raise failed("the stream broke off, or without a count of tokens")
+        return self._answer.end(self._stop, self._usage.prompt_tokens, self._usage.completion_tokens)
+
+    def _collect(self, piece: Any) -> None:
+        if piece.index not in self._calls:
+            # What a call weighs beside its text, so that calls without text can't be endless.
+            self._calls[piece.index] = _Call(self._answer.take(piece.id), self._answer.take(piece.function.name))
+        if piece.function.arguments:
+            self._calls[piece.index].arguments.append(self._answer.take(piece.function.arguments))
