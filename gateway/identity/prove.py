@@ -5,32 +5,19 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
-from typing import TypeVar
-
-from cryptography import x509
 
 from gateway.config import Identity as Settings
-from gateway.errors import GatewayError, Reason, StartError
+from gateway.errors import GatewayError, Reason
 from gateway.identity import certificate as certificates
 from gateway.identity import token as tokens
 from gateway.identity.certificate import Certificate
 from gateway.identity.jwks import Key
 from gateway.identity.keys import Keys, open_keys
 from gateway.identity.ledger import Ledger, open_ledger
-from gateway.identity.revocation import (
-    MAX_CRL_BYTES,
-    MAX_LIST_BYTES,
-    Revocations,
-    parse_crls,
-    parse_revoked_tokens,
-)
+from gateway.identity.revocation import Revocation, open_revocation
 from gateway.identity.token import Claims
-from gateway.identity.watched import UnreadableError, Watched
 from gateway.types import Credentials, Principal, Tenant
-
-T = TypeVar("T")
 
 CACHED_TOKENS = 10_000
 """About 20 MB; past it the least recently used token is verified again at its next use."""
@@ -52,15 +39,13 @@ class Identity:
         *,
         keys: Mapping[str, Keys],
         ledger: Ledger,
-        crl: Watched[Revocations] | None,
-        revoked_tokens: Watched[frozenset[str]] | None,
+        revocation: Revocation,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._keys = keys
         self._ledger = ledger
-        self._crl = crl
-        self._revoked_tokens = revoked_tokens
+        self._revocation = revocation
         self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
         self._tenants: Mapping[str, Tenant] = {}
         self._tenant_by_certificate: Mapping[str, str] = {}
@@ -71,9 +56,7 @@ class Identity:
 
         Raises StartError.
         """
-        crl, revoked = _revocation_files(settings, client_ca)
-        await _readable(crl, "identity.crl")
-        await _readable(revoked, "identity.revoked_tokens")
+        revocation = await open_revocation(settings, client_ca)
         keys: dict[str, Keys] = {}
         try:
             for issuer in settings.issuers:
@@ -83,7 +66,7 @@ class Identity:
             for opened in keys.values():
                 await opened.close()
             raise
-        return cls(settings, clock, keys=keys, ledger=ledger, crl=crl, revoked_tokens=revoked)
+        return cls(settings, clock, keys=keys, ledger=ledger, revocation=revocation)
 
     async def close(self) -> None:
         """Stop fetching keys, and close the ledger."""
@@ -111,7 +94,7 @@ class Identity:
         now_us = self._clock()
         certificate = certificates.parse(certificates.only(credentials.certificates))  # 1
         certificates.check_period(certificate, now_us)  # 2
-        await self._check_not_revoked(certificate, now_us)  # 3
+        await self._revocation.check_certificate(certificate, now_us)  # 3
         tenant = self._tenant_of(certificate, tenants)  # 4
 
         text = tokens.bearer(credentials.authorizations)  # 5
@@ -123,7 +106,7 @@ class Identity:
         tokens.check_binding(claims, certificate)  # 9
         if claims.tenant != tenant:  # 10
             raise GatewayError(Reason.TENANT_MISMATCH, "certificate and access token are of different tenants")
-        await self._check_token_not_revoked(claims)  # 11
+        await self._revocation.check_token(claims.token_id)  # 11
         if kept is None:
             await self._claim(claims, now_us)  # 12
             self._keep(digest, verified)
@@ -138,10 +121,6 @@ class Identity:
             certificate_name=certificate.name,
             certificate_sha256=certificate.sha256,
         )
-
-    async def _check_not_revoked(self, certificate: Certificate, now_us: int) -> None:
-        if self._crl is not None:
-            (await _current(self._crl)).check(certificate, now_us)
 
     def _tenant_of(self, certificate: Certificate, tenants: Mapping[str, Tenant]) -> str:
         if tenants is not self._tenants:
@@ -158,10 +137,10 @@ class Identity:
         verified = self._verified.get(digest)
         if verified is None:
             return None
+        self._verified.move_to_end(digest)
         if await self._keys[verified.claims.issuer].find(verified.key.kid) != verified.key:
             self._verified.pop(digest, None)
             return None
-        self._verified.move_to_end(digest)
         return verified
 
     async def _verify(self, text: str) -> _Verified:
@@ -171,10 +150,6 @@ class Identity:
         if key is None:
             raise GatewayError(Reason.TOKEN_INVALID, "the access token does not verify", detail="unknown issuer or key")
         return _Verified(tokens.verify(presented, key, self._settings), key)
-
-    async def _check_token_not_revoked(self, claims: Claims) -> None:
-        if self._revoked_tokens is not None and claims.token_id in await _current(self._revoked_tokens):
-            raise GatewayError(Reason.CREDENTIAL_REVOKED, "the access token was revoked", detail="jti is on the list")
 
     async def _claim(self, claims: Claims, now_us: int) -> None:
         await self._ledger.claim(
@@ -203,35 +178,3 @@ def tenant_index(tenants: Mapping[str, Tenant]) -> Mapping[str, str]:
             if index.setdefault(name, tenant.id) != tenant.id:
                 claimed_twice.add(name)
     return {name: tenant for name, tenant in index.items() if name not in claimed_twice}
-
-
-def _revocation_files(
-    settings: Settings, client_ca: bytes
-) -> tuple[Watched[Revocations] | None, Watched[frozenset[str]] | None]:
-    try:
-        authorities = x509.load_pem_x509_certificates(client_ca)
-    except ValueError as error:
-        raise StartError("listener.client_ca: holds no PEM certificate that can be read") from error
-    parse = partial(parse_crls, authorities=authorities)
-    crl = Watched(settings.crl, parse, MAX_CRL_BYTES) if settings.crl else None
-    revoked = (
-        Watched(settings.revoked_tokens, parse_revoked_tokens, MAX_LIST_BYTES) if settings.revoked_tokens else None
-    )
-    return crl, revoked
-
-
-async def _readable(file: Watched[Revocations] | Watched[frozenset[str]] | None, key: str) -> None:
-    try:
-        if file is not None:
-            await file.current()
-    except UnreadableError as error:
-        raise StartError(f"{key}: {error}") from error
-
-
-async def _current(file: Watched[T]) -> T:
-    try:
-        return await file.current()
-    except UnreadableError as error:
-        raise GatewayError(
-            Reason.IDENTITY_UNAVAILABLE, "revocation can't be checked at the moment", detail=str(error)
-        ) from error

@@ -1,121 +1,77 @@
-"""What was revoked: certificates by a CRL (RFC 5280 section 5), tokens by a list of their jti."""
+"""What was revoked, as the files say now: certificates by a CRL, tokens by a list of their jti."""
 
 from __future__ import annotations
 
-from calendar import timegm
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
-from gateway.errors import GatewayError, Reason
-from gateway.identity import strict
+from gateway.config import Identity as Settings
+from gateway.errors import GatewayError, Reason, StartError
+from gateway.identity import crl, strict
 from gateway.identity.certificate import Certificate
+from gateway.identity.crl import Crls
+from gateway.identity.watched import UnreadableError, Watched
 
-MAX_CRL_BYTES = 64 << 20
-MAX_LIST_BYTES = 16 << 20
+T = TypeVar("T")
 
-_END = b"-----END X509 CRL-----"
-
-
-@dataclass(frozen=True, slots=True)
-class _Crl:
-    serials: frozenset[int]
-    this_update_s: int
-    next_update_s: int
+_MAX_LIST_BYTES = 16 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Revocations:
-    """The revocation lists of the client CAs, by the issuer's name as DER."""
+class Revocation:
+    """Opened by open_revocation. A file that is not configured revokes nothing; one that can't be read refuses all."""
 
-    crls: Mapping[bytes, _Crl]
+    def __init__(self, crls: Watched[Crls] | None, token_ids: Watched[frozenset[str]] | None) -> None:
+        self._crls = crls
+        self._token_ids = token_ids
 
-    def check(self, certificate: Certificate, now_us: int) -> None:
-        """Raise GatewayError: CREDENTIAL_REVOKED, or IDENTITY_UNAVAILABLE where no current list covers the issuer."""
-        crl = self.crls.get(certificate.issuer)
-        if crl is None:
-            raise _unavailable("no revocation list of the certificate's issuer")
-        if not crl.this_update_s <= now_us // 1_000_000 <= crl.next_update_s:
-            raise _unavailable("the revocation list is past its nextUpdate or before its thisUpdate")
-        if certificate.serial in crl.serials:
-            raise GatewayError(
-                Reason.CREDENTIAL_REVOKED, "the client certificate was revoked", detail=f"serial {certificate.serial:x}"
-            )
+    async def check_certificate(self, certificate: Certificate, now_us: int) -> None:
+        """Raise GatewayError(CREDENTIAL_REVOKED or IDENTITY_UNAVAILABLE) unless it is known not to be revoked."""
+        if self._crls is not None:
+            (await _current(self._crls)).check(certificate, now_us)
+
+    async def check_token(self, token_id: str) -> None:
+        """Raise GatewayError(CREDENTIAL_REVOKED or IDENTITY_UNAVAILABLE) unless the jti is known not to be revoked."""
+        if self._token_ids is not None and token_id in await _current(self._token_ids):
+            raise GatewayError(Reason.CREDENTIAL_REVOKED, "the access token was revoked", detail="jti is on the list")
 
 
-def parse_crls(data: bytes, authorities: Sequence[x509.Certificate]) -> Revocations:
-    """Read one DER list or PEM lists, each signed by one of the client CAs. Raises ValueError.
+async def open_revocation(settings: Settings, client_ca: bytes) -> Revocation:
+    """Read the files that the settings name. client_ca: PEM, one of which signs the CRL. Raises StartError."""
+    crls = token_ids = None
+    if settings.crl is not None:
+        try:
+            authorities = x509.load_pem_x509_certificates(client_ca)
+        except ValueError as error:
+            raise StartError("listener.client_ca: holds no PEM certificate that can be read") from error
+        crls = Watched(settings.crl, partial(crl.parse, authorities=authorities), crl.MAX_BYTES)
+        await _readable(crls, "identity.crl")
+    if settings.revoked_tokens is not None:
+        token_ids = Watched(settings.revoked_tokens, _parse_token_ids, _MAX_LIST_BYTES)
+        await _readable(token_ids, "identity.revoked_tokens")
+    return Revocation(crls, token_ids)
 
-    One full list an issuer: delta and partitioned lists carry critical extensions, and a list with a critical
-    extension that is not understood must not be used (RFC 5280 section 5.2).
-    """
+
+def _parse_token_ids(data: bytes) -> frozenset[str]:
+    match strict.loads(data):
+        case list(items) if all(isinstance(item, str) for item in items):
+            return frozenset(items)
+        case _:
+            raise ValueError("not a JSON list of strings")
+
+
+async def _readable(file: Watched[T], key: str) -> None:
     try:
-        return Revocations(_crls(data, authorities))
-    except (TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
-        raise ValueError(f"a revocation list that can't be read: {type(error).__name__}") from error
+        await file.current()
+    except UnreadableError as error:
+        raise StartError(f"{key}: {error}") from error
 
 
-def parse_revoked_tokens(data: bytes) -> frozenset[str]:
-    """Read a JSON list of jti. Raises ValueError."""
-    value = strict.loads(data)
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValueError("not a JSON list of strings")
-    return frozenset(value)
-
-
-def _crls(data: bytes, authorities: Sequence[x509.Certificate]) -> Mapping[bytes, _Crl]:
-    crls: dict[bytes, _Crl] = {}
-    for crl in _load(data):
-        if not any(_signed(crl, authority) for authority in authorities):
-            raise ValueError("a revocation list is not signed by a client CA")
-        issuer = crl.issuer.public_bytes()
-        if issuer in crls:
-            raise ValueError("two revocation lists of one issuer")
-        if crl.next_update_utc is None:
-            raise ValueError("a revocation list without nextUpdate")
-        if any(extension.critical for extension in crl.extensions):
-            raise ValueError("a revocation list with a critical extension")
-        crls[issuer] = _Crl(
-            frozenset(_serials(crl)),
-            timegm(crl.last_update_utc.utctimetuple()),
-            timegm(crl.next_update_utc.utctimetuple()),
-        )
-    return crls
-
-
-def _load(data: bytes) -> Iterator[x509.CertificateRevocationList]:
-    if _END not in data:
-        yield x509.load_der_x509_crl(data)
-        return
-    *blocks, rest = data.split(_END)
-    if rest.strip():
-        raise ValueError("data after the last revocation list")
-    for block in blocks:
-        yield x509.load_pem_x509_crl(block + _END)
-
-
-def _signed(crl: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
-    key = authority.public_key()
-    return (
-        authority.subject == crl.issuer and _may_sign_crls(authority) and crl.is_signature_valid(key)  # type: ignore[arg-type]  # a key that can't sign raises TypeError
-    )
-
-
-def _may_sign_crls(authority: x509.Certificate) -> bool:
+async def _current(file: Watched[T]) -> T:
     try:
-        return authority.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
-    except x509.ExtensionNotFound:
-        return True
-
-
-def _serials(crl: x509.CertificateRevocationList) -> Iterator[int]:
-    for entry in crl:
-        if any(extension.critical for extension in entry.extensions):
-            raise ValueError("a revocation list with a critical extension in an entry")
-        yield entry.serial_number
-
-
-def _unavailable(detail: str) -> GatewayError:
-    return GatewayError(Reason.IDENTITY_UNAVAILABLE, "revocation can't be checked at the moment", detail=detail)
+        return await file.current()
+    except UnreadableError as error:
+        raise GatewayError(
+            Reason.IDENTITY_UNAVAILABLE, "revocation can't be checked at the moment", detail=str(error)
+        ) from error

@@ -1,0 +1,110 @@
+"""Certificate revocation lists (RFC 5280 section 5), read strictly."""
+
+from __future__ import annotations
+
+from calendar import timegm
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from gateway.errors import GatewayError, Reason
+from gateway.identity.certificate import Certificate
+
+MAX_BYTES = 64 << 20
+
+_END = b"-----END X509 CRL-----"
+
+
+@dataclass(frozen=True, slots=True)
+class _Crl:
+    serials: frozenset[int]
+    this_update_s: int
+    next_update_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crls:
+    """The revocation lists of the client CAs, by the issuer's name as DER."""
+
+    crls: Mapping[bytes, _Crl]
+
+    def check(self, certificate: Certificate, now_us: int) -> None:
+        """Raise GatewayError: CREDENTIAL_REVOKED, or IDENTITY_UNAVAILABLE where no current list covers the issuer."""
+        crl = self.crls.get(certificate.issuer)
+        if crl is None:
+            raise _unavailable("no revocation list of the certificate's issuer")
+        if not crl.this_update_s <= now_us // 1_000_000 <= crl.next_update_s:
+            raise _unavailable("the revocation list is past its nextUpdate or before its thisUpdate")
+        if certificate.serial in crl.serials:
+            raise GatewayError(
+                Reason.CREDENTIAL_REVOKED, "the client certificate was revoked", detail=f"serial {certificate.serial:x}"
+            )
+
+
+def parse(data: bytes, authorities: Sequence[x509.Certificate]) -> Crls:
+    """Read one DER list or PEM lists, each signed by one of the client CAs. Raises ValueError.
+
+    One full list an issuer: delta and partitioned lists carry critical extensions, and a list with a critical
+    extension that is not understood must not be used (RFC 5280 section 5.2).
+    """
+    try:
+        return Crls(_crls(data, authorities))
+    except (TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
+        raise ValueError(f"a revocation list that can't be read: {type(error).__name__}") from error
+
+
+def _crls(data: bytes, authorities: Sequence[x509.Certificate]) -> Mapping[bytes, _Crl]:
+    crls: dict[bytes, _Crl] = {}
+    for crl in _load(data):
+        if not any(_signed(crl, authority) for authority in authorities):
+            raise ValueError("a revocation list is not signed by a client CA")
+        issuer = crl.issuer.public_bytes()
+        if issuer in crls:
+            raise ValueError("two revocation lists of one issuer")
+        if crl.next_update_utc is None:
+            raise ValueError("a revocation list without nextUpdate")
+        if any(extension.critical for extension in crl.extensions):
+            raise ValueError("a revocation list with a critical extension")
+        crls[issuer] = _Crl(
+            frozenset(_serials(crl)),
+            timegm(crl.last_update_utc.utctimetuple()),
+            timegm(crl.next_update_utc.utctimetuple()),
+        )
+    return crls
+
+
+def _load(data: bytes) -> Iterator[x509.CertificateRevocationList]:
+    if _END not in data:
+        yield x509.load_der_x509_crl(data)
+        return
+    *blocks, rest = data.split(_END)
+    if rest.strip():
+        raise ValueError("data after the last revocation list")
+    for block in blocks:
+        yield x509.load_pem_x509_crl(block + _END)
+
+
+def _signed(crl: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
+    if authority.subject != crl.issuer or not _may_sign_crls(authority):
+        return False
+    return crl.is_signature_valid(authority.public_key())  # type: ignore[arg-type]  # TypeError for a key that can't sign
+
+
+def _may_sign_crls(authority: x509.Certificate) -> bool:
+    try:
+        return authority.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+    except x509.ExtensionNotFound:
+        return True
+
+
+def _serials(crl: x509.CertificateRevocationList) -> Iterator[int]:
+    for entry in crl:
+        if any(extension.critical for extension in entry.extensions):
+            raise ValueError("a revocation list with a critical extension in an entry")
+        yield entry.serial_number
+
+
+def _unavailable(detail: str) -> GatewayError:
+    return GatewayError(Reason.IDENTITY_UNAVAILABLE, "revocation can't be checked at the moment", detail=detail)
