@@ -1,0 +1,104 @@
+"""What the content says, whatever the caller declares: scores for the policy, or that there is no score."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+import structlog
+
+from gateway.signals.lexical import Lexical
+from gateway.signals.lexicon import load
+from gateway.signals.normalise import normalise
+from gateway.signals.readable import readable_text, readable_words
+from gateway.types import Reading
+
+__all__ = ["Detectors"]
+
+log = structlog.get_logger()
+
+_SLICE: Final = 16_384
+_OVERLAP: Final = 1_024
+_GLUED: Final = 64
+_WORD: Final = re.compile(r"[a-z0-9]+")
+
+
+class Detectors:
+    """The detectors, loaded. Raises StartError when their data can't be read.
+
+    limit_characters: the most content that is read, in all; beyond it nothing is. deadline_ms: how long reading takes.
+    score: words to thousandths by signal; another than the lexicon's only where a test needs one that fails.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit_characters: int = 1 << 20,
+        deadline_ms: int = 2_000,
+        score: Callable[[list[str]], Mapping[str, int]] | None = None,
+    ) -> None:
+        lexicon, self._version = load()
+        lexical = Lexical(lexicon)
+        self._names = lexical.names
+        self._languages = lexicon.languages
+        self._score = score or lexical.score
+        self._limit = limit_characters
+        self._deadline_ns = deadline_ms * 1_000_000
+
+    async def read(self, texts: Iterable[str]) -> tuple[Reading, ...]:
+        """One reading for each signal, over all the texts together, in order. Never raises for any content.
+
+        The score is None when the content is over the limit, when a detector can't read some of it (see
+        `gateway.signals.readable`), when a detector failed, or when it was late.
+        """
+        try:
+            scores = await self._read(list(texts))
+        except Exception as error:  # noqa: BLE001 - whatever broke, there is no score, and the policy refuses
+            log.error("detector_failed", error=type(error).__name__)  # noqa: TRY400 - its text may quote content
+            scores = {}
+        return tuple(Reading(name, self._version, scores.get(name)) for name in self._names)
+
+    async def _read(self, texts: list[str]) -> Mapping[str, int]:
+        late = time.monotonic_ns() + self._deadline_ns
+        if sum(map(len, texts)) > self._limit:
+            return {}
+        highest = dict.fromkeys(self._names, 0)
+        if len(texts) > 1 and not all(map(readable_text, texts)):
+            return {}
+        for piece in _slices(" ".join(_glued(texts))):
+            if not readable_text(piece):
+                return {}
+            words = _WORD.findall(normalise(piece).replace("'", "").replace("u.s.", "us"))
+            if not readable_words(words, self._languages.english, self._languages.other):
+                return {}
+            scores = self._score(words)
+            highest = {name: max(highest[name], scores[name]) for name in self._names}
+            if time.monotonic_ns() > late:
+                return {}
+            if len(piece) == _SLICE:
+                await asyncio.sleep(0)  # other calls go on between the slices of a long text
+        return highest
+
+
+def _glued(texts: list[str]) -> Iterator[str]:
+    """The texts, and between two neighbours the word that their ends make together: a term may be split anywhere."""
+    end = ""
+    for text in texts:
+        words = text.split(None, 1)
+        if not words:
+            continue
+        if end:
+            end += words[0]
+            yield end[-_GLUED:]
+        yield text
+        end = end if len(words) == 1 and end else text[-_GLUED:].split()[-1]
+
+
+def _slices(text: str) -> Iterator[str]:
+    """Overlapping slices: whatever is shorter than the overlap is whole in one of them."""
+    step = _SLICE - _OVERLAP
+    for start in range(0, max(1, len(text) - _OVERLAP), step):
+        yield text[start : start + _SLICE]

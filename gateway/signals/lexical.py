@@ -1,0 +1,161 @@
+"""A deterministic detector: concepts near each other, weighed, less what the words around them take back.
+
+1 words become terms, terms become concepts at positions     2 negated actions and absent humans are told apart
+3 concepts in neighbouring blocks of words add up     4 where a signal's needs are met, the sum counts, less its context
+
+One pass over the words with a bounded amount of work for each: linear in the text, whatever the text. A set of concepts
+is a number with one bit for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+from gateway.signals.lexicon import Lexicon, Signal, stem
+
+_FAR: Final = -10_000
+_NEAR: Final = 3
+"""Blocks that are read together: concepts two blocks of words apart or less are always seen together."""
+_AROUND: Final = 2
+"""Blocks on either side whose context lowers."""
+_UNMET: Final = 300
+"""The most that neighbouring blocks score, in thousandths, where a concept that the signal needs is missing."""
+
+_Hit = tuple[int, int]
+"""A position in words, and the concepts that begin there."""
+
+
+@dataclass(slots=True)
+class _Node:
+    concepts: int = 0
+    next: dict[str, _Node] = field(default_factory=dict)
+
+
+class Lexical:
+    """The detector over one lexicon. Immutable after construction."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._lexicon = lexicon
+        self._bits = _bits(lexicon)
+        self._terms = _index(lexicon, self._bits)
+        self._negators = frozenset(map(stem, lexicon.negation.negators))
+        self._fillers = frozenset(map(stem, lexicon.negation.fillers))
+        self._actions = _mask(lexicon.negation.actions, self._bits)
+        self._composites = [
+            (self._bits[c.first], self._bits[c.then], c.within, self._bits[c.yields], self._bits[c.required])
+            for c in lexicon.composites
+        ]
+        self._composed = _mask((name for c in lexicon.composites for name in (c.first, c.then)), self._bits)
+        self._weighers = {name: _weigher(s, self._bits, lexicon.amplifier) for name, s in lexicon.signals.items()}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The signals that it scores."""
+        return tuple(self._weighers)
+
+    def score(self, words: Sequence[str]) -> Mapping[str, int]:
+        """Thousandths, 0 to 1000, for each signal. words: normalised."""
+        stems = [*map(stem, words)]
+        blocks = self._place(stems, self._find(stems))  # 1, 2
+        best = dict.fromkeys(self._weighers, 0)
+        for start in range(len(blocks)):
+            near = _union(blocks[start : start + _NEAR])  # 3
+            around = _union(blocks[max(0, start - _AROUND) : start + _NEAR + _AROUND])
+            for name, weigh in self._weighers.items():
+                best[name] = max(best[name], weigh(near, around))  # 4
+        return best
+
+    def _find(self, stems: Sequence[str]) -> list[_Hit]:
+        hits = []
+        first, end = self._terms.get, len(stems)
+        for position, word in enumerate(stems):
+            node = first(word)
+            if node is None:
+                continue
+            concepts, following = node.concepts, position + 1
+            while node.next and following < end and (node := node.next.get(stems[following])):
+                concepts |= node.concepts
+                following += 1
+            if concepts:
+                hits.append((position, concepts))
+        return hits
+
+    def _place(self, stems: Sequence[str], hits: Iterable[_Hit]) -> list[int]:
+        """The concepts of each block of words."""
+        negation, size = self._lexicon.negation, self._lexicon.block
+        blocks = [0] * (len(stems) // size + 1)
+        refused = _FAR
+        last = [_FAR] * len(self._composites)
+        for position, found in hits:
+            concepts = found
+            if concepts & self._actions and self._is_negated(stems, position):
+                concepts = concepts & ~self._actions | self._bits[negation.yields]
+                refused = position
+            if concepts & self._composed:
+                for index, (first, then, within, yields, required) in enumerate(self._composites):
+                    if concepts & then and position - last[index] <= within:
+                        governed = refused <= last[index] and position - refused <= negation.governs
+                        concepts |= required if governed else yields
+                    if concepts & first:
+                        last[index] = position
+            blocks[position // size] |= concepts
+        return blocks
+
+    def _is_negated(self, stems: Sequence[str], position: int) -> bool:
+        for before in range(position - 1, max(-1, position - 1 - self._lexicon.negation.reach), -1):
+            if stems[before] in self._negators:
+                return True
+            if stems[before] not in self._fillers:
+                return False
+        return False
+
+
+def _bits(lexicon: Lexicon) -> dict[str, int]:
+    yielded = [
+        lexicon.negation.yields,
+        *(c.yields for c in lexicon.composites),
+        *(c.required for c in lexicon.composites),
+    ]
+    return {name: 1 << index for index, name in enumerate(sorted({*lexicon.concepts, *yielded}))}
+
+
+def _mask(concepts: Iterable[str], bits: Mapping[str, int]) -> int:
+    return sum(bits[concept] for concept in set(concepts))
+
+
+def _index(lexicon: Lexicon, bits: Mapping[str, int]) -> Mapping[str, _Node]:
+    root = _Node()
+    for concept, terms in lexicon.concepts.items():
+        for term in terms:
+            node = root
+            for word in term.split():
+                node = node.next.setdefault(stem(word), _Node())
+            node.concepts |= bits[concept]
+    return root.next
+
+
+def _weigher(signal: Signal, bits: Mapping[str, int], amplifier: str) -> Callable[[int, int], int]:
+    weights = [(bits[concept], weight) for concept, weight in signal.weights.items()]
+    lowers = [(bits[concept], weight) for concept, weight in signal.lowers.items()]
+    needs = [_mask(group, bits) for group in signal.needs]
+    made = bits[amplifier]
+
+    @lru_cache(maxsize=8192)
+    def weigh(near: int, around: int) -> int:
+        total = sum(weight for bit, weight in weights if near & bit)
+        if not all(near & group for group in needs):
+            total = min(total, _UNMET)
+        lowered = sum(weight for bit, weight in lowers if around & bit)
+        return max(0, min(1000, total - (lowered // 2 if near & made else lowered)))
+
+    return weigh
+
+
+def _union(blocks: Iterable[int]) -> int:
+    together = 0
+    for concepts in blocks:
+        together |= concepts
+    return together

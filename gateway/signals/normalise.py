@@ -1,0 +1,100 @@
+"""One plain form for text that is written to be missed: pure, linear in the length of the text, and bounded.
+
+1 fold every character on its own     2 undo HTML entities and percent-encoding, once     3 fold what came out of it
+4 join words broken at a line's end   5 join letters that stand apart                     6 fold white space
+
+Decoders of whole passages (base64, hexadecimal, rot13, leetspeak) belong between 3 and 4.
+
+Because each character folds without looking at its neighbours, no input makes folding slower than linear; the canonical
+ordering of Unicode normalisation, which is quadratic in a run of combining marks, never runs over more than one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from html.entities import html5
+from typing import Final
+from urllib.parse import unquote
+
+# Letters that pass for Latin ones, after case folding: the look-alikes of UTS #39 that keyboards offer, and those of a
+# lower-case letter whose capital is a look-alike (small к for K), which UTS #39 leaves out.
+_ALIKE: Final = (
+    "аαɑвьβƅсϲᴄԁɖеєҽεɛғƒքɡԍցһнηհіιıɩӏꙇјϳкκĸǀⅼмμпոռоοσօрρԛգгᴦѕ"  # noqa: RUF001 - look-alikes are the point
+    "ꜱтτυսʋѵνᴠԝшѡωɯաхχуүγʏᴢʐζ"  # noqa: RUF001 - look-alikes are the point
+)
+_PLAIN: Final = "aaabbbbcccddeeeeefffggghhhhiiiiiijjkkkllmmnnnooooppqqrrssttuuuvvvwwwwwwxxyyyyzzz"
+_QUOTES: Final = "\u2019\u2018\u02bc\u2032"
+_LATIN: Final = dict(zip(map(ord, _ALIKE + _QUOTES), _PLAIN + "'" * len(_QUOTES), strict=True))
+_INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # letters and symbols without ink
+_DROPPED: Final = frozenset({"Mn", "Me", "Cf", "Cc"})  # marks, format characters (bidi, zero width, tags), controls
+_SPACES: Final = frozenset({"Zs", "Zl", "Zp"})
+_REMEMBERED: Final = 16_384
+
+
+class _Fold(dict[int, str]):
+    """A translation table that is filled as characters are met, up to a bound."""
+
+    def __missing__(self, code: int) -> str:
+        folded = _fold(chr(code))
+        if len(self) < _REMEMBERED:
+            self[code] = folded
+        return folded
+
+
+def _fold(character: str) -> str:
+    if character in "\n\r\v\f\x85\u2028\u2029":
+        return "\n"
+    if character == "\t" or unicodedata.category(character) in _SPACES:
+        return " "
+    if character in _INVISIBLE:
+        return ""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+    kept = (_LATIN.get(ord(c), c) for c in plain if unicodedata.category(c) not in _DROPPED)
+    return "".join(kept)
+
+
+_TABLE: Final = _Fold()
+_TAGS: Final = re.compile("[\U000e0020-\U000e007e]+")
+_ENTITY: Final = re.compile(r"&(?:#([0-9]{1,7})|#x([0-9a-f]{1,6})|([a-z][a-z0-9]{1,31}));?")
+_ENTITIES: Final = {name.rstrip(";").lower(): text for name, text in sorted(html5.items(), reverse=True)}
+_BROKEN: Final = re.compile(r"(?<=[a-z])-\n[ ]*(?=[a-z])")
+_APART: Final = re.compile(r"(?<![a-z0-9])[a-z](?:[ .*_\-][a-z]){3,}(?![a-z0-9])")
+
+
+def normalise(text: str) -> str:
+    """The text as detectors read it: lower-case, Latin where it passes for Latin, single spaces."""
+    plain = _fold_all(text)  # 1
+    if "&" in plain or "%" in plain:
+        plain = _fold_all(_unescape(plain))  # 2, 3
+    if "-\n" in plain:
+        plain = _BROKEN.sub("", plain)  # 4
+    plain = _APART.sub(_join, plain)  # 5
+    return " ".join(plain.split())  # 6
+
+
+def _fold_all(text: str) -> str:
+    plain = text.translate(_TABLE)
+    if text.isascii():
+        return plain
+    # Tag characters spell text that no person sees and a model may read: they are also read out, after the rest.
+    hidden = ["".join(chr(ord(c) - 0xE0000) for c in run) for run in _TAGS.findall(text)]
+    return " ".join([plain, *hidden]).translate(_TABLE) if hidden else plain
+
+
+def _unescape(text: str) -> str:
+    if "&" in text:
+        text = _ENTITY.sub(_character, text)
+    return unquote(text) if "%" in text else text
+
+
+def _character(entity: re.Match[str]) -> str:
+    decimal, hexadecimal, name = entity.groups()
+    if name:
+        return _ENTITIES.get(name, entity[0])
+    code = int(decimal) if decimal else int(hexadecimal, 16)
+    return chr(code) if code < 0x110000 else "\ufffd"
+
+
+def _join(letters: re.Match[str]) -> str:
+    return letters[0][::2]

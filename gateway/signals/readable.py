@@ -1,0 +1,85 @@
+"""Whether the detectors can read a text at all. What they can't read has no score: unavailable, which is never a zero.
+
+A text can't be read when
+1 eight or more of its letters, and a fifth or more of all, belong to another script than Latin;
+2 some block of 200 characters has 40 or more such letters: a passage inside a longer text;
+3 some block of 200 characters has 4 or more characters that are no text: controls, lone surrogates, private use,
+  unassigned, U+FFFD: a binary blob as text;
+4 it has an unbroken run of more than 128 base64 characters: nobody's words;
+5 in some stretch of 40 words, those that tell another language apart outnumber the English ones, and are four or more.
+A letter of a script that writes a syllable or a word with one character (Han, Kana, Hangul, Yi) counts as four.
+
+The detectors were measured on English only. A short text in another language, or one in Latin letters without any
+common word of a listed language, passes for readable: that is a limit, not a promise.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
+from typing import Final
+
+BLOCK: Final = 200
+STRETCH: Final = 40
+_RUN: Final = re.compile(r"[A-Za-z0-9+/=]{129}")
+_NO_TEXT: Final = re.compile(r"[^\t\n\v\f\r -~]")
+_SYLLABLES: Final = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "YI", "IDEOGRAPHIC")
+_LATIN: Final = ("LATIN", "FULLWIDTH LATIN", "MODIFIER LETTER", "FEMININE", "MASCULINE", "MICRO", "KELVIN", "ANGSTROM")
+
+
+def readable_text(text: str) -> bool:
+    """Rules 1 to 4, on the text as it came. Linear."""
+    if _RUN.search(text):
+        return False  # 4
+    if not _NO_TEXT.search(text):
+        return True
+    foreign_in_all, odd = 0, 0
+    for start in range(0, len(text), BLOCK):
+        foreign, opaque = _count(text[start : start + BLOCK])
+        if foreign >= 40 or opaque >= 4:
+            return False  # 2, 3
+        foreign_in_all += foreign
+        odd += opaque
+    return foreign_in_all < 8 or foreign_in_all * 5 < sum(map(str.isalpha, text))  # 1
+
+
+def readable_words(words: Sequence[str], english: AbstractSet[str], other: AbstractSet[str]) -> bool:
+    """Rule 5, on normalised words. Linear."""
+    for start in range(0, len(words), STRETCH // 2):
+        stretch = words[start : start + STRETCH]
+        elsewhere = sum(word in other for word in stretch)
+        if elsewhere >= 4 and elsewhere > sum(word in english for word in stretch):
+            return False
+    return True
+
+
+def _count(block: str) -> tuple[int, int]:
+    foreign = opaque = 0
+    for character in _odd(block):
+        weight = _weight(character)
+        if weight < 0:
+            opaque += 1
+        else:
+            foreign += weight
+    return foreign, opaque
+
+
+def _odd(block: str) -> Iterator[str]:
+    return (match[0] for match in _NO_TEXT.finditer(block))
+
+
+@lru_cache(maxsize=16_384)
+def _weight(character: str) -> int:
+    """How much a character counts: letters outside Latin 1 or 4, characters that are no text -1, all others 0."""
+    category = unicodedata.category(character)
+    if category in {"Cc", "Cs", "Co", "Cn"} or character == "\ufffd":
+        return -1
+    if category[0] != "L" or character.isascii():
+        return 0
+    name = unicodedata.name(character, "")
+    if name.startswith(_LATIN) or unicodedata.normalize("NFKD", character)[0].isascii():
+        return 0
+    return 4 if name.startswith(_SYLLABLES) else 1
