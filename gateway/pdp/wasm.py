@@ -131,29 +131,29 @@ class _Factory(WasmtimeRuntimeFactory):
     """The library's factory, with runtimes of our own."""
 
     def create_runtime(self, builtin_dispatch: object = None) -> WasmtimeRuntime:  # noqa: ARG002 - no host functions
-        """A fresh instance whose memory starts with what the module declares and never grows past the cap."""
-        declared = next(i.type for i in self.module.imports if isinstance(i.type, wasmtime.MemoryType)).limits
-        cap = self.max_memory_pages or 0
-        if declared.min > cap:
-            raise OpaInvalidPolicyError(f"it declares {declared.min} pages of 64 KiB, and the cap is {cap}")
-        return _Runtime(self.engine, self.module, wasmtime.Limits(declared.min, cap))
+        """A fresh instance of the module."""
+        declared = next(i.type for i in self.module.imports if isinstance(i.type, wasmtime.MemoryType)).limits.min
+        pages = self.max_memory_pages or 0
+        if declared > pages:
+            raise OpaInvalidPolicyError(f"it declares {declared} pages of 64 KiB, and the cap is {pages}")
+        return _Runtime(self.engine, self.module, pages)
 
 
 class _Runtime(WasmtimeRuntime):
-    """The library's runtime, with the memory that the module declares.
+    """The library's runtime, with all of its memory from the start.
 
-    The library starts every module with two pages and asks for more only when data overflows them. A module of about
-    200 rules declares more in its import, and WebAssembly never links a smaller memory than declared. What is
-    declared is enough to instantiate, so nothing needs to be tried twice either.
+    The library starts with two pages. WebAssembly refuses to link a module that declares more in its import (about
+    200 rules do), and a module may even declare less than its own data fills (the compiler rounds so). A memory of
+    the size of the cap is right for both, never grows, and costs nothing where it is not touched.
     """
 
-    def __init__(self, engine: wasmtime.Engine, module: wasmtime.Module, pages: wasmtime.Limits) -> None:
+    def __init__(self, engine: wasmtime.Engine, module: wasmtime.Module, pages: int) -> None:
         self._builtin_dispatch = None
         self._store = wasmtime.Store(engine)
         try:
             self.clear_epoch_deadline()  # a new store's deadline is already past; each evaluation sets its own
-            self._store.set_limits(memory_size=(pages.max or 0) * _PAGE, memories=1)
-            self._memory = wasmtime.Memory(self._store, wasmtime.MemoryType(pages))
+            self._store.set_limits(memory_size=pages * _PAGE, memories=1)
+            self._memory = wasmtime.Memory(self._store, wasmtime.MemoryType(wasmtime.Limits(pages, pages)))
             linker = wasmtime.Linker(engine)
             self._register_env_imports(linker, module)
             self._instance = linker.instantiate(self._store, module)
