@@ -1,0 +1,90 @@
+"""What is known of an answer, for its record: judgements, counts, and a commitment to what was released."""
+
+from __future__ import annotations
+
+import json
+
+from gateway.audit import record
+from gateway.audit.keys import OUTPUT, Commitments
+from gateway.canonical import Json, canonical
+from gateway.types import Decision, End, Reading, Stage, Text, ToolUse
+
+
+class Answer:
+    """Grows while an answer is judged and released.
+
+    The commitment covers text as the inside of a JSON string, and each tool use as canonical JSON between two zero
+    bytes (which the former can't hold), in the order of release: how the text was cut makes no difference.
+    """
+
+    def __init__(self, commitments: Commitments, decision_id: str) -> None:
+        self.bytes_released = 0
+        self._commitment = commitments.begin(OUTPUT, decision_id)
+        self._judgements: dict[tuple[Json, ...], _Judgement] = {}
+        self._end: End | None = None
+
+    def judged(self, stage: Stage, readings: tuple[Reading, ...], decision: Decision) -> None:
+        """Note a judgement. Those that differ only in readings become one, with the strictest of each reading."""
+        key = (str(stage), decision.effect.name, *(rule.id for rule in decision.rules))
+        found = self._judgements.setdefault(key, _Judgement(stage, decision))
+        found.add(readings)
+
+    def released(self, piece: Text | ToolUse | End) -> None:
+        """Note what the caller gets."""
+        match piece:
+            case Text(text):
+                self._release(text, json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass"))
+            case ToolUse():
+                framed = b"\x00" + canonical([piece.id, piece.name, piece.input]) + b"\x00"
+                self._release(piece.name + piece.input, framed)
+            case End():
+                self._end = piece
+
+    def commitment(self) -> Json:
+        """The commitment to what was released; null when that is nothing."""
+        return self._commitment.hexdigest() if self.bytes_released else None
+
+    def judgements(self) -> Json:
+        """Every judgement of the answer."""
+        return [j.fields() for j in self._judgements.values()]
+
+    def counts(self) -> dict[str, Json]:
+        """Bytes released, and tokens as the model's service counted them; null when it did not say."""
+        return {
+            "bytes_released": self.bytes_released,
+            "tokens_in": self._end.input_tokens if self._end else None,
+            "tokens_out": self._end.output_tokens if self._end else None,
+        }
+
+    def model(self) -> Json:
+        """Which model says that it answered, and why it stopped; null when there was no end."""
+        return {"answered": self._end.model, "stop": str(self._end.stop)} if self._end else None
+
+    def _release(self, text: str, framed: bytes) -> None:
+        self.bytes_released += len(text.encode("utf-8", "surrogatepass"))
+        self._commitment.update(framed)
+
+
+class _Judgement:
+    def __init__(self, stage: Stage, decision: Decision) -> None:
+        self._stage = stage
+        self._decision = decision
+        self._times = 0
+        self._readings: dict[str, Reading] = {}
+
+    def add(self, readings: tuple[Reading, ...]) -> None:
+        self._times += 1
+        for reading in readings:
+            known = self._readings.get(reading.name, reading)
+            if known.score is not None and (reading.score is None or reading.score >= known.score):
+                known = reading
+            self._readings[reading.name] = known
+
+    def fields(self) -> Json:
+        return {
+            "stage": str(self._stage),
+            "effect": self._decision.effect.name.lower(),
+            "rules": record.rules(self._decision.rules),
+            "readings": record.readings(self._readings.values()),
+            "times": self._times,
+        }

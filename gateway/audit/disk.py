@@ -1,0 +1,42 @@
+"""Two things that a file system does for the log: one writer at a time, and files that are replaced whole."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from gateway.errors import StartError
+
+
+def lock(path: Path) -> int:
+    """Hold the file at `path` locked until the returned descriptor is closed or the process ends, however it ends.
+
+    Raises StartError when another process holds it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StartError(f"audit.path: {path}: cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise StartError(f"audit.path: {path}: another process writes this log") from error
+    return descriptor
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Put `data` into the file at `path`, durably. Raises OSError."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    # Crash before this: the old file, and a leftover that the next call overwrites. Crash after it: old or new, whole.
+    temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

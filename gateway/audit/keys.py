@@ -1,0 +1,100 @@
+"""The log's keys: the one that signs checkpoints, and the one behind content commitments.
+
+Content never enters the log, not even as a plain hash: whoever guesses a prompt could confirm the guess. A commitment
+is an HMAC under a key that the auditor does not need for verification and the operator can destroy.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+import secrets
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.audit.note import NoteError, Signer
+from gateway.config import read_private
+from gateway.errors import StartError
+
+PROMPT = b"brightline.v1.prompt"
+OUTPUT = b"brightline.v1.output"
+_IDENTIFIER = b"brightline.v1.key"
+
+
+class Commitments:
+    """Makes keyed commitments: HMAC-SHA256(key, label || 0x00 || decision id || 0x00 || content).
+
+    The label keeps prompts and outputs apart. The decision id keeps equal contents of different calls unlinkable.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self.key_id = hmac.digest(key, _IDENTIFIER, "sha256").hex()[:16]
+
+    def begin(self, label: bytes, decision_id: str) -> hmac.HMAC:
+        """A commitment to content that comes in pieces; its hexdigest is the commitment."""
+        return hmac.new(self._key, label + b"\x00" + decision_id.encode() + b"\x00", "sha256")
+
+    def of(self, label: bytes, decision_id: str, content: bytes) -> str:
+        """The commitment to `content`, as 64 hexadecimal digits."""
+        commitment = self.begin(label, decision_id)
+        commitment.update(content)
+        return commitment.hexdigest()
+
+
+def create_signing_key(path: Path, origin: str) -> None:
+    """Create the key (PEM, PKCS #8, mode 0600) and, beside it, `<path>.pub` for verifiers. Raises StartError."""
+    key = Ed25519PrivateKey.generate()
+    signer = _signer(origin, key)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    _create(path, pem, 0o600)
+    _create(public_path(path), f"{signer.verifier}\n".encode(), 0o644)
+
+
+def load_signer(path: Path, origin: str) -> Signer:
+    """The signer of the log `origin`. Raises StartError when the file is missing, readable by others or no key."""
+    try:
+        key = serialization.load_pem_private_key(read_private(path, "audit.signing_key"), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise StartError(f"audit.signing_key: {path}: is not an unencrypted private key in PEM") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise StartError(f"audit.signing_key: {path}: is not an Ed25519 key")
+    return _signer(origin, key)
+
+
+def create_commitment_key(path: Path) -> None:
+    """Create the key: 32 random bytes in hexadecimal, mode 0600. Raises StartError."""
+    _create(path, secrets.token_hex(32).encode() + b"\n", 0o600)
+
+
+def load_commitments(path: Path) -> Commitments:
+    """The commitments under the key in the file. Raises StartError as load_signer does."""
+    text = read_private(path, "audit.commitment_key")
+    if not re.fullmatch(rb"[0-9a-f]{64}\n?", text):
+        raise StartError(f"audit.commitment_key: {path}: is not 64 hexadecimal digits")
+    return Commitments(bytes.fromhex(text.decode("ascii")))
+
+
+def public_path(signing_key: Path) -> Path:
+    """Where the verifier key of a signing key is."""
+    return signing_key.with_name(signing_key.name + ".pub")
+
+
+def _signer(origin: str, key: Ed25519PrivateKey) -> Signer:
+    try:
+        return Signer(origin, key)
+    except NoteError as error:
+        raise StartError(f"audit.origin: {error}") from error
+
+
+def _create(path: Path, data: bytes, mode: int) -> None:
+    """Write a file that does not exist yet: a key is never overwritten."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise StartError(f"{path}: cannot be created: {error.strerror}") from error

@@ -1,0 +1,97 @@
+"""What is known of one call, and the records that it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.audit import keys, record
+from gateway.audit.answer import Answer
+from gateway.audit.ledger import Ledger
+from gateway.audit.record import Kind, Outcome, Record
+from gateway.canonical import Json
+from gateway.errors import GatewayError, Reason, Rule
+from gateway.types import Call, Decision, Facts, Permitted, Principal, Prompt, Reading, Release, content_bytes
+
+
+@dataclass(slots=True)
+class Known:
+    """Grows along the path; what is not known yet is None or empty. engine: name and version."""
+
+    ledger: Ledger
+    call: Call
+    answer: Answer = field(init=False)
+    release: Release | None = None
+    engine: tuple[str, str] = ("", "")
+    principal: Principal | None = None
+    prompt: Prompt | None = None
+    facts: Facts | None = None
+    readings: tuple[Reading, ...] = ()
+    decision: Decision | None = None
+    permitted: Permitted | None = None
+
+    def __post_init__(self) -> None:
+        self.answer = Answer(self.ledger.commitments, self.call.decision_id)
+
+    def before(self, kind: Kind, outcome: Outcome, error: BaseException | None, reason: Reason | None) -> Record:
+        """An intent, or the one record of a call that is not forwarded."""
+        made = self._head(kind, outcome, error, reason)
+        judged, size = self._commit(self.prompt)
+        forwarded = judged
+        if self.permitted is not None and self.permitted.prompt is not self.prompt:
+            forwarded, size = self._commit(self.permitted.prompt)
+        made |= {
+            "peer": record.peer(self.call.credentials, self.principal),
+            "input": self.facts.input if self.facts else None,
+            "readings": record.readings(self.readings),
+            "decision": record.decision(self.decision),
+            "marking": self._marking(),
+            "commitments": {
+                "key": self.ledger.commitments.key_id,
+                "judged": judged,
+                "forwarded": forwarded if self.permitted else None,
+            },
+            "counts": {"bytes_in": size},
+        }
+        if kind is Kind.INTENT:
+            made["idempotency_key"] = self._idempotency_key()
+        return made
+
+    def after(self, outcome: Outcome, error: BaseException | None, reason: Reason | None) -> Record:
+        """The outcome of an intent, which it names by its decision id."""
+        return self._head(Kind.OUTCOME, outcome, error, reason) | {
+            "model": self.answer.model(),
+            "judgements": self.answer.judgements(),
+            "commitments": {"key": self.ledger.commitments.key_id, "output": self.answer.commitment()},
+            "counts": self.answer.counts(),
+        }
+
+    def _head(self, kind: Kind, outcome: Outcome, error: BaseException | None, reason: Reason | None) -> Record:
+        rules: tuple[Rule, ...] = error.rules if isinstance(error, GatewayError) else ()
+        if not rules and self.decision is not None and kind is not Kind.OUTCOME:
+            rules = self.decision.rules
+        return self.ledger.head(kind, self.call.decision_id) | {
+            "method": self.call.method,
+            "outcome": str(outcome),
+            "reason": str(reason) if reason else "",
+            "field": error.field if isinstance(error, GatewayError) else "",
+            "rules": record.rules(rules),
+            "principal": record.who(self.principal),
+            "release": self.release.digest if self.release else "",
+            "engine": {"name": self.engine[0], "version": self.engine[1]},
+        }
+
+    def _commit(self, prompt: Prompt | None) -> tuple[Json, int]:
+        if prompt is None:
+            return None, 0
+        content = content_bytes(prompt)
+        return self.ledger.commitments.of(keys.PROMPT, self.call.decision_id, content), len(content)
+
+    def _marking(self) -> Json:
+        """The marking that came in, and the labels that the policy puts on what goes out."""
+        request = self.facts.input.get("request") if self.facts else None
+        labels = [o.text for o in self.decision.obligations if "label" in o.kind] if self.decision else []
+        return {"in": request.get("marking") if isinstance(request, dict) else None, "out": labels}
+
+    def _idempotency_key(self) -> str | None:
+        key = self.prompt.use.get("idempotency_key") if self.prompt else None
+        return key if isinstance(key, str) and key else None

@@ -1,0 +1,107 @@
+"""What every trail shares: the writer, the clock, the keys, and what could not be written yet.
+
+Two things wait in memory and are written within a second: counts of refusals that get no record of their own (floods of
+callers who proved nothing, and calls refused because the log was down), and outcomes of intents that may have become
+durable after their call was refused. A crash loses the counts; the outcomes become outcome_unknown at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from gateway.audit import record
+from gateway.audit.keys import Commitments
+from gateway.audit.record import Entry, Kind, Outcome, Place, Record
+from gateway.audit.store import Rejection, Result
+from gateway.audit.writer import Writer, finished
+from gateway.clock import TOLERANCE_US, Clock
+from gateway.errors import Reason
+from gateway.types import new_decision_id
+
+
+@dataclass(slots=True)
+class _Count:
+    number: int
+    first_us: int
+    last_us: int
+
+
+class Ledger:
+    """The writing side of a log, for trails. unauthenticated_per_s: records a second for callers who proved nothing."""
+
+    def __init__(
+        self, writer: Writer, clock: Clock, place: Place, commitments: Commitments, unauthenticated_per_s: int
+    ) -> None:
+        self.commitments = commitments
+        self._writer = writer
+        self._clock = clock
+        self._place = place
+        self._per_s = unauthenticated_per_s
+        self._window = self._used = 0
+        self._counts: dict[Reason, _Count] = {}
+        self._late: list[Entry] = []
+
+    @property
+    def ready(self) -> bool:
+        """Whether the log is being written."""
+        return self._writer.ready
+
+    def head(self, kind: Kind, decision_id: str) -> Record:
+        """The fields of every record. A wall clock that was set is not believed: time goes on from before that."""
+        now, drift = self._clock(), self._clock.drift_us()
+        if abs(drift) > TOLERANCE_US:
+            return record.head(kind, decision_id, now - drift, "monotonic", self._place)
+        return record.head(kind, decision_id, now, "system", self._place)
+
+    def append(self, entry: Entry) -> asyncio.Future[Result]:
+        """The entry's result once it is durable. The future fails with GatewayError(AUDIT_UNAVAILABLE)."""
+        return self._writer.append(entry)
+
+    def later(self, entry: Entry) -> None:
+        """Close an intent of which nobody knows yet whether it is durable, once the log works."""
+        self._late.append(entry)
+
+    def admits_unproved(self) -> bool:
+        """Whether a caller who proved nothing gets a record of its own, or is counted."""
+        window = int(time.monotonic())
+        if window != self._window:
+            self._window, self._used = window, 0
+        self._used += 1
+        return self._used <= self._per_s
+
+    def count(self, reason: Reason) -> None:
+        """Count a refused call that gets no record of its own."""
+        now = self._clock()
+        count = self._counts.setdefault(reason, _Count(0, now, now))
+        count.number += 1
+        count.last_us = now
+
+    async def flush(self) -> None:
+        """Write what waits, as far as the log can be written."""
+        late, self._late = self._late, []
+        for entry in late:
+            result = self.append(entry)
+            await finished(result)
+            if result.exception():
+                self._late.append(entry)
+            elif result.result() is Rejection.NOTHING_TO_CLOSE:
+                self.count(Reason.AUDIT_UNAVAILABLE)
+        counts, self._counts = self._counts, {}
+        if counts and not await self._aggregate(counts):
+            for reason, newer in self._counts.items():
+                older = counts.setdefault(reason, _Count(0, newer.first_us, newer.last_us))
+                older.number, older.last_us = older.number + newer.number, newer.last_us
+            self._counts = counts
+
+    async def _aggregate(self, counts: dict[Reason, _Count]) -> bool:
+        made = self.head(Kind.AGGREGATE, new_decision_id(self._clock()))
+        made["outcome"] = str(Outcome.REFUSED)
+        made["counts"] = {
+            str(reason): {"number": c.number, "first_us": c.first_us, "last_us": c.last_us}
+            for reason, c in counts.items()
+        }
+        result = self.append(record.entry(made))
+        await finished(result)
+        return result.exception() is None

@@ -1,0 +1,113 @@
+"""The log as the gateway sees it: opened at start, a trail for every call, closed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from importlib.metadata import version
+
+from gateway.audit import keys, record
+from gateway.audit.ledger import Ledger
+from gateway.audit.record import Kind, Outcome, Place, Record
+from gateway.audit.store import Store
+from gateway.audit.trail import Trail
+from gateway.audit.writer import Writer, finished
+from gateway.canonical import Json
+from gateway.clock import TOLERANCE_US, Clock
+from gateway.config import Audit
+from gateway.errors import StartError
+from gateway.types import Call, Release, new_decision_id
+
+FLUSH_S = 1.0
+
+
+class Log:
+    """An open log. `trail` gives each call its trail."""
+
+    def __init__(self, writer: Writer, ledger: Ledger, clock: Clock) -> None:
+        self._writer = writer
+        self._ledger = ledger
+        self._clock = clock
+        self._flushing = asyncio.create_task(self._flush_for_ever())
+
+    @classmethod
+    async def open(
+        cls, settings: Audit, release: Release, engine: str, engine_version: str, *, clock: Clock, listener: str
+    ) -> Log:
+        """Open the log and record the start. Raises StartError.
+
+        1 the keys  2 the log is whole (Store)  3 the clock is not behind the log  4 intents that a crash left open are
+        marked outcome_unknown, then the start is recorded
+        """
+        signer = keys.load_signer(settings.signing_key, settings.origin)  # 1
+        commitments = keys.load_commitments(settings.commitment_key)
+        store = Store(settings.path, signer)  # 2
+        try:
+            _compare_clock(store, clock())  # 3
+            orphans = store.orphans()
+        except (sqlite3.Error, StartError) as error:
+            store.close()
+            raise StartError(f"audit.path: {settings.path}: {error}") from error
+        place = Place(settings.enclave, settings.node, "gateway", listener)
+        writer = Writer(store, settings.deadline_ms)
+        ledger = Ledger(writer, clock, place, commitments, settings.unauthenticated_per_s)
+        log = cls(writer, ledger, clock)
+        start: dict[str, Json] = {
+            "origin": settings.origin,
+            "version": version("brightline-gateway"),
+            "release": record.release(release),
+            "engine": {"name": engine, "version": engine_version},
+        }
+        if not await log._begin(orphans, start):  # 4
+            await log.close()
+            raise StartError(f"audit.path: {settings.path}: the start could not be recorded; see the gateway's log")
+        return log
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls can be recorded now, as far as is known. While not, every call is refused."""
+        return self._ledger.ready
+
+    def trail(self, call: Call) -> Trail:
+        """The trail of one call, to be entered with `async with`."""
+        return Trail(self._ledger, call)
+
+    async def close(self) -> None:
+        """Record the stop, sign a last checkpoint and release the log."""
+        self._flushing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._flushing
+        await self._ledger.flush()
+        await self._write(self._ledger.head(Kind.STOP, new_decision_id(self._clock())))
+        await self._writer.close()
+
+    async def _begin(self, orphans: list[tuple[str, str]], start: Record) -> bool:
+        for decision_id, tenant in orphans:
+            # Crash here: the orphans that were not marked yet still have no outcome, and the next start finds them.
+            marked = self._ledger.head(Kind.OUTCOME, decision_id) | {
+                "outcome": str(Outcome.UNKNOWN),
+                "reason": "",
+                "principal": {"tenant": tenant},
+            }
+            if not await self._write(marked):
+                return False
+        return await self._write(self._ledger.head(Kind.START, new_decision_id(self._clock())) | start)
+
+    async def _write(self, made: Record) -> bool:
+        result = self._ledger.append(record.entry(made))
+        cancelled = await finished(result)
+        if cancelled:
+            raise asyncio.CancelledError
+        return result.exception() is None
+
+    async def _flush_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            await self._ledger.flush()
+
+
+def _compare_clock(store: Store, now_us: int) -> None:
+    ahead = store.last_time_us() - now_us
+    if ahead > TOLERANCE_US:
+        raise StartError(f"the last record is {ahead // 1_000_000} s in the future: the clock went back; set it right")

@@ -1,0 +1,165 @@
+"""Signed notes and checkpoints (C2SP signed-note and tlog-checkpoint), Ed25519 only.
+
+A note is text, an empty line, and signature lines "— name base64(key id || signature)". A checkpoint is a note whose
+text is the log's origin, its size in decimal and its root in base64, one a line. Signatures by keys that nobody asked
+about are ignored, as the specification wants, so that witnesses can add theirs.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from gateway.audit.merkle import HASH_BYTES
+
+MAX_BYTES = 1 << 16
+MAX_SIGNATURES = 100
+_ED25519 = b"\x01"
+_DASH = "— "
+_NAME = re.compile(r"[^\s+\x00-\x1f\x7f]+")
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+class NoteError(ValueError):
+    """The note, checkpoint or key is malformed, or not signed by the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """A public key and the name that it signs under."""
+
+    name: str
+    key: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Verifier:
+        """The key in "name+hex key id+base64(type || key)". Raises NoteError."""
+        name, _, rest = text.strip("\n").partition("+")
+        identifier, _, encoded = rest.partition("+")
+        material = _decode(encoded)
+        if material[:1] != _ED25519 or len(material) != 33:
+            raise NoteError("not an Ed25519 verifier key")
+        verifier = cls(_checked(name), material[1:])
+        if identifier != verifier.key_id.hex():
+            raise NoteError("the key id of the verifier key does not belong to its name and key")
+        return verifier
+
+    @property
+    def key_id(self) -> bytes:
+        """The first four bytes of SHA-256(name || 0x0A || type || key)."""
+        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.key).digest()[:4]
+
+    def __str__(self) -> str:
+        return f"{self.name}+{self.key_id.hex()}+{_encode(_ED25519 + self.key)}"
+
+    def open(self, note: bytes) -> str:
+        """The text of a note, once this key's signature on it holds. Raises NoteError."""
+        text, signatures = _split(note)
+        mine = [s for name, s in signatures if name == self.name and s[:4] == self.key_id]
+        if len(mine) != 1:
+            raise NoteError(f"not signed exactly once by {self.name}+{self.key_id.hex()}")
+        try:
+            Ed25519PublicKey.from_public_bytes(self.key).verify(mine[0][4:], text.encode())
+        except InvalidSignature as error:
+            raise NoteError(f"the signature of {self.name}+{self.key_id.hex()} does not hold") from error
+        return text
+
+
+class Signer:
+    """A private key and the name that it signs under. Raises NoteError for a name that a note can't carry."""
+
+    def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.verifier = Verifier(_checked(name), key.public_key().public_bytes_raw())
+
+    def sign(self, text: str) -> bytes:
+        """The note of `text`, which ends with a newline."""
+        signature = _encode(self.verifier.key_id + self._key.sign(text.encode()))
+        return f"{text}\n{_DASH}{self.verifier.name} {signature}\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a log commits to. size: leaves; root: 32 bytes."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Checkpoint:
+        """The checkpoint in the text of a note; extension lines are allowed and ignored. Raises NoteError."""
+        lines = text.split("\n")
+        if len(lines) < 4 or lines[-1] or not all(lines[:-1]):
+            raise NoteError("a checkpoint has an origin, a size and a root, one a line")
+        origin, size, root = lines[:3]
+        if not _SIZE.fullmatch(size):
+            raise NoteError("the size of a checkpoint is a decimal number")
+        if len(_decode(root)) != HASH_BYTES:
+            raise NoteError("the root of a checkpoint is a SHA-256")
+        return cls(origin, int(size), _decode(root))
+
+    def text(self) -> str:
+        """The text that is signed."""
+        return f"{self.origin}\n{self.size}\n{_encode(self.root)}\n"
+
+
+def open_checkpoint(note: bytes, verifier: Verifier) -> Checkpoint:
+    """The checkpoint in a note, once its signature holds and it is this log's. Raises NoteError."""
+    checkpoint = Checkpoint.parse(verifier.open(note))
+    if checkpoint.origin != verifier.name:
+        raise NoteError(f"the checkpoint is of the log {checkpoint.origin!r}, not of {verifier.name!r}")
+    return checkpoint
+
+
+def _split(note: bytes) -> tuple[str, list[tuple[str, bytes]]]:
+    """The text of a note, its last newline included, and its signatures as (name, key id and signature)."""
+    if len(note) > MAX_BYTES:
+        raise NoteError("the note is too long")
+    try:
+        whole = note.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NoteError("the note is not UTF-8") from error
+    if any(c < " " and c != "\n" for c in whole):
+        raise NoteError("the note holds control characters")
+    text, separator, block = whole.rpartition("\n\n")
+    if not separator or not block.endswith("\n"):
+        raise NoteError("the note has no signatures")
+    lines = block[:-1].split("\n")
+    if len(lines) > MAX_SIGNATURES:
+        raise NoteError("the note has too many signatures")
+    return text + "\n", [_signature(line) for line in lines]
+
+
+def _signature(line: str) -> tuple[str, bytes]:
+    name, space, encoded = line.removeprefix(_DASH).partition(" ")
+    signature = _decode(encoded)
+    if not line.startswith(_DASH) or not space or len(signature) < 5:
+        raise NoteError("a signature line is malformed")
+    return _checked(name), signature
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise NoteError("a key name is not empty and has neither white space nor '+'")
+    return name
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _decode(text: str) -> bytes:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise NoteError("not base64") from error
+    if _encode(data) != text:
+        raise NoteError("not canonical base64")
+    return data

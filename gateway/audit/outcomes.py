@@ -1,0 +1,55 @@
+"""How a call ended, in words for its record, from the exception that ended it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from gateway.audit.record import Outcome
+from gateway.errors import GatewayError, Reason
+
+_BEFORE: Final = {
+    Reason.APPROVAL_REQUIRED: Outcome.PENDING,
+    Reason.CANCELLED: Outcome.CANCELLED,
+    Reason.DEADLINE_EXCEEDED: Outcome.DEADLINE,
+    Reason.POLICY_UNAVAILABLE: Outcome.ERROR,
+    Reason.IDENTITY_UNAVAILABLE: Outcome.ERROR,
+    Reason.UPSTREAM_UNAVAILABLE: Outcome.ERROR,
+    Reason.AUDIT_UNAVAILABLE: Outcome.ERROR,
+    Reason.INTERNAL: Outcome.ERROR,
+}
+_AFTER: Final = {
+    Reason.CANCELLED: Outcome.CANCELLED,
+    Reason.DEADLINE_EXCEEDED: Outcome.DEADLINE,
+    Reason.UPSTREAM_UNAVAILABLE: Outcome.UPSTREAM_ERROR,
+    Reason.UPSTREAM_FAILED: Outcome.UPSTREAM_ERROR,
+}
+
+
+def is_cancellation(error: BaseException | None) -> bool:
+    """Whether the caller went away: the task was cancelled, or a stream that it read was closed."""
+    return isinstance(error, asyncio.CancelledError | GeneratorExit)
+
+
+def reason(error: BaseException | None) -> Reason | None:
+    """The public reason; None when the call ended well."""
+    if error is None:
+        return None
+    if isinstance(error, GatewayError):
+        return error.reason
+    return Reason.CANCELLED if is_cancellation(error) else Reason.INTERNAL
+
+
+def before(error: BaseException) -> Outcome:
+    """The end of a call that was never forwarded."""
+    return _BEFORE.get(reason(error) or Reason.INTERNAL, Outcome.REFUSED)
+
+
+def after(error: BaseException | None, bytes_released: int) -> Outcome:
+    """The end of a call that was permitted and may have been forwarded."""
+    why = reason(error)
+    if why is None:
+        return Outcome.COMPLETED
+    if why is Reason.OUTPUT_DENIED:
+        return Outcome.REFUSED_OUTPUT
+    return Outcome.PARTIAL if bytes_released else _AFTER.get(why, Outcome.ERROR)

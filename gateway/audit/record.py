@@ -1,0 +1,194 @@
+"""What a record says, field by field. A record is canonical JSON of at most 65,535 bytes, and a leaf of the tree.
+
+Text that a caller controls is escaped as JSON and otherwise left alone; content is never in a record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from gateway.canonical import Json, canonical
+from gateway.errors import Rule
+from gateway.types import Credentials, Decision, Principal, Reading, Release
+
+VERSION = 1
+MAX_BYTES = 65_535
+
+Record: TypeAlias = dict[str, Json]
+
+
+class Kind(StrEnum):
+    """What a record is about."""
+
+    START = "start"
+    STOP = "stop"
+    INTENT = "intent"
+    OUTCOME = "outcome"
+    REFUSAL = "refusal"
+    CHECK = "check"
+    ACCESS = "access"
+    AGGREGATE = "aggregate"
+
+
+class Outcome(StrEnum):
+    """How a call ended, for a reader; `reason` says why, for programs."""
+
+    PERMITTED = "permitted"
+    COMPLETED = "completed"
+    REFUSED = "refused"
+    PENDING = "pending"
+    REFUSED_OUTPUT = "refused_output"
+    UPSTREAM_ERROR = "upstream_error"
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+    PARTIAL = "partial"
+    ERROR = "error"
+    NOT_FORWARDED = "not_forwarded"
+    UNKNOWN = "outcome_unknown"
+
+
+class TooLargeError(ValueError):
+    """The record does not fit into a leaf."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the gateway runs, as every record says."""
+
+    enclave: str
+    node: str
+    component: str
+    listener: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record ready to be stored. The columns repeat what the leaf says, so that it can be found.
+
+    closes: written only when an intent of the same decision id is durable and has no outcome yet.
+    """
+
+    leaf: bytes
+    decision_id: str
+    kind: str
+    time_us: int
+    tenant: str
+    idempotency_key: str | None
+    closes: bool = False
+
+
+def entry(record: Record, *, closes: bool = False) -> Entry:
+    """The entry of a record. Raises TooLargeError, canonical.NotCanonicalError."""
+    leaf = canonical(record)
+    if len(leaf) > MAX_BYTES:
+        raise TooLargeError(f"the record has {len(leaf)} bytes; at most {MAX_BYTES} fit")
+    return Entry(leaf, *columns(record), closes)
+
+
+def fitting(record: Record, *, closes: bool = False) -> Entry:
+    """The entry of a record that has to be written: what makes it too large is left out, and `omitted` says so."""
+    for names in ((), ("input",), ("input", "judgements", "readings", "rules", "marking", "peer", "method", "field")):
+        kept: Record = {key: value for key, value in record.items() if key not in names}
+        if names:
+            kept["omitted"] = [name for name in names if name in record]
+        with contextlib.suppress(TooLargeError):
+            return entry(kept, closes=closes)
+    principal = record["principal"]
+    tenant = principal["tenant"] if isinstance(principal, Mapping) else ""
+    return entry(kept | {"principal": {"tenant": tenant}}, closes=closes)
+
+
+def columns(record: Mapping[str, Json]) -> tuple[str, str, int, str, str | None]:
+    """decision_id, kind, time_us, tenant and idempotency_key of a record. Raises ValueError when it has none."""
+    principal = record.get("principal")
+    tenant = principal.get("tenant") if isinstance(principal, Mapping) else ""
+    match record.get("decision_id"), record.get("kind"), record.get("time_us"), tenant, record.get("idempotency_key"):
+        case str(decision_id), str(kind), int(time_us), str(tenant), (str() | None) as key:
+            return decision_id, kind, time_us, tenant, key
+    raise ValueError("decision_id, kind, time_us, tenant or idempotency_key is missing or of another type")
+
+
+def head(kind: Kind, decision_id: str, time_us: int, clock_source: str, place: Place) -> Record:
+    """The fields of every record."""
+    return {
+        "v": VERSION,
+        "kind": str(kind),
+        "decision_id": decision_id,
+        "time_us": time_us,
+        "clock": {"source": clock_source},
+        "where": {
+            "enclave": place.enclave,
+            "node": place.node,
+            "component": place.component,
+            "listener": place.listener,
+        },
+    }
+
+
+def peer(credentials: Credentials, principal: Principal | None) -> Json:
+    """Who was at the other end. What a token says is only told once it was proved."""
+    if principal is None:
+        return {"address": credentials.address, "certificate": {"name": "", "sha256": _fingerprint(credentials)}}
+    return {
+        "address": credentials.address,
+        "certificate": {"name": principal.certificate_name, "sha256": principal.certificate_sha256},
+        "token": {"issuer": principal.issuer, "id": principal.token_id, "key_id": principal.key_id},
+    }
+
+
+def who(principal: Principal | None) -> Json:
+    """The proved caller; null when nobody was proved."""
+    if principal is None:
+        return None
+    return {
+        "tenant": principal.tenant,
+        "subject": principal.subject,
+        "client_id": principal.client_id,
+        "roles": list(principal.roles),
+    }
+
+
+def rules(fired: Iterable[Rule]) -> Json:
+    """The rules that fired: identifier, class and effect. Titles and sources are in the release."""
+    return [{"id": rule.id, "class": rule.cls, "effect": rule.effect} for rule in fired]
+
+
+def readings(seen: Iterable[Reading]) -> Json:
+    """What the detectors said; a score of null is a detector that was unavailable."""
+    return [{"name": r.name, "version": r.version, "score": r.score} for r in seen]
+
+
+def decision(decided: Decision | None) -> Json:
+    """Effect, obligations and grants; null when nothing was decided."""
+    if decided is None:
+        return None
+    obligations: Json = [
+        {"kind": o.kind, "text": o.text, "limit": o.limit, "effectors": list(o.effectors)} for o in decided.obligations
+    ]
+    return {"effect": decided.effect.name.lower(), "obligations": obligations, "grants": list(decided.grants)}
+
+
+def release(in_force: Release) -> Json:
+    """The release in full, for the record of a start."""
+    return {
+        "digest": in_force.digest,
+        "version": in_force.version,
+        "revision": in_force.revision,
+        "signers": list(in_force.signers),
+    }
+
+
+def _fingerprint(credentials: Credentials) -> str:
+    """SHA-256 of the certificate that was presented, empty when there is none that can be read."""
+    for pem in credentials.certificates[:1]:
+        try:
+            return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.decode("ascii"))).hexdigest()
+        except ValueError:
+            return ""
+    return ""

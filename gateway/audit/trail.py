@@ -1,0 +1,179 @@
+"""The trail of one call: collects what becomes known, and leaves a record on every exit.
+
+1 while the log is not being written, a call is turned away before anything is done for it
+2 intend: the intent is durable before it returns, and nothing may be forwarded before that
+3 exit: one record of how it ended; if that can't be made durable, the reply is withheld
+A cancellation waits until the record is durable or its deadline has passed; then it goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from gateway.audit import outcomes, record
+from gateway.audit.known import Known
+from gateway.audit.ledger import Ledger
+from gateway.audit.record import Entry, Kind, Outcome, Record
+from gateway.audit.store import Rejection
+from gateway.audit.writer import finished, unavailable
+from gateway.errors import GatewayError, Reason
+from gateway.types import (
+    Call,
+    Decision,
+    Effect,
+    End,
+    Facts,
+    Permitted,
+    Principal,
+    Prompt,
+    Reading,
+    Release,
+    Stage,
+    Text,
+    ToolUse,
+)
+
+_WITHOUT_INTENT = {"CheckPolicy": Kind.CHECK, "ListModels": Kind.ACCESS}
+"""Methods that forward nothing, by the last part of their name: they leave one record."""
+
+
+class Trail:
+    """One call's trail, entered once."""
+
+    def __init__(self, ledger: Ledger, call: Call) -> None:
+        self._ledger = ledger
+        self._known = Known(ledger, call)
+        self._intended = False
+        self._late: BaseException | None = None
+
+    @property
+    def decision_id(self) -> str:
+        """The call's decision id, as on every record of it."""
+        return self._known.call.decision_id
+
+    # --- what becomes known, in the order of the path ----------------------------------------------------------------
+
+    def in_force(self, release: Release, engine: str, engine_version: str) -> None:
+        """The release and the engine that this call is decided by."""
+        self._known.release, self._known.engine = release, (engine, engine_version)
+
+    def proved(self, principal: Principal) -> None:
+        """Who asks."""
+        self._known.principal = principal
+
+    def asked(self, prompt: Prompt) -> None:
+        """What is asked. Commitments and counts of it are recorded, and its idempotency key."""
+        self._known.prompt = prompt
+
+    def saw(self, facts: Facts, readings: tuple[Reading, ...]) -> None:
+        """The exact input of the decision, and what the detectors said."""
+        self._known.facts, self._known.readings = facts, readings
+
+    def decided(self, decision: Decision) -> None:
+        """What the policy decided."""
+        self._known.decision = decision
+
+    async def intend(self, permitted: Permitted) -> None:
+        """2: make the intent durable. Nothing may be forwarded before this returned.
+
+        Raises GatewayError: INVALID_REQUEST when it is too large to be recorded, DUPLICATE_REQUEST when the tenant used
+        the idempotency key before, AUDIT_UNAVAILABLE when it is not durable in time.
+        """
+        decision = self._known.decision
+        if decision is None or decision.effect is not Effect.ALLOW:
+            raise GatewayError(Reason.INTERNAL, "the gateway failed", detail="an intent without a permitting decision")
+        self._known.permitted = permitted
+        result = self._ledger.append(_whole(self._known.before(Kind.INTENT, Outcome.PERMITTED, None, None)))
+        cancelled = await finished(result)
+        self._late = result.exception()
+        if self._late is not None:
+            raise self._late
+        self._intended = result.result() is not Rejection.DUPLICATE_KEY
+        if cancelled:
+            raise asyncio.CancelledError
+        if not self._intended:
+            raise GatewayError(Reason.DUPLICATE_REQUEST, "a permitted request already used this idempotency key")
+
+    def judged(self, stage: Stage, readings: tuple[Reading, ...], decision: Decision) -> None:
+        """What was decided about a piece of the answer."""
+        self._known.answer.judged(stage, readings, decision)
+
+    def released(self, piece: Text | ToolUse | End) -> None:
+        """A piece of the answer goes to the caller."""
+        self._known.answer.released(piece)
+
+    def answered(self, parts: Iterable[Text | ToolUse], end: End) -> None:
+        """The whole answer goes to the caller."""
+        for piece in (*parts, end):
+            self.released(piece)
+
+    # --- entry and exit ----------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if not self._ledger.ready:  # 1
+            self._ledger.count(Reason.AUDIT_UNAVAILABLE)
+            raise unavailable("the log is not being written")
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if self._late is not None:
+            # Nothing was forwarded, but the intent may still turn out durable: it is closed when the log works again.
+            self._ledger.later(self._outcome(Outcome.NOT_FORWARDED, self._late, closes=True))
+            return
+        try:
+            entry, fault = self._last(error), None
+        except GatewayError as raised:
+            entry, fault = self._last(raised), raised
+        ended = fault or error
+        if self._known.principal is None and not self._ledger.admits_unproved():
+            self._ledger.count(outcomes.reason(ended) or Reason.INTERNAL)
+        else:
+            await self._write(entry, going=outcomes.is_cancellation(error))
+        if fault is not None:
+            raise fault
+
+    async def _write(self, entry: Entry, *, going: bool) -> None:
+        """3: the last record. Raises GatewayError(AUDIT_UNAVAILABLE), which overrides the reply, if there is one."""
+        result = self._ledger.append(entry)
+        cancelled = await finished(result)
+        lost = result.exception()
+        if lost is not None and self._intended:
+            self._ledger.later(self._outcome(Outcome.ERROR, lost, closes=True))
+        elif lost is not None:
+            self._ledger.count(Reason.AUDIT_UNAVAILABLE)
+        if going:
+            return
+        if cancelled:
+            raise asyncio.CancelledError
+        if lost is not None:
+            raise lost
+
+    def _last(self, error: BaseException | None) -> Entry:
+        """The record of this exit. Raises GatewayError when the call can't end well as it meant to."""
+        if self._intended:
+            return self._outcome(outcomes.after(error, self._known.answer.bytes_released), error)
+        if error is not None:
+            refusal = self._known.before(Kind.REFUSAL, outcomes.before(error), error, outcomes.reason(error))
+            return record.fitting(refusal)
+        kind = _WITHOUT_INTENT.get(self._known.call.method.rpartition("/")[2])
+        if kind is None:
+            raise GatewayError(Reason.INTERNAL, "the gateway failed", detail="a call ended well without an intent")
+        return _whole(self._known.before(kind, Outcome.COMPLETED, None, None))
+
+    def _outcome(self, outcome: Outcome, error: BaseException | None, *, closes: bool = False) -> Entry:
+        return record.fitting(self._known.after(outcome, error, outcomes.reason(error)), closes=closes)
+
+
+def _whole(made: Record) -> Entry:
+    """The entry of a record from which nothing may be left out. Raises GatewayError(INVALID_REQUEST)."""
+    try:
+        return record.entry(made)
+    except record.TooLargeError as error:
+        raise GatewayError(
+            Reason.INVALID_REQUEST, "the declared use is too long to be recorded", field="prompt.use", detail=str(error)
+        ) from error

@@ -1,0 +1,185 @@
+"""The thread that makes entries durable: it takes what is waiting, commits it as one batch, and says so once.
+
+The event loop's side is `append`: it never waits and never blocks. An entry has a deadline. One that is still waiting
+then is withdrawn and will never be written; one that is being written may turn out durable, so its caller is refused
+and the trail sees to the record. After an error nothing is answered until the store was read back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from gateway.audit.record import Entry
+from gateway.audit.store import MAX_BATCH, CorruptError, Result, Store
+from gateway.errors import GatewayError, Reason
+
+TICK_S = 0.2
+CHECKPOINT_S = 1.0
+CHECKPOINT_ENTRIES = 10_000
+
+log = structlog.get_logger()
+
+
+def unavailable(detail: str) -> GatewayError:
+    """The refusal of a call whose record can't be written in time."""
+    return GatewayError(Reason.AUDIT_UNAVAILABLE, "the decision could not be recorded in time", detail=detail)
+
+
+async def finished(result: asyncio.Future[Result]) -> bool:
+    """Wait for the result whatever happens. Returns whether the caller was cancelled meanwhile, which it then owes."""
+    cancelled = False
+    while not result.done():
+        try:
+            await asyncio.shield(result)
+        except asyncio.CancelledError:
+            cancelled = True
+        except GatewayError:
+            break
+    return cancelled
+
+
+class _Item:
+    """An entry on its way. Whoever takes `claim` first decides: the writer to write it, the deadline to withdraw it."""
+
+    __slots__ = ("claim", "entry", "result", "timer")
+
+    timer: asyncio.TimerHandle
+
+    def __init__(self, entry: Entry, result: asyncio.Future[Result]) -> None:
+        self.entry = entry
+        self.result = result
+        self.claim = threading.Lock()
+
+
+class Writer:
+    """Owns a store and its thread. Made and used on the event loop's thread; deadline_ms bounds every append."""
+
+    def __init__(self, store: Store, deadline_ms: int) -> None:
+        self._store = store
+        self._deadline_s = deadline_ms / 1000
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._late = self._closing = False
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        # The thread's own, except that `ready` reads _failing.
+        self._failing = self._corrupt = False
+        self._in_doubt: list[_Item] = []
+        self._signed_at = time.monotonic()
+        threading.Thread(target=self._run, name="audit", daemon=True).start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether an entry would be written now, as far as is known."""
+        return not (self._failing or self._late or self._closing)
+
+    def append(self, entry: Entry) -> asyncio.Future[Result]:
+        """The entry's result once it is durable. The future fails with GatewayError(AUDIT_UNAVAILABLE)."""
+        result: asyncio.Future[Result] = self._loop.create_future()
+        if not self.ready:
+            result.set_exception(unavailable("the log is not being written"))
+            return result
+        item = _Item(entry, result)
+        item.timer = self._loop.call_later(self._deadline_s, self._expire, item)
+        self._queue.put(item)
+        return result
+
+    async def close(self) -> bool:
+        """Write what is waiting, sign a last checkpoint and release the store. Returns whether that was in time."""
+        self._closing = True
+        self._queue.put(None)
+        done, _ = await asyncio.wait({self._closed}, timeout=self._deadline_s)
+        return bool(done)
+
+    def _expire(self, item: _Item) -> None:
+        if not item.claim.acquire(blocking=False):
+            self._late = True  # until the batch that it is in was answered
+        item.result.set_exception(unavailable("the record was not durable before its deadline"))
+
+    def _answer(self, items: Sequence[_Item], results: Sequence[Result] | None) -> None:
+        """Tell the callers of a batch. results: None when none of it is durable."""
+        self._late = False
+        for number, item in enumerate(items):
+            item.timer.cancel()
+            if item.result.done():
+                continue
+            if results is None:
+                item.result.set_exception(unavailable("the record could not be written"))
+            else:
+                item.result.set_result(results[number])
+
+    # --- the thread's side ---------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        more = True
+        while more:
+            items, more = self._take()
+            if self._failing:
+                self._recover()
+            if self._failing:
+                self._tell(self._answer, items, None)
+            else:
+                self._write(items)
+        with contextlib.suppress(sqlite3.Error, OSError):  # what can't be signed now, the next start checks
+            self._store.close()
+        self._tell(self._closed.set_result, None)
+
+    def _take(self) -> tuple[list[_Item], bool]:
+        """The next entries, none when a tick passed without any, and whether more may follow."""
+        items: list[_Item] = []
+        with contextlib.suppress(queue.Empty):
+            item = self._queue.get(timeout=TICK_S)
+            while item is not None:
+                if item.claim.acquire(blocking=False):
+                    items.append(item)
+                if len(items) == MAX_BATCH:
+                    return items, True
+                item = self._queue.get_nowait()
+            return items, False
+        return items, True
+
+    def _write(self, items: list[_Item]) -> None:
+        try:
+            if items:
+                self._in_doubt = items
+                results = self._store.append([item.entry for item in items])
+                self._in_doubt = []
+                self._tell(self._answer, items, results)
+            self._sign_when_due()
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody knows what is durable until it is read back
+            log.critical("audit log failed", error=type(error).__name__, detail=str(error))
+            self._failing = True
+            self._recover()
+
+    def _sign_when_due(self) -> None:
+        now = time.monotonic()
+        if self._store.unsigned >= CHECKPOINT_ENTRIES or now - self._signed_at >= CHECKPOINT_S:
+            self._store.checkpoint()
+            self._signed_at = now
+
+    def _recover(self) -> None:
+        """Read back and answer what was in doubt, or stay failing. A log that was changed is never written again."""
+        results = None
+        if not self._corrupt:
+            try:
+                results = self._store.recover()
+                self._failing = False
+                log.warning("audit log recovered")
+            except CorruptError as error:
+                self._corrupt = True
+                log.critical("audit log is corrupt", detail=str(error))
+            except (sqlite3.Error, OSError):
+                return
+        self._tell(self._answer, self._in_doubt, results)
+        self._in_doubt = []
+
+    def _tell(self, function: Callable[..., object], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it everybody who could be told
+            self._loop.call_soon_threadsafe(function, *arguments)

@@ -1,0 +1,174 @@
+"""Logs in a folder, and calls to record in them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.audit.keys import create_commitment_key, create_signing_key, load_signer, public_path
+from gateway.audit.log import Log
+from gateway.audit.note import Signer, Verifier
+from gateway.audit.record import Entry, Kind, Place, entry, head
+from gateway.audit.store import Store
+from gateway.audit.trail import Trail
+from gateway.clock import Clock
+from gateway.config import Audit
+from gateway.errors import Rule, Source
+from gateway.types import (
+    Call,
+    Credentials,
+    Decision,
+    Effect,
+    End,
+    Facts,
+    Message,
+    Model,
+    Obligation,
+    Permitted,
+    Principal,
+    Prompt,
+    Reading,
+    Release,
+    Stop,
+    Text,
+    new_decision_id,
+)
+
+ORIGIN = "log.example/test"
+PLACE = Place("enclave", "node-1", "gateway", "127.0.0.1:0")
+START_US = 1_800_000_000_000_000
+
+RULE = Rule(
+    "weapon_engage_autonomous", "No autonomous engagement", "red_line", "None.", (Source("DoDD", "first_hand"),), "deny"
+)
+MODEL = Model("analyst", "A model", "loopback", "echo", {})
+RELEASE = Release("ab" * 32, 7, ("provider", "agency"), "r7", b"", {}, {}, {"analyst": MODEL})
+PRINCIPAL = Principal(
+    "tenant-a", "alice", "app-1", ("analyst",), "https://issuer.example", "jti-1", "key-1", "spiffe://a/app", "cd" * 32
+)
+ALLOW = Decision(Effect.ALLOW, (), (Obligation("max_tokens", limit=10), Obligation("label", text="CUI")), ())
+DENY = Decision(Effect.DENY, (RULE,), (), ())
+READINGS = (Reading("autonomous_targeting", "1", 12), Reading("domestic_surveillance", "1", None))
+END = End(Stop.END, "echo", 3, 4)
+
+
+def settings(folder: Path, **changes: Any) -> Audit:
+    """Settings of a log in `folder`; its keys are created when they are missing."""
+    made = Audit(
+        **{
+            "path": folder / "audit.db",
+            "origin": ORIGIN,
+            "signing_key": folder / "log.key",
+            "commitment_key": folder / "commit.key",
+            **changes,
+        }
+    )
+    if not made.signing_key.exists():
+        create_signing_key(made.signing_key, made.origin)
+    if not made.commitment_key.exists():
+        create_commitment_key(made.commitment_key)
+    return made
+
+
+def signer(folder: Path) -> Signer:
+    """The signer of the log in `folder`."""
+    made = settings(folder)
+    return load_signer(made.signing_key, made.origin)
+
+
+def verifier(folder: Path) -> Verifier:
+    """What an auditor was given to check the log in `folder`."""
+    return Verifier.parse(public_path(settings(folder).signing_key).read_text())
+
+
+def prompt(text: str = "What is a checkpoint?", **use: Any) -> Prompt:
+    """A prompt with the given facts of use."""
+    return Prompt("analyst", "", (Message("user", (Text(text),)),), (), 100, None, {"purpose": "analysis", **use})
+
+
+def facts(asked: Prompt) -> Facts:
+    """The decision input of a prompt, as far as a record cares."""
+    request = {"marking": {"level": 1, "controls": []}, **asked.use}
+    return Facts({"stage": "request", "request": request, "release": {"digest": RELEASE.digest}}, MODEL)
+
+
+def call(method: str = "Generate", decision_id: str | None = None) -> Call:
+    """A call to a method of the service."""
+    name = f"/brightline.v1.InferenceService/{method}"
+    return Call(decision_id or new_decision_id(START_US), name, Credentials((), (), "ipv4:127.0.0.1:9"), START_US)
+
+
+@asynccontextmanager
+async def opened(folder: Path, clock: Clock | None = None, **changes: Any) -> AsyncIterator[Log]:
+    """The log in `folder`, open."""
+    log = await open_log(folder, clock, **changes)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+async def open_log(folder: Path, clock: Clock | None = None, **changes: Any) -> Log:
+    """Open the log in `folder`; the caller closes it."""
+    where = {"clock": clock or Clock(), "listener": PLACE.listener}
+    return await Log.open(settings(folder, **changes), RELEASE, "wasm", "1.2.1", **where)
+
+
+def decide(trail: Trail, decision: Decision = ALLOW, asked: Prompt | None = None) -> Permitted:
+    """Take a trail as far as a decision, and permit. Raises GatewayError as Decision.permit does."""
+    asked = asked or prompt()
+    known = facts(asked)
+    trail.in_force(RELEASE, "wasm", "1.2.1")
+    trail.proved(PRINCIPAL)
+    trail.asked(asked)
+    trail.saw(known, READINGS)
+    trail.decided(decision)
+    return decision.permit(asked, known)
+
+
+async def complete(log: Log, asked: Prompt | None = None) -> str:
+    """A whole call that ends well. Returns its decision id."""
+    async with log.trail(call()) as trail:
+        await trail.intend(decide(trail, asked=asked))
+        trail.answered((Text("An answer."),), END)
+        return trail.decision_id
+
+
+def entries(count: int, *, first: int = 0, kind: Kind = Kind.REFUSAL, tenant: str = "t") -> list[Entry]:
+    """Entries for a store, without the path that makes them."""
+    return [
+        entry(head(kind, f"{n:032x}", START_US + n, "system", PLACE) | {"principal": {"tenant": tenant}})
+        for n in range(first, first + count)
+    ]
+
+
+def fill(folder: Path, count: int, *, every: int = 7) -> None:
+    """A closed log of `count` entries with a checkpoint after each `every`."""
+    store = Store(settings(folder).path, signer(folder))
+    made = entries(count)
+    for start in range(0, count, every):
+        store.append(made[start : start + every])
+        store.checkpoint()
+    store.close()
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    """Every record in the log, as JSON."""
+    with reading(folder) as db:
+        return [json.loads(leaf) for (leaf,) in db.execute("SELECT leaf FROM entries ORDER BY idx")]
+
+
+def kinds(folder: Path) -> list[str]:
+    """What the records are about, without start and stop."""
+    return [r["kind"] for r in records(folder) if r["kind"] not in {"start", "stop"}]
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """The database of the log in `folder`, as somebody beside the gateway sees it."""
+    with closing(sqlite3.connect(folder / "audit.db", isolation_level=None)) as db:
+        yield db
