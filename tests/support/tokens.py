@@ -16,12 +16,13 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from jwt.algorithms import ECAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from gateway.clock import system_us
 from gateway.identity.issue import create_token_key, jwks, thumbprint
@@ -145,6 +146,27 @@ def unverified_claims(token: str) -> dict[str, Any]:
     payload = token.split(".")[1]
     claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return claims
+
+
+def jwk_set(*jwks: Mapping[str, Any]) -> bytes:
+    """A JWK set of JWKs that need not be good ones."""
+    return json.dumps({"keys": list(jwks)}).encode()
+
+
+@cache
+def keys_of_every_type() -> Mapping[str, tuple[Any, Mapping[str, Any]]]:
+    """For each algorithm of the gateway a private key and its public JWK, kid "k". Made once: RSA keys are slow."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    p256, p384 = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP384R1())
+    ed = ed25519.Ed25519PrivateKey.generate()
+    named = {"kid": "k", "use": "sig"}
+    return {
+        "RS256": (key, {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), **named}),
+        "PS256": (key, {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), **named}),
+        "ES256": (p256, {**ECAlgorithm.to_jwk(p256.public_key(), as_dict=True), **named}),
+        "ES384": (p384, {**ECAlgorithm.to_jwk(p384.public_key(), as_dict=True), **named}),
+        "EdDSA": (ed, {**OKPAlgorithm.to_jwk(ed.public_key(), as_dict=True), **named}),
+    }
 
 
 def signed_with(algorithm: str, private_key: Any, header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
