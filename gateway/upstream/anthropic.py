@@ -7,18 +7,18 @@ makes the answer unusable.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from anthropic import AsyncAnthropic, omit
-from anthropic.types import Message as Reply
-from anthropic.types import RawMessageStreamEvent
+from anthropic import AsyncAnthropic, AsyncStream
 
 from gateway import config
+from gateway.errors import GatewayError, Reason
 from gateway.types import Chunk, Completion, Document, End, Message, Part, Permitted, Stop, Text, ToolResult, ToolUse
 from gateway.upstream import channel
 from gateway.upstream.answer import Answer, document_text, failed, quoted
+from gateway.upstream.channel import Parsed
 
 _STOPS = {
     "end_turn": Stop.END,
@@ -41,24 +41,29 @@ class Anthropic:
             api_key=channel.PLACEHOLDER,
             base_url=link.base_url,
             http_client=link.http,
-            timeout=link.http.timeout,
             max_retries=0,
             open_telemetry=False,
         )
 
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""
-        async with channel.attempt(channel.deadline_at(deadline_s)):
-            reply = await self._client.messages.create(
-                **request(permitted), stream=False, extra_headers={"accept": channel.WHOLE}
-            )
-            return whole(reply, Answer(permitted, self._answer_bytes))
+        deadline = channel.deadline_at(deadline_s)
+        asking = self._client.post(
+            "/v1/messages", cast_to=object, body=request(permitted), options={"headers": channel.WHOLE}
+        )
+        async with channel.attempt(deadline):
+            return whole(await asking, Answer(permitted, self._answer_bytes))
 
     async def stream(self, permitted: Permitted, deadline_s: float) -> AsyncGenerator[Chunk]:
         """The answer piece by piece, its End last. Raises GatewayError."""
         deadline = channel.deadline_at(deadline_s)
-        opening = self._client.messages.create(
-            **request(permitted), stream=True, extra_headers={"accept": channel.STREAM}
+        opening = self._client.post(
+            "/v1/messages",
+            cast_to=object,
+            body={**request(permitted), "stream": True},
+            options={"headers": channel.STREAM},
+            stream=True,
+            stream_cls=AsyncStream[object],
         )
         async for piece in channel.read_stream(opening, StreamReader(Answer(permitted, self._answer_bytes)), deadline):
             yield piece
@@ -69,20 +74,24 @@ class Anthropic:
 
 
 def request(permitted: Permitted) -> dict[str, Any]:
-    """The fields of the API that carry `permitted`."""
+    """The fields of the API that carry `permitted`. Raises GatewayError for a temperature: there is no field for it."""
     prompt = permitted.prompt
-    tools = [
-        {"name": tool.name, "description": tool.description, "input_schema": json.loads(tool.input_schema)}
-        for tool in prompt.tools
-    ]
-    return {
+    if prompt.temperature_milli is not None:
+        field_path = "prompt.temperature_milli"
+        raise GatewayError(Reason.INVALID_REQUEST, f"{field_path}: this model takes no temperature", field=field_path)
+    fields: dict[str, Any] = {
         "model": permitted.model.upstream_model,
         "max_tokens": prompt.max_tokens,
-        "system": prompt.system or omit,
         "messages": [_message(message) for message in prompt.messages],
-        "tools": tools or omit,
-        "temperature": omit if prompt.temperature_milli is None else prompt.temperature_milli / 1000,
     }
+    if prompt.system:
+        fields["system"] = prompt.system
+    if prompt.tools:
+        fields["tools"] = [
+            {"name": tool.name, "description": tool.description, "input_schema": json.loads(tool.input_schema)}
+            for tool in prompt.tools
+        ]
+    return fields
 
 
 def _message(message: Message) -> dict[str, Any]:
@@ -101,24 +110,22 @@ def _block(part: Part) -> dict[str, Any]:
             return {"type": "tool_result", "tool_use_id": identifier, "content": text, "is_error": is_error}
 
 
-def whole(reply: Reply, answer: Answer) -> Completion:
-    """The answer of a call that was not streamed. Raises GatewayError; garbage may raise anything else."""
-    answer.model(reply.model)
+def whole(reply: Parsed, answer: Answer) -> Completion:
+    """The answer of a call that was not streamed. Raises GatewayError, or anything for an odd shape."""
+    answer.model(reply["model"])
     parts: list[Text | ToolUse] = []
-    for block in reply.content:
-        if block.type == "text":
-            parts.append(Text(answer.take(block.text)))
-        elif block.type == "tool_use":
-            parts.append(answer.tool_use(block.id, block.name, answer.take(json.dumps(block.input))))
-        elif block.type not in _HIDDEN:
-            raise failed(f"a block of type {quoted(block.type)}")
-    usage = reply.usage
-    end = answer.end(_STOPS.get(str(reply.stop_reason)), usage.input_tokens, usage.output_tokens)
-    return Completion(_not_empty(parts), end)
-
-
-def _not_empty(parts: Sequence[Text | ToolUse]) -> tuple[Text | ToolUse, ...]:
-    return tuple(part for part in parts if part != Text(""))
+    for block in reply["content"]:
+        if block["type"] == "text":
+            if text := answer.take(block["text"]):
+                parts.append(Text(text))
+        elif block["type"] == "tool_use":
+            parts.append(answer.tool_use(block["id"], block["name"], answer.take(json.dumps(block["input"]))))
+        elif block["type"] not in _HIDDEN:
+            raise failed(f"a block of type {quoted(block['type'])}")
+    usage = reply["usage"]
+    return Completion(
+        tuple(parts), answer.end(_STOPS.get(reply["stop_reason"]), usage["input_tokens"], usage["output_tokens"])
+    )
 
 
 @dataclass(slots=True)
@@ -143,28 +150,29 @@ class StreamReader:
         self._input_tokens: object = None
         self._output_tokens: object = None
 
-    def read(self, event: RawMessageStreamEvent) -> Iterator[Text | ToolUse]:
-        """The pieces that are whole after this event. Raises GatewayError; garbage may raise anything else."""
-        if (event.type == "message_start") != (self._seen == "") or self._seen == "message_stop":
-            raise failed(f"{quoted(event.type)} after {self._seen or 'nothing'}")
-        self._seen = event.type
-        match event.type:
+    def read(self, event: Parsed) -> Iterator[Text | ToolUse]:
+        """The pieces that are whole after this event. Raises GatewayError, or anything for an odd shape."""
+        kind = event["type"]
+        if (kind == "message_start") != (self._seen == "") or self._seen == "message_stop":
+            raise failed(f"{quoted(kind)} after {self._seen or 'nothing'}")
+        self._seen = kind
+        match kind:
             case "message_start":
-                self._answer.model(event.message.model)
-                self._input_tokens = event.message.usage.input_tokens
+                self._answer.model(event["message"]["model"])
+                self._input_tokens = event["message"]["usage"]["input_tokens"]
             case "content_block_start":
-                yield from self._start(event.content_block)
+                yield from self._start(event["content_block"])
             case "content_block_delta":
-                yield from self._delta(event.delta)
+                yield from self._delta(event["delta"])
             case "content_block_stop":
                 yield from self._finish()
             case "message_delta":
-                self._stop = _STOPS.get(str(event.delta.stop_reason))
-                self._output_tokens = event.usage.output_tokens
+                self._stop = _STOPS.get(event["delta"]["stop_reason"])
+                self._output_tokens = event["usage"]["output_tokens"]
             case "message_stop":
                 pass
             case _:
-                raise failed("an event of an unknown type")
+                raise failed(f"an event of type {quoted(kind)}")
 
     def end(self) -> End:
         """The end. Raises GatewayError when the stream broke off."""
@@ -172,23 +180,23 @@ class StreamReader:
             raise failed("the stream broke off")
         return self._answer.end(self._stop, self._input_tokens, self._output_tokens)
 
-    def _start(self, block: Any) -> Iterator[Text]:
+    def _start(self, block: Parsed) -> Iterator[Text]:
         if self._block or self._stop is not None:
             raise failed("a block starts where none can")
-        if block.type == "tool_use":
-            self._call = _Call(block.id, block.name)
-        elif block.type == "text":
-            yield from self._text(block.text)
-        elif block.type not in _HIDDEN:
-            raise failed(f"a block of type {quoted(block.type)}")
-        self._block = block.type
+        if block["type"] == "tool_use":
+            self._call = _Call(block["id"], block["name"])
+        elif block["type"] == "text":
+            yield from self._text(block["text"])
+        elif block["type"] not in _HIDDEN:
+            raise failed(f"a block of type {quoted(block['type'])}")
+        self._block = block["type"]
 
-    def _delta(self, delta: Any) -> Iterator[Text]:
-        match self._block, delta.type:
+    def _delta(self, delta: Parsed) -> Iterator[Text]:
+        match self._block, delta["type"]:
             case "text", "text_delta":
-                yield from self._text(delta.text)
+                yield from self._text(delta["text"])
             case "tool_use", "input_json_delta" if self._call is not None:
-                self._call.arguments.append(self._answer.take(delta.partial_json))
+                self._call.arguments.append(self._answer.take(delta["partial_json"]))
             case block, _ if block in _HIDDEN:
                 pass
             case block, kind:

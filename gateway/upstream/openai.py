@@ -11,13 +11,26 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from openai import AsyncOpenAI, omit
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai import AsyncOpenAI, AsyncStream
 
 from gateway import config
-from gateway.types import Chunk, Completion, Document, End, Message, Part, Permitted, Stop, Text, ToolResult, ToolUse
+from gateway.types import (
+    Chunk,
+    Completion,
+    Document,
+    End,
+    Message,
+    Part,
+    Permitted,
+    Stop,
+    Text,
+    Tool,
+    ToolResult,
+    ToolUse,
+)
 from gateway.upstream import channel
 from gateway.upstream.answer import Answer, document_text, failed
+from gateway.upstream.channel import Parsed
 
 _STOPS = {
     "stop": Stop.END,
@@ -38,26 +51,28 @@ class OpenAI:
             api_key=channel.PLACEHOLDER,
             base_url=link.base_url,
             http_client=link.http,
-            timeout=link.http.timeout,
             max_retries=0,
         )
 
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""
-        async with channel.attempt(channel.deadline_at(deadline_s)):
-            reply = await self._client.chat.completions.create(
-                **request(permitted), stream=False, extra_headers={"accept": channel.WHOLE}
-            )
-            return whole(reply, Answer(permitted, self._answer_bytes))
+        deadline = channel.deadline_at(deadline_s)
+        asking = self._client.post(
+            "/chat/completions", cast_to=object, body=request(permitted), options={"headers": channel.WHOLE}
+        )
+        async with channel.attempt(deadline):
+            return whole(await asking, Answer(permitted, self._answer_bytes))
 
     async def stream(self, permitted: Permitted, deadline_s: float) -> AsyncGenerator[Chunk]:
         """The answer piece by piece, its End last. Raises GatewayError."""
         deadline = channel.deadline_at(deadline_s)
-        opening = self._client.chat.completions.create(
-            **request(permitted),
+        opening = self._client.post(
+            "/chat/completions",
+            cast_to=object,
+            body={**request(permitted), "stream": True, "stream_options": {"include_usage": True}},
+            options={"headers": channel.STREAM},
             stream=True,
-            stream_options={"include_usage": True},
-            extra_headers={"accept": channel.STREAM},
+            stream_cls=AsyncStream[object],
         )
         async for piece in channel.read_stream(opening, StreamReader(Answer(permitted, self._answer_bytes)), deadline):
             yield piece
@@ -73,24 +88,20 @@ def request(permitted: Permitted) -> dict[str, Any]:
     messages: list[Any] = [{"role": "system", "content": prompt.system}] if prompt.system else []
     for message in prompt.messages:
         messages.extend(_user(message) if message.role == "user" else [_assistant(message)])
-    tools = [
-        {
-            "type": "function",
-            "function": {
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": json.loads(tool.input_schema),
-            },
-        }
-        for tool in prompt.tools
-    ]
-    return {
+    fields: dict[str, Any] = {
         "model": permitted.model.upstream_model,
         "max_completion_tokens": prompt.max_tokens,
         "messages": messages,
-        "tools": tools or omit,
-        "temperature": omit if prompt.temperature_milli is None else prompt.temperature_milli / 1000,
     }
+    if prompt.temperature_milli is not None:
+        fields["temperature"] = prompt.temperature_milli / 1000
+    if prompt.tools:
+        fields["tools"] = [{"type": "function", "function": _function(tool)} for tool in prompt.tools]
+    return fields
+
+
+def _function(tool: Tool) -> dict[str, Any]:
+    return {"name": tool.name, "description": tool.description, "parameters": json.loads(tool.input_schema)}
 
 
 def _user(message: Message) -> Iterator[Any]:
@@ -134,27 +145,28 @@ def _content(texts: list[str]) -> Any:
     return texts[0] if len(texts) == 1 else [{"type": "text", "text": text} for text in texts]
 
 
-def whole(reply: ChatCompletion, answer: Answer) -> Completion:
-    """The answer of a call that was not streamed. Raises GatewayError; garbage may raise anything else."""
-    answer.model(reply.model)
-    (choice,) = reply.choices
-    message = choice.message
-    texts = [answer.take(text) for text in (message.content, message.refusal) if text is not None]
-    calls = [_tool_use(call, answer) for call in message.tool_calls or ()]
-    stop = Stop.MODEL_REFUSAL if message.refusal else _STOPS.get(str(choice.finish_reason))
-    usage: Any = reply.usage
-    end = answer.end(stop, usage.prompt_tokens, usage.completion_tokens)
-    return Completion((*(Text(text) for text in texts if text), *calls), end)
+def whole(reply: Parsed, answer: Answer) -> Completion:
+    """The answer of a call that was not streamed. Raises GatewayError, or anything for an odd shape."""
+    answer.model(reply["model"])
+    (choice,) = reply["choices"]
+    message = choice["message"]
+    refusal = message.get("refusal")
+    parts: list[Text | ToolUse] = [Text(answer.take(text)) for text in (message["content"], refusal) if text]
+    parts += [_tool_use(call, answer) for call in message.get("tool_calls") or ()]
+    stop = Stop.MODEL_REFUSAL if refusal else _STOPS.get(choice["finish_reason"])
+    usage = reply["usage"]
+    return Completion(tuple(parts), answer.end(stop, usage["prompt_tokens"], usage["completion_tokens"]))
 
 
-def _tool_use(call: Any, answer: Answer) -> ToolUse:
-    return answer.tool_use(call.id, call.function.name, answer.take(call.function.arguments))
+def _tool_use(call: Parsed, answer: Answer) -> ToolUse:
+    function = call["function"]
+    return answer.tool_use(call["id"], function["name"], answer.take(function["arguments"]))
 
 
 @dataclass(slots=True)
 class _Call:
-    identifier: str = ""
-    name: str = ""
+    identifier: str
+    name: str
     arguments: list[str] = field(default_factory=list)
 
 
@@ -169,26 +181,25 @@ class StreamReader:
         self._stop: Stop | None = None
         self._usage: Any = None
 
-    def read(self, event: ChatCompletionChunk) -> Iterator[Text | ToolUse]:
-        """The pieces that are whole after this chunk. Raises GatewayError; garbage may raise anything else."""
-        self._answer.model(event.model)
-        if event.usage is not None:
-            self._usage = event.usage
-        if not event.choices:
+    def read(self, event: Parsed) -> Iterator[Text | ToolUse]:
+        """The pieces that are whole after this chunk. Raises GatewayError, or anything for an odd shape."""
+        self._answer.model(event["model"])
+        self._usage = event.get("usage") or self._usage
+        if not event["choices"]:
             return
-        (choice,) = event.choices
-        if self._finished or choice.index != 0:
+        (choice,) = event["choices"]
+        if self._finished or choice["index"] != 0:
             raise failed("a choice where none can be")
-        delta = choice.delta
-        for text in (delta.content, delta.refusal):
+        delta = choice["delta"]
+        for text in (delta.get("content"), delta.get("refusal")):
             if text:
                 yield Text(self._answer.take(text))
-        self._refused = self._refused or bool(delta.refusal)
-        for piece in delta.tool_calls or ():
+        self._refused = self._refused or bool(delta.get("refusal"))
+        for piece in delta.get("tool_calls") or ():
             self._collect(piece)
-        if choice.finish_reason is not None:
+        if (reason := choice["finish_reason"]) is not None:
             self._finished = True
-            self._stop = Stop.MODEL_REFUSAL if self._refused else _STOPS.get(choice.finish_reason)
+            self._stop = Stop.MODEL_REFUSAL if self._refused else _STOPS.get(reason)
             for _, call in sorted(self._calls.items()):
                 yield self._answer.tool_use(call.identifier, call.name, "".join(call.arguments))
 
@@ -196,11 +207,12 @@ class StreamReader:
         """The end. Raises GatewayError when the stream broke off."""
         if not self._finished or self._usage is None:
             raise failed("the stream broke off, or without a count of tokens")
-        return self._answer.end(self._stop, self._usage.prompt_tokens, self._usage.completion_tokens)
+        return self._answer.end(self._stop, self._usage["prompt_tokens"], self._usage["completion_tokens"])
 
-    def _collect(self, piece: Any) -> None:
-        if piece.index not in self._calls:
-            # What a call weighs beside its text, so that calls without text can't be endless.
-            self._calls[piece.index] = _Call(self._answer.take(piece.id), self._answer.take(piece.function.name))
-        if piece.function.arguments:
-            self._calls[piece.index].arguments.append(self._answer.take(piece.function.arguments))
+    def _collect(self, piece: Parsed) -> None:
+        index, function = piece["index"], piece["function"]
+        if index not in self._calls:
+            # What a call weighs beside its arguments is counted too, so that calls without any can't be endless.
+            self._calls[index] = _Call(self._answer.take(piece["id"]), self._answer.take(function["name"]))
+        if text := function.get("arguments"):
+            self._calls[index].arguments.append(self._answer.take(text))
