@@ -6,8 +6,8 @@ What a stream guarantees, however the upstream cut it into chunks, for text that
 2 an allowed window reached at least `ahead` characters beyond it, or to a tool call, or to the end: a passage of at
   most `ahead` characters that the judge refuses wherever it sees it whole leaves not one character, unless a tool
   call stands inside the passage;
-3 no window begins inside a word of at most `overlap` characters, or ends inside one of at most `window`, unless a tool
-  call stands there.
+3 no window begins inside a word of at most `overlap` characters, or ends inside one of at most `window`, unless a
+  tool call stands there.
 A tool call leaves after it was judged whole, beside the text before it. The end leaves after everything else was judged.
 """
 
