@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from anthropic import AsyncAnthropic, AsyncStream
@@ -18,7 +19,7 @@ from gateway.errors import GatewayError, Reason
 from gateway.types import Chunk, Completion, Document, End, Message, Part, Permitted, Stop, Text, ToolResult, ToolUse
 from gateway.upstream import channel
 from gateway.upstream.answer import Answer, document_text, failed, quoted
-from gateway.upstream.channel import Parsed
+from gateway.upstream.exchange import Parsed, attempt, deadline_at, read_stream
 
 _STOPS = {
     "end_turn": Stop.END,
@@ -47,17 +48,17 @@ class Anthropic:
 
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""
-        deadline = channel.deadline_at(deadline_s)
+        deadline = deadline_at(deadline_s)
         asking = self._client.post(
             "/v1/messages", cast_to=object, body=request(permitted), options={"headers": channel.WHOLE}
         )
-        async with channel.attempt(deadline):
+        async with attempt(deadline):
             return whole(await asking, Answer(permitted, self._answer_bytes))
 
-    async def stream(self, permitted: Permitted, deadline_s: float) -> AsyncGenerator[Chunk]:
+    def stream(self, permitted: Permitted, deadline_s: float) -> AsyncGenerator[Chunk]:
         """The answer piece by piece, its End last. Raises GatewayError."""
-        deadline = channel.deadline_at(deadline_s)
-        opening = self._client.post(
+        ask = partial(
+            self._client.post,
             "/v1/messages",
             cast_to=object,
             body={**request(permitted), "stream": True},
@@ -65,8 +66,8 @@ class Anthropic:
             stream=True,
             stream_cls=AsyncStream[object],
         )
-        async for piece in channel.read_stream(opening, StreamReader(Answer(permitted, self._answer_bytes)), deadline):
-            yield piece
+        reader = StreamReader(Answer(permitted, self._answer_bytes))
+        return read_stream(ask, reader, deadline_at(deadline_s))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -5,7 +5,6 @@
 3 a failure to connect (nothing was sent) is told from every later one (something may have been sent)
 4 only 200 with the media type that was asked for, not compressed, is read at all: error texts are never read
 5 no more is held in memory than a multiple of the answer's limit
-6 it ends at the deadline, in wall time
 
 aiohttp carries the bytes: its parser is C, and a call costs a fifth of what the SDKs' own transport takes. What an SDK
 gets and gives is JSON: its typed models cost more than the rest of the call, and take anything for an answer.
@@ -13,27 +12,20 @@ gets and gives is JSON: its typed models cost more than the rest of the call, an
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import logging
 import re
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Final
 
 import aiohttp
 import httpx2
-import yarl
 
 from gateway import config
 from gateway.errors import GatewayError, Reason, StartError
-from gateway.types import Chunk, End, Text, ToolUse
 from gateway.upstream.answer import failed
-
-Parsed: TypeAlias = Any
-"""JSON from a service: anything at all. A reader that meets an odd shape may raise what it likes: attempt() maps it."""
 
 WHOLE: Final = {"accept": "application/json"}
 STREAM: Final = {"accept": "text/event-stream"}
@@ -45,6 +37,10 @@ _ESCAPED = 8
 """A JSON string takes up to six bytes for one of its text; the rest is for what surrounds it."""
 _KEEP_ALIVE_S = 3.0
 """Below what servers commonly keep an idle connection (5 s), so that a call rarely meets one that is just closing."""
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?:(?P<name>[A-Za-z0-9.-]+)|\[(?P<address>[0-9A-Fa-f:]+)\])(?::(?P<port>\d{1,5}))?"
+    r"(?:/[A-Za-z0-9._~/-]*)?"
+)
 _EVENT_END = re.compile(rb"\r\r|\n\n|\r\n\r\n")
 
 
@@ -65,18 +61,15 @@ def open_channel(settings: config.Upstream, default_url: str, answer_bytes: int)
     if settings.api_key is None and settings.base_url is None:
         raise StartError(f"upstreams.{settings.name}.api_key: missing; {default_url} needs a key")
     guard = _Guard(_key(settings), _trust(settings), settings.connect_ms / 1000, answer_bytes * _ESCAPED)
-    # No time-outs here: attempt() ends every call.
+    # No time-outs here: attempt() of the exchange ends every call.
     return Channel(base_url, httpx2.AsyncClient(transport=guard, trust_env=False, follow_redirects=False, timeout=None))
 
 
 def _checked(url: str, key: str) -> str:  # 1
-    try:
-        parsed = httpx2.URL(url)
-    except (httpx2.InvalidURL, ValueError) as error:
-        raise StartError(f"{key}: not a URL: {error}") from None
-    if parsed.userinfo or parsed.query or parsed.fragment or not parsed.host:
-        raise StartError(f"{key}: a URL with a host, and without user, query and fragment")
-    if parsed.scheme != "https" and not (parsed.scheme == "http" and _is_loopback(parsed.host)):
+    parts = _URL.fullmatch(url)
+    if parts is None or int(parts["port"] or 0) > 65535:
+        raise StartError(f"{key}: must be a plain URL of scheme, host, port and path, such as https://host:8443/v1")
+    if parts["scheme"] == "http" and not _is_loopback(parts["name"] or parts["address"]):
         raise StartError(f"{key}: use https; http is for loopback addresses such as http://127.0.0.1:8000 only")
     return url
 
@@ -122,7 +115,7 @@ class _Guard(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         headers = {name: request.headers[name] for name in _PASSED if name in request.headers} | self._own  # 2
-        url = yarl.URL(str(request.url), encoded=True)
+        url = str(request.url)
         try:
             response = await self._opened().post(url, data=request.content, headers=headers, allow_redirects=False)  # 1
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # 3
@@ -183,72 +176,3 @@ class _Bounded(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         self._response.close()
-
-
-def deadline_at(deadline_s: float) -> float:
-    """The event loop's time at which `deadline_s` seconds are over. Raises GatewayError when they are over already."""
-    if not deadline_s > 0:
-        raise GatewayError(Reason.DEADLINE_EXCEEDED, "the deadline passed before the model was asked")
-    return asyncio.get_running_loop().time() + deadline_s
-
-
-@asynccontextmanager
-async def attempt(deadline: float) -> AsyncIterator[None]:
-    """Whatever goes wrong inside is one GatewayError: a late answer, an unusable one, or what the channel raised."""
-    try:
-        async with asyncio.timeout_at(deadline):  # 6
-            yield
-    except TimeoutError:
-        message = "the model did not answer before the deadline"
-        raise GatewayError(Reason.DEADLINE_EXCEEDED, message, sent=True) from None
-    except Exception as error:  # noqa: BLE001 - whatever an SDK makes of garbage is an unusable answer
-        raise _meaning(error) from None
-
-
-def _meaning(error: Exception) -> GatewayError:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, GatewayError):
-            return cause
-        cause = cause.__cause__
-    return failed(type(error).__name__)
-
-
-class Events(Protocol):
-    """A stream of an SDK."""
-
-    async def __anext__(self) -> Parsed:
-        """The data of the next event."""
-
-    async def close(self) -> None:
-        """Give the connection back."""
-
-
-class Reader(Protocol):
-    """Turns events into pieces of an answer."""
-
-    def read(self, event: Parsed) -> Iterable[Text | ToolUse]:
-        """The pieces that are whole after this event. Raises GatewayError, or anything for an odd shape."""
-
-    def end(self) -> End:
-        """The end, after the last event. Raises GatewayError when the answer is not complete."""
-
-
-async def read_stream(opening: Awaitable[Events], reader: Reader, deadline: float) -> AsyncGenerator[Chunk]:
-    """The pieces, then the End when the service has closed the stream: only then is nothing left unread."""
-    async with attempt(deadline):
-        events = await opening
-    try:
-        while True:
-            async with attempt(deadline):
-                try:
-                    pieces = list(reader.read(await events.__anext__()))
-                except StopAsyncIteration:
-                    break
-            for piece in pieces:
-                yield piece
-        async with attempt(deadline):
-            end = reader.end()
-        yield end
-    finally:
-        await events.close()

@@ -23,7 +23,7 @@ from gateway import config
 from gateway.errors import StartError
 from gateway.types import Chunk, Completion, End, Permitted, Prompt, Stop, Text, ToolUse, content_bytes, part_texts
 from gateway.upstream.answer import Answer, failed
-from gateway.upstream.channel import attempt, deadline_at
+from gateway.upstream.exchange import attempt, deadline_at
 
 _DIRECTIVE = re.compile(r"loopback: (say(?= .)|tool(?= .)|wait(?= \d{1,6}$)|stop early$) ?(.*)")
 _WORD = re.compile(r"\s*\S+\s*")
