@@ -24,9 +24,9 @@ CREATE TABLE IF NOT EXISTS used (
     jti BLOB PRIMARY KEY, -- SHA-256 of issuer and jti
     content BLOB NOT NULL, -- SHA-256 of what was signed
     expires_s INTEGER NOT NULL -- seconds since 1970, leeway included
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS used_expires ON used (expires_s);
-CREATE TABLE IF NOT EXISTS forgotten (through_s INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS forgotten (through_s INTEGER NOT NULL);
 INSERT INTO forgotten SELECT 0 WHERE NOT EXISTS (SELECT * FROM forgotten);
 """
 _EXPIRED = "SELECT jti, expires_s FROM used WHERE expires_s <= ? ORDER BY expires_s LIMIT 2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class Desk:
     identity: Identity | None = None
 
     def __post_init__(self) -> None:
+        self._opening = asyncio.Lock()
         self.authority = Authority(self.now_us)
         self.issuer = TokenIssuer(now_us=self.now_us)
         self.client: Pair = self.authority.client()
@@ -77,8 +79,9 @@ class Desk:
         return await self.present((certificate or self.pem,), (f"Bearer {token}",))
 
     async def present(self, certificates: tuple[bytes, ...], authorizations: tuple[str, ...]) -> Principal:
-        if self.identity is None:
-            await self.open()
+        async with self._opening:
+            if self.identity is None:
+                await self.open()
         assert self.identity is not None
         return await self.identity.prove(Credentials(certificates, authorizations, "127.0.0.1:1"), self.tenants)
 

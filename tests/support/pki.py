@@ -83,8 +83,9 @@ class Authority:
         issued_us: int | None = None,
         next_update_us: int | None = None,
         extension: x509.ExtensionType | None = None,
+        entry_extension: x509.ExtensionType | None = None,
     ) -> bytes:
-        """A PEM revocation list of this CA that names the PEM certificates given."""
+        """A PEM revocation list of this CA that names the PEM certificates given. Extensions are critical."""
         issued = self.now_us - HOURS if issued_us is None else issued_us
         expires = self.now_us + 24 * HOURS if next_update_us is None else next_update_us
         builder = x509.CertificateRevocationListBuilder()
@@ -94,8 +95,10 @@ class Authority:
             builder = builder.add_extension(extension, critical=True)
         for pem in revoked:
             serial = x509.load_pem_x509_certificate(pem).serial_number
-            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(_time(issued)).build()
-            builder = builder.add_revoked_certificate(entry)
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(_time(issued))
+            if entry_extension is not None:
+                entry = entry.add_extension(entry_extension, critical=True)
+            builder = builder.add_revoked_certificate(entry.build())
         return builder.sign(self._key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def certificate(
