@@ -8,7 +8,8 @@ What a stream guarantees, however the upstream cut it into chunks, for text that
   call stands inside the passage;
 3 no window begins inside a word of at most `overlap` characters, or ends inside one of at most `window`, unless a
   tool call stands there.
-A tool call leaves after it was judged whole, beside the text before it. The end leaves after everything else was judged.
+A tool call leaves after it was judged whole, beside the text before it. The end leaves after everything else was
+judged.
 """
 
 from __future__ import annotations
