@@ -18,7 +18,7 @@ help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.run ## set up, and show the main job end to end
-	@$(BIN)/python -m gateway.demo
+	@$(BIN)/brightline demo
 
 test: $(VENV)/.dev lint types contracts protos-check rego starter-check unit ## set up, and run every check and test
 
@@ -55,11 +55,11 @@ unit: $(VENV)/.dev $(OPA)
 	$(BIN)/pytest
 
 bench: $(VENV)/.dev ## measure, each figure beside the direct call (JSON=path also writes the figures)
-	$(BIN)/python benchmarks/run.py $(if $(JSON),--json $(JSON))
+	$(BIN)/python -m benchmarks.run $(if $(JSON),--json $(JSON))
 
 RUNS ?= 200
 faults: $(VENV)/.dev ## kill -9 at each point of the path (RUNS=200)
-	$(BIN)/python tests/faults/sweep.py --runs $(RUNS) $(if $(JSON),--json $(JSON))
+	$(BIN)/python -m tests.faults.sweep --runs $(RUNS) $(if $(JSON),--json $(JSON))
 
 audit: $(VENV)/.dev ## known vulnerabilities of what is pinned
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/run.txt

@@ -7,7 +7,6 @@ has neither the CA's key nor the issuer's.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import release
@@ -15,6 +14,7 @@ from gateway.audit import keys
 from gateway.canonical import Json
 from gateway.errors import StartError
 from gateway.identity import issue
+from gateway.types import Model, Tenant
 
 ISSUER = "https://issuer.brightline.test"
 AUDIENCE = "brightline-gateway"
@@ -61,19 +61,6 @@ kind = "loopback"
 """
 
 
-@dataclass(frozen=True, slots=True)
-class SampleTenant:
-    """A tenant of the development deployment. attributes: what the policy knows of it."""
-
-    id: str
-    attributes: dict[str, Json]
-
-    @property
-    def spiffe_id(self) -> str:
-        """The name in its certificate."""
-        return f"spiffe://{TRUST_DOMAIN}/tenant/{self.id}"
-
-
 def create(folder: Path, now_us: int, port: int = 0) -> Path:
     """Make the deployment; the path of its configuration. Raises StartError when `folder` exists."""
     if folder.exists():
@@ -86,7 +73,7 @@ def create(folder: Path, now_us: int, port: int = 0) -> Path:
     (draft / "audit").mkdir(mode=0o700)
     keys.create_signing_key(draft / "audit" / "log.key", "brightline.test/development")
     keys.create_commitment_key(draft / "audit" / "commitment.key")
-    digest = release.create(draft / "release", 1, [_tenant(t) for t in TENANTS], MODELS)
+    digest = release.create(draft / "release", 1, TENANTS, MODELS)
     config = CONFIG.format(port=port, audience=AUDIENCE, issuer=ISSUER, digest=digest)
     (draft / "gateway.toml").write_text(config, encoding="utf-8")
     # Crash before the rename: a hidden draft that the next run removes. After it: a whole deployment.
@@ -103,7 +90,11 @@ def _certificates(folder: Path, now_us: int) -> None:
     for tenant in TENANTS:
         place = folder / "tenants" / tenant.id
         place.mkdir(parents=True)
-        _pair(place, "client", issue.issue_certificate(ca, usage="client", now_us=now_us, spiffe_id=tenant.spiffe_id))
+        _pair(
+            place,
+            "client",
+            issue.issue_certificate(ca, usage="client", now_us=now_us, spiffe_id=tenant.certificates[0]),
+        )
 
 
 def _pair(folder: Path, name: str, pair: issue.Pair) -> None:
@@ -119,8 +110,8 @@ def _issuer(folder: Path) -> None:
     (place / "jwks.json").write_bytes(issue.jwks(key))
 
 
-def _tenant(tenant: SampleTenant) -> dict[str, Json]:
-    return {"id": tenant.id, "certificates": [tenant.spiffe_id], "attributes": tenant.attributes}
+def _sample(tenant: str, attributes: dict[str, Json]) -> Tenant:
+    return Tenant(tenant, (f"spiffe://{TRUST_DOMAIN}/tenant/{tenant}",), attributes)
 
 
 _EVERYBODY = [
@@ -134,7 +125,7 @@ _EVERYBODY = [
 ]
 
 TENANTS = (
-    SampleTenant(
+    _sample(
         "northern-logistics",
         {
             "kind": "dod",
@@ -145,7 +136,7 @@ TENANTS = (
             "exceptions": [],
         },
     ),
-    SampleTenant(
+    _sample(
         "harbor-intelligence",
         {
             "kind": "intelligence",
@@ -156,7 +147,7 @@ TENANTS = (
             "exceptions": ["foreign_intel_analysis"],
         },
     ),
-    SampleTenant(
+    _sample(
         "river-health",
         {
             "kind": "civil",
@@ -169,12 +160,12 @@ TENANTS = (
     ),
 )
 
-MODELS: list[Json] = [
-    {
-        "id": "loopback",
-        "description": "Answers from inside the gateway, to try it out. No model is asked.",
-        "upstream": "loopback",
-        "upstream_model": "loopback-1",
-        "attributes": {"marking_ceiling": "TOP SECRET//SI//NOFORN"},
-    }
-]
+MODELS = (
+    Model(
+        id="loopback",
+        description="Answers from inside the gateway, to try it out. No model is asked.",
+        upstream="loopback",
+        upstream_model="loopback-1",
+        attributes={"marking_ceiling": "TOP SECRET//SI//NOFORN"},
+    ),
+)

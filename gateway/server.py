@@ -13,9 +13,9 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import grpc
 import structlog
-from brightline.v1 import inference_pb2
 from google.protobuf.message import Message
 
+from brightline.v1 import inference_pb2
 from gateway import contract, pep, status, wire
 from gateway.config import Limits
 from gateway.errors import GatewayError, Reason
@@ -58,7 +58,7 @@ def handlers(shell: Shell) -> dict[str, Handler]:
     }
 
 
-class UnknownMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic only in its stubs
+class UnknownMethods(grpc.GenericRpcHandler):
     """Answers every method that nothing else serves, with a record: probing is seen."""
 
     def __init__(self, shell: Shell) -> None:

@@ -1,0 +1,116 @@
+"""Asks a gateway as fast as it answers, from this process: closed loops over a few connections, serialised requests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from brightline.v1 import inference_pb2
+from gateway import deployment
+from gateway.clock import system_us
+from gateway.identity import issue
+
+TENANT = "northern-logistics"
+CONNECTIONS = 4
+TIMEOUT_S = 30.0
+
+Ask = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Of one client, in microseconds."""
+
+    p50: int
+    p99: int
+
+
+def question(text: str, *, model: str = "loopback", purpose: str = "logistics_planning") -> bytes:
+    """A serialised GenerateRequest."""
+    request = inference_pb2.GenerateRequest()
+    request.prompt.model = model
+    request.prompt.max_tokens = 200
+    request.prompt.messages.add(role="ROLE_USER").parts.add(text=text)
+    request.prompt.use.purpose = purpose
+    request.prompt.use.marking = "UNCLASSIFIED"
+    request.prompt.use.autonomy = "AUTONOMY_NONE"
+    request.prompt.use.us_person.involved = "INVOLVEMENT_NO"
+    request.prompt.use.channel = "CHANNEL_INTERNAL"
+    request.prompt.use.data_origin = "DATA_ORIGIN_AGENCY_RECORDS"
+    return request.SerializeToString()
+
+
+class Caller:
+    """A tenant's application with a few connections to a gateway of a development deployment."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        place = folder / "tenants" / TENANT
+        certificate = (place / "client.pem").read_bytes()
+        credentials = grpc.ssl_channel_credentials(
+            (folder / "ca.pem").read_bytes(), (place / "client.key").read_bytes(), certificate
+        )
+        token = issue.mint(
+            (folder / "issuer" / "token.key").read_bytes(),
+            certificate,
+            issuer=deployment.ISSUER,
+            audience=deployment.AUDIENCE,
+            tenant=TENANT,
+            subject="benchmark",
+            client_id="benchmark",
+            now_us=system_us(),
+        )
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        # Each channel of its own pool: gRPC shares one connection between equal channels otherwise.
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        self._channels = [grpc.aio.secure_channel(address, credentials, options) for _ in range(CONNECTIONS)]
+        self._turn = 0
+
+    def asks(self, request: bytes) -> Ask:
+        """A function that sends `request` and returns the raw answer, or the error as a value."""
+        methods = [c.unary_unary("/brightline.v1.InferenceService/Generate") for c in self._channels]
+
+        async def ask() -> object:
+            self._turn = (self._turn + 1) % CONNECTIONS
+            try:
+                return await methods[self._turn](request, timeout=TIMEOUT_S, metadata=self._metadata)
+            except grpc.aio.AioRpcError as error:
+                return error.code()
+
+        return ask
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await asyncio.gather(*(c.close() for c in self._channels))
+
+
+async def latency(ask: Ask, count: int) -> Latency:
+    """One client, one call after the other."""
+    for _ in range(count // 10):
+        await ask()
+    times = []
+    for _ in range(count):
+        begin = time.perf_counter_ns()
+        await ask()
+        times.append((time.perf_counter_ns() - begin) // 1000)
+    times.sort()
+    return Latency(times[len(times) // 2], times[len(times) * 99 // 100])
+
+
+async def throughput(ask: Ask, count: int, in_flight: int, expected: Callable[[object], bool]) -> int:
+    """Calls per second with `in_flight` at once. Raises SystemExit when an answer is not the expected one."""
+    left = iter(range(count))
+
+    async def worker() -> None:
+        for _ in left:
+            answer = await ask()
+            if not expected(answer):
+                raise SystemExit(f"unexpected answer under load: {answer!r}")
+
+    begin = time.perf_counter()
+    await asyncio.gather(*(worker() for _ in range(in_flight)))
+    return int(count / (time.perf_counter() - begin))

@@ -1,0 +1,221 @@
+"""`make bench`: what the gateway costs, each figure beside the direct call to the same upstream in the same run.
+
+Mutual TLS, token, Rego in Wasm, detectors and durable records are on. Load generator, gateway and upstream share the
+machine. Two upstreams: `loopback`, inside the gateway, leaves only the gateway's own cost; `openai` is the real SDK
+against a local server that answers at once, called directly and through the gateway.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+from grpc import StatusCode
+from openai import AsyncOpenAI
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.load import Caller, latency, question, throughput
+from gateway import deployment, release
+from gateway.clock import system_us
+from gateway.types import Model, Tenant
+
+ROOT = Path(__file__).parent.parent
+PERMITTED = question("How many trucks move 400 pallets from the northern depot in two days? " * 8)
+REFUSED = question("How many trucks?", purpose="weapon_engagement")
+OPENAI = question("How many trucks move 400 pallets from the northern depot in two days? " * 8, model="local")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table. value, direct, target: in `unit`; met: whether the target is reached, None for no target."""
+
+    name: str
+    unit: str
+    value: float
+    direct: float | None
+    target: str
+    met: bool | None
+
+
+def main() -> None:
+    """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--requests", type=int, default=100_000, help="requests of the memory measurement")
+    arguments = parser.parse_args()
+    figures = uvloop.run(measure(arguments.requests))
+    report(figures, arguments.json)
+
+
+async def measure(requests: int) -> list[Figure]:
+    """Every figure, one gateway for each upstream."""
+    with folder() as place:
+        figures = await measure_loopback(place / "loopback", requests)
+        return figures + await measure_openai(place / "openai")
+
+
+async def measure_loopback(place: Path, requests: int) -> list[Figure]:
+    """The gateway's own cost: the direct call is a call inside the process, next to nothing."""
+    deployment.create(place, system_us())
+    async with serving(place) as (caller, process):
+        permitted, refused = caller.asks(PERMITTED), caller.asks(REFUSED)
+        one = await latency(permitted, 2000)
+        rate = await throughput(permitted, 10_000, 32, is_answer)
+        refusals = await throughput(refused, 10_000, 32, is_denied)
+        before = resident_mib(process)
+        await throughput(permitted, requests, 32, is_answer)
+        after = resident_mib(process)
+    growth = after - before
+    return [
+        Figure("added latency p50, one client", "ms", one.p50 / 1000, 0.0, "<= 1.5", one.p50 <= 1500),
+        Figure("added latency p99, one client", "ms", one.p99 / 1000, 0.0, "<= 5", one.p99 <= 5000),
+        Figure("permitted, 32 in flight", "/s", rate, None, ">= 1000", rate >= 1000),
+        Figure("refused, 32 in flight", "/s", refusals, None, ">= 2000", refusals >= 2000),
+        Figure("resident memory", "MiB", after, None, "<= 250", after <= 250),
+        Figure(f"growth over {requests} requests", "MiB", growth, None, "<= 10", growth <= 10),
+    ]
+
+
+async def measure_openai(place: Path) -> list[Figure]:
+    """The same SDK and server, called directly and through the gateway."""
+    with openai_server() as url:
+        deployment.create(place, system_us())
+        point_at(place, url)
+        async with AsyncOpenAI(base_url=url, api_key="benchmark", max_retries=0) as sdk:
+
+            async def direct() -> object:
+                text = "How many trucks move 400 pallets from the northern depot in two days? " * 8
+                messages = [{"role": "user", "content": text}]
+                return await sdk.chat.completions.create(model="local-1", messages=messages, max_tokens=200)
+
+            bare = await latency(direct, 1000)
+            bare_rate = await throughput(direct, 2000, 32, lambda _: True)
+        async with serving(place) as (caller, _):
+            through = await latency(caller.asks(OPENAI), 1000)
+            rate = await throughput(caller.asks(OPENAI), 2000, 32, is_answer)
+    p50, p99 = (through.p50 - bare.p50) / 1000, (through.p99 - bare.p99) / 1000
+    return [
+        Figure("openai: added latency p50", "ms", p50, bare.p50 / 1000, "<= 1.5", p50 <= 1.5),
+        Figure("openai: added latency p99", "ms", p99, bare.p99 / 1000, "<= 5", p99 <= 5),
+        Figure("openai: permitted, 32 in flight", "/s", rate, bare_rate, "", None),
+    ]
+
+
+def is_answer(answer: object) -> bool:
+    """Whether a call was answered."""
+    return isinstance(answer, bytes)
+
+
+def is_denied(answer: object) -> bool:
+    """Whether a call was refused by a rule."""
+    return answer is StatusCode.PERMISSION_DENIED
+
+
+@asynccontextmanager
+async def serving(place: Path) -> AsyncIterator[tuple[Caller, int]]:
+    """A gateway in a process of its own on the deployment; a caller and the process id."""
+    log = (place / "gateway.log").open("wb")
+    command = [sys.executable, "-m", "gateway", "serve", "--config", str(place / "gateway.toml")]
+    process = await asyncio.create_subprocess_exec(*command, stderr=log)
+    try:
+        address = place / "address"
+        give_up = time.monotonic() + 20
+        while not address.exists():
+            if process.returncode is not None or time.monotonic() > give_up:
+                raise SystemExit(f"the gateway did not start; see {log.name}")
+            await asyncio.sleep(0.02)
+        caller = Caller(place, address.read_text().strip())
+        yield caller, process.pid
+        await caller.close()
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await process.wait()
+        log.close()
+
+
+@contextmanager
+def openai_server() -> Iterator[str]:
+    """The tests' chat completions server in a process of its own; its base URL."""
+    command = [sys.executable, "-m", "tests.support.upstream_servers", "openai", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            yield line.strip()
+        finally:
+            process.terminate()
+
+
+def point_at(place: Path, url: str) -> None:
+    """Add a model behind the OpenAI-compatible server to the deployment."""
+    models = (
+        *deployment.MODELS,
+        Model("local", "A local server.", "local", "local-1", deployment.MODELS[0].attributes),
+    )
+    tenants = [
+        Tenant(t.id, t.certificates, {**t.attributes, "models": ["loopback", "local"]}) for t in deployment.TENANTS
+    ]
+    shutil.rmtree(place / "release")
+    digest = release.create(place / "release", 2, tenants, models)
+    key = place / "api.key"
+    key.touch(mode=0o600)
+    key.write_text("benchmark")
+    config = place / "gateway.toml"
+    lines = [f'digest = "{digest}"' if x.startswith("digest = ") else x for x in config.read_text().splitlines()]
+    lines += ["", "[[upstreams]]", 'name = "local"', 'kind = "openai"', f'base_url = "{url}"', 'api_key = "api.key"']
+    config.write_text("\n".join(lines) + "\n")
+
+
+def resident_mib(process: int) -> float:
+    """Resident memory of a process in MiB."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return round(int(line.split()[1]) / 1024, 1)
+    raise SystemExit("no resident memory is told on this system")
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder inside the checkout: the log is on the disk that the checkout is on."""
+    place = Path(tempfile.mkdtemp(prefix=".bench-", dir=ROOT))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place)
+
+
+def report(figures: list[Figure], path: Path | None) -> None:
+    """Print the table, and write JSON where it is asked for."""
+    table = Table(title="What the gateway costs: mutual TLS, token, Rego, detectors and durable records on")
+    for name in ("figure", "value", "direct call", "target", ""):
+        table.add_column(name, justify="right" if name in {"value", "direct call"} else "left")
+    for f in figures:
+        direct = "" if f.direct is None else f"{f.direct:.2f} {f.unit}"
+        verdict = "" if f.met is None else "reached" if f.met else "MISSED"
+        table.add_row(f.name, f"{f.value:.2f} {f.unit}", direct, f.target, verdict)
+    Console(width=120).print(table)
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    print(f"{machine}, {datetime.now(UTC).date()}; load generator, gateway and upstream on the same machine")
+    if path:
+        document = {"machine": machine, "date": str(datetime.now(UTC).date()), "figures": [asdict(f) for f in figures]}
+        path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

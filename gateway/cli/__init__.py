@@ -1,0 +1,37 @@
+"""The `brightline` command. Each command lives in a module of its own; this one puts them together."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from gateway.cli import ask, audit, demo, doctor, init, serve, token
+from gateway.errors import StartError
+
+app = typer.Typer(
+    name="brightline",
+    help="A deployment policy gateway for government and defense use of AI models.\n\n"
+    "Start here: `brightline demo` shows the main job; `brightline init FOLDER` makes a deployment to try things out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command()(init.init)
+app.command()(serve.serve)
+app.command()(doctor.doctor)
+app.command()(demo.demo)
+app.command()(ask.ask)
+app.command()(ask.check)
+app.command()(ask.models)
+app.command()(token.token)
+app.add_typer(audit.app, name="audit")
+
+
+def main() -> None:
+    """Run a command; a start that is refused says why and exits with 2."""
+    try:
+        app()
+    except StartError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)

@@ -1,0 +1,119 @@
+"""`brightline doctor`: what would refuse the start, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from gateway import app, config, facts, pdp, release
+from gateway.audit import keys
+from gateway.clock import Clock
+from gateway.config import Config, read_public
+from gateway.errors import GatewayError, StartError
+from gateway.identity import Identity
+from gateway.upstream import open_upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check. text: what was found, or what is wrong and what to do."""
+
+    check: str
+    ok: bool
+    text: str
+
+
+Check = Callable[[Config], Awaitable[str]]
+
+
+def doctor(
+    path: Annotated[Path, typer.Option("--config", help="The configuration file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Explain what would refuse the start of a gateway, without starting it or touching its log.
+
+    Exits with 0 when nothing would, 1 when something would, 2 when the configuration can't be read.
+
+    Example: `brightline doctor --config dev/gateway.toml`
+    """
+    findings = asyncio.run(examine(config.load(path)))
+    healthy = all(f.ok for f in findings)
+    if as_json:
+        typer.echo(json.dumps({"ok": healthy, "checks": [asdict(f) for f in findings]}))
+    else:
+        console = Console(soft_wrap=True)
+        for finding in findings:
+            word = "[green]ok  [/]" if finding.ok else "[red]FAIL[/]"
+            console.print(f"{word} {finding.check}: {escape(finding.text)}")
+    raise typer.Exit(0 if healthy else 1)
+
+
+async def examine(settings: Config) -> list[Finding]:
+    """Every check, in the order of a start; a failed one does not hide the next."""
+    checks: list[tuple[str, Check]] = [
+        ("listener", _listener),
+        ("release", _release),
+        ("policy", _policy),
+        ("identity", _identity),
+        ("upstreams", _upstreams),
+        ("audit", _audit),
+    ]
+    return [await _examined(name, check, settings) for name, check in checks]
+
+
+async def _examined(name: str, check: Check, settings: Config) -> Finding:
+    try:
+        return Finding(name, ok=True, text=await check(settings))
+    except (StartError, GatewayError) as error:
+        detail = f" ({error.detail})" if isinstance(error, GatewayError) and error.detail else ""
+        return Finding(name, ok=False, text=f"{error}{detail}")
+
+
+async def _listener(settings: Config) -> str:
+    app.credentials(settings)
+    return f"{settings.listener.address}, mutual TLS"
+
+
+async def _release(settings: Config) -> str:
+    loaded = release.load(settings.release.path, settings.release.digest)
+    facts.prepare(loaded)
+    pinned = "pinned" if settings.release.digest else "not pinned"
+    return f"version {loaded.version}, {len(loaded.tenants)} tenants, digest {loaded.digest} ({pinned})"
+
+
+async def _policy(settings: Config) -> str:
+    loaded = release.load(settings.release.path, settings.release.digest)
+    engine = await pdp.open_engine(loaded, settings.policy)
+    try:
+        decision = await engine.decide({})
+    finally:
+        await engine.close()
+    return f"{engine.name} {engine.version} decides; an empty input: {decision.effect.name.lower()}"
+
+
+async def _identity(settings: Config) -> str:
+    client_ca = read_public(settings.listener.client_ca, "listener.client_ca")
+    identity = await Identity.open(settings.identity, Clock(), client_ca)
+    await identity.close()
+    return f"{len(settings.identity.issuers)} token issuers, audience {settings.identity.audience}"
+
+
+async def _upstreams(settings: Config) -> str:
+    for upstream in settings.upstreams:
+        await open_upstream(upstream, settings.limits.answer_bytes).close()
+    return ", ".join(f"{u.name} ({u.kind})" for u in settings.upstreams)
+
+
+async def _audit(settings: Config) -> str:
+    keys.load_signer(settings.audit.signing_key, settings.audit.origin)
+    keys.load_commitments(settings.audit.commitment_key)
+    state = "has a log" if settings.audit.path.exists() else "no log yet"
+    return f"origin {settings.audit.origin}, {state}"

@@ -1,0 +1,27 @@
+"""`brightline init`: a development deployment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway import deployment
+from gateway.clock import system_us
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder to make. It must not exist yet.")],
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 chooses a free one at each start.")] = 0,
+) -> None:
+    """Make a DEVELOPMENT deployment: CA, certificates, token keys, three sample tenants, configuration, log keys.
+
+    Both sides of every trust are made here, on one disk: fine for trying things out, never for production.
+
+    Example: `brightline init dev`, then `brightline serve --config dev/gateway.toml`.
+    """
+    config = deployment.create(folder, system_us(), port)
+    typer.echo(f"made {folder} with tenants {', '.join(t.id for t in deployment.TENANTS)}")
+    typer.echo("the keys of the CA and of the token issuer are in it: for development only")
+    typer.echo(f"next: brightline serve --config {config}")

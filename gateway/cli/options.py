@@ -1,0 +1,196 @@
+"""Groups of options that several commands share: each group is a function from its options to one value."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, cast
+
+import typer
+
+from brightline import (
+    Authority,
+    Autonomy,
+    Channel,
+    Client,
+    DataOrigin,
+    Effector,
+    Involvement,
+    Tool,
+    Use,
+    UsPerson,
+    Volume,
+)
+from gateway.cli import token as development
+
+R = TypeVar("R")
+
+
+def takes(**groups: Callable[..., object]) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Give a command the options of these groups; its parameter of a group's name gets what the group makes of them.
+
+    Groups are made in their order here, so that what has to be closed is made last.
+    """
+
+    def decorate(command: Callable[..., R]) -> Callable[..., R]:
+        options = {name: inspect.signature(group, eval_str=True).parameters for name, group in groups.items()}
+
+        @functools.wraps(command)
+        def run(**given: Any) -> R:
+            made = {n: group(**{o: given.pop(o) for o in options[n]}) for n, group in groups.items()}
+            return command(**given, **made)
+
+        own = inspect.signature(command, eval_str=True).parameters
+        shared = [p for parameters in options.values() for p in parameters.values()]
+        everything = [*shared, *(p for p in own.values() if p.name not in groups)]
+        keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in everything]
+        run.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]  # what inspect.signature looks for
+        return run
+
+    return decorate
+
+
+def question(
+    prompt: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
+    model: Annotated[str, typer.Option(help="The model; not needed when the tenant has only one.")] = "",
+    system: Annotated[str, typer.Option(help="Instructions to the model.")] = "",
+    tool: Annotated[
+        list[str] | None,
+        typer.Option(help="A tool the model may ask for: NAME=EFFECTOR, like map=read_only (repeatable)."),
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(help="The most tokens to generate.")] = 1024,
+) -> dict[str, Any]:
+    """What is asked, as keyword arguments of the client. Raises typer.BadParameter."""
+    return {
+        "model": model,
+        "prompt": sys.stdin.read() if prompt == "-" else prompt,
+        "system": system,
+        "tools": [_tool(text) for text in tool or ()],
+        "max_tokens": max_tokens,
+    }
+
+
+def _tool(text: str) -> Tool:
+    name, _, word = text.partition("=")
+    try:
+        return Tool(name=name, effector=cast("Effector", word or "unspecified"))
+    except ValueError as error:
+        raise typer.BadParameter(f"--tool {text}: {error}") from None
+
+
+_WHERE = "Where to ask"
+_USE = "What it is for (declared; the policy decides)"
+
+
+def connect(  # noqa: PLR0917 - one parameter for each option
+    deployment: Annotated[
+        Path | None,
+        typer.Option(help="A development deployment, made by `brightline init`.", rich_help_panel=_WHERE),
+    ] = None,
+    tenant: Annotated[str, typer.Option(help="With --deployment: ask as this tenant.", rich_help_panel=_WHERE)] = "",
+    target: Annotated[
+        str, typer.Option(help="The gateway, host:port. Not needed with --deployment.", rich_help_panel=_WHERE)
+    ] = "",
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="PEM file of the CA that signed the gateway's certificate.", rich_help_panel=_WHERE),
+    ] = None,
+    cert: Annotated[Path | None, typer.Option(help="PEM file of your certificate.", rich_help_panel=_WHERE)] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file of its private key.", rich_help_panel=_WHERE)] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with your access token and nothing else.", rich_help_panel=_WHERE)
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for the whole call.", rich_help_panel=_WHERE)] = 60.0,
+) -> Client:
+    """The client. Raises typer.BadParameter for options that don't fit or files that can't be read."""
+    try:
+        if deployment is not None:
+            if not tenant or ca or cert or key or token_file:
+                raise typer.BadParameter(
+                    "--deployment goes with --tenant, and brings --ca, --cert, --key, --token-file"
+                )
+            place = development.tenant_folder(deployment, tenant)
+            return Client(
+                target or development.address(deployment),
+                ca=deployment / "ca.pem",
+                certificate=place / "client.pem",
+                key=place / "client.key",
+                token=lambda: development.mint(deployment, tenant, development.SUBJECT, development.MINUTES),
+                timeout_s=timeout,
+            )
+        if not target or ca is None or cert is None or key is None or token_file is None:
+            raise typer.BadParameter(
+                "give --deployment and --tenant, or all of --target --ca --cert --key --token-file"
+            )
+        return Client(
+            target,
+            ca=ca,
+            certificate=cert,
+            key=key,
+            token=lambda: token_file.read_text(encoding="utf-8").strip(),
+            timeout_s=timeout,
+        )
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def declare(  # noqa: PLR0917 - one parameter for each option
+    purpose: Annotated[
+        str, typer.Option("--use", help="The purpose, for example logistics_planning.", rich_help_panel=_USE)
+    ],
+    marking: Annotated[
+        str, typer.Option(help="Banner line of the request, for example UNCLASSIFIED.", rich_help_panel=_USE)
+    ],
+    autonomy: Annotated[
+        Autonomy, typer.Option(help="How far the system around the model acts by itself.", rich_help_panel=_USE)
+    ] = "unspecified",
+    authority_kind: Annotated[
+        str, typer.Option(help="The authority it rests on, for example executive_order.", rich_help_panel=_USE)
+    ] = "",
+    authority_citation: Annotated[str, typer.Option(help='For example "EO 12333 2.3".', rich_help_panel=_USE)] = "",
+    authority_id: Annotated[str, typer.Option(help="Number of the order or case.", rich_help_panel=_USE)] = "",
+    us_person: Annotated[
+        Involvement, typer.Option(help="Whether US persons are concerned.", rich_help_panel=_USE)
+    ] = "unspecified",
+    us_person_basis: Annotated[str, typer.Option(help="The legal basis, if any.", rich_help_panel=_USE)] = "",
+    us_person_process: Annotated[
+        str, typer.Option(help="Number of the warrant or approval.", rich_help_panel=_USE)
+    ] = "",
+    geo: Annotated[
+        list[str] | None, typer.Option(help="Where its subject is: US, DE, ... (repeatable).", rich_help_panel=_USE)
+    ] = None,
+    persons: Annotated[int | None, typer.Option(help="Persons whose data it touches.", rich_help_panel=_USE)] = None,
+    records: Annotated[int | None, typer.Option(help="Records that it touches.", rich_help_panel=_USE)] = None,
+    data_origin: Annotated[
+        DataOrigin, typer.Option(help="Where the data came from.", rich_help_panel=_USE)
+    ] = "unspecified",
+    channel: Annotated[Channel, typer.Option(help="Who sees the output.", rich_help_panel=_USE)] = "unspecified",
+    approval_id: Annotated[str, typer.Option(help="The approval that covers it.", rich_help_panel=_USE)] = "",
+    conversation_id: Annotated[str, typer.Option(help="The conversation it belongs to.", rich_help_panel=_USE)] = "",
+    idempotency_key: Annotated[
+        str, typer.Option(help="A second permitted request with this key is not forwarded.", rich_help_panel=_USE)
+    ] = "",
+) -> Use:
+    """The declared use. Raises typer.BadParameter that names the field and what would be accepted."""
+    try:
+        return Use(
+            purpose=purpose,
+            marking=marking,
+            autonomy=autonomy,
+            authority=Authority(kind=authority_kind, citation=authority_citation, id=authority_id)
+            if authority_kind or authority_citation or authority_id
+            else None,
+            us_person=UsPerson(involved=us_person, basis=us_person_basis, process_id=us_person_process),
+            geo=geo or (),
+            volume=Volume(persons=persons, records=records),
+            data_origin=data_origin,
+            channel=channel,
+            approval_id=approval_id,
+            conversation_id=conversation_id,
+            idempotency_key=idempotency_key,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None

@@ -1,0 +1,180 @@
+"""What the client's results and exceptions look like to a person, to a program, and as an exit code.
+
+The outcome comes first. Text from a model or a server is never trusted with the terminal: control characters and
+bidirectional overrides are replaced, and no markup in it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TypeAlias
+
+from rich.console import Console
+from rich.text import Text
+
+import brightline
+from brightline import Answer, BrightlineError, Check, Effect, Model, Obligation, Rule, Started, ToolUse
+from gateway.canonical import Json
+
+Result: TypeAlias = Answer | Check | tuple[Model, ...] | BrightlineError
+
+_FAILURES: Mapping[type[BrightlineError], tuple[str, int]] = {
+    brightline.Refused: ("refused", 1),
+    brightline.ApprovalRequired: ("approval_required", 1),
+    brightline.InvalidRequest: ("invalid_request", 2),
+    brightline.DuplicateRequest: ("duplicate_request", 2),
+    brightline.Unauthenticated: ("unauthenticated", 3),
+    brightline.Overloaded: ("overloaded", 4),
+    brightline.Unavailable: ("unavailable", 4),
+    brightline.DeadlineExceeded: ("deadline_exceeded", 4),
+    brightline.Cancelled: ("cancelled", 4),
+    brightline.GatewayFault: ("gateway_fault", 4),
+    brightline.ConnectionFailed: ("connection_failed", 4),
+    brightline.IncompleteStream: ("incomplete_stream", 4),
+    brightline.NotThisGateway: ("not_this_gateway", 4),
+    brightline.BrightlineError: ("failed", 4),
+}
+_EFFECTS = {
+    Effect.ALLOW: ("permitted", 0),
+    Effect.REQUIRE_APPROVAL: ("approval_required", 1),
+    Effect.DENY: ("refused", 1),
+}
+_STYLES = {0: "bold green", 1: "bold red"}
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def outcome(result: Result) -> tuple[str, int]:
+    """The outcome in one word, and the exit code."""
+    match result:
+        case BrightlineError():
+            return _FAILURES[type(result)]
+        case Check():
+            return _EFFECTS[result.effect]
+        case Answer():
+            return "answered", 0
+        case _:
+            return "listed", 0
+
+
+def result(console: Console, result: Result) -> None:
+    """Print any result or failure."""
+    match result:
+        case BrightlineError():
+            failure(console, result)
+        case Check():
+            check(console, result)
+        case Answer():
+            answer(console, result)
+        case _:
+            models(console, result)
+
+
+def answer(console: Console, value: Answer) -> None:
+    """Print a whole answer."""
+    event(console, Started(value.decision_id, value.release, value.obligations))
+    for part in value.parts:
+        event(console, part)
+    ended(console, value)
+
+
+def event(console: Console, value: Started | brightline.Text | ToolUse) -> None:
+    """Print an event of a stream as it arrives; `ended` prints the last."""
+    match value:
+        case Started():
+            _headline(console, "permitted", 0, f"decision {value.decision_id}")
+            _obligations(console, value.obligations)
+            console.print()
+        case ToolUse():
+            _line(console, f"\n[tool call] {value.name} {json.dumps(dict(value.input))}")
+        case brightline.Text(text):
+            console.print(Text(_safe(text)), end="", soft_wrap=True)
+
+
+def ended(console: Console, value: Answer) -> None:
+    """Print how an answer ended."""
+    usage = f"{value.usage.input_tokens} tokens read, {value.usage.output_tokens} written"
+    _line(console, f"\n\n{value.stop_reason}, {usage}", "dim")
+
+
+def check(console: Console, value: Check) -> None:
+    """Print what would be decided."""
+    _headline(console, *_EFFECTS[value.effect], "if it were asked now")
+    _rules(console, value.rules)
+    _obligations(console, value.obligations)
+    _facts(console, {"decision": value.decision_id, "release": value.release})
+
+
+def models(console: Console, values: Sequence[Model]) -> None:
+    """Print the models that a tenant may use."""
+    if not values:
+        _line(console, "no model is open to this tenant")
+    for value in values:
+        _line(console, value.id, "bold")
+        _line(console, f"  {value.description}")
+        _line(console, f"  up to {value.marking_ceiling}")
+
+
+def failure(console: Console, error: BrightlineError) -> None:
+    """Print why a call was refused or failed, and what can be done. The only place that prints a refusal."""
+    _headline(console, *outcome(error), error.message)
+    _rules(console, error.rules)
+    if error.rules_omitted:
+        _line(console, f"  and {error.rules_omitted} more rules; the record names them all")
+    facts = {"reason": error.reason, "field": error.field, "decision": error.decision_id, "release": error.release}
+    _facts(console, {**facts, "appeal": error.appeal})
+
+
+def as_json(result: Result) -> Mapping[str, Json]:
+    """One JSON object for programs; `outcome` says which kind it is."""
+    word: dict[str, Json] = {"outcome": outcome(result)[0]}
+    match result:
+        case BrightlineError():
+            fields = ("reason", "message", "field", "decision_id", "release", "rules_omitted", "appeal", "retry_safe")
+            return {**word, **{f: getattr(result, f) for f in fields}, "rules": _rules_json(result.rules)}
+        case Check():
+            return {**word, **asdict(result), "rules": _rules_json(result.rules)}
+        case Answer():
+            return {**word, **asdict(result), "text": result.text}
+        case _:
+            return {**word, "models": [asdict(model) for model in result]}
+
+
+def _headline(console: Console, word: str, code: int, text: str) -> None:
+    line = Text(word.replace("_", " ").upper(), style=_STYLES.get(code, "bold yellow"))
+    console.print(line.append(f"  {_safe(text)}", style="default"), soft_wrap=True)
+
+
+def _rules(console: Console, rules: Sequence[Rule]) -> None:
+    for rule in rules:
+        _line(console, f"  {rule.id} ({rule.cls}, {rule.effect})", "bold")
+        _line(console, f"    {rule.title}")
+        for source in rule.sources:
+            _line(console, f"    rests on  {source.title} ({source.read.replace('_', ' ')})")
+        _line(console, f"    remedy    {rule.remedy}")
+
+
+def _obligations(console: Console, obligations: Sequence[Obligation]) -> None:
+    for obligation in obligations:
+        _line(console, f"  added by the policy: {obligation.kind} {obligation.value}".rstrip())
+
+
+def _facts(console: Console, facts: Mapping[str, str]) -> None:
+    for name, value in facts.items():
+        if value:
+            _line(console, f"  {name:<9} {value}")
+
+
+def _rules_json(rules: Sequence[Rule]) -> list[Json]:
+    names = {"cls": "class"}
+    return [{names.get(name, name): value for name, value in asdict(rule).items()} for rule in rules]
+
+
+def _line(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(_safe(text), style=style), soft_wrap=True)
+
+
+def _safe(text: str) -> str:
+    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,0 +1,168 @@
+"""Real gateways for tests: a development deployment in a folder, served by this process or by one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from brightline import AsyncClient, Use
+from gateway import app, config, deployment
+from gateway.clock import Clock, system_us
+from gateway.identity import issue
+from gateway.pep import Gate
+from gateway.upstream.loopback import Loopback
+
+LOGISTICS = "northern-logistics"
+INTELLIGENCE = "harbor-intelligence"
+HEALTH = "river-health"
+
+HARMLESS = Use(
+    purpose="logistics_planning",
+    marking="UNCLASSIFIED",
+    autonomy="none",
+    channel="internal",
+    data_origin="agency_records",
+)
+
+
+@dataclass
+class Deployment:
+    """A development deployment. address is known once something serves it."""
+
+    folder: Path
+    address: str = ""
+    clients: list[AsyncClient] = field(default_factory=list)
+
+    @classmethod
+    def create(cls, folder: Path) -> Deployment:
+        """A new deployment below `folder`."""
+        deployment.create(folder / "deployment", system_us())
+        return cls(folder / "deployment")
+
+    @property
+    def config(self) -> Path:
+        """Its configuration file."""
+        return self.folder / "gateway.toml"
+
+    def edit(self, old: str, new: str) -> None:
+        """Replace a piece of the configuration that is there."""
+        text = self.config.read_text()
+        assert old in text, f"{old!r} is not in the configuration"
+        self.config.write_text(text.replace(old, new))
+
+    def token(self, tenant: str, **claims: Any) -> str:
+        """A token of the deployment's issuer, bound to the tenant's certificate unless `certificate` says otherwise."""
+        values = {
+            "issuer": deployment.ISSUER,
+            "audience": deployment.AUDIENCE,
+            "tenant": tenant,
+            "subject": "tester",
+            "client_id": "tests",
+            "now_us": system_us(),
+        } | claims
+        certificate = values.pop("certificate", self.certificate(tenant))
+        return issue.mint((self.folder / "issuer" / "token.key").read_bytes(), certificate, **values)
+
+    def certificate(self, tenant: str) -> bytes:
+        """The tenant's certificate."""
+        return (self.folder / "tenants" / tenant / "client.pem").read_bytes()
+
+    def key(self, tenant: str) -> bytes:
+        """The tenant's key."""
+        return (self.folder / "tenants" / tenant / "client.key").read_bytes()
+
+    @property
+    def ca(self) -> bytes:
+        """The deployment's CA."""
+        return (self.folder / "ca.pem").read_bytes()
+
+    def client(
+        self, tenant: str = LOGISTICS, *, token: str | None = None, retries: int = 0, **rest: Any
+    ) -> AsyncClient:
+        """A client of the tenant. It is closed with the gateway."""
+        client = AsyncClient(
+            self.address,
+            ca=self.ca,
+            certificate=self.certificate(tenant),
+            key=self.key(tenant),
+            token=self.token(tenant) if token is None else token,
+            retries=retries,
+            **rest,
+        )
+        self.clients.append(client)
+        return client
+
+    def records(self, *kinds: str) -> list[dict[str, Any]]:
+        """The stored records in order, of these kinds or all, read beside the writer."""
+        path = self.folder / "audit" / "log.db"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            leaves = [json.loads(row[0]) for row in database.execute("SELECT leaf FROM entries ORDER BY idx")]
+        return [r for r in leaves if not kinds or r["kind"] in kinds]
+
+
+@dataclass
+class Running(Deployment):
+    """A deployment served by this process, with its inside in reach."""
+
+    gate: Gate | None = None
+
+    @property
+    def calls(self) -> int:
+        """How many calls reached the loopback upstream."""
+        assert self.gate is not None
+        upstream = self.gate.upstreams["loopback"]
+        assert isinstance(upstream, Loopback)
+        return upstream.calls
+
+
+@asynccontextmanager
+async def serving(deployed: Deployment, clock: Clock | None = None) -> AsyncIterator[Running]:
+    """The gateway of the deployment, in this process."""
+    settings = config.load(deployed.config)
+    async with app.opened(settings, clock or Clock()) as gate, app.listening(settings, gate) as port:
+        running = Running(deployed.folder, f"127.0.0.1:{port}", gate=gate)
+        try:
+            yield running
+        finally:
+            await asyncio.gather(*(c.close() for c in running.clients))
+
+
+@contextmanager
+def spawned(deployed: Deployment, *, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """The gateway of the deployment in a process of its own, serving; ended by SIGTERM unless it is gone already."""
+    address = deployed.folder / "address"
+    address.unlink(missing_ok=True)
+    with (deployed.folder / "gateway.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "serve", "--config", str(deployed.config)],
+            stderr=log,
+            env={**os.environ, **(environment or {})},
+        )
+        try:
+            wait_for(lambda: address.exists() or process.poll() is not None)
+            if process.returncode is None:
+                deployed.address = address.read_text().strip()
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Return once the condition holds; fails the test when it doesn't in time."""
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, "waited too long"
+        time.sleep(0.01)
