@@ -62,10 +62,13 @@ class _Opa:
         self._revision = release.revision
         self._deadline_ms = config.deadline_ms
         self._client = client
+        self._closed = False
 
     async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - as policies call it
         """See Engine."""
         started_ns = time.monotonic_ns()
+        if self._closed:
+            raise unavailable("the engine is closed")
         try:
             async with asyncio.timeout(self._deadline_ms / 1000):
                 body: object = await self._client.query_rule(input, PACKAGE, RULE)
@@ -83,6 +86,7 @@ class _Opa:
 
     async def close(self) -> None:
         """See Engine."""
+        self._closed = True
         await self._client.close_connection()
 
 

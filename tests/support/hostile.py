@@ -93,12 +93,17 @@ def rules(count: int) -> str:
     return "\n".join(text)
 
 
-def module(results: str = f'[{{"result":{GOOD}}}]', *, evaluate: str = "(i32.const 4096)", pages: int = 2) -> bytes:
-    """A module with OPA's ABI whose evaluation gives these bytes, whatever the input. evaluate: WAT of its body."""
+def module(
+    results: str = f'[{{"result":{GOOD}}}]', *, evaluate: str = "(i32.const 4096)", pages: int = 2, also: str = ""
+) -> bytes:
+    """A module with OPA's ABI whose evaluation gives these bytes, whatever the input.
+
+    evaluate: the body of the evaluation, also: further fields of the module; both as WebAssembly text.
+    """
     text = "".join(f"\\{byte:02x}" for byte in results.encode()) + "\\00"
     return bytes(
         wasmtime.wat2wasm(f"""(module
-          (import "env" "memory" (memory {pages}))
+          (import "env" "memory" (memory {pages})) {also}
           (global (export "opa_wasm_abi_version") i32 (i32.const 1))
           (global (export "opa_wasm_abi_minor_version") i32 (i32.const 3))
           (data (i32.const 1024) "{{\\22brightline/decision\\22:0}}\\00")

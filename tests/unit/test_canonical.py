@@ -9,7 +9,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.canonical import MAX_INTEGER, NotCanonicalError, canonical, digest
+from gateway.canonical import MAX_INTEGER, NotCanonicalError, canonical, digest, parse
 
 keys = st.text(st.characters(min_codepoint=0, max_codepoint=127), max_size=8)
 scalars = st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | st.text()
@@ -41,3 +41,29 @@ def test_digest_is_of_the_canonical_bytes() -> None:
     """Key order does not change a digest."""
     assert digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1})
     assert digest({}) == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+
+
+@given(values)
+def test_parsing_undoes_canonical(value: object) -> None:
+    """What was written canonically parses to what it was."""
+    assert parse(canonical(value)) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b'{"a":1,"a":1}', b"1.0", b"1e3", b"NaN", b"Infinity", b"\xff", b"\xef\xbb\xbf1", b"[" * 100_000],
+)
+def test_what_readers_could_take_differently_is_refused(text: bytes) -> None:
+    """Truncation, a key twice, floats, NaN, other encodings and endless nesting raise the one error."""
+    with pytest.raises(NotCanonicalError):
+        parse(text)
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_any_bytes_parse_or_raise_the_one_error(text: bytes) -> None:
+    """Whatever arrives, there is a value or NotCanonicalError."""
+    try:
+        value = parse(text)
+    except NotCanonicalError:
+        return
+    assert parse(json.dumps(value).encode()) == value

@@ -254,3 +254,14 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (folder / "manifest.json").unlink()
     (folder / "manifest.json").mkdir()
     assert "manifest.json: cannot be read" in refusal(folder)
+
+
+def test_a_folder_that_cannot_be_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that the gateway may not list is refused with the system's reason."""
+    folder = releases.write(tmp_path, releases.files())
+
+    def denied(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", denied)
+    assert "cannot be read: Permission denied" in refusal(folder)
