@@ -25,10 +25,10 @@ DOMAIN = "brightline"
 
 M = TypeVar("M", bound=Message)
 
-_MADE_HERE: Mapping[grpc.StatusCode, type[errors.BrightlineError]] = {
-    grpc.StatusCode.UNAVAILABLE: errors.ConnectionFailed,
-    grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
-    grpc.StatusCode.CANCELLED: errors.Cancelled,
+_MADE_HERE: Mapping[grpc.StatusCode, tuple[type[errors.BrightlineError], str]] = {
+    grpc.StatusCode.UNAVAILABLE: (errors.ConnectionFailed, "no connection, or it broke"),
+    grpc.StatusCode.DEADLINE_EXCEEDED: (errors.DeadlineExceeded, "no answer within the time given"),
+    grpc.StatusCode.CANCELLED: (errors.Cancelled, "the call was cancelled here"),
 }
 """Statuses that gRPC makes on this side of the connection. Every other one without a refusal is a stranger's."""
 
@@ -39,8 +39,9 @@ def error(failed: grpc.RpcError, target: str, token: str) -> errors.BrightlineEr
     try:
         reason, refusal = _refusal(failed)
     except (ValueError, DecodeError):
-        kind = _MADE_HERE.get(failed.code(), errors.NotThisGateway)
-        return kind(f"{target}: {failed.code().name} without a refusal of the gateway: {message[:500]}")
+        strange = (errors.NotThisGateway, f"{failed.code().name} without a refusal of the gateway")
+        kind, meaning = _MADE_HERE.get(failed.code(), strange)
+        return kind(f"{target}: {meaning}: {message[:500]}")
     return errors.BY_REASON.get(reason, errors.BrightlineError)(
         message,
         reason=reason,

@@ -1,27 +1,29 @@
+# ruff: noqa: N802 - the methods are those of the contract
 """A server that speaks the contract over mutual TLS and does what a test scripts, and writes down what it received.
 
-    gateway.script(refuse("OVERLOADED"), answer("hello"))     # one step for each call, in order
-    gateway.calls                                             # what arrived
+gateway.script(refuse("OVERLOADED"), answer("hello"))     # one step for each call, in order
+gateway.calls                                             # what arrived
 """
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import grpc
-from brightline.v1 import inference_pb2 as pb
-from brightline.v1 import message_pb2, refusal_pb2
-from brightline.v1.inference_pb2_grpc import InferenceServiceServicer, add_InferenceServiceServicer_to_server
 from google.protobuf import any_pb2, struct_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from brightline.v1 import inference_pb2 as pb
+from brightline.v1 import message_pb2, refusal_pb2
+from brightline.v1.inference_pb2_grpc import InferenceServiceServicer, add_InferenceServiceServicer_to_server
 from gateway import status
 from gateway.errors import GatewayError, Reason, Rule, Source
 from gateway.identity.issue import Pair
@@ -114,6 +116,43 @@ def serving() -> Iterator[Scripted]:
             yield scripted
         finally:
             server.stop(None).wait()
+
+
+@contextmanager
+def breakable(target: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Another address of the target, and a function that breaks every connection made through it."""
+    host, _, port = target.rpartition(":")
+    open_sockets: list[socket.socket] = []
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+
+    def cut() -> None:
+        for open_socket in open_sockets:
+            with suppress(OSError):
+                open_socket.shutdown(socket.SHUT_RDWR)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                far = socket.create_connection((host, int(port)))
+                open_sockets.extend((near, far))
+                pool.submit(pump, near, far)
+                pool.submit(pump, far, near)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(16) as pool:
+        pool.submit(accept)
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}", cut
+        finally:
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            cut()
+    for open_socket in open_sockets:
+        open_socket.close()
 
 
 # --- steps ------------------------------------------------------------------------------------------------------
@@ -221,10 +260,13 @@ def info(reason: str, domain: str = status.DOMAIN) -> Message:
     return made
 
 
-def wait_until_ended(call_ended: Callable[[], threading.Event]) -> Step:
-    """Holds the call until the caller gave it up."""
+def hold(released: threading.Event, arrived: threading.Event | None = None) -> Step:
+    """Says that the call arrived, and holds it until it is released."""
 
-    def step(_request: Message, _context: grpc.ServicerContext) -> None:
-        call_ended().wait(30)
+    def step(_request: Message, context: grpc.ServicerContext) -> None:
+        if arrived is not None:
+            arrived.set()
+        released.wait(30)
+        context.abort(grpc.StatusCode.ABORTED, "released")
 
     return step

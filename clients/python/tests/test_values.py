@@ -1,0 +1,276 @@
+"""What the caller gives is checked before anything is sent, by the rules of the contract."""
+
+from dataclasses import fields
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from brightline import (
+    Authority,
+    Autonomy,
+    Channel,
+    DataOrigin,
+    Document,
+    Effect,
+    Effector,
+    Involvement,
+    Message,
+    Role,
+    StopReason,
+    Text,
+    Tool,
+    ToolResult,
+    ToolUse,
+    Use,
+    UsPerson,
+    Volume,
+    _request,
+    assistant,
+    errors,
+    user,
+)
+from brightline.v1 import inference_pb2, message_pb2, refusal_pb2, use_context_pb2
+from gateway import contract
+from gateway.errors import GatewayError, Reason
+
+USE = Use(purpose="logistics_planning", marking="UNCLASSIFIED")
+
+
+def accepted_by_gateway(prompt: inference_pb2.Prompt) -> bool:
+    """Whether the gateway's own reading of the contract takes the prompt."""
+    request = inference_pb2.GenerateRequest(prompt=prompt)
+    try:
+        contract.parse(request.SerializeToString(), inference_pb2.GenerateRequest, 1 << 24)
+    except GatewayError:
+        return False
+    return True
+
+
+def words(enum: Any) -> set[str]:
+    """The words of a wire enum."""
+    names = [value.name for value in enum.DESCRIPTOR.values]
+    prefix = names[0].removesuffix("UNSPECIFIED")
+    return {name.removeprefix(prefix).lower() for name in names}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "enum"),
+    [
+        (get_args(Autonomy), use_context_pb2.Autonomy),
+        (get_args(Involvement), use_context_pb2.Involvement),
+        (get_args(DataOrigin), use_context_pb2.DataOrigin),
+        (get_args(Channel), use_context_pb2.Channel),
+        (get_args(Effector), message_pb2.Effector),
+        ((*get_args(Role), "unspecified"), message_pb2.Role),
+        ((*StopReason, "unspecified"), inference_pb2.StopReason),
+        ((*Effect, "unspecified"), inference_pb2.Effect),
+        ({r.lower() for r in errors.BY_REASON} | {"unspecified"}, refusal_pb2.Reason),
+        ({r.lower() for r in Reason} | {"unspecified"}, refusal_pb2.Reason),
+    ],
+)
+def test_words_are_those_of_the_contract(accepted: Any, enum: Any) -> None:
+    """Every enum of the contract is known here, word for word."""
+    assert {str(word) for word in accepted} == words(enum)
+
+
+def test_use_covers_the_contract() -> None:
+    """Every field of the wire's UseContext and its parts can be declared."""
+    for kind, wire in (
+        (Use, use_context_pb2.UseContext),
+        (Authority, use_context_pb2.Authority),
+        (UsPerson, use_context_pb2.UsPerson),
+        (Volume, use_context_pb2.Volume),
+    ):
+        assert {f.name for f in fields(kind)} == {f.name for f in wire.DESCRIPTOR.fields}
+
+
+def test_everything_declared_arrives() -> None:
+    """A use with every field set has every field set on the wire, with the same values."""
+    use = Use(
+        purpose="targeting_support",
+        marking="SECRET//NOFORN",
+        autonomy="operator_supervised",
+        authority=Authority(kind="statute", citation="10 USC 127e", id="o-7", not_before_ms=1, expires_ms=2),
+        us_person=UsPerson(involved="yes", basis="warrant", process_id="w-1"),
+        geo=["US", "DE"],
+        volume=Volume(persons=0, records=5),
+        data_origin="commercial",
+        channel="machine",
+        approval_id="ap-1",
+        conversation_id="c:1",
+        idempotency_key="k.1",
+    )
+    sent = _request.ask(model="general", use=use, prompt="hello").use
+    assert [f.name for f, _ in sent.ListFields()] == [f.name for f in use_context_pb2.UseContext.DESCRIPTOR.fields]
+    assert sent.authority == use_context_pb2.Authority(
+        kind="statute", citation="10 USC 127e", id="o-7", not_before_ms=1, expires_ms=2
+    )
+    assert sent.volume.HasField("persons")
+    assert sent.volume.persons == 0
+    assert (sent.autonomy, sent.geo) == (use_context_pb2.AUTONOMY_OPERATOR_SUPERVISED, ["US", "DE"])
+    assert accepted_by_gateway(_request.ask(model="general", use=use, prompt="hello"))
+
+
+def test_what_is_not_declared_is_not_sent() -> None:
+    """An absent authority, volume or US person stays absent, so that a rule sees null and not an empty value."""
+    sent = _request.ask(model="general", use=USE, prompt="hello").use
+    assert [f.name for f, _ in sent.ListFields()] == ["purpose", "marking"]
+
+
+WIDE = st.one_of(
+    st.text(max_size=6),
+    st.from_regex(r"[a-zA-Z0-9_.:-]{0,4}", fullmatch=True),
+    st.sampled_from(["", "a", "A", "US", "us", "a" * 64, "a" * 65, "x" * 128, "x" * 129, "x" * 256, "x" * 257, "a\n"]),
+)
+NUMBER = st.sampled_from([-1, 0, 1, 2**53 - 1, 2**53])
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "purpose": WIDE,
+    "marking": WIDE,
+    "approval_id": WIDE,
+    "conversation_id": WIDE,
+    "idempotency_key": WIDE,
+    "geo": st.lists(WIDE, max_size=2),
+    "authority.kind": WIDE,
+    "authority.citation": WIDE,
+    "authority.id": WIDE,
+    "authority.not_before_ms": NUMBER,
+    "authority.expires_ms": NUMBER,
+    "us_person.basis": WIDE,
+    "us_person.process_id": WIDE,
+    "volume.persons": NUMBER,
+    "volume.records": NUMBER,
+}
+
+
+def declared(path: str, value: Any) -> Use:
+    """A use that is in order but for one field."""
+    known: dict[str, Any] = {"purpose": "logistics_planning", "marking": "UNCLASSIFIED"}
+    group, _, name = path.rpartition(".")
+    if group == "authority":
+        return Use(**known, authority=Authority(**{"kind": "statute", "citation": "x", name: value}))
+    if group == "us_person":
+        return Use(**known, us_person=UsPerson(**{name: value}))
+    if group == "volume":
+        return Use(**known, volume=Volume(**{name: value}))
+    return Use(**{**known, name: value})
+
+
+def on_the_wire(path: str, value: Any) -> inference_pb2.Prompt:
+    """The same prompt, put together without the client's checks."""
+    prompt = _request.ask(model="general", use=USE, prompt="hello")
+    group, _, name = path.rpartition(".")
+    if group == "authority":
+        prompt.use.authority.MergeFrom(use_context_pb2.Authority(kind="statute", citation="x"))
+    target = getattr(prompt.use, group) if group else prompt.use
+    if group:
+        target.SetInParent()
+    if isinstance(value, list):
+        getattr(target, name).extend(value)
+    else:
+        setattr(target, name, value)
+    return prompt
+
+
+@given(st.sampled_from(sorted(VALUES)).flatmap(lambda path: st.tuples(st.just(path), VALUES[path])))
+@settings(max_examples=300, deadline=None)
+def test_client_and_gateway_accept_the_same_uses(case: tuple[str, Any]) -> None:
+    """A declared use is accepted here exactly when the gateway's validation of the contract accepts it."""
+    path, value = case
+    try:
+        declared(path, value)
+    except ValueError as error:
+        assert path.split(".")[-1] in str(error)
+        accepted = False
+    else:
+        accepted = True
+    assert accepted == accepted_by_gateway(on_the_wire(path, value))
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (lambda: Use(purpose="Logistics Planning", marking="U"), r"use\.purpose: .*lower-case.*'Logistics Planning'"),
+        (lambda: Use(purpose="x", marking=""), r"use\.marking: must not be empty"),
+        (lambda: Use(purpose="x", marking=None), r"use\.marking: must be text; got NoneType"),
+        (lambda: Use(purpose="x", marking="U", autonomy="full"), r"use\.autonomy: .*recommend.*'full'"),
+        (lambda: Use(purpose="x", marking="U", channel="tv"), r"use\.channel: .*internal"),
+        (lambda: Use(purpose="x", marking="U", data_origin="web"), r"use\.data_origin: .*agency_records"),
+        (lambda: Use(purpose="x", marking="U", geo="US"), r"use\.geo: must be a list"),
+        (lambda: Use(purpose="x", marking="U", geo=["usa"]), r'use\.geo\[0\]: .*like "US"; got \'usa\''),
+        (lambda: Use(purpose="x", marking="U", authority="EO 12333"), r"use\.authority: must be Authority"),
+        (lambda: UsPerson(involved="maybe"), r"us_person\.involved: .*unknown; got 'maybe'"),
+        (lambda: Volume(persons=True), r"volume\.persons: .*whole number"),
+        (lambda: Use(purpose="x", marking="\ud800"), r"use\.marking: holds a lone surrogate"),
+        (lambda: Text(""), r"text: must not be empty"),
+        (lambda: Document(name="n" * 257, text="x"), r"document\.name: .*at most 256 characters; got 257"),
+        (lambda: Tool(name="a b"), r"tool\.name: "),
+        (lambda: Tool(name="a", effector="gun"), r"tool\.effector: .*weapon.*'gun'"),
+        (lambda: Tool(name="a", input_schema=["x"]), r"tool\.input_schema: must be a mapping"),
+        (lambda: Tool(name="a", input_schema={"a": {"b": 0.5}}), r"tool\.input_schema\.a\.b: .*fraction as text"),
+        (lambda: Tool(name="a", input_schema={"a": [2**53]}), r"tool\.input_schema\.a\[0\]: "),
+        (lambda: Tool(name="a", input_schema={"a": {1}}), r"tool\.input_schema\.a: JSON has no set"),
+        (lambda: Tool(name="a", input_schema={1: 1}), r"tool\.input_schema: names must be ASCII text; got 1"),
+        (lambda: user(ToolUse(id="1", name="t")), r"message\.parts\[0\]: must be Text or Document or ToolResult"),
+        (lambda: assistant(ToolResult(tool_use_id="1", text="")), r"message\.parts\[0\]: .*got ToolResult"),
+        (user, r"message\.parts: must be a list of 1 to 256; got 0"),
+        (lambda: Message("system", (Text("x"),)), r"message\.role: must be one of user, assistant"),
+    ],
+)
+def test_a_wrong_value_names_the_field_and_what_is_accepted(build: Any, says: str) -> None:
+    """A value that the contract does not take raises ValueError when it is made, with field and remedy."""
+    with pytest.raises(ValueError, match=says):
+        build()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"model": "GPT 4"}, r"model: must be an identifier from models\(\)"),
+        ({"use": {"purpose": "x"}}, r"use: must be Use; got dict"),
+        ({"prompt": None}, r"prompt, messages: give exactly one"),
+        ({"messages": [user("x")]}, r"prompt, messages: give exactly one"),
+        ({"prompt": None, "messages": []}, r"messages: must be a list of 1 to 256"),
+        ({"prompt": None, "messages": ["x"]}, r"messages\[0\]: must be Message; got str"),
+        ({"prompt": ""}, r"text: must not be empty"),
+        ({"prompt": 7}, r"message\.parts\[0\]: "),
+        ({"system": None}, r"system: must be text"),
+        ({"tools": [Tool(name="a"), Tool(name="a")]}, r"tools: two tools have the same name"),
+        ({"tools": ["a"]}, r"tools\[0\]: must be Tool; got str"),
+        ({"max_tokens": 0}, r"max_tokens: must be a whole number from 1 to 1000000; got 0"),
+        ({"temperature_milli": 2001}, r"temperature_milli: .*2000; got 2001"),
+    ],
+)
+def test_a_wrong_argument_names_itself(changes: dict[str, Any], says: str) -> None:
+    """An argument that the contract does not take raises ValueError that names it."""
+    with pytest.raises(ValueError, match=says):
+        _request.ask(**{"model": "general", "use": USE, "prompt": "hello", **changes})
+
+
+def test_content_is_not_repeated_in_errors() -> None:
+    """The error about a content field does not hold the content."""
+    with pytest.raises(ValueError, match="at most 256") as caught:
+        Document(name="secret-plan" * 100, text="x")
+    assert "secret-plan" not in str(caught.value)
+
+
+def test_every_kind_of_part_is_accepted_by_the_gateway() -> None:
+    """A conversation with every kind of part, tools and limits passes the gateway's validation as it was given."""
+    prompt = _request.ask(
+        model="general",
+        use=USE,
+        system="be brief",
+        messages=[
+            user("look", Document(name="a.txt", text="text", marking="CUI")),
+            assistant("I will", ToolUse(id="1", name="map", input={"at": [1, {"x": None, "y": True}]})),
+            user(ToolResult(tool_use_id="1", text="", is_error=True)),
+        ],
+        tools=[Tool(name="map", description="shows", input_schema={"type": "object"}, effector="read_only")],
+        max_tokens=5,
+        temperature_milli=0,
+    )
+    assert accepted_by_gateway(prompt)
+    assert prompt.HasField("temperature_milli")
+    assert prompt.messages[1].parts[1].tool_use.input["at"][0] == 1
+    assert prompt.tools[0].effector == message_pb2.EFFECTOR_READ_ONLY
