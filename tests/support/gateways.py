@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from brightline import AsyncClient, Use
+from brightline import AsyncClient, Use, UsPerson
 from gateway import app, config, deployment
 from gateway.clock import Clock, system_us
 from gateway.identity import issue
@@ -28,6 +28,7 @@ INTELLIGENCE = "harbor-intelligence"
 HEALTH = "river-health"
 
 HARMLESS = Use(
+    us_person=UsPerson(involved="no"),
     purpose="logistics_planning",
     marking="UNCLASSIFIED",
     autonomy="none",

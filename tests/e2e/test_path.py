@@ -1,0 +1,101 @@
+"""The straight path on real parts: mutual TLS, tokens, Rego, durable records, a client in another task."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from brightline import Answer, ApprovalRequired, Effect, Refused, Started, Text, Unauthenticated
+from tests.support.gateways import HARMLESS, HEALTH, LOGISTICS, Deployment, Running, serving
+
+ASK = {"model": "loopback", "prompt": "How many trucks?", "max_tokens": 50}
+TARGETING = replace(HARMLESS, purpose="weapon_engagement", autonomy="autonomous")
+
+
+@pytest_asyncio.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Running]:
+    """A gateway on a fresh deployment."""
+    async with serving(Deployment.create(tmp_path)) as gateway:
+        yield gateway
+
+
+async def test_an_answer_has_a_durable_intent_and_outcome(running: Running) -> None:
+    """A permitted call reaches the model once, between its intent and its outcome, under the id that it returns."""
+    answer = await running.client().generate(use=HARMLESS, **ASK)
+    assert "How many trucks?" in answer.text
+    assert running.calls == 1
+    intent, outcome = (r for r in running.records() if r["decision_id"] == answer.decision_id)
+    assert (intent["kind"], intent["outcome"]) == ("intent", "permitted")
+    assert (outcome["kind"], outcome["outcome"]) == ("outcome", "completed")
+    assert intent["release"] == answer.release
+    assert intent["input"]["tenant"]["id"] == LOGISTICS
+
+
+async def test_a_stream_is_started_judged_and_ended(running: Running) -> None:
+    """A stream begins with its decision, ends with its outcome durable, and adds up to the whole answer."""
+    events = [e async for e in running.client().stream(use=HARMLESS, **ASK)]
+    assert isinstance(events[0], Started)
+    assert isinstance(events[-1], Answer)
+    assert "".join(e.text for e in events if isinstance(e, Text)) == events[-1].text
+    kinds = [r["kind"] for r in running.records() if r["decision_id"] == events[0].decision_id]
+    assert kinds == ["intent", "outcome"]
+
+
+async def test_a_refusal_is_recorded_once_and_reaches_no_model(running: Running) -> None:
+    """A denied call leaves one refusal with its rules and no upstream call; the caller gets rules, sources, remedy."""
+    with pytest.raises(Refused) as refused:
+        await running.client().generate(
+            use=replace(HARMLESS, purpose="weapon_engagement", autonomy="autonomous"), **ASK
+        )
+    error = refused.value
+    assert error.reason == "POLICY_DENIED"
+    assert error.rules[0].id == "weapon_engage_autonomous"
+    assert error.rules[0].sources
+    assert error.rules[0].remedy
+    (record,) = (r for r in running.records() if r["decision_id"] == error.decision_id)
+    assert (record["kind"], record["reason"]) == ("refusal", "POLICY_DENIED")
+    assert "weapon_engage_autonomous" in {rule["id"] for rule in record["rules"]}
+    assert running.calls == 0
+
+
+async def test_an_approval_is_asked_for(running: Running) -> None:
+    """A use that needs a human gets APPROVAL_REQUIRED, is recorded as pending, and reaches no model."""
+    use = replace(HARMLESS, purpose="targeting_support", autonomy="recommend")
+    with pytest.raises(ApprovalRequired) as refused:
+        await running.client().generate(use=use, **ASK)
+    (record,) = (r for r in running.records() if r["decision_id"] == refused.value.decision_id)
+    assert record["outcome"] == "pending"
+    assert running.calls == 0
+
+
+async def test_a_check_decides_without_forwarding(running: Running) -> None:
+    """CheckPolicy says what generate would decide, is recorded as a check, and reaches no model."""
+    allowed = await running.client().check(use=HARMLESS, **ASK)
+    denied = await running.client().check(use=replace(HARMLESS, purpose="unheard_of"), **ASK)
+    assert allowed.effect is Effect.ALLOW
+    assert denied.effect is Effect.DENY
+    assert [r["kind"] for r in running.records("check")] == ["check", "check"]
+    assert running.calls == 0
+
+
+async def test_models_are_the_tenants(running: Running) -> None:
+    """ListModels names what the release gives the tenant, and is recorded as an access."""
+    models = await running.client().models()
+    assert [m.id for m in models] == ["loopback"]
+    assert [r["outcome"] for r in running.records("access")] == ["completed"]
+
+
+async def test_a_stolen_token_proves_nobody(running: Running) -> None:
+    """One tenant's token on another's certificate is refused and recorded without naming a tenant."""
+    client = running.client(HEALTH, token=running.token(LOGISTICS))
+    with pytest.raises(Unauthenticated) as refused:
+        await client.generate(use=HARMLESS, **ASK)
+    assert refused.value.reason == "TOKEN_NOT_BOUND"
+    (record,) = (r for r in running.records() if r["decision_id"] == refused.value.decision_id)
+    assert (record["kind"], record["principal"]) == ("refusal", None)
+    assert LOGISTICS not in str(refused.value)
+    assert running.calls == 0
