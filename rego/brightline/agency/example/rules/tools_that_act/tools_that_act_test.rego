@@ -1,0 +1,48 @@
+package brightline.agency.example.rules.tools_that_act_test
+
+import data.brightline.agency.example.rules.tools_that_act as rule
+import data.fixtures
+
+obliging := {
+	"effect": "allow",
+	"rule": {
+		"scope": "package",
+		"title": "The model gets no tool that acts outside the agency",
+		"description": "Tools that reach people, sensors, other networks or the physical world are taken out of the call.",
+		"custom": {
+			"id": "tools_that_act",
+			"class": "agency",
+			"remedy": "Run such a tool from the application, after a person has decided.",
+			"sources": [{"title": "Example agency, rules for the use of AI", "read": "first_hand"}],
+		},
+	},
+	"obligations": [{
+		"kind": "remove_tools",
+		"params": {"effectors": ["communication", "sensor_tasking", "cyber", "physical"]},
+	}],
+}
+
+test_silent[note] if {
+	some note, request in {
+		"permitted": fixtures.permitted,
+		"no tools": fixtures.declared({"tools": []}),
+		"a tool that writes": fixtures.declared({"tools": fixtures.tools("digital_write")}),
+	}
+	not rule.verdict with input as request
+}
+
+test_takes_out_tools_that_act[effector] if {
+	some effector in ["communication", "sensor_tasking", "cyber", "physical"]
+	rule.verdict == obliging with input as fixtures.declared({"tools": fixtures.tools(effector)})
+}
+
+test_takes_out_on_spoiled_facts[note] if {
+	some pointer in ["/request", "/request/tools", "/request/tools/0/effector"]
+	some note, request in fixtures.spoiled(fixtures.permitted, pointer)
+	rule.verdict == obliging with input as request
+}
+
+test_obliges_without_facts[note] if {
+	some note, request in fixtures.empty
+	rule.verdict == obliging with input as request
+}

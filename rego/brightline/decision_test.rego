@@ -1,0 +1,267 @@
+package brightline_test
+
+import data.brightline
+import data.fixtures
+
+# What the tests give as the revision, which a build writes beside the policy.
+revision := "revision-1"
+
+allowed := {"effect": "allow", "rules": [], "obligations": [], "grants": [], "revision": revision}
+
+# As much of a decision as says who refused: the texts of a rule are the matter of the rule's own test.
+outline(decision) := object.union(decision, {"rules": [concat(" ", [rule.effect, rule.class, rule.id]) |
+	some rule in decision.rules
+]})
+
+refused(effect, rules) := object.union(allowed, {"effect": effect, "rules": rules})
+
+test_allows_at_every_stage[stage] if {
+	some stage, request in fixtures.stages(fixtures.permitted)
+	brightline.decision == allowed with input as request with data.release.revision as revision
+}
+
+test_says_who_refused_and_why if {
+	brightline.decision == {
+		"effect": "deny",
+		"rules": [{
+			"id": "purpose_known",
+			"class": "provider_baseline",
+			"title": "The purpose is known and agreed",
+			"remedy": "Declare a purpose from the list in the caller's guide that your agency's agreement includes.",
+			"sources": [{"title": "Provider usage policy exceptions page, 16 Mar 2026", "read": "first_hand"}],
+			"effect": "deny",
+		}],
+		"obligations": [],
+		"grants": [],
+		"revision": revision,
+	} with input as fixtures.declared({"purpose": "translation"})
+		with data.release.revision as revision
+}
+
+# A request of a tenant that may use every purpose, so that only the rule in question speaks.
+agreed(facts) := object.union(
+	fixtures.changed({"tenant": {"purposes": [purpose | some purpose, _ in brightline.purposes]}}),
+	facts,
+)
+
+test_refuses_at_every_stage[note] if {
+	some case, tc in {
+		"autonomous targeting, declared": {
+			"facts": {"request": {"purpose": "weapon_engagement", "autonomy": "autonomous"}},
+			"decision": refused("deny", [
+				"deny red_line weapon_engage_autonomous",
+				"require_approval directive weapon_human_judgment",
+			]),
+		},
+		"autonomous targeting, by content": {
+			"facts": {"signals": {"autonomous_targeting": 900}},
+			"decision": refused("deny", ["deny red_line weapon_engage_autonomous"]),
+		},
+		"domestic surveillance, declared": {
+			"facts": {"request": {"purpose": "domestic_monitoring"}},
+			"decision": refused("deny", ["deny red_line us_person_mass_surveillance"]),
+		},
+		"domestic surveillance, by content": {
+			"facts": {"signals": {"domestic_surveillance": 900}},
+			"decision": refused("deny", [
+				"deny red_line us_person_mass_surveillance",
+				"deny provider_baseline track_person_nonconsent",
+			]),
+		},
+		"nuclear employment": {
+			"facts": {"request": {"purpose": "nuclear_employment"}},
+			"decision": refused("deny", ["deny law nuclear_employment_human"]),
+		},
+		"targeting support": {
+			"facts": {"request": {"purpose": "targeting_support"}},
+			"decision": refused("require_approval", ["require_approval directive weapon_human_judgment"]),
+		},
+		"tracking": {
+			"facts": {"request": {"purpose": "person_tracking"}},
+			"decision": refused("deny", ["deny provider_baseline track_person_nonconsent"]),
+		},
+		"foreign intelligence without the exception": {
+			"facts": {"request": {"purpose": "foreign_intelligence_analysis"}},
+			"decision": refused("deny", ["deny provider_baseline foreign_intel_analysis"]),
+		},
+		"a marking that nobody understood": {
+			"facts": {"request": {"marking": null}},
+			"decision": refused("deny", ["deny directive marking_dominance"]),
+		},
+		"an unknown model": {
+			"facts": {"model": null},
+			"decision": refused("deny", ["deny provider_baseline model_allowed", "deny directive marking_dominance"]),
+		},
+		"no detectors": {
+			"facts": {"signals": {"autonomous_targeting": null, "domestic_surveillance": null}},
+			"decision": refused("deny", [
+				"deny red_line us_person_mass_surveillance",
+				"deny red_line weapon_engage_autonomous",
+				"deny provider_baseline track_person_nonconsent",
+			]),
+		},
+		"a tool that does not say what it does": {
+			"facts": {"request": {"tools": fixtures.tools("unspecified")}},
+			"decision": refused("deny", [
+				"deny provider_baseline tool_effector_stated",
+				"deny law nuclear_employment_human",
+				"require_approval directive weapon_human_judgment",
+			]),
+		},
+		"an agency policy that is not there": {
+			"facts": {"tenant": {"policy": "absent"}},
+			"decision": refused("deny", ["deny agency agency_policy_present"]),
+		},
+	}
+	some stage, request in fixtures.stages(agreed(tc.facts))
+	note := concat(", ", [case, stage])
+	outline(brightline.decision) == tc.decision with input as request with data.release.revision as revision
+}
+
+test_allows_what_was_approved if {
+	facts := {"request": {"purpose": "targeting_support", "approval": fixtures.approval}}
+	brightline.decision == allowed with input as agreed(facts) with data.release.revision as revision
+}
+
+test_obliges_foreign_intelligence if {
+	brightline.decision == object.union(allowed, {
+		"obligations": [
+			{
+				"kind": "oversight_label",
+				"params": {"text": "Foreign intelligence analysis under a provider exception. Subject to oversight."},
+			},
+			{"kind": "record_authority", "params": {"text": "EO 12333 2.4 / order-1"}},
+		],
+		"grants": ["foreign_intel_analysis"],
+	}) with input as foreign_intelligence
+		with data.release.revision as revision
+}
+
+foreign_intelligence := agreed({
+	"tenant": {"exceptions": ["foreign_intel_analysis"]},
+	"request": {"purpose": "foreign_intelligence_analysis", "authority": fixtures.authority("EO 12333 2.4")},
+})
+
+# Neither obligations nor grants of one rule are left over when another refuses.
+test_grants_nothing_when_refused if {
+	request := object.union(foreign_intelligence, {"request": {"marking": null}})
+	outline(brightline.decision) == refused("deny", ["deny directive marking_dominance"]) with input as request
+		with data.release.revision as revision
+}
+
+test_red_lines_stay_closed[note] if {
+	some note, facts in {
+		"targeting, declared": {"request": {"purpose": "weapon_engagement", "autonomy": "autonomous"}},
+		"targeting, by content": {"signals": {"autonomous_targeting": 500}},
+		"surveillance, declared": {"request": {"purpose": "domestic_monitoring"}},
+		"surveillance, by content": {"signals": {"domestic_surveillance": 500}},
+	}
+	some rule in brightline.decision.rules with input as object.union(agreed(facts), fixtures.keys)
+		with data.release.revision as revision
+	rule.class == "red_line"
+	rule.effect == "deny"
+}
+
+test_refuses_no_facts[note] if {
+	some note, request in fixtures.empty
+	decision := brightline.decision with input as request with data.release.revision as revision
+	decision.effect == "deny"
+	decision.obligations == []
+	decision.grants == []
+	"facts_well_formed" in {rule.id | some rule in decision.rules}
+}
+
+test_refuses_spoiled_parts[note] if {
+	some pointer in ["/stage", "/principal", "/tenant", "/request", "/model", "/signals", "/release", "/now"]
+	some note, request in object.remove(fixtures.spoiled(fixtures.permitted, pointer), ["/model null"])
+	decision := brightline.decision with input as request with data.release.revision as revision
+	decision.effect == "deny"
+	"facts_well_formed" in {rule.id | some rule in decision.rules}
+}
+
+# --- rules that misbehave -----------------------------------------------------------------------------------------
+
+test_refuses_without_a_revision if {
+	brightline.decision == {"effect": "deny", "rules": [], "obligations": [], "grants": [], "revision": ""} with input as fixtures.permitted
+}
+
+test_needs_the_shape_even_without_rules if {
+	brightline.decision.effect == "deny" with input as {} with data.brightline.rules as {} with data.release.revision as revision
+}
+
+misspoken := {
+	"id": "verdict_readable",
+	"class": "provider_baseline",
+	"title": "A rule of the policy gave an answer that can't be read",
+	"remedy": "Tell whoever maintains the policy; the request itself may be in order.",
+	"sources": [{"title": "Brightline decision contract, rego/schemas/decision.json", "read": "first_hand"}],
+	"effect": "deny",
+}
+
+sound := {"title": "t", "custom": {"id": "r", "class": "law", "remedy": "m", "sources": []}}
+
+test_refuses_verdicts_that_cannot_be_read[note] if {
+	some note, verdict in {
+		"unknown effect": {"effect": "permit", "rule": sound},
+		"no effect": {"rule": sound},
+		"true": true,
+		"text": "deny",
+		"no rule": {"effect": "allow"},
+		"another class than its place": {"effect": "allow", "rule": {"title": "t", "custom": {
+			"id": "r",
+			"class": "agency",
+			"remedy": "m",
+			"sources": [],
+		}}},
+		"no title": {"effect": "allow", "rule": {"custom": sound.custom}},
+		"no remedy": {"effect": "deny", "rule": {"title": "t", "custom": {"id": "r", "class": "law", "sources": []}}},
+		"a grant that the tenant does not have": {"effect": "allow", "rule": sound, "grants": ["weapon_engage_autonomous"]},
+		"grants that are no list": {"effect": "allow", "rule": sound, "grants": "foreign_intel_analysis"},
+	}
+	brightline.decision == object.union(allowed, {"effect": "deny", "rules": [misspoken]}) with input as fixtures.permitted
+		with data.brightline.rules as {"law": {"r": {"verdict": verdict}}}
+		with data.release.revision as revision
+}
+
+test_refuses_an_unknown_class if {
+	brightline.decision.rules == [misspoken] with input as fixtures.permitted
+		with data.brightline.rules as {"custom": {"r": {"verdict": {"effect": "allow", "rule": sound}}}}
+		with data.release.revision as revision
+}
+
+# --- agencies -----------------------------------------------------------------------------------------------------
+
+member := fixtures.changed({"tenant": {"policy": "example"}})
+
+test_agency_adds_a_refusal if {
+	verdict := {"effect": "deny", "rule": object.union(sound, {"custom": {"class": "agency"}})}
+	outline(brightline.decision) == refused("deny", ["deny agency r"]) with input as member
+		with data.brightline.agency.example.verdicts as {verdict}
+		with data.release.revision as revision
+}
+
+test_agency_adds_obligations if {
+	brightline.decision == object.union(allowed, {"obligations": [
+		{"kind": "label", "params": {"text": "Produced with AI and not yet reviewed by a person."}},
+		{"kind": "max_tokens", "params": {"limit": 2048}},
+	]}) with input as object.union(member, {"request": {"channel": "public"}})
+		with data.release.revision as revision
+}
+
+test_agency_cannot_speak_for_others if {
+	brightline.decision.rules == [misspoken] with input as member
+		with data.brightline.agency.example.verdicts as {{"effect": "allow", "rule": sound}}
+		with data.release.revision as revision
+}
+
+test_agency_cannot_open_what_others_closed if {
+	verdict := {"effect": "allow", "rule": object.union(sound, {"custom": {"class": "agency"}})}
+	outline(brightline.decision) == refused("deny", ["deny directive marking_dominance"]) with input as object.union(member, {"request": {"marking": null}})
+		with data.brightline.agency.example.verdicts as {verdict}
+		with data.release.revision as revision
+}
+
+test_agency_of_another_tenant_is_silent if {
+	brightline.decision == allowed with input as fixtures.declared({"channel": "public"})
+		with data.release.revision as revision
+}

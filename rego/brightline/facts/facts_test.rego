@@ -1,0 +1,143 @@
+package brightline.facts_test
+
+import data.brightline.facts
+import data.fixtures
+
+# Every fact that a decision can rest on, with everything that may be absent there.
+full := object.union(
+	fixtures.changed(fixtures.keys),
+	{"request": {"geo": ["US"], "volume": {"persons": 1, "records": 1}}},
+)
+
+test_well_formed[note] if {
+	some note, request in {
+		"permitted": fixtures.permitted,
+		"everything stated": full,
+		"unknown model": fixtures.changed({"model": null}),
+		"no detector": fixtures.changed({"signals": {"autonomous_targeting": null, "domestic_surveillance": null}}),
+		"the highest scores": fixtures.changed({"signals": {"autonomous_targeting": 1000, "domestic_surveillance": 1000}}),
+		"markings not understood": fixtures.declared({"marking": null, "documents": [null]}),
+		"an attribute of the release's own": fixtures.changed({"tenant": {"region": "us-gov-west-1"}}),
+	}
+	facts.well_formed with input as request
+}
+
+# Of the odd values of fixtures.spoiled, those that a fact may have all the same: any text, no text, null, or none.
+tolerated[pointer] contains `"odd"` if {
+	some pointer in [
+		"/principal/subject",
+		"/principal/client_id",
+		"/principal/certificate",
+		"/principal/roles/0",
+		"/tenant/id",
+		"/tenant/policy",
+		"/tenant/purposes/0",
+		"/tenant/models/0",
+		"/tenant/exceptions/0",
+		"/tenant/marking_ceiling/controls/0",
+		"/request/purpose",
+		"/request/model",
+		"/request/geo/0",
+		"/request/authority/kind",
+		"/request/authority/citation",
+		"/request/authority/id",
+		"/request/approval/id",
+		"/request/approval/approver",
+		"/request/approval/digest",
+		"/request/tools/0/name",
+		"/request/us_person/basis",
+		"/request/us_person/process_id",
+		"/model/id",
+		"/model/marking_ceiling/controls/0",
+		"/release/digest",
+	]
+}
+
+tolerated[pointer] contains `""` if {
+	some pointer in [
+		"/principal/client_id",
+		"/principal/certificate",
+		"/tenant/policy",
+		"/request/authority/id",
+		"/request/us_person/basis",
+		"/request/us_person/process_id",
+	]
+}
+
+tolerated[pointer] contains "null" if {
+	some pointer in [
+		"/request/authority",
+		"/request/approval",
+		"/request/marking",
+		"/request/documents/0",
+		"/request/volume/persons",
+		"/request/volume/records",
+		"/model",
+		"/signals/autonomous_targeting",
+		"/signals/domestic_surveillance",
+	]
+}
+
+tolerated["/request/documents"] contains "[null]"
+
+tolerated[pointer] contains "missing" if {
+	some pointer in [
+		"/principal/roles/0",
+		"/tenant/purposes/0",
+		"/tenant/models/0",
+		"/tenant/exceptions/0",
+		"/tenant/marking_ceiling/controls/0",
+		"/request/geo/0",
+		"/request/documents/0",
+		"/request/tools/0",
+		"/model/marking_ceiling/controls/0",
+	]
+}
+
+test_tolerates[note] if {
+	some pointer, values in tolerated
+	some value in values
+	note := concat(" ", [pointer, value])
+	facts.well_formed with input as fixtures.spoiled(full, pointer)[note]
+}
+
+# By its pointer, every fact of the full request but the later elements of its lists.
+pointers contains concat("/", array.concat([""], [sprintf("%v", [step]) | some step in path])) if {
+	walk(full, [path, _])
+	count(path) > 0
+	every step in path {
+		not step in {1, 2, 3}
+	}
+}
+
+test_looks_at_every_fact[note] if {
+	some pointer in pointers
+	well := {concat(" ", [pointer, value]) | some value in object.get(tolerated, pointer, set())}
+	some note, request in object.remove(fixtures.spoiled(full, pointer), well)
+	not facts.well_formed with input as request
+}
+
+test_refuses[note] if {
+	some note, request in {
+		"a stage of its own": fixtures.changed({"stage": "training"}),
+		"a score over 1000": fixtures.changed({"signals": {"autonomous_targeting": 1001}}),
+		"a score that is no integer": fixtures.changed({"signals": {"domestic_surveillance": 0.5}}),
+		"a level over 4": fixtures.declared({"marking": {"level": 5, "controls": []}}),
+		"no tokens": fixtures.declared({"max_tokens": 0}),
+		"a time before 1970": fixtures.changed({"now": 0}),
+		"an odd kind of tenant": fixtures.changed({"tenant": {"kind": "foreign"}}),
+	}
+	not facts.well_formed with input as request
+}
+
+test_nothing_is_answered_without_facts[note] if {
+	some note, request in fixtures.empty
+	not facts.areas with input as request
+	not facts.unarmed with input as request
+	not facts.conventional with input as request
+	not facts.peaceful with input as request
+	not facts.outside("weapons") with input as request
+	not facts.live_authority with input as request
+	not facts.approved with input as request
+	not facts.well_formed with input as request
+}

@@ -1,0 +1,137 @@
+package brightline.rules.red_line.us_person_mass_surveillance_test
+
+import data.brightline.rules.red_line.us_person_mass_surveillance as rule
+import data.fixtures
+
+refusal := {
+	"effect": "deny",
+	"rule": {
+		"scope": "package",
+		"title": "No mass surveillance of US persons",
+		"description": "A request does not monitor US persons in bulk, commercially bought data included. What is not stated counts as the worst case: people not said to be other than US persons may be, and an unknown number of them may be many.\n",
+		"custom": {
+			"id": "us_person_mass_surveillance",
+			"class": "red_line",
+			"remedy": "No approval opens this. State whether US persons are involved and how many persons the request touches, or narrow it to named subjects under a cited authority that is in force.",
+			"sources": [{"title": "NSPM-11 §2(d)", "read": "first_hand"}],
+		},
+	},
+}
+
+# A narrow look at named US persons under an order that is in force.
+narrow := fixtures.declared({
+	"purpose": "law_enforcement",
+	"us_person": {"involved": "yes"},
+	"volume": {"persons": 3},
+	"authority": fixtures.authority("18 USC 2518"),
+})
+
+test_silent[note] if {
+	some note, request in {
+		"no US persons": fixtures.permitted,
+		"no US persons, in the US": fixtures.declared({"geo": ["US"]}),
+		"no US persons, many abroad": fixtures.declared({"geo": ["FR", "DE"], "volume": {"persons": 1000000}}),
+		"no US persons, bought, abroad": fixtures.declared({"geo": ["FR"], "data_origin": "commercial"}),
+		"no US persons, few": fixtures.declared({"geo": ["US"], "data_origin": "commercial", "volume": {"persons": 25}}),
+		"few, general purpose": fixtures.declared({"us_person": {"involved": "yes"}, "volume": {"persons": 25}}),
+		"few, not known whether": fixtures.declared({"us_person": {"involved": "unknown"}, "volume": {"persons": 1}}),
+		"own records": fixtures.declared({
+			"us_person": {"involved": "yes"},
+			"data_origin": "agency_records",
+			"volume": {"persons": 1000},
+		}),
+		"named subjects under authority": narrow,
+		"below the threshold": fixtures.changed({"signals": {"domestic_surveillance": 499}}),
+		"intelligence, no US persons": fixtures.declared({"purpose": "intelligence_analysis"}),
+	}
+	not rule.verdict with input as request
+}
+
+test_refuses[note] if {
+	some note, request in {
+		"declared purpose": fixtures.declared({"purpose": "domestic_monitoring"}),
+		"declared purpose, few": fixtures.declared({"purpose": "domestic_monitoring", "volume": {"persons": 1}}),
+		"involved, number not stated": fixtures.declared({"us_person": {"involved": "yes"}}),
+		"not stated whether": fixtures.declared({"us_person": {"involved": "unspecified"}}),
+		"not known whether": fixtures.declared({"us_person": {"involved": "unknown"}}),
+		"many": fixtures.declared({"us_person": {"involved": "yes"}, "volume": {"persons": 26}}),
+		"many of the agency's own": fixtures.declared({
+			"us_person": {"involved": "yes"},
+			"data_origin": "agency_records",
+			"volume": {"persons": 1001},
+		}),
+		"own records, watched": fixtures.declared({
+			"purpose": "law_enforcement",
+			"us_person": {"involved": "yes"},
+			"data_origin": "agency_records",
+			"volume": {"persons": 2},
+		}),
+		"bought, number not stated": fixtures.declared({"data_origin": "commercial"}),
+		"bought, in the US": fixtures.declared({"geo": ["US"], "data_origin": "commercial"}),
+		"none said, many in the US": fixtures.declared({"geo": ["FR", "US"], "volume": {"persons": 26}}),
+		"none said, many in a territory": fixtures.declared({"geo": ["PR"], "volume": {"persons": 26}}),
+		"none said, many nobody knows where": fixtures.declared({"volume": {"persons": 26}}),
+		"none said, place in lower case": fixtures.declared({"geo": ["us"], "volume": {"persons": 26}}),
+		"none said, place with more letters": fixtures.declared({"geo": ["USA"], "volume": {"persons": 26}}),
+		"narrow, then many": object.union(narrow, {"request": {"volume": {"persons": 26}}}),
+		"narrow, then no authority": object.union(narrow, {"request": {"authority": null}}),
+		"narrow, another authority": object.union(narrow, {"request": {"authority": {"citation": "18 USC 2519"}}}),
+		"narrow, expired": object.union(narrow, {"now": 1501}),
+		"narrow, not yet": object.union(narrow, {"now": 499}),
+		"narrow, order not named": object.union(narrow, {"request": {"authority": {"id": ""}}}),
+		"narrow, no end stated": object.union(narrow, {"request": {"authority": {"expires": 0}}}),
+	}
+	rule.verdict == refusal with input as request
+}
+
+test_refuses_content_at_every_stage[stage] if {
+	some stage, request in fixtures.stages(fixtures.changed({"signals": {"domestic_surveillance": 500}}))
+	rule.verdict == refusal with input as request
+}
+
+test_nothing_opens_it[note] if {
+	some note, request in {
+		"declared": fixtures.declared({"purpose": "domestic_monitoring", "us_person": {"involved": "yes"}}),
+		"bulk": fixtures.declared({"us_person": {"involved": "yes"}, "volume": {"persons": 26}}),
+		"content": fixtures.changed({"signals": {"domestic_surveillance": 1000}}),
+	}
+	rule.verdict == refusal with input as object.union(request, fixtures.keys)
+}
+
+test_refuses_spoiled_facts[note] if {
+	some pointer in [
+		"/signals",
+		"/signals/domestic_surveillance",
+		"/request",
+		"/request/purpose",
+		"/request/volume",
+		"/request/volume/persons",
+		"/request/authority",
+		"/request/authority/citation",
+		"/request/authority/not_before",
+		"/request/authority/expires",
+		"/now",
+	]
+	some note, request in fixtures.spoiled(narrow, pointer)
+	rule.verdict == refusal with input as request
+}
+
+test_refuses_spoiled_claims[note] if {
+	some pointer in [
+		"/request/us_person",
+		"/request/us_person/involved",
+		"/request/data_origin",
+	]
+	some note, request in fixtures.spoiled(fixtures.permitted, pointer)
+	rule.verdict == refusal with input as request
+}
+
+test_refuses_spoiled_places[note] if {
+	some note, request in fixtures.spoiled(fixtures.declared({"geo": ["FR"], "volume": {"persons": 26}}), "/request/geo")
+	rule.verdict == refusal with input as request
+}
+
+test_refuses_no_facts[note] if {
+	some note, request in fixtures.empty
+	rule.verdict == refusal with input as request
+}
