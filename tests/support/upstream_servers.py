@@ -19,6 +19,8 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.types import Decision, Effect, Facts, Message, Model, Permitted, Prompt, Text, Tool
+
 MODEL = "served-model-1"
 SECRET = "sk-upstream-secret-4242"
 INJECTION = f'invalid key {SECRET}\r\nX-Injected: 1\n{{"level":"info","event":"forged"}}'
@@ -27,16 +29,35 @@ ToolCall = tuple[str, str, str]
 """Identifier, name, JSON text of the arguments."""
 
 
+def prompt(*messages: Message, **fields: Any) -> Prompt:
+    """A small prompt; the keywords are fields of Prompt."""
+    said = messages or (Message("user", (Text("canary-prompt-31337"),)),)
+    tools = (Tool("lookup", "Looks something up.", '{"type":"object"}', "read_only"),)
+    given: dict[str, Any] = {"system": "", "tools": tools, "max_tokens": 64, "temperature_milli": None, "use": {}}
+    return Prompt(model="model-1", messages=said, **(given | fields))
+
+
+def permit(asked: Prompt, upstream_model: str = MODEL) -> Permitted:
+    """The prompt, permitted as the policy would."""
+    model = Model("model-1", "", "service", upstream_model, {})
+    return Decision(Effect.ALLOW, (), (), ()).permit(asked, Facts({}, model))
+
+
 @dataclass
 class Script:
-    """How calls are answered.
+    """How calls are answered: "answer" sends one made from the other fields; the other behaviours are faults.
 
-    behaviour: "answer" sends an answer made from the other fields; the rest are faults: "status" (an error of `status`
-    whose text carries a secret and line breaks), "redirect", "silent" (never a byte), "silent_body" (headers, then
-    nothing), "cut" (the connection is reset in mid-answer), "cut_clean" (a stream that ends early but well),
-    "endless" (a stream that never ends), "endless_line" (one event that never ends), "garbage", "not_json" (the right
-    media type, not JSON), "wrong_shape", "wrong_type" (the wrong media type), "compressed", "error_event" (an error in
-    mid-stream), "nothing" (an answer without a message or choice), "raw" (`raw` in the pieces given).
+    status        an error `status` whose text carries a secret and line breaks, and asks for a retry
+    redirect      to another path of the same server
+    silent        never a byte                         silent_body   headers, then nothing
+    ping          signs of life and nothing else       endless       an answer that never ends
+    endless_line  one event that never ends            error_event   an error in mid-stream
+    cut           the connection is reset in mid-answer
+    cut_clean     the answer ends early, but well as far as HTTP goes
+    garbage       not even text                        not_json      the right media type, not JSON
+    wrong_shape   JSON of another shape                wrong_type    another media type
+    compressed    as nobody asked for                  nothing       an answer without a message or choice
+    raw           `raw` in the pieces given
     """
 
     behaviour: str = "answer"
@@ -142,20 +163,25 @@ def _plain(script: Script, api: _Api, *, stream: bool) -> web.Response | None:
     if script.behaviour == "answer" and not stream:
         response = web.json_response(api.whole(script))
     elif script.behaviour == "status":
-        response = web.json_response(api.error(script.status), status=script.status)
+        retry = {"x-should-retry": "true", "retry-after": "0"}
+        response = web.json_response(api.error(script.status), status=script.status, headers=retry)
     elif script.behaviour == "redirect":
         response = web.Response(status=307, headers={"location": "/elsewhere"})
     elif script.behaviour == "garbage":
         response = web.Response(body=b"\x00\xff\xfe garbage", content_type="application/octet-stream")
     elif script.behaviour == "wrong_type":
         response = web.Response(body=json.dumps(api.whole(script)), content_type="text/html")
-    elif script.behaviour == "compressed":
-        response = web.json_response(api.whole(script))
-        response.enable_compression(web.ContentCoding.gzip)
     return response
 
 
-_AFTER = {"cut": "reset", "silent_body": "hang", "endless": "repeat", "endless_line": "repeat"}
+_AFTER = {
+    "compressed": "compress",
+    "cut": "reset",
+    "silent_body": "hang",
+    "ping": "repeat",
+    "endless": "repeat",
+    "endless_line": "repeat",
+}
 
 
 def _body(script: Script, api: _Api, *, stream: bool) -> list[bytes]:
@@ -166,6 +192,7 @@ def _body(script: Script, api: _Api, *, stream: bool) -> list[bytes]:
         "cut": half,
         "cut_clean": half,
         "silent_body": [],
+        "ping": [b": ping\n\n" if api is _OPENAI else _anthropic_event({"type": "ping"})] if stream else [b" "],
         "endless": [*events[:2], api.noise] if stream else [b" \n\n" * 4096],
         "endless_line": [b"x" * 16384],
         "not_json": [b"event: message_start\ndata: {not json\n\n"] if stream else [b"{not json"],
@@ -184,6 +211,8 @@ def _emptied(reply: Any) -> Any:
 async def _send(request: web.Request, pieces: list[bytes], *, stream: bool, after: str | None) -> web.StreamResponse:
     kind = "text/event-stream; charset=utf-8" if stream else "application/json"
     response = web.StreamResponse(headers={"content-type": kind, "cache-control": "no-cache"})
+    if after == "compress":
+        response.enable_compression(web.ContentCoding.gzip)
     await response.prepare(request)
     for piece in pieces:
         await response.write(piece)
