@@ -3,9 +3,6 @@
 # description: >
 #   Decides whether one use of a model is permitted, at each stage of it: the request, the response, a tool call. Rules
 #   are found by their place: rules/<class>/<id> for every tenant, agency/<policy> for the tenant that selected it.
-# scope: subpackages
-# schemas:
-#   - input: schema.input
 package brightline
 
 # METADATA

@@ -28,17 +28,17 @@ outside(area) if {
 	not area in areas
 }
 
-# A detector spoke and stayed below its threshold. Null (unavailable) sorts below every number, hence the guards.
+# A detector spoke and stayed below its threshold. Null (unavailable) sorts below every number, hence the guard.
 quiet(score, threshold) if {
-	is_number(score)
-	is_number(threshold)
+	natural(score)
+	natural(threshold)
 	score < threshold
 }
 
 # A known number of persons, no more than the limit.
 at_most(persons, limit) if {
-	is_number(persons)
-	is_number(limit)
+	natural(persons)
+	natural(limit)
 	persons <= limit
 }
 
@@ -46,9 +46,9 @@ at_most(persons, limit) if {
 live_authority := authority if {
 	authority := input.request.authority
 	text(authority.id)
-	is_number(authority.not_before)
-	is_number(authority.expires)
-	is_number(input.now)
+	natural(authority.not_before)
+	natural(authority.expires)
+	natural(input.now)
 	authority.not_before <= input.now
 	input.now <= authority.expires
 }
@@ -85,8 +85,8 @@ well_formed if {
 		score_or_null(score)
 	}
 	text(input.release.digest)
-	integer(input.release.version)
-	integer(input.now)
+	natural(input.release.version)
+	natural(input.now)
 	input.now > 0
 }
 
@@ -185,13 +185,9 @@ texts(values) if {
 	}
 }
 
-integer(value) if {
+natural(value) if {
 	is_number(value)
 	value == floor(value)
-}
-
-natural(value) if {
-	integer(value)
 	value >= 0
 }
 

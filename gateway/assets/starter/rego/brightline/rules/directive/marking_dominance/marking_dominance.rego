@@ -12,6 +12,8 @@
 #     - {title: "32 CFR 2002", read: first_hand}
 package brightline.rules.directive.marking_dominance
 
+import data.brightline.facts
+
 verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
 
 harmless if {
@@ -28,8 +30,8 @@ inside(marking) if {
 }
 
 dominated(marking, ceiling) if {
-	is_number(marking.level)
-	is_number(ceiling.level)
+	facts.natural(marking.level)
+	facts.natural(ceiling.level)
 	marking.level <= ceiling.level
 	is_array(marking.controls)
 	is_array(ceiling.controls)

@@ -26,10 +26,7 @@ verdict := {
 		{"kind": "record_authority", "params": {"text": concat(" / ", [authority.citation, authority.id])}},
 	],
 	"grants": ["foreign_intel_analysis"],
-} if {
-	not facts.outside("foreign_intelligence")
-	authority
-}
+} if authority
 
 # The authority that permits it.
 authority := facts.live_authority if {

@@ -72,7 +72,8 @@ no_us_persons if {
 abroad if {
 	count(input.request.geo) > 0
 	every place in input.request.geo {
-		is_string(place)
+		count(place) == 2
+		upper(place) == place
 		not place in limits.us_places
 	}
 }
