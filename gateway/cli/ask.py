@@ -85,9 +85,13 @@ def _streamed(client: Client, use: Use, asked: dict[str, Any]) -> Answer:
     console = Console(highlight=False)
     with client.stream(use=use, **asked) as events:
         event = next(events)
-        while not isinstance(event, Answer):  # the last one
-            show.event(console, event)
-            event = next(events)
+        try:
+            while not isinstance(event, Answer):  # the last one
+                show.event(console, event)
+                event = next(events)
+        except BrightlineError:
+            console.print("\n")  # the refusal begins on a line of its own
+            raise
     show.ended(console, event)
     return event
 

@@ -100,13 +100,12 @@ class Scripted(InferenceServiceServicer):
 
 
 @contextmanager
-def serving() -> Iterator[Scripted]:
-    """A scripted gateway on a free port of 127.0.0.1."""
+def serving(server_pair: Pair | None = None, ca: bytes | None = None) -> Iterator[Scripted]:
+    """A scripted gateway on a free port of 127.0.0.1, with its own authority or with the certificates given."""
     scripted = Scripted(Authority())
-    pair = scripted.authority.server()
-    credentials = grpc.ssl_server_credentials(
-        [(pair.key, pair.certificate)], scripted.authority.ca.certificate, require_client_auth=True
-    )
+    pair = server_pair or scripted.authority.server()
+    client_ca = ca or scripted.authority.ca.certificate
+    credentials = grpc.ssl_server_credentials([(pair.key, pair.certificate)], client_ca, require_client_auth=True)
     with ThreadPoolExecutor(max_workers=8) as pool:
         server = grpc.server(pool, options=[("grpc.max_send_message_length", -1)])
         add_InferenceServiceServicer_to_server(scripted, server)
