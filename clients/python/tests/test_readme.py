@@ -28,7 +28,7 @@ def folder(gateway: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     ("step", "says"),
     [
         (scripted.answer(), f"The convoy needs three trucks. {DECISION}"),
-        (scripted.refuse("APPROVAL_REQUIRED"), f"a person has to approve first: {DECISION}"),
+        (scripted.refuse("APPROVAL_REQUIRED", rules=(scripted.RULE,)), scripted.RULE.remedy),
         (scripted.refuse("POLICY_DENIED", rules=(scripted.RULE,)), f"{scripted.RULE.title} {scripted.RULE.remedy}"),
     ],
 )
