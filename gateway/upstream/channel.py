@@ -57,7 +57,9 @@ def open_channel(settings: config.Upstream, default_url: str, answer_bytes: int)
     # Their loggers print prompts when an environment variable says so; the gateway logs by itself.
     for name in ("anthropic", "openai", "httpx2", "aiohttp"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    base_url = _checked(settings.base_url or default_url, f"upstreams.{settings.name}.base_url")
+    base_url = _checked(
+        default_url if settings.base_url is None else settings.base_url, f"upstreams.{settings.name}.base_url"
+    )
     if settings.api_key is None and settings.base_url is None:
         raise StartError(f"upstreams.{settings.name}.api_key: missing; {default_url} needs a key")
     guard = _Guard(_key(settings), _trust(settings), settings.connect_ms / 1000, answer_bytes * _ESCAPED)

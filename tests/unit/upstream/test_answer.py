@@ -1,0 +1,76 @@
+"""What may come back, at its edges."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import GatewayError
+from gateway.types import Document, Stop
+from gateway.upstream.answer import Answer, document_text, quoted
+from tests.support.upstream_servers import permit, prompt
+
+
+def answer(limit: int = 100) -> Answer:
+    """The checks on an answer of at most `limit` bytes."""
+    return Answer(permit(prompt()), limit)
+
+
+def test_the_limit_is_in_bytes_over_all_pieces() -> None:
+    """A piece that fills the limit is taken, one byte more is not, and a character counts as its bytes."""
+    checks = answer(7)
+    assert checks.take("é" * 3) == "ééé"
+    assert checks.take("a") == "a"
+    with pytest.raises(GatewayError):
+        checks.take("a")
+
+
+def test_as_many_tokens_as_permitted_are_permitted() -> None:
+    """The limit itself is inside."""
+    assert answer().end(Stop.END, 0, 64).output_tokens == 64
+    with pytest.raises(GatewayError):
+        answer().end(Stop.END, 0, 65)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8")),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
+    ),
+)
+
+
+@given(st.dictionaries(st.text(st.characters(codec="utf-8")), values, max_size=4), st.booleans())
+def test_arguments_keep_their_value_in_one_form(value: dict[str, object], ascii_only: bool) -> None:
+    """However a service writes them, equal arguments are equal text."""
+    written = answer().tool_use("c", "lookup", json.dumps(value, ensure_ascii=ascii_only, indent=1)).input
+    assert json.loads(written) == value
+    assert written == answer().tool_use("c", "lookup", json.dumps(dict(reversed(value.items())))).input
+
+
+def test_a_repeated_key_has_one_reading() -> None:
+    """What is judged and what is released is what is left after reading once."""
+    assert answer().tool_use("c", "lookup", '{"a": 1, "a": 2}').input == '{"a":2}'
+
+
+@given(st.text(), st.text(), st.text())
+def test_a_document_cannot_forge_its_header(name: str, marking: str, text: str) -> None:
+    """Name and marking can be read back from the header, whatever they hold."""
+    header, _, body = document_text(Document(name, text, marking)).partition(":\n\n")
+    decoder = json.JSONDecoder()
+    assert header.startswith("Document ")
+    shown_name, at = decoder.raw_decode(header, len("Document "))
+    shown_marking, end = decoder.raw_decode(header, at + len(", marking "))
+    assert (shown_name, shown_marking, body, end) == (name, marking, text, len(header))
+
+
+@given(st.text())
+def test_a_quoted_name_is_harmless(name: str) -> None:
+    """Short, printable, and without anything that a log reader could take for structure."""
+    shown = quoted(name)
+    assert len(shown) <= 64
+    assert shown.isascii()
+    assert not set(shown) & set("\"'{}[]\r\n\t\x1b ")

@@ -1,0 +1,214 @@
+"""A stream means what its bytes say, however they are cut, and bytes that say nothing sensible are one error."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import httpx2
+import pytest
+from anthropic import AsyncAnthropic
+from anthropic import AsyncStream as AnthropicStream
+from hypothesis import example, given
+from hypothesis import strategies as st
+from openai import AsyncOpenAI
+from openai import AsyncStream as OpenAIStream
+
+from gateway.errors import GatewayError, Reason
+from gateway.types import Chunk, Completion, End, Text, ToolUse
+from gateway.upstream import anthropic, openai
+from gateway.upstream.answer import Answer
+from gateway.upstream.exchange import attempt, read_stream
+from tests.support import upstream_servers
+from tests.support.upstream_servers import Script, permit, prompt
+
+ANSWER_BYTES = 4096
+RICH = Script(
+    texts=("Grüße, ", "世界", " 🛰️."),
+    calls=(("c-1", "lookup", '{"q": "dépôt", "n": [1, 2]}'), ("c-2", "lookup", "{}")),
+    thinking="hm",
+)
+
+
+class Pieces(httpx2.AsyncBaseTransport):
+    """A transport whose answer arrives in the given pieces."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+
+    async def handle_async_request(self, _: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=self._body())
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+
+
+async def read(kind: str, pieces: list[bytes]) -> list[Chunk]:
+    """What the SDK and the reader make of a stream."""
+    http = httpx2.AsyncClient(transport=Pieces(pieces), trust_env=False)
+    options: dict[str, Any] = {"api_key": "k", "base_url": "http://127.0.0.1", "http_client": http, "max_retries": 0}
+    answer = Answer(permit(prompt()), ANSWER_BYTES)
+    ask: Any
+    reader: Any
+    stream: Any
+    if kind == "anthropic":
+        ask, stream, reader = AsyncAnthropic(**options).post, AnthropicStream[object], anthropic.StreamReader(answer)
+    else:
+        ask, stream, reader = AsyncOpenAI(**options).post, OpenAIStream[object], openai.StreamReader(answer)
+    ask = partial(ask, "/", cast_to=object, body={}, stream=True, stream_cls=stream)
+    async with http:
+        return [chunk async for chunk in read_stream(ask, reader, asyncio.get_running_loop().time() + 60)]
+
+
+def wire(kind: str, script: Script) -> bytes:
+    """The bytes of a stream."""
+    api = upstream_servers._ANTHROPIC if kind == "anthropic" else upstream_servers._OPENAI
+    return b"".join(api.events(script))
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    """The same bytes in pieces."""
+    edges = sorted({0, len(data), *(place % len(data) for place in places)})
+    return [data[a:b] for a, b in pairwise(edges)]
+
+
+EXPECTED = [
+    Text("Grüße, "),
+    Text("世界"),
+    Text(" 🛰️."),
+    ToolUse("c-1", "lookup", '{"n":[1,2],"q":"dépôt"}'),
+    ToolUse("c-2", "lookup", "{}"),
+]
+
+
+@pytest.mark.parametrize("stream_kind", ["anthropic", "openai"])
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+@given(places=st.lists(st.integers(0, 10_000), max_size=30))
+@example(places=list(range(10_000)))
+@example(places=[])
+def test_any_cut_of_a_stream_gives_the_same_chunks(stream_kind: str, newline: bytes, places: list[int]) -> None:
+    """Pieces may end anywhere: inside a character, a line ending, a name, a number."""
+    data = wire(stream_kind, RICH).replace(b"\n", newline)
+    *chunks, end = asyncio.run(read(stream_kind, cut(data, places)))
+    assert chunks == EXPECTED
+    assert isinstance(end, End)
+
+
+@pytest.mark.parametrize("stream_kind", ["anthropic", "openai"])
+@given(place=st.integers(0, 10_000))
+def test_a_stream_that_stops_anywhere_is_not_complete(stream_kind: str, place: int) -> None:
+    """No prefix of a stream has an End, but one that lacks nothing except the blank line or marker after it."""
+    data = wire(stream_kind, RICH)
+    complete = len(data.removesuffix(b"data: [DONE]\n\n")) - (1 if stream_kind == "anthropic" else 0)
+    with pytest.raises(GatewayError) as refused:
+        asyncio.run(read(stream_kind, [data[: place % (complete - 1)]]))
+    assert refused.value.reason is Reason.UPSTREAM_FAILED
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+anything = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner)
+)
+
+
+def broken(events: list[Any]) -> st.SearchStrategy[Any]:
+    """One of `events` with a value somewhere replaced by anything."""
+    return st.sampled_from(events).flatmap(_break)
+
+
+def _break(event: Any) -> st.SearchStrategy[Any]:
+    if isinstance(event, dict) and event:
+        inner = st.sampled_from(sorted(event)).flatmap(lambda k: _break(event[k]).map(lambda v: {**event, k: v}))
+        return st.one_of(anything, inner, st.just(event))
+    if isinstance(event, list) and event:
+        return st.one_of(anything, _break(event[0]).map(lambda v: [v, *event[1:]]))
+    return anything
+
+
+def events(kind: str) -> list[Any]:
+    """The data of each event of a stream."""
+    lines = wire(kind, RICH).decode().splitlines()
+    return [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+
+
+@pytest.mark.parametrize(("stream_kind", "module"), [("anthropic", anthropic), ("openai", openai)])
+@given(data=st.data())
+async def test_any_events_are_chunks_or_one_error(stream_kind: str, module: Any, data: st.DataObject) -> None:
+    """Parse, or GatewayError(UPSTREAM_FAILED): nothing else leaves a reader, and every text is a string."""
+    good = events(stream_kind)
+    said = data.draw(st.lists(st.one_of(st.sampled_from(good), broken(good), anything), max_size=12))
+    reader = module.StreamReader(Answer(permit(prompt()), ANSWER_BYTES))
+    try:
+        for event in [*good[: data.draw(st.integers(0, len(good)))], *said]:
+            async with attempt(asyncio.get_running_loop().time() + 60):
+                chunks = list(reader.read(event))
+            assert all(isinstance(c.text if isinstance(c, Text) else c.input, str) for c in chunks)
+        async with attempt(asyncio.get_running_loop().time() + 60):
+            assert isinstance(reader.end(), End)
+    except GatewayError as error:
+        assert error.reason is Reason.UPSTREAM_FAILED
+
+
+@pytest.mark.parametrize(("stream_kind", "module"), [("anthropic", anthropic), ("openai", openai)])
+@given(data=st.data())
+async def test_any_whole_answer_is_a_completion_or_one_error(
+    stream_kind: str, module: Any, data: st.DataObject
+) -> None:
+    """The same for an answer that was not streamed."""
+    api = upstream_servers._ANTHROPIC if stream_kind == "anthropic" else upstream_servers._OPENAI
+    reply = data.draw(broken([api.whole(RICH)]))
+    try:
+        async with attempt(asyncio.get_running_loop().time() + 60):
+            completion = module.whole(reply, Answer(permit(prompt()), ANSWER_BYTES))
+        assert isinstance(completion, Completion)
+        assert all(isinstance(part, Text | ToolUse) for part in completion.parts)
+    except GatewayError as error:
+        assert error.reason is Reason.UPSTREAM_FAILED
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda e: e[1:],
+        lambda e: [e[0], *e],
+        lambda e: [e[0], *e[2:]],
+        lambda e: [*e, e[-1]],
+        lambda e: [*e[:-1], e[1], e[-1]],
+        lambda e: [*e[:2], e[1], *e[2:]],
+        lambda e: [{**e[0], "type": "message_begin"}, *e[1:]],
+        lambda e: [*e[:1], {"type": "news"}, *e[1:]],
+        lambda e: [*e[:1], {**e[1], "content_block": {"type": "server_tool_use", "id": "1", "name": "x"}}, *e[2:]],
+        lambda e: [*e[:-2], e[-1]],
+    ],
+)
+def test_events_out_of_order_are_no_answer(changed: Any) -> None:
+    """Only the documented order of events makes an answer."""
+    said = changed([e for e in events("anthropic") if e["type"] != "ping"])
+    data = b"".join(upstream_servers._anthropic_event(event) for event in said)
+    with pytest.raises(GatewayError) as refused:
+        asyncio.run(read("anthropic", [data]))
+    assert refused.value.reason is Reason.UPSTREAM_FAILED
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda e: [*e, e[2]],
+        lambda e: [{**e[0], "choices": [*e[0]["choices"] * 2]}, *e[1:]],
+        lambda e: [{**e[0], "choices": [{**e[0]["choices"][0], "index": 1}]}, *e[1:]],
+        lambda e: [*e[:3], {**e[3], "model": "another"}, *e[4:]],
+        lambda e: e[:-1],
+        lambda e: [*e[:-2], e[-1]],
+    ],
+)
+def test_chunks_out_of_order_are_no_answer(changed: Any) -> None:
+    """One choice, one model, nothing after the finish reason, and a count of tokens."""
+    data = b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in changed(events("openai")))
+    with pytest.raises(GatewayError) as refused:
+        asyncio.run(read("openai", [data + b"data: [DONE]\n\n"]))
+    assert refused.value.reason is Reason.UPSTREAM_FAILED
