@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import grpc
 from google.protobuf import any_pb2, struct_pb2
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
 
 from brightline.v1 import inference_pb2 as pb
 from brightline.v1 import message_pb2, refusal_pb2
@@ -108,7 +108,7 @@ def serving(server_pair: Pair | None = None, ca: bytes | None = None) -> Iterato
     credentials = grpc.ssl_server_credentials([(pair.key, pair.certificate)], client_ca, require_client_auth=True)
     with ThreadPoolExecutor(max_workers=8) as pool:
         server = grpc.server(pool, options=[("grpc.max_send_message_length", -1)])
-        add_InferenceServiceServicer_to_server(scripted, server)
+        add_InferenceServiceServicer_to_server(scripted, server)  # type: ignore[no-untyped-call]  # generated
         scripted.target = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
         server.start()
         try:

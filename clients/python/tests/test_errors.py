@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import any_pb2
-from google.rpc import status_pb2
+from google.rpc import status_pb2  # type: ignore[import-untyped]  # no stubs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -147,7 +147,7 @@ def test_any_bytes_as_details_become_an_error_of_ours(data: bytes) -> None:
     failed = grpc.aio.AioRpcError(
         EXHAUSTED,
         grpc.aio.Metadata(),
-        grpc.aio.Metadata(("grpc-status-details-bin", data)),  # type: ignore[arg-type]  # values of -bin keys are bytes
+        grpc.aio.Metadata(("grpc-status-details-bin", data)),
         details="no",
     )
     assert isinstance(brightline._status.error(failed, "target", TOKEN), BrightlineError)

@@ -149,8 +149,8 @@ def test_a_refused_connection_fails_at_once() -> None:
         target = f"127.0.0.1:{taken.getsockname()[1]}"
     authority = Authority()
     pair = authority.client()
-    options = {"ca": authority.ca.certificate, "certificate": pair.certificate, "key": pair.key, "token": "t"}
-    with Client(target, **options) as client, pytest.raises(brightline.ConnectionFailed, match=target):
+    client = Client(target, ca=authority.ca.certificate, certificate=pair.certificate, key=pair.key, token="t")
+    with client, pytest.raises(brightline.ConnectionFailed, match=target):
         client.models(timeout_s=60)
 
 

@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import Any, get_args
 
 import pytest
+from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ from brightline.v1 import inference_pb2, message_pb2, refusal_pb2, use_context_p
 from gateway import contract
 from gateway.errors import GatewayError, Reason
 
+RESULT = ToolResult(tool_use_id="1", text="")
 USE = Use(purpose="logistics_planning", marking="UNCLASSIFIED")
 
 
@@ -109,7 +111,7 @@ def test_everything_declared_arrives() -> None:
     )
     assert sent.volume.HasField("persons")
     assert sent.volume.persons == 0
-    assert (sent.autonomy, sent.geo) == (use_context_pb2.AUTONOMY_OPERATOR_SUPERVISED, ["US", "DE"])
+    assert (sent.autonomy, list(sent.geo)) == (use_context_pb2.AUTONOMY_OPERATOR_SUPERVISED, ["US", "DE"])
     assert accepted_by_gateway(_request.ask(model="general", use=use, prompt="hello"))
 
 
@@ -189,39 +191,44 @@ def test_client_and_gateway_accept_the_same_uses(case: tuple[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("build", "says"),
+    ("kind", "given", "says"),
     [
-        (lambda: Use(purpose="Logistics Planning", marking="U"), r"use\.purpose: .*lower-case.*'Logistics Planning'"),
-        (lambda: Use(purpose="x", marking=""), r"use\.marking: must not be empty"),
-        (lambda: Use(purpose="x", marking=None), r"use\.marking: must be text; got NoneType"),
-        (lambda: Use(purpose="x", marking="U", autonomy="full"), r"use\.autonomy: .*recommend.*'full'"),
-        (lambda: Use(purpose="x", marking="U", channel="tv"), r"use\.channel: .*internal"),
-        (lambda: Use(purpose="x", marking="U", data_origin="web"), r"use\.data_origin: .*agency_records"),
-        (lambda: Use(purpose="x", marking="U", geo="US"), r"use\.geo: must be a list"),
-        (lambda: Use(purpose="x", marking="U", geo=["usa"]), r'use\.geo\[0\]: .*like "US"; got \'usa\''),
-        (lambda: Use(purpose="x", marking="U", authority="EO 12333"), r"use\.authority: must be Authority"),
-        (lambda: UsPerson(involved="maybe"), r"us_person\.involved: .*unknown; got 'maybe'"),
-        (lambda: Volume(persons=True), r"volume\.persons: .*whole number"),
-        (lambda: Use(purpose="x", marking="\ud800"), r"use\.marking: holds a lone surrogate"),
-        (lambda: Text(""), r"text: must not be empty"),
-        (lambda: Document(name="n" * 257, text="x"), r"document\.name: .*at most 256 characters; got 257"),
-        (lambda: Tool(name="a b"), r"tool\.name: "),
-        (lambda: Tool(name="a", effector="gun"), r"tool\.effector: .*weapon.*'gun'"),
-        (lambda: Tool(name="a", input_schema=["x"]), r"tool\.input_schema: must be a mapping"),
-        (lambda: Tool(name="a", input_schema={"a": {"b": 0.5}}), r"tool\.input_schema\.a\.b: .*fraction as text"),
-        (lambda: Tool(name="a", input_schema={"a": [2**53]}), r"tool\.input_schema\.a\[0\]: "),
-        (lambda: Tool(name="a", input_schema={"a": {1}}), r"tool\.input_schema\.a: JSON has no set"),
-        (lambda: Tool(name="a", input_schema={1: 1}), r"tool\.input_schema: names must be ASCII text; got 1"),
-        (lambda: user(ToolUse(id="1", name="t")), r"message\.parts\[0\]: must be Text or Document or ToolResult"),
-        (lambda: assistant(ToolResult(tool_use_id="1", text="")), r"message\.parts\[0\]: .*got ToolResult"),
-        (user, r"message\.parts: must be a list of 1 to 256; got 0"),
-        (lambda: Message("system", (Text("x"),)), r"message\.role: must be one of user, assistant"),
+        (Use, {"purpose": "Logistics Planning"}, r"use\.purpose: .*lower-case.*'Logistics Planning'"),
+        (Use, {"marking": ""}, r"use\.marking: must not be empty"),
+        (Use, {"marking": None}, r"use\.marking: must be text; got NoneType"),
+        (Use, {"marking": "\ud800"}, r"use\.marking: holds a lone surrogate"),
+        (Use, {"autonomy": "full"}, r"use\.autonomy: .*recommend.*'full'"),
+        (Use, {"channel": "tv"}, r"use\.channel: .*internal"),
+        (Use, {"data_origin": ["web"]}, r"use\.data_origin: .*agency_records"),
+        (Use, {"geo": "US"}, r"use\.geo: must be a list"),
+        (Use, {"geo": ["usa"]}, r'use\.geo\[0\]: .*like "US"; got \'usa\''),
+        (Use, {"authority": "EO 12333"}, r"use\.authority: must be Authority"),
+        (UsPerson, {"involved": "maybe"}, r"us_person\.involved: .*unknown; got 'maybe'"),
+        (Volume, {"persons": True}, r"volume\.persons: .*whole number"),
+        (Text, {"text": ""}, r"text: must not be empty"),
+        (Document, {"name": "n" * 257, "text": "x"}, r"document\.name: .*at most 256 characters; got 257"),
+        (Tool, {"name": "a b"}, r"tool\.name: "),
+        (Tool, {"effector": "gun"}, r"tool\.effector: .*weapon.*'gun'"),
+        (Tool, {"input_schema": ["x"]}, r"tool\.input_schema: must be a mapping"),
+        (Tool, {"input_schema": {"a": {"b": 0.5}}}, r"tool\.input_schema\.a\.b: .*fraction as text"),
+        (Tool, {"input_schema": {"a": [2**53]}}, r"tool\.input_schema\.a\[0\]: "),
+        (Tool, {"input_schema": {"a": {1}}}, r"tool\.input_schema\.a: JSON has no set"),
+        (Tool, {"input_schema": {1: 1}}, r"tool\.input_schema: names must be ASCII text; got 1"),
+        (Message, {"parts": (ToolUse(id="1", name="t"),)}, r"message\.parts\[0\]: must be Text or Document or ToolRes"),
+        (Message, {"role": "assistant", "parts": (RESULT,)}, r"message\.parts\[0\]: .*got ToolResult"),
+        (Message, {"parts": ()}, r"message\.parts: must be a list of 1 to 256; got 0"),
+        (Message, {"role": "system"}, r"message\.role: must be one of user, assistant"),
     ],
 )
-def test_a_wrong_value_names_the_field_and_what_is_accepted(build: Any, says: str) -> None:
+def test_a_wrong_value_names_the_field_and_what_is_accepted(kind: Any, given: dict[str, Any], says: str) -> None:
     """A value that the contract does not take raises ValueError when it is made, with field and remedy."""
+    known: dict[Any, dict[str, Any]] = {
+        Use: {"purpose": "logistics_planning", "marking": "UNCLASSIFIED"},
+        Tool: {"name": "map"},
+        Message: {"role": "user", "parts": (Text("x"),)},
+    }
     with pytest.raises(ValueError, match=says):
-        build()
+        kind(**{**known.get(kind, {}), **given})
 
 
 @pytest.mark.parametrize(
@@ -272,5 +279,5 @@ def test_every_kind_of_part_is_accepted_by_the_gateway() -> None:
     )
     assert accepted_by_gateway(prompt)
     assert prompt.HasField("temperature_milli")
-    assert prompt.messages[1].parts[1].tool_use.input["at"][0] == 1
+    assert json_format.MessageToDict(prompt.messages[1].parts[1].tool_use.input) == {"at": [1, {"x": None, "y": True}]}
     assert prompt.tools[0].effector == message_pb2.EFFECTOR_READ_ONLY
