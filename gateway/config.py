@@ -127,10 +127,8 @@ class Upstream(_Section):
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
-        foreign = ("base_url", "api_key", "ca") if self.kind == "loopback" else ("journal",)
-        for key in foreign:
-            if getattr(self, key) is not None:
-                raise ValueError(f"{key}: an upstream of kind {self.kind} has no such key")
+        if self.journal is not None and self.kind != "loopback":
+            raise ValueError(f"journal: an upstream of kind {self.kind} has no such key")
         return self
 
 
