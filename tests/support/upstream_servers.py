@@ -52,6 +52,7 @@ class Script:
     silent        never a byte                         silent_body   headers, then nothing
     ping          signs of life and nothing else       endless       an answer that never ends
     endless_line  one event that never ends            error_event   an error in mid-stream
+    hang_up       the connection is reset before a byte of an answer
     cut           the connection is reset in mid-answer
     cut_clean     the answer ends early, but well as far as HTTP goes
     garbage       not even text                        not_json      the right media type, not JSON
@@ -151,7 +152,9 @@ class _Api:
 
 
 async def _respond(request: web.Request, script: Script, api: _Api, *, stream: bool) -> web.StreamResponse:
-    if script.behaviour == "silent":
+    if script.behaviour == "hang_up" and request.transport is not None:
+        request.transport.abort()
+    if script.behaviour in {"silent", "hang_up"}:
         await asyncio.Event().wait()
     if (plain := _plain(script, api, stream=stream)) is not None:
         return plain

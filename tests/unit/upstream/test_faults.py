@@ -85,7 +85,18 @@ async def test_a_redirect_is_not_followed(server: Server, upstream: Upstream, as
 
 @pytest.mark.parametrize(
     "behaviour",
-    ["garbage", "not_json", "wrong_shape", "wrong_type", "compressed", "nothing", "cut", "cut_clean", "endless_line"],
+    [
+        "garbage",
+        "not_json",
+        "wrong_shape",
+        "wrong_type",
+        "compressed",
+        "nothing",
+        "hang_up",
+        "cut",
+        "cut_clean",
+        "endless_line",
+    ],
 )
 async def test_garbage_is_a_failure_sent_once(server: Server, upstream: Upstream, ask: Ask, behaviour: str) -> None:
     """What is no answer is no answer, however it is broken."""
