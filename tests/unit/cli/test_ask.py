@@ -1,6 +1,8 @@
 """`brightline ask`, `check` and `models` against a scripted gateway: what is sent, printed and exited with."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -68,6 +70,16 @@ def test_a_refusal_is_printed_with_all_that_helps(run: Run, gateway: Scripted, r
     ]
     places = [result.output.index(line) for line in wanted]
     assert places == sorted(places)
+
+
+def test_rules_that_did_not_fit_are_counted(run: Run, gateway: Scripted, reach: list[str]) -> None:
+    """When a refusal names only some of its rules, it says how many more there are."""
+    rules = tuple(replace(RULE, id=f"rule_{i}", remedy="r" * 500) for i in range(30))
+    gateway.script(scripted.refuse("POLICY_DENIED", rules=rules))
+    output = run("ask", "x", *USE, *reach).output
+    said = re.search(r"  and (\d+) more rules; the record names them all", output)
+    assert said is not None
+    assert output.count("  remedy  ") + int(said[1]) == 30
 
 
 @pytest.mark.parametrize("reason", list(Reason))

@@ -64,6 +64,16 @@ def test_a_production_deployment_gets_no_token(run: Run, folder: Path) -> None:
     assert result.output == ""
 
 
+def test_a_deployment_without_an_issuer_gets_no_token(run: Run, folder: Path) -> None:
+    """Where no token issuer is configured the configuration key is named."""
+    path = folder / "gateway.toml"
+    text = path.read_text()
+    path.write_text(text[: text.index("[[identity.issuers]]")] + text[text.index("[release]") :])
+    result = run("token", "--deployment", folder, "--tenant", TENANT)
+    assert isinstance(result.exception, StartError)
+    assert "identity.issuers" in str(result.exception)
+
+
 @pytest.mark.parametrize("tenant", ["nobody", "", "..", "../tenants/northern-logistics"])
 def test_an_unknown_tenant_is_refused(run: Run, folder: Path, tenant: str) -> None:
     """A tenant that the deployment does not have, or a path, is refused with the list of those it has."""
