@@ -24,6 +24,9 @@ _AROUND: Final = 2
 _UNMET: Final = 300
 """The most that neighbouring blocks score, in thousandths, where a concept that the signal needs is missing."""
 
+_FULL: Final = 900
+"""The most that concepts add up to, in thousandths: no pile of them outweighs the context altogether."""
+
 _Hit = tuple[int, int]
 """A position in words, and the concepts that begin there."""
 
@@ -49,7 +52,7 @@ class Lexical:
             for c in lexicon.composites
         ]
         self._composed = _mask((name for c in lexicon.composites for name in (c.first, c.then)), self._bits)
-        self._weighers = {name: _weigher(s, self._bits, lexicon.amplifier) for name, s in lexicon.signals.items()}
+        self._weighers = {name: _weigher(s, self._bits, lexicon.weakens) for name, s in lexicon.signals.items()}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,7 +101,7 @@ class Lexical:
                 for index, (first, then, within, yields, required) in enumerate(self._composites):
                     if concepts & then and position - last[index] <= within:
                         governed = refused <= last[index] and position - refused <= negation.governs
-                        concepts |= required if governed else yields
+                        concepts = concepts & ~required | (required if governed else yields)
                     if concepts & first:
                         last[index] = position
             blocks[position // size] |= concepts
@@ -137,19 +140,21 @@ def _index(lexicon: Lexicon, bits: Mapping[str, int]) -> Mapping[str, _Node]:
     return root.next
 
 
-def _weigher(signal: Signal, bits: Mapping[str, int], amplifier: str) -> Callable[[int, int], int]:
+def _weigher(
+    signal: Signal, bits: Mapping[str, int], weakens: Mapping[str, Iterable[str]]
+) -> Callable[[int, int], int]:
     weights = [(bits[concept], weight) for concept, weight in signal.weights.items()]
     lowers = [(bits[concept], weight) for concept, weight in signal.lowers.items()]
     needs = [_mask(group, bits) for group in signal.needs]
-    made = bits[amplifier]
+    weakeners = [(bits[concept], _mask(weakened, bits)) for concept, weakened in weakens.items()]
 
     @lru_cache(maxsize=8192)
     def weigh(near: int, around: int) -> int:
         total = sum(weight for bit, weight in weights if near & bit)
-        if not all(near & group for group in needs):
-            total = min(total, _UNMET)
-        lowered = sum(weight for bit, weight in lowers if around & bit)
-        return max(0, min(1000, total - (lowered // 2 if near & made else lowered)))
+        total = min(total, _FULL if all(near & group for group in needs) else _UNMET)
+        halved = _union(weakened for bit, weakened in weakeners if near & bit)
+        lowered = sum(weight // 2 if bit & halved else weight for bit, weight in lowers if around & bit)
+        return max(0, total - lowered)
 
     return weigh
 

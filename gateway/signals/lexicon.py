@@ -73,7 +73,7 @@ class Languages(_Part):
 class Lexicon(_Part):
     """The whole data. block: the words of a block; concepts of neighbouring blocks are read together.
 
-    amplifier: the concept of making something; beside it, context lowers half as much.
+    weakens: a concept (of making something, say) that, among those that are scored, halves what these lower.
     """
 
     format: int = Field(ge=1, le=1)
@@ -81,7 +81,7 @@ class Lexicon(_Part):
     concepts: dict[Concept, frozenset[Term]]
     composites: tuple[Composite, ...]
     negation: Negation
-    amplifier: Concept
+    weakens: dict[Concept, tuple[Concept, ...]]
     signals: dict[Concept, Signal] = Field(min_length=1)
     languages: Languages
 
@@ -90,7 +90,11 @@ class Lexicon(_Part):
         known = {*self.concepts, self.negation.yields}
         for composite in self.composites:
             known |= {composite.yields, composite.required}
-        used = {self.amplifier, *self.negation.actions}
+        used = {
+            *self.weakens,
+            *(concept for group in self.weakens.values() for concept in group),
+            *self.negation.actions,
+        }
         for composite in self.composites:
             used |= {composite.first, composite.then}
         for signal in self.signals.values():

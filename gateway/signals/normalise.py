@@ -19,10 +19,7 @@ from urllib.parse import unquote
 
 # Letters that pass for Latin ones, after case folding: the look-alikes of UTS #39 that keyboards offer, and those of a
 # lower-case letter whose capital is a look-alike (small к for K), which UTS #39 leaves out.
-_ALIKE: Final = (
-    "аαɑвьβƅсϲᴄԁɖеєҽεɛғƒքɡԍցһнηհіιıɩӏꙇјϳкκĸǀⅼмμпոռоοσօрρԛգгᴦѕ"  # noqa: RUF001 - look-alikes are the point
-    "ꜱтτυսʋѵνᴠԝшѡωɯաхχуүγʏᴢʐζ"  # noqa: RUF001 - look-alikes are the point
-)
+_ALIKE: Final = "аαɑвьβƅсϲᴄԁɖеєҽεɛғƒքɡԍցһнηհіιıɩӏꙇјϳкκĸǀⅼмμпոռоοσօрρԛգгᴦѕꜱтτυսʋѵνᴠԝшѡωɯաхχуүγʏᴢʐζ"
 _PLAIN: Final = "aaabbbbcccddeeeeefffggghhhhiiiiiijjkkkllmmnnnooooppqqrrssttuuuvvvwwwwwwxxyyyyzzz"
 _QUOTES: Final = "\u2019\u2018\u02bc\u2032"
 _LATIN: Final = dict(zip(map(ord, _ALIKE + _QUOTES), _PLAIN + "'" * len(_QUOTES), strict=True))

@@ -6,7 +6,7 @@ A text can't be read when
 3 some block of 200 characters has 4 or more characters that are no text: controls, lone surrogates, private use,
   unassigned, U+FFFD: a binary blob as text;
 4 it has an unbroken run of more than 128 base64 characters: nobody's words;
-5 in some stretch of 40 words, those that tell another language apart outnumber the English ones, and are four or more.
+5 in some stretch of 20 words, those that tell another language apart outnumber the English ones, and are four or more.
 A letter of a script that writes a syllable or a word with one character (Han, Kana, Hangul, Yi) counts as four.
 
 The detectors were measured on English only. A short text in another language, or one in Latin letters without any
@@ -23,7 +23,7 @@ from functools import lru_cache
 from typing import Final
 
 BLOCK: Final = 200
-STRETCH: Final = 40
+STRETCH: Final = 20
 _RUN: Final = re.compile(r"[A-Za-z0-9+/=]{129}")
 _NO_TEXT: Final = re.compile(r"[^\t\n\v\f\r -~]")
 _SYLLABLES: Final = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "YI", "IDEOGRAPHIC")

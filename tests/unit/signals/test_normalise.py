@@ -1,0 +1,96 @@
+"""Every way of hiding a word from a reader of bytes, and that none of them is slow or raises."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.signals.normalise import normalise
+
+HIDDEN = {
+    "capitals": "AUTONOMOUS Target",
+    "full width": "\uff21\uff55\uff54\uff4f\uff4e\uff4f\uff4d\uff4f\uff55\uff53 target",
+    "mathematical letters": "\U0001d41a\U0001d42e\U0001d42d\U0001d428nomous target",
+    "Cyrillic look-alikes": "\u0430ut\u043en\u043em\u043eus t\u0430rg\u0435t",
+    "Cyrillic capitals": "\u0410UTON\u041eMOUS \u0422AR\u0413E\u0422".replace("\u0413", "G"),
+    "Greek look-alikes": "\u03b1\u03c5\u03c4\u03bf\u03bd\u03bfmous target".replace("\u03bd", "n"),
+    "zero width": "au\u200bto\u200cno\u200dmo\u2060us\ufeff target",
+    "soft hyphen": "auto\u00adnomous tar\u00adget",
+    "bidi controls": "\u202eautonomous\u202c \u2066target\u2069",
+    "variation selectors": "a\ufe0fu\U000e0100tonomous target",
+    "combining marks": "a\u0301u\u0308tonomo\u0337us ta\u20ddrget",
+    "accented letters": "\u00e1\u00fct\u00f6n\u00f3m\u00f8us target".replace("\u00f8", "o"),
+    "Hangul filler": "auto\u3164nomous target",
+    "control characters": "auto\x00nomo\x08us tar\x7fget",
+    "entities": "&#97;uto&#x6E;omous&nbsp;target",
+    "percent": "%61utonomous%20t%61rget",
+    "entity behind full width": "\uff06#97;utonomous target",
+    "spaced out": "a u t o n o m o u s  t a r g e t",
+    "dotted": "a.u.t.o.n.o.m.o.u.s target",
+    "broken at a line's end": "auto-\n  nomous target",
+    "odd spaces": "autonomous\u2003\u00a0\t\n target",
+    "Turkish capital": "AUTONOMOUS TARGET".replace("O", "O\u0307"),
+}
+
+
+@pytest.mark.parametrize("way", HIDDEN)
+def test_hidden_words_are_found(way: str) -> None:
+    """However the words are hidden, they read the same."""
+    assert normalise(HIDDEN[way]) == "autonomous target"
+
+
+@pytest.mark.parametrize(("turkish", "plain"), [("\u0130STANBUL", "istanbul"), ("k\u0131l\u0131", "kili")])
+def test_turkish_letters_fold(turkish: str, plain: str) -> None:
+    """Dotted capital and dotless small I are the letter i."""
+    assert normalise(turkish) == plain
+
+
+def test_tag_characters_are_read_out() -> None:
+    """Text in tag characters, which a model may read and no person sees, is read after the rest."""
+    hidden = "".join(chr(0xE0000 + ord(c)) for c in "Fire")
+    assert normalise(f"hello{hidden} there") == "hello there fire"
+
+
+def test_encodings_are_undone_once() -> None:
+    """What is encoded twice stays encoded once: undoing more would be guessing."""
+    assert normalise("&amp;lt;") == "&lt;"
+
+
+@pytest.mark.parametrize("plain", ["100% & more", "a b c", "u.s. persons", "i.e. 5 % of a & b", "well-known"])
+def test_ordinary_text_is_left_alone(plain: str) -> None:
+    """Text with nothing hidden comes back as it was."""
+    assert normalise(plain) == plain
+
+
+@given(st.text())
+def test_any_text_folds(text: str) -> None:
+    """Any text gives text without capitals A to Z, controls, or white space but single spaces."""
+    plain = normalise(text)
+    assert plain == " ".join(plain.split())
+    assert not any("A" <= c <= "Z" or c < " " for c in plain)
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127, exclude_characters="&%")))
+def test_folding_twice_changes_nothing_more_in_plain_text(text: str) -> None:
+    """Where nothing is encoded or joined anew, the normal form is its own normal form."""
+    once = normalise(text)
+    assert normalise(once) == once or "." in once or "-" in once or "_" in once or "*" in once or " " in once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" + "\u0301\u0323" * 50_000,
+        "&" * 100_000,
+        "&#" + "9" * 100_000 + ";",
+        "%" * 100_000,
+        "a " * 50_000,
+        "a-\n" * 50_000,
+        "\U000e0041" * 100_000,
+        "\ufdfa" * 20_000,
+        "\ud800" * 1000,
+    ],
+    ids=lambda text: ascii(text[:6]),
+)
+def test_hostile_text_is_bounded(text: str) -> None:
+    """A long hostile text ends, and is never blown up beyond what one character folds to."""
+    assert len(normalise(text)) <= 18 * len(text)
