@@ -33,6 +33,7 @@ class Attempts:
         if not (math.isfinite(timeout_s) and timeout_s > 0):
             raise ValueError(f"timeout_s: must be a number of seconds above 0; got {timeout_s!r}")
         self._left = retries
+        self._before: BrightlineError | None = None
         self._pause_s = FIRST_PAUSE_S
         self._deadline_s = time.monotonic() + timeout_s
 
@@ -42,10 +43,13 @@ class Attempts:
 
     def pause_s(self, error: BrightlineError) -> float:
         """Seconds to wait before the next attempt. Raises the error when there is none."""
+        if self._before is not None and error.reason == "DUPLICATE_REQUEST":
+            raise self._before from None  # an attempt of our own used the idempotency key up
         pause_s = self._pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads callers; nothing secret
         may = error.retry_safe and error.reason in TRANSIENT  # 1, 2
         if not may or self._left == 0 or pause_s >= self.remaining_s():  # 3, 4
             raise error from None  # gRPC's own error repeats what the peer said
         self._left -= 1
+        self._before = error
         self._pause_s *= 2
         return pause_s

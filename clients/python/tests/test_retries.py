@@ -173,6 +173,18 @@ def test_a_broken_connection_is_not_repeated(gateway: Scripted, use: Use) -> Non
     assert len(gateway.calls) == 2
 
 
+def test_a_key_that_an_attempt_used_up_does_not_hide_why(gateway: Scripted, use: Use) -> None:
+    """A duplicate that the client's own attempts made raises the refusal before it; any other one raises itself."""
+    gateway.script(scripted.refuse("UPSTREAM_UNAVAILABLE"), *[scripted.refuse("DUPLICATE_REQUEST")] * 2)
+    with Client(gateway.target, **gateway.options()) as client:
+        with pytest.raises(Unavailable) as caught:
+            client.generate(model="general", use=use, prompt="x")
+        with pytest.raises(brightline.DuplicateRequest):
+            client.generate(model="general", use=use, prompt="x")
+    assert caught.value.reason == "UPSTREAM_UNAVAILABLE"
+    assert len(gateway.calls) == 3
+
+
 def test_a_refusal_is_final(gateway: Scripted, use: Use) -> None:
     """A policy's no is never asked about again."""
     gateway.script(scripted.refuse("POLICY_DENIED"), scripted.answer())
