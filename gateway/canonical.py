@@ -63,18 +63,21 @@ def _no_float(text: str) -> Json:
 
 
 def _check(value: Json) -> None:
-    if value is None or isinstance(value, str | bool):
-        return
-    if isinstance(value, int):
-        if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            raise NotCanonicalError(f"integer out of range: {value}")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str) or not key.isascii():
-                raise NotCanonicalError(f"key is not ASCII text: {key!r}")
-            _check(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _check(item)
-    else:
-        raise NotCanonicalError(f"{type(value).__name__} has no canonical form")
+    """A loop over the nodes: it runs several times for each call, and most of them are short texts."""
+    nodes: list[object] = [value]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, str | bool) or node is None:
+            continue
+        if isinstance(node, int):
+            if not -MAX_INTEGER <= node <= MAX_INTEGER:
+                raise NotCanonicalError(f"integer out of range: {node}")
+        elif isinstance(node, dict):
+            for key in node:
+                if not isinstance(key, str) or not key.isascii():
+                    raise NotCanonicalError(f"key is not ASCII text: {key!r}")
+            nodes.extend(node.values())
+        elif isinstance(node, list | tuple):
+            nodes.extend(node)
+        else:
+            raise NotCanonicalError(f"{type(node).__name__} has no canonical form")

@@ -19,8 +19,9 @@ from opapywasm.runtime import EpochTicker, WasmtimeRuntime, WasmtimeRuntimeFacto
 from gateway.canonical import Json, canonical
 from gateway.config import Policy
 from gateway.errors import StartError
+from gateway.pdp.call import Evaluation
 from gateway.pdp.decision import parse, unavailable
-from gateway.pdp.engine import MAX_DECISION_BYTES, MAX_INPUT_BYTES, PACKAGE, RULE, Engine, encode
+from gateway.pdp.engine import MAX_DECISION_BYTES, PACKAGE, RULE, Engine, encode
 from gateway.types import Decision, Release
 
 ENTRYPOINT = f"{PACKAGE}/{RULE}"
@@ -61,22 +62,12 @@ class _Wasm:
         self._factory = factory
         self._deadline_ns = config.deadline_ms * 1_000_000
         self._limits = PolicyConfig(
-            # The library's clock ticks apart from our start, so the first tick may come at once: allow one more.
-            # It stops what runs on; the wall clock, read after each evaluation, refuses what came late.
-            eval_timeout_seconds=(config.deadline_ms + _TICK_MS) / 1000,
-            parse_raw_json_input=False,  # we encode the input ourselves, just before
-            max_input_bytes=MAX_INPUT_BYTES,
+            eval_timeout_seconds=config.deadline_ms / 1000,
             max_data_bytes=len(self._data),
-            max_result_bytes=MAX_DECISION_BYTES,
             max_cstring_scan_bytes=MAX_DECISION_BYTES,
         )
         self._closed = False
-        self._instance = self._start()
-        try:
-            self._entrypoint = _entrypoint(self._instance)
-        except BaseException:
-            self._instance.close()
-            raise
+        self._start()
 
     async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - as policies call it
         """See Engine."""
@@ -85,10 +76,10 @@ class _Wasm:
             raise unavailable("the engine is closed")
         text = encode(input)
         try:
-            if self._instance.poisoned:
+            if self._evaluate.broken:
                 self._instance.close()
-                self._instance = self._start()
-            results = self._instance.evaluate(text, self._entrypoint)
+                self._start()
+            results = self._evaluate(text)
         except OpaWasmError as error:
             raise unavailable(f"evaluation: {error}") from error
         if time.monotonic_ns() - started_ns > self._deadline_ns:
@@ -105,10 +96,20 @@ class _Wasm:
         self._instance.close()
         self._factory.close()
 
-    def _start(self) -> OpaPolicyInstance:
-        return OpaPolicyInstance(
-            self._factory, self._limits, OpaAbiSpec(), initial_data=self._data, epoch=self._factory.epoch
+    def _start(self) -> None:
+        epoch = self._factory.epoch
+        # The library's clock ticks apart from our start, so the first tick may come at once: allow one more. It stops
+        # what runs on; the wall clock, read after each evaluation, refuses what came late.
+        ticks = epoch.deadline_ticks((self._deadline_ns / 1_000_000 + _TICK_MS) / 1000)
+        self._instance = OpaPolicyInstance(
+            self._factory, self._limits, OpaAbiSpec(), initial_data=self._data, epoch=epoch
         )
+        try:
+            entrypoint = _entrypoint(self._instance)
+            self._evaluate = Evaluation(self._instance, entrypoint, ticks, MAX_DECISION_BYTES)
+        except BaseException:
+            self._instance.close()
+            raise
 
 
 def _entrypoint(instance: OpaPolicyInstance) -> int:

@@ -1,0 +1,92 @@
+"""One call into the module for each decision.
+
+The library calls five functions of the module for an evaluation, and its engine's bindings look up and convert the
+types of each argument each time, which costs more than the evaluation. The memory here never grows or moves, so the
+input is copied behind the data, one function is called with plain integers, and the result is read from where it says.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+
+import wasmtime
+from opapywasm import OpaEvaluationError
+from opapywasm.instance import OpaPolicyInstance
+from wasmtime import _ffi as ffi
+from wasmtime._func import enter_wasm
+
+from gateway.canonical import Json
+
+_ALIGNMENT = 8
+_ARGUMENTS = 7
+_GLANCE = 8192
+"""How many bytes of a result are looked at first; most decisions fit."""
+
+
+class Evaluation:
+    """Evaluates one entrypoint of an instance that has its data. most: the longest result in bytes.
+
+    1 the input fits behind the data  2 the deadline is set, from here on the instance is unusable if anything fails
+    3 opa_eval (OPA Wasm ABI 1.2)  4 the result ends where the memory does, at the latest
+    """
+
+    def __init__(self, instance: OpaPolicyInstance, entrypoint: int, deadline_ticks: int, most: int) -> None:
+        runtime, data = instance._runtime, instance._data  # noqa: SLF001 - the library has no door to its instance
+        self._store, self._deadline_ticks, self._most = runtime.store, deadline_ticks, most
+        self._function = runtime.get_func("opa_eval")._func  # noqa: SLF001 - see above
+        size = runtime.memory.data_len(self._store)
+        base = ctypes.cast(runtime.memory.data_ptr(self._store), ctypes.c_void_p).value
+        self._memory = memoryview((ctypes.c_ubyte * size).from_address(base or 0)).cast("B")
+        self._arguments = (ffi.wasmtime_val_raw_t * _ARGUMENTS)()
+        self._fixed = (0, entrypoint, data.data_addr)
+        self._input_at = _aligned(data.data_heap_ptr)
+        self.broken = False
+
+    def __call__(self, text: bytes) -> Json:
+        """The result set for an input in JSON. Raises OpaEvaluationError."""
+        heap = _aligned(self._input_at + len(text))
+        if heap >= len(self._memory):  # 1
+            raise OpaEvaluationError(f"an input of {len(text)} bytes does not fit into the memory")
+        self.broken = True  # 2
+        self._memory[self._input_at : self._input_at + len(text)] = text
+        self._store.set_epoch_deadline(self._deadline_ticks)
+        for position, value in enumerate((*self._fixed, self._input_at, len(text), heap, 0)):
+            self._arguments[position].i32 = value
+        try:
+            with enter_wasm(self._store) as trap:  # 3
+                error = ffi.wasmtime_func_call_unchecked(
+                    self._store._context(),  # noqa: SLF001 - as the bindings call it themselves
+                    ctypes.byref(self._function),
+                    self._arguments,
+                    _ARGUMENTS,
+                    trap,
+                )
+                if error:
+                    raise wasmtime.WasmtimeError._from_ptr(error)  # noqa: SLF001 - see above
+        except wasmtime.Trap as trapped:
+            late = trapped.trap_code is wasmtime.TrapCode.INTERRUPT
+            raise OpaEvaluationError("the time limit was reached" if late else str(trapped)) from trapped
+        except wasmtime.WasmtimeError as failed:
+            raise OpaEvaluationError(str(failed)) from failed
+        result = self._read(self._arguments[0].i32 & 0xFFFF_FFFF)  # 4
+        self.broken = False
+        return result
+
+    def _read(self, start: int) -> Json:
+        for longest in (_GLANCE, self._most + 1):
+            text = bytes(self._memory[start : start + longest])
+            end = text.find(0)
+            if end >= 0:
+                break
+        else:
+            raise OpaEvaluationError(f"the result has more than {self._most} bytes")
+        try:
+            value: Json = json.loads(text[:end])
+        except ValueError as error:
+            raise OpaEvaluationError("the result is not JSON") from error
+        return value
+
+
+def _aligned(address: int) -> int:
+    return -(-address // _ALIGNMENT) * _ALIGNMENT
