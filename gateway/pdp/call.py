@@ -83,7 +83,7 @@ class Evaluation:
             raise OpaEvaluationError(f"the result has more than {self._most} bytes")
         try:
             value: Json = json.loads(text[:end])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise OpaEvaluationError("the result is not JSON") from error
         return value
 
