@@ -84,17 +84,20 @@ class Detectors:
 
 
 def _glued(texts: list[str]) -> Iterator[str]:
-    """The texts, and between two neighbours the word that their ends make together: a term may be split anywhere."""
-    end = ""
-    for text in texts:
-        words = text.split(None, 1)
-        if not words:
-            continue
-        if end:
-            end += words[0]
-            yield end[-_GLUED:]
+    """The texts, and between two neighbours the word that their ends make together: a term may be split anywhere.
+
+    Two words, where they differ: one made as if no white space stood between the texts, and one that minds it.
+    """
+    loose = strict = ""
+    for text in filter(None, texts):
+        first, *more = text.split(None, 1) or [""]
+        if text[0].isspace():
+            strict = ""
+        yield from (end + first for end in dict.fromkeys((loose, strict)) if end and first)
         yield text
-        end = end if len(words) == 1 and end else text[-_GLUED:].split()[-1]
+        last = text.rsplit(None, 1)[-1] if more else ""
+        loose = (last or loose + first)[-_GLUED:]
+        strict = "" if text[-1].isspace() else (last or strict + first)[-_GLUED:]
 
 
 def _slices(text: str) -> Iterator[str]:

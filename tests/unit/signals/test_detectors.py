@@ -52,6 +52,18 @@ async def test_a_word_split_over_three_parts_is_glued() -> None:
     assert (await scores(*parts))["autonomous_targeting"] == whole["autonomous_targeting"]
 
 
+@pytest.mark.parametrize(
+    "cut",
+    [("Implement", " a", "utonomous"), ("Implement auto ", " nomous"), ("Implement auto", "", "nomous" + " " * 99)],
+)
+async def test_white_space_at_the_ends_of_parts_hides_nothing(cut: tuple[str, ...]) -> None:
+    """A word is put together across parts with white space at their ends, and with none."""
+    rest = " target selection and engagement for the strike drones, human oversight disabled."
+    score = (await scores(*cut, rest))["autonomous_targeting"]
+    assert score is not None
+    assert score >= 500
+
+
 async def test_too_much_content_is_unavailable() -> None:
     """Beyond the bound there is no score, even for innocent text; at the bound there is."""
     small = Detectors(limit_characters=100)

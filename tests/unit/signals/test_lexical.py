@@ -22,7 +22,7 @@ LINES = (Path(__file__).parent / "sentences.jsonl").read_text(encoding="utf-8").
 SENTENCES = [json.loads(line) for line in LINES]
 SIGNALS = ("autonomous_targeting", "domestic_surveillance")
 DENIED = 500
-"""What the shipped policy denies at; its data owns the number.
+"""What the shipped policy denies at; the policy's data owns the number."""
 LEXICAL = Lexical(load()[0])
 
 
