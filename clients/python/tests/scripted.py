@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -136,13 +136,17 @@ def breakable(target: str) -> Iterator[tuple[str, Callable[[], None]]]:
     def accept() -> None:
         with suppress(OSError):
             while True:
-                near, _ = listener.accept()
-                far = socket.create_connection((host, int(port)))
+                near = closing.enter_context(listener.accept()[0])
+                far = closing.enter_context(socket.create_connection((host, int(port))))
                 open_sockets.extend((near, far))
                 pool.submit(pump, near, far)
                 pool.submit(pump, far, near)
 
-    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(16) as pool:
+    with (
+        ExitStack() as closing,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        ThreadPoolExecutor(16) as pool,
+    ):
         pool.submit(accept)
         try:
             yield f"127.0.0.1:{listener.getsockname()[1]}", cut
@@ -150,8 +154,6 @@ def breakable(target: str) -> Iterator[tuple[str, Callable[[], None]]]:
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             cut()
-    for open_socket in open_sockets:
-        open_socket.close()
 
 
 # --- steps ------------------------------------------------------------------------------------------------------
