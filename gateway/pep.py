@@ -111,11 +111,12 @@ async def check(call: Call, read: Read, gate: Gate) -> tuple[InForce, Decision]:
         return in_force, decision
 
 
-async def models(call: Call, gate: Gate) -> tuple[Model, ...]:
+async def models(call: Call, read: Callable[[], Awaitable[object]], gate: Gate) -> tuple[Model, ...]:
     """The models of the caller's tenant, in alphabetical order. Raises GatewayError."""
     async with gate.log.trail(call) as trail:
         in_force = gate.in_force
         principal = await prove(call, gate, trail, in_force)
+        await read()
         names = in_force.attributes.tenants[principal.tenant]["models"]
         known = in_force.release.models
         return tuple(known[n] for n in sorted(known) if isinstance(names, list | tuple) and n in names)

@@ -6,9 +6,11 @@ anything is parsed, and a message that gRPC itself refuses still leaves a record
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import grpc
@@ -32,6 +34,7 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Asking = TypeVar(
     "Asking", inference_pb2.GenerateRequest, inference_pb2.GenerateStreamRequest, inference_pb2.CheckPolicyRequest
 )
+M = TypeVar("M", bound=Message)
 
 
 @dataclass(slots=True)
@@ -74,7 +77,7 @@ def _unary(shell: Shell, method: str, work: Work) -> Callable[[object, Context],
     async def handle(_: object, context: Context) -> bytes:
         call = _receive(context, shell, method)
         try:
-            async with _counted(shell, call):
+            async with _bounded(shell, call):
                 return (await work(shell, call, context)).SerializeToString()
         except Exception as error:  # noqa: BLE001 - the last line of defence: the caller gets INTERNAL, never the text
             return await _refuse(context, shell, call, error)
@@ -82,14 +85,16 @@ def _unary(shell: Shell, method: str, work: Work) -> Callable[[object, Context],
     return handle
 
 
-def _streaming(shell: Shell, method: str) -> Callable[[object, Context], AsyncIterator[bytes]]:
-    async def handle(_: object, context: Context) -> AsyncIterator[bytes]:
+def _streaming(shell: Shell, method: str) -> Callable[[object, Context], Awaitable[None]]:
+    # A coroutine that writes, not a generator: gRPC leaves a cancelled generator to the garbage collector, and the
+    # outcome of its call with it.
+    async def handle(_: object, context: Context) -> None:
         call = _receive(context, shell, method)
         read = _reader(shell, context, inference_pb2.GenerateStreamRequest)
         try:
-            async with _counted(shell, call), aclosing(pep.generate_stream(call, read, shell.gate)) as pieces:
+            async with _bounded(shell, call), aclosing(pep.generate_stream(call, read, shell.gate)) as pieces:
                 async for piece in pieces:
-                    yield _event(call, piece).SerializeToString()
+                    await context.write(_event(call, piece).SerializeToString())
         except Exception as error:  # noqa: BLE001 - as above
             await _refuse(context, shell, call, error)
 
@@ -121,8 +126,8 @@ async def _check(shell: Shell, call: Call, context: Context) -> Message:
     )
 
 
-async def _models(shell: Shell, call: Call, _: Context) -> Message:
-    found = await pep.models(call, shell.gate)
+async def _models(shell: Shell, call: Call, context: Context) -> Message:
+    found = await pep.models(call, partial(_only_message, shell, context, inference_pb2.ListModelsRequest), shell.gate)
     return inference_pb2.ListModelsResponse(decision_id=call.decision_id, models=[wire.model(m) for m in found])
 
 
@@ -167,24 +172,38 @@ def _receive(context: Context, shell: Shell, method: str) -> Call:
 
 def _reader(shell: Shell, context: Context, kind: type[Asking]) -> Callable[[], Awaitable[Prompt]]:
     async def read() -> Prompt:
-        data = await context.read()
-        limit = shell.limits.message_bytes
-        if not isinstance(data, bytes):
-            # gRPC ends the stream for a message over its own limit, and has told the caller already.
-            raise GatewayError(Reason.REQUEST_TOO_LARGE, f"no message, or one of more than {limit} bytes")
-        return wire.prompt(contract.parse(data, kind, limit).prompt)
+        return wire.prompt((await _only_message(shell, context, kind)).prompt)
 
     return read
 
 
+async def _only_message(shell: Shell, context: Context, kind: type[M]) -> M:
+    """The one message of the call. Raises GatewayError."""
+    data = await context.read()
+    limit = shell.limits.message_bytes
+    if not isinstance(data, bytes):
+        # gRPC ends the stream for a message over its own limit, and has told the caller already.
+        raise GatewayError(Reason.REQUEST_TOO_LARGE, f"no message, or one of more than {limit} bytes")
+    if isinstance(await context.read(), bytes):
+        raise GatewayError(Reason.INVALID_REQUEST, "a call has one message; a second one came")
+    return contract.parse(data, kind, limit)
+
+
 @asynccontextmanager
-async def _counted(shell: Shell, call: Call) -> AsyncIterator[None]:
+async def _bounded(shell: Shell, call: Call) -> AsyncIterator[None]:
+    """Counts the call, and ends it at its deadline wherever it is: gRPC knows only the caller's, which may be later."""
     if shell.in_flight >= shell.limits.concurrent_calls:
         error = GatewayError(Reason.OVERLOADED, "too many calls at once; try again in a moment")
         raise await pep.turned_away(call, shell.gate, error)
     shell.in_flight += 1
+    left_s = None if call.deadline_us is None else (call.deadline_us - call.received_us) / 1_000_000
     try:
-        yield
+        async with asyncio.timeout(left_s) as limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise GatewayError(Reason.DEADLINE_EXCEEDED, "the time for this call is over", sent=True) from None
     finally:
         shell.in_flight -= 1
 

@@ -8,7 +8,6 @@ durable after their call was refused. A crash loses the counts; the outcomes bec
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 
 from gateway.audit import record
@@ -48,12 +47,14 @@ class Ledger:
         """Whether the log is being written."""
         return self._writer.ready
 
+    def now_us(self) -> int:
+        """Microseconds since 1970 UTC."""
+        return self._clock()
+
     def head(self, kind: Kind, decision_id: str) -> Record:
-        """The fields of every record. A wall clock that was set is not believed: time goes on from before that."""
-        now, drift = self._clock(), self._clock.drift_us()
-        if abs(drift) > TOLERANCE_US:
-            return record.head(kind, decision_id, now - drift, "monotonic", self._place)
-        return record.head(kind, decision_id, now, "system", self._place)
+        """The fields of every record."""
+        now_us, source = self._now()
+        return record.head(kind, decision_id, now_us, source, self._place)
 
     def append(self, entry: Entry) -> asyncio.Future[Result]:
         """The entry's result once it is durable. The future fails with GatewayError(AUDIT_UNAVAILABLE)."""
@@ -65,7 +66,7 @@ class Ledger:
 
     def admits_unproved(self) -> bool:
         """Whether a caller who proved nothing gets a record of its own, or is counted."""
-        window = int(time.monotonic())
+        window = self._now()[0] // 1_000_000
         if window != self._window:
             self._window, self._used = window, 0
         self._used += 1
@@ -73,10 +74,10 @@ class Ledger:
 
     def count(self, reason: Reason) -> None:
         """Count a refused call that gets no record of its own."""
-        now = self._clock()
-        count = self._counts.setdefault(reason, _Count(0, now, now))
+        now_us, _ = self._now()
+        count = self._counts.setdefault(reason, _Count(0, now_us, now_us))
         count.number += 1
-        count.last_us = now
+        count.last_us = now_us
 
     async def flush(self) -> None:
         """Write what waits, as far as the log can be written."""
@@ -94,6 +95,11 @@ class Ledger:
                 older = counts.setdefault(reason, _Count(0, newer.first_us, newer.last_us))
                 older.number, older.last_us = older.number + newer.number, newer.last_us
             self._counts = counts
+
+    def _now(self) -> tuple[int, str]:
+        """The time and its source. A wall clock that was set is not believed: time goes on from before that."""
+        now_us, drift = self._clock(), self._clock.drift_us()
+        return (now_us - drift, "monotonic") if abs(drift) > TOLERANCE_US else (now_us, "system")
 
     async def _aggregate(self, counts: dict[Reason, _Count]) -> bool:
         made = self.head(Kind.AGGREGATE, new_decision_id(self._clock()))

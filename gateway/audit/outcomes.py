@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.audit.record import Outcome
 from gateway.errors import GatewayError, Reason
+from gateway.types import Call
 
 _BEFORE: Final = {
     Reason.APPROVAL_REQUIRED: Outcome.PENDING,
@@ -24,11 +25,23 @@ _AFTER: Final = {
     Reason.UPSTREAM_UNAVAILABLE: Outcome.UPSTREAM_ERROR,
     Reason.UPSTREAM_FAILED: Outcome.UPSTREAM_ERROR,
 }
+_EARLY_US: Final = 20_000
+"""For a deadline of little more than a second or less: what passes between two clocks and on the way."""
 
 
 def is_cancellation(error: BaseException | None) -> bool:
     """Whether the caller went away: the task was cancelled, or a stream that it read was closed."""
     return isinstance(error, asyncio.CancelledError | GeneratorExit)
+
+
+def is_late(call: Call, now_us: int) -> bool:
+    """Whether a caller that went away did so because its time was over.
+
+    gRPC tells a deadline rounded up, by a hundredth at most, so that the caller's own is a little earlier.
+    """
+    if call.deadline_us is None:
+        return False
+    return call.deadline_us - now_us <= max(_EARLY_US, (call.deadline_us - call.received_us) // 64)
 
 
 def reason(error: BaseException | None) -> Reason | None:

@@ -125,6 +125,9 @@ class Trail:
             # Nothing was forwarded, but the intent may still turn out durable: it is closed when the log works again.
             self._ledger.later(self._outcome(Outcome.NOT_FORWARDED, self._late, closes=True))
             return
+        going = outcomes.is_cancellation(error)
+        if going and outcomes.is_late(self._known.call, self._ledger.now_us()):
+            error = GatewayError(Reason.DEADLINE_EXCEEDED, "the time for this call is over")
         try:
             entry, fault = self._last(error), None
         except GatewayError as raised:
@@ -133,7 +136,7 @@ class Trail:
         if self._known.principal is None and not self._ledger.admits_unproved():
             self._ledger.count(outcomes.reason(ended) or Reason.INTERNAL)
         else:
-            await self._write(entry, going=outcomes.is_cancellation(error))
+            await self._write(entry, going=going)
         if fault is not None:
             raise fault
 

@@ -1,0 +1,180 @@
+"""Calls that no honest client makes, and the oracle that every refusal has to pass.
+
+async with attacking(running) as attacker:
+    await refused(running, "TOKEN_MISSING", attacker.call(authorizations=()))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from brightline import _request
+from brightline.v1 import inference_pb2, refusal_pb2
+from gateway import deployment
+from gateway.audit.note import Verifier
+from gateway.audit.verify import Report, verify
+from gateway.identity.issue import Pair
+from tests.support.gateways import HARMLESS, LOGISTICS, Deployment, Running
+from tests.support.pki import Authority
+from tests.support.tokens import TokenIssuer
+
+SERVICE = "/brightline.v1.InferenceService"
+HEALTH = "/grpc.health.v1.Health"
+ASK: dict[str, Any] = {"model": "loopback", "prompt": "How many trucks?", "max_tokens": 50, "use": HARMLESS}
+
+
+def prompt(**changes: Any) -> inference_pb2.Prompt:
+    """A prompt that the policy permits, with changes to the client's arguments."""
+    return _request.ask(**(ASK | changes))
+
+
+def message(**changes: Any) -> bytes:
+    """The same as the bytes of a request of Generate, GenerateStream or CheckPolicy, which are alike."""
+    return inference_pb2.GenerateRequest(prompt=prompt(**changes)).SerializeToString()
+
+
+def authority(deployed: Deployment) -> Authority:
+    """The deployment's CA, to issue defective certificates with."""
+    made = Authority()
+    key = (deployed.folder / "ca.key").read_bytes()
+    object.__setattr__(made, "ca", Pair(deployed.ca, key))
+    return made
+
+
+def issuer(deployed: Deployment, tenant: str = LOGISTICS) -> TokenIssuer:
+    """The deployment's token issuer, to sign defective tokens with."""
+    key = (deployed.folder / "issuer" / "token.key").read_bytes()
+    return TokenIssuer(deployment.ISSUER, deployment.AUDIENCE, tenant, key=key)
+
+
+@dataclass(frozen=True)
+class Attacker:
+    """A connection of bytes. token: of the tenant's, for calls that have no authorizations of their own."""
+
+    channel: grpc.aio.Channel
+    token: str
+
+    async def call(
+        self,
+        method: str = "Generate",
+        data: bytes | Sequence[bytes] | None = None,
+        *,
+        authorizations: Sequence[str] | None = None,
+        metadata: Sequence[tuple[str, str | bytes]] = (),
+        timeout: float | None = 20,  # noqa: ASYNC109 - the deadline on the wire
+        compression: grpc.Compression | None = None,
+    ) -> list[bytes]:
+        """All messages of the answer. data: one message, or as many as given. Raises grpc.aio.AioRpcError."""
+        given = [f"Bearer {self.token}"] if authorizations is None else authorizations
+        messages = [message() if data is None else data] if data is None or isinstance(data, bytes) else data
+        path = method if method.startswith("/") else f"{SERVICE}/{method}"
+        call = self.channel.stream_stream(path)(
+            iter(messages),
+            timeout=timeout,
+            metadata=(*(("authorization", value) for value in given), *metadata),
+            compression=compression,
+        )
+        return [answer async for answer in call]
+
+
+@asynccontextmanager
+async def attacking(
+    running: Deployment,
+    pair: Pair | None = None,
+    *,
+    tenant: str = LOGISTICS,
+    options: Sequence[tuple[str, Any]] = (),
+    ca: bytes | None = None,
+) -> AsyncIterator[Attacker]:
+    """A connection with any certificate, or the tenant's."""
+    if pair is None:
+        pair = Pair(running.certificate(tenant), running.key(tenant))
+    credentials = grpc.ssl_channel_credentials(ca or running.ca, pair.key or None, pair.certificate or None)
+    fixed = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+    async with grpc.aio.secure_channel(running.address, credentials, options=[*fixed, *options]) as channel:
+        yield Attacker(channel, running.token(tenant))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a refused caller was told. everything: every byte of it, to look for what must not be there."""
+
+    reason: str
+    decision_id: str
+    message: str
+    field: str
+    status: grpc.StatusCode
+    everything: bytes
+
+
+def told(error: grpc.aio.AioRpcError) -> Told:
+    """The refusal in an error; fails the test when it carries none, or parts that disagree."""
+    raw = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
+    assert isinstance(raw, bytes)
+    assert raw, f"not a refusal of the gateway: {error.code()} {error.details()}"
+    whole = status_pb2.Status.FromString(raw)
+    info, refusal = error_details_pb2.ErrorInfo(), refusal_pb2.Refusal()
+    assert whole.details[0].Unpack(info)
+    assert whole.details[1].Unpack(refusal)
+    assert refusal_pb2.Reason.Name(refusal.reason) == f"REASON_{info.reason}"
+    assert (whole.code, whole.message) == (error.code().value[0], error.details())
+    everything = raw + whole.message.encode()
+    return Told(info.reason, refusal.decision_id, whole.message, refusal.field, error.code(), everything)
+
+
+async def refused(running: Running, reason: str, attempt: Awaitable[object]) -> tuple[Told, dict[str, Any]]:
+    """The oracle: this reason, one record with it under the id that was told, no upstream call, a log that verifies."""
+    calls, before = running.calls, len(running.records())
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await attempt
+    answer = told(failed.value)
+    assert answer.reason == reason, answer
+    new = [r for r in running.records()[before:] if r["kind"] != "aggregate"]
+    assert [(r["kind"], r["reason"], r["decision_id"]) for r in new] == [("refusal", reason, answer.decision_id)]
+    assert running.calls == calls
+    verified(running)
+    return answer, new[0]
+
+
+async def shut_out(running: Running, attempt: Awaitable[object]) -> grpc.aio.AioRpcError:
+    """The oracle where TLS or gRPC answers before the gateway sees a call: no record, no upstream call, still there."""
+    calls, before = running.calls, len(running.records())
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await attempt
+    assert "grpc-status-details-bin" not in dict(failed.value.trailing_metadata() or ())
+    assert running.records()[before:] == []
+    assert running.calls == calls
+    await serves(running)
+    return failed.value
+
+
+async def serves(running: Running) -> None:
+    """The gateway answers an honest call, and its log verifies."""
+    async with attacking(running) as honest:
+        assert await honest.call()
+    verified(running)
+
+
+def verified(deployed: Deployment) -> Report:
+    """The report on the deployment's log; fails the test when it names a problem."""
+    key = (deployed.folder / "audit" / "log.key.pub").read_text()
+    report = verify(deployed.folder / "audit" / "log.db", Verifier.parse(key))
+    assert report.problem is None
+    return report
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Return once the condition holds; fails the test when it doesn't in time."""
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, "waited too long"
+        await asyncio.sleep(0.005)  # between two looks at the condition
