@@ -87,10 +87,9 @@ def opa(*arguments: str | Path, at: Path) -> subprocess.CompletedProcess[str]:
 
 def gate(rego: Path) -> Iterator[str]:
     """Everything that is wrong with the policy, each with its file and what to do; nothing when it may be built."""
-    broken = list(well_written(rego))
+    broken = [*lint(rego), *well_written(rego)]
     yield from broken
     if not broken:
-        yield from lint(rego)
         yield from tested(rego)
         yield from runs(rego)
 
@@ -119,7 +118,7 @@ def tested(rego: Path) -> Iterator[str]:
         for place in lines.get("not_covered", []):
             text = f"rego/{path}:{place['start']['row']}-{place['end']['row']}: no test runs these lines"
             if percent < COVERAGE:
-                yield f"{text}; add one to {path.removesuffix('.rego')}_test.rego"
+                yield f"{text}; add one to rego/{path.removesuffix('.rego')}_test.rego"
             else:
                 print(text)
 
@@ -143,24 +142,25 @@ def runs(rego: Path) -> Iterator[str]:
 
 def lint(rego: Path) -> Iterator[str]:
     """Places, names, tests and metadata: what lets a reader and the dispatch find a rule by its folder."""
-    inspected = json.loads(opa("inspect", "--annotations", "--format", "json", ".", at=rego).stdout)
-    namespaces = inspected["namespaces"].items()
-    packages = {path: name.removeprefix("data.") for name, paths in namespaces for path in paths if is_rego(path)}
-    annotations = inspected["annotations"]
-    for path, package in sorted(packages.items()):
-        for problem in (*placed(rego, path, package), *described(path, annotations)):
+    entrypoints = []
+    for path in filter(is_rego, files(rego)):
+        parsed = opa("parse", "--format", "json", path, at=rego)
+        if parsed.returncode:
+            yield f"rego/{path}: is not Rego; `opa check rego/{path}` says where"
+            continue
+        module = json.loads(parsed.stdout)
+        for problem in (*placed(rego, path, module), *described(path, module)):
             yield f"rego/{path}: {problem}"
-        if re.search(r"^import rego\.v1\b", (rego / path).read_text(), re.MULTILINE):
-            yield f"rego/{path}: imports rego.v1; remove the line, it is the language here already"
-    entrypoints = [a["location"] for a in annotations if a["annotations"].get("entrypoint")]
-    if [place["file"] for place in entrypoints] != ["brightline/decision.rego"]:
-        found = ", ".join(f"rego/{place['file']}:{place['row']}" for place in entrypoints) or "none"
-        yield f"entrypoints: {found}; leave `entrypoint: true` in rego/brightline/decision.rego alone"
+        entrypoints += [path for a in module.get("annotations", []) if a.get("entrypoint")]
+    if entrypoints != ["brightline/decision.rego"]:
+        found = ", ".join(f"rego/{path}" for path in entrypoints) or "none"
+        yield f"entrypoints: {found}; leave one `entrypoint: true`, in rego/brightline/decision.rego"
 
 
-def placed(rego: Path, path: str, package: str) -> Iterator[str]:
+def placed(rego: Path, path: str, module: dict[str, Any]) -> Iterator[str]:
     """The file's place says its package, and policy and tests lie beside each other."""
     folder, _, name = path.rpartition("/")
+    package = ".".join(part["value"] for part in module["package"]["path"][1:])
     expected = folder.replace("/", ".") + ("_test" if name.endswith("_test.rego") else "")
     if package != expected:
         yield f"package {package} is not its folder; write: package {expected}"
@@ -172,28 +172,40 @@ def placed(rego: Path, path: str, package: str) -> Iterator[str]:
         yield f"tests nothing; {name.replace('_test.rego', '.rego')} is not beside it"
     if RULE_FOLDER.match(path) and not RULE_FILE.fullmatch(path):
         yield "is not where the dispatch looks; one folder is one rule: rules/<class>/<id>/<id>.rego"
+    for imported in module.get("imports", []):
+        if [part["value"] for part in imported["path"]["value"]] == ["rego", "v1"]:
+            yield "imports rego.v1; remove the line, it is the language here already"
 
 
-def described(path: str, annotations: list[dict[str, Any]]) -> Iterator[str]:
+def described(path: str, module: dict[str, Any]) -> Iterator[str]:
     """The metadata of the file's package has what a verdict, a caller and an auditor need."""
     if not is_policy(path):
         return
     scopes = ("package", "subpackages")
-    of_package = [a["annotations"] for a in annotations if a["location"]["file"] == path]
-    about: dict[str, Any] = next((a for a in of_package if a["scope"] in scopes), {})
-    wanted = {"title": about.get("title"), "description": about.get("description")}
-    rule = RULE_FILE.fullmatch(path)
-    if rule:
+    about: dict[str, Any] = next((a for a in module.get("annotations", []) if a["scope"] in scopes), {})
+    texts = {"title": about.get("title"), "description": about.get("description")}
+    if rule := RULE_FILE.fullmatch(path):
         custom = about.get("custom", {})
-        wanted |= {"custom.remedy": custom.get("remedy"), "custom.sources": custom.get("sources")}
+        texts["custom.remedy"] = custom.get("remedy")
         yield from same("custom.id", custom.get("id"), rule["id"])
         yield from same("custom.class", custom.get("class"), rule["cls"] or "agency")
-        for source in custom.get("sources") or []:
-            if set(source) != {"title", "read"} or not source["title"] or source["read"] not in READ:
-                yield f"source {source} is not {{title, read}}, with read one of {', '.join(READ)}"
-    for key, value in wanted.items():
-        if not value:
+        yield from cited(custom.get("sources"))
+    for key, text in texts.items():
+        if not isinstance(text, str) or not text:
             yield f"its package has no {key}; add it to the METADATA above `package`"
+
+
+def cited(sources: object) -> Iterator[str]:
+    """At least one source, each with how its author read it."""
+    if not isinstance(sources, list) or not sources:
+        yield "its package has no custom.sources; add a list of {title, read} to the METADATA above `package`"
+        return
+    for source in sources:
+        match source:
+            case {"title": str(title), "read": str(read), **rest} if title and read in READ and not rest:
+                pass
+            case _:
+                yield f"custom.sources: {source} is not {{title, read}}; read is one of {', '.join(READ)}"
 
 
 def same(key: str, value: object, wanted: str) -> Iterator[str]:

@@ -1,0 +1,66 @@
+"""The pack is complete in both directions: what is in a folder is a tested, described rule, and the other way round."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tools import rego
+
+SOURCES = rego.ROOT / "rego"
+RULES = sorted(p.parent for p in SOURCES.glob("brightline/rules/*/*/*.rego") if not p.name.endswith("_test.rego"))
+AGENCY_RULES = sorted(
+    p.parent for p in SOURCES.glob("brightline/agency/*/rules/*/*.rego") if not p.name.endswith("_test.rego")
+)
+
+
+def described() -> list[str]:
+    """The ids in the metadata of the whole policy."""
+    inspected = json.loads(rego.opa("inspect", "--annotations", "--format", "json", ".", at=SOURCES).stdout)
+    custom = [a["annotations"].get("custom", {}) for a in inspected["annotations"]]
+    return [c["id"] for c in custom if "id" in c]
+
+
+def test_every_folder_is_described_and_every_description_is_a_folder() -> None:
+    """The ids in metadata are the folders, one each; only the decision's own answer to unreadable verdicts has none."""
+    assert sorted(described()) == sorted(["verdict_readable", *(p.name for p in (*RULES, *AGENCY_RULES))])
+
+
+def test_an_id_is_one_rule() -> None:
+    """A rule is cited by its id alone, so no two folders share a name."""
+    names = [p.name for p in (*RULES, *AGENCY_RULES)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("folder", [*RULES, *AGENCY_RULES], ids=lambda p: p.name)
+def test_every_rule_has_the_tests_that_matter(folder: Path) -> None:
+    """Each rule is tested where it is silent, where it speaks, on spoiled facts and on none."""
+    assert [p.name for p in sorted(folder.iterdir())] == [f"{folder.name}.rego", f"{folder.name}_test.rego"]
+    tests = (folder / f"{folder.name}_test.rego").read_text()
+    names = re.findall(r"^(test_\w+)", tests, re.MULTILINE)
+    for kind in (r"test_silent", r"test_(refuses|waits|allows|labels|takes_out)", r"_spoiled", r"_(no|without)_facts"):
+        assert any(re.search(kind, name) for name in names), f"{folder.name}: no {kind}"
+
+
+@pytest.mark.parametrize("folder", [p for p in RULES if p.parent.name == "red_line"], ids=lambda p: p.name)
+def test_every_red_line_is_tried_with_every_key(folder: Path) -> None:
+    """Each red line has a test that holds approval, exceptions and authority against it."""
+    tests = (folder / f"{folder.name}_test.rego").read_text()
+    assert "test_nothing_opens_it" in tests
+    assert "fixtures.keys" in tests
+
+
+def test_every_purpose_has_known_areas() -> None:
+    """A purpose has a title, a description and areas, and every area is one that a rule asks about or people."""
+    purposes = json.loads((rego.ROOT / rego.STARTER / "data.json").read_bytes())["brightline"]["purposes"]
+    policy = "".join(p.read_text() for p in SOURCES.rglob("*.rego") if not p.name.endswith("_test.rego"))
+    asked = set(re.findall(r'(?:outside\("|")(\w+)"(?:\)| in facts\.areas| in areas)', policy))
+    assert {area for purpose in purposes.values() for area in purpose["areas"]} == asked
+    for name, purpose in purposes.items():
+        assert re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name)
+        assert set(purpose) == {"title", "description", "areas"}
+        assert purpose["title"]
+        assert purpose["description"].endswith(".")
