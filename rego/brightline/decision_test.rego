@@ -28,7 +28,7 @@ test_says_who_refused_and_why if {
 			"class": "provider_baseline",
 			"title": "The purpose is known and agreed",
 			"remedy": "Declare a purpose from the list in the caller's guide that your agency's agreement includes.",
-			"sources": [{"title": "Provider usage policy exceptions page, 16 Mar 2026", "read": "first_hand"}],
+			"sources": [{"title": "Agreement of provider and agency, as the release has it in tenants.json", "read": "first_hand"}],
 			"effect": "deny",
 		}],
 		"obligations": [],

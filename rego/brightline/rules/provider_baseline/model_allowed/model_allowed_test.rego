@@ -13,7 +13,7 @@ refusal := {
 			"id": "model_allowed",
 			"class": "provider_baseline",
 			"remedy": "Choose a model that ListModels returns, written exactly as it is there.",
-			"sources": [{"title": "Provider usage policy exceptions page, 16 Mar 2026", "read": "first_hand"}],
+			"sources": [{"title": "Agreement of provider and agency, as the release has it in tenants.json", "read": "first_hand"}],
 		},
 	},
 }

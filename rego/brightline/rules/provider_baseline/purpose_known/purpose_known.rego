@@ -6,7 +6,7 @@
 #   class: provider_baseline
 #   remedy: Declare a purpose from the list in the caller's guide that your agency's agreement includes.
 #   sources:
-#     - {title: "Provider usage policy exceptions page, 16 Mar 2026", read: first_hand}
+#     - {title: "Agreement of provider and agency, as the release has it in tenants.json", read: first_hand}
 package brightline.rules.provider_baseline.purpose_known
 
 import data.brightline.facts

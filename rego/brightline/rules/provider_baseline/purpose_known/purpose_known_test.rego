@@ -13,7 +13,7 @@ refusal := {
 			"id": "purpose_known",
 			"class": "provider_baseline",
 			"remedy": "Declare a purpose from the list in the caller's guide that your agency's agreement includes.",
-			"sources": [{"title": "Provider usage policy exceptions page, 16 Mar 2026", "read": "first_hand"}],
+			"sources": [{"title": "Agreement of provider and agency, as the release has it in tenants.json", "read": "first_hand"}],
 		},
 	},
 }

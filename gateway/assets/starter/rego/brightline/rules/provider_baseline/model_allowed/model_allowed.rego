@@ -6,7 +6,7 @@
 #   class: provider_baseline
 #   remedy: Choose a model that ListModels returns, written exactly as it is there.
 #   sources:
-#     - {title: "Provider usage policy exceptions page, 16 Mar 2026", read: first_hand}
+#     - {title: "Agreement of provider and agency, as the release has it in tenants.json", read: first_hand}
 package brightline.rules.provider_baseline.model_allowed
 
 verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not allowed
