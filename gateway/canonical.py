@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -62,22 +62,37 @@ def _no_float(text: str) -> Json:
     raise NotCanonicalError(f"not an integer: {text[:32]}")
 
 
+_PLAIN = frozenset({str, bool, type(None)})
+_KEYS_KEPT = 4096
+_keys: set[str] = set()
+"""Keys that were checked. Records have the same few; a flood of others is checked each time."""
+
+
 def _check(value: Json) -> None:
-    """A loop over the nodes: it runs several times for each call, and most of them are short texts."""
+    """A loop over the nodes, the commonest kinds first: it runs several times for each call."""
     nodes: list[object] = [value]
     while nodes:
         node = nodes.pop()
-        if isinstance(node, str | bool) or node is None:
+        kind = type(node)
+        if kind in _PLAIN:
             continue
-        if isinstance(node, int):
-            if not -MAX_INTEGER <= node <= MAX_INTEGER:
-                raise NotCanonicalError(f"integer out of range: {node}")
-        elif isinstance(node, dict):
-            for key in node:
-                if not isinstance(key, str) or not key.isascii():
-                    raise NotCanonicalError(f"key is not ASCII text: {key!r}")
-            nodes.extend(node.values())
+        if kind is dict:
+            members = cast("dict[object, object]", node)
+            if not _keys.issuperset(members):
+                _check_keys(members)
+            nodes.extend(members.values())
         elif isinstance(node, list | tuple):
             nodes.extend(node)
-        else:
-            raise NotCanonicalError(f"{type(node).__name__} has no canonical form")
+        elif isinstance(node, int):
+            if not -MAX_INTEGER <= node <= MAX_INTEGER:
+                raise NotCanonicalError(f"integer out of range: {node}")
+        elif not isinstance(node, str):
+            raise NotCanonicalError(f"{kind.__name__} has no canonical form")
+
+
+def _check_keys(value: Mapping[object, object]) -> None:
+    for key in value:
+        if not isinstance(key, str) or not key.isascii():
+            raise NotCanonicalError(f"key is not ASCII text: {key!r}")
+        if len(_keys) < _KEYS_KEPT:
+            _keys.add(key)

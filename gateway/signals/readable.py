@@ -48,6 +48,8 @@ def readable_text(text: str) -> bool:
 
 def readable_words(words: Sequence[str], english: AbstractSet[str], other: AbstractSet[str]) -> bool:
     """Rule 5, on normalised words. Linear."""
+    if sum(map(other.__contains__, words)) < 4:
+        return True
     for start in range(0, len(words), STRETCH // 2):
         stretch = words[start : start + STRETCH]
         elsewhere = sum(word in other for word in stretch)

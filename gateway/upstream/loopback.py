@@ -42,7 +42,7 @@ class Loopback:
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""
         parts: list[Text | ToolUse] = []
-        async for chunk in self.stream(permitted, deadline_s):
+        async for chunk in self._chunks(permitted, deadline_s, words_a_piece=permitted.prompt.max_tokens):
             if isinstance(chunk, End):
                 return Completion(tuple(parts), chunk)
             if isinstance(chunk, Text) and parts and isinstance(parts[-1], Text):
@@ -51,8 +51,11 @@ class Loopback:
                 parts.append(chunk)
         raise failed("the stream broke off")
 
-    async def stream(self, permitted: Permitted, deadline_s: float) -> AsyncGenerator[Chunk]:
+    def stream(self, permitted: Permitted, deadline_s: float) -> AsyncGenerator[Chunk]:
         """The answer a few words at a time, its End last. Raises GatewayError."""
+        return self._chunks(permitted, deadline_s, words_a_piece=_WORDS_A_PIECE)
+
+    async def _chunks(self, permitted: Permitted, deadline_s: float, *, words_a_piece: int) -> AsyncGenerator[Chunk]:
         deadline = deadline_at(deadline_s)
         self._forwarded(permitted.prompt)
         answer = Answer(permitted, self._answer_bytes)
@@ -63,8 +66,8 @@ class Loopback:
                     words = _WORD.findall(rest)
                     cut = words[: limit - said]
                     said += len(cut)
-                    for at in range(0, len(cut), _WORDS_A_PIECE):
-                        yield Text(answer.take("".join(cut[at : at + _WORDS_A_PIECE])))
+                    for at in range(0, len(cut), words_a_piece):
+                        yield Text(answer.take("".join(cut[at : at + words_a_piece])))
                     if len(cut) < len(words):
                         stop = Stop.MAX_TOKENS
                         break
