@@ -79,7 +79,7 @@ class Caller:
             try:
                 return await methods[self._turn](request, timeout=TIMEOUT_S, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
-                return error.code()
+                return error.code(), error.details()
 
         return ask
 
@@ -102,14 +102,14 @@ async def latency(ask: Ask, count: int) -> Latency:
 
 
 async def throughput(ask: Ask, count: int, in_flight: int, expected: Callable[[object], bool]) -> int:
-    """Calls per second with `in_flight` at once. Raises SystemExit when an answer is not the expected one."""
+    """Calls per second with `in_flight` at once. Raises RuntimeError when an answer is not the expected one."""
     left = iter(range(count))
 
     async def worker() -> None:
         for _ in left:
             answer = await ask()
             if not expected(answer):
-                raise SystemExit(f"unexpected answer under load: {answer!r}")
+                raise RuntimeError(f"unexpected answer under load: {answer!r}")
 
     begin = time.perf_counter()
     await asyncio.gather(*(worker() for _ in range(in_flight)))

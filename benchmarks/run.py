@@ -1,8 +1,8 @@
 """`make bench`: what the gateway costs, each figure beside the direct call to the same upstream in the same run.
 
-Mutual TLS, token, Rego in Wasm, detectors and durable records are on. Load generator, gateway and upstream share the
-machine. Two upstreams: `loopback`, inside the gateway, leaves only the gateway's own cost; `openai` is the real SDK
-against a local server that answers at once, called directly and through the gateway.
+Mutual TLS, token, Rego in Wasm, detectors on request and answer, and two durable records a call are on. Load generator,
+gateway and upstream share the machine. Two upstreams: `loopback` is called inside a process, so what is left is the
+gateway's own cost; `openai` is the real SDK against a local server, called directly and through the gateway.
 """
 
 from __future__ import annotations
@@ -30,20 +30,28 @@ from openai import AsyncOpenAI
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.load import Caller, latency, question, throughput
-from gateway import deployment, release
+from benchmarks.load import Caller, Latency, latency, question, throughput
+from brightline.v1 import inference_pb2
+from gateway import contract, deployment, release, wire
 from gateway.clock import system_us
-from gateway.types import Model, Tenant
+from gateway.config import Upstream
+from gateway.types import Decision, Effect, Facts, Model, Tenant
+from gateway.upstream import open_upstream
+from tests.support.upstream_servers import MODEL
 
 ROOT = Path(__file__).parent.parent
-PERMITTED = question("How many trucks move 400 pallets from the northern depot in two days? " * 8)
-REFUSED = question("How many trucks?", purpose="weapon_engagement")
-OPENAI = question("How many trucks move 400 pallets from the northern depot in two days? " * 8, model="local")
+TEXT = (
+    "We have to move 400 pallets of rations and spare parts from the northern depot to the two forward warehouses before "
+    "Friday. Nine trucks are in service, each takes 22 pallets, and the road over the pass is closed at night. How many "
+    "trips does each truck make, and which day is the tightest?"
+)
+PERMITTED, OPENAI = question(TEXT), question(TEXT, model="local")
+REFUSED = question(TEXT, purpose="weapon_engagement")
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table. value, direct, target: in `unit`; met: whether the target is reached, None for no target."""
+    """One line of the table. value, direct, target: in `unit`; met: None where there is no target."""
 
     name: str
     unit: str
@@ -75,16 +83,18 @@ async def measure_loopback(place: Path, requests: int) -> list[Figure]:
     deployment.create(place, system_us())
     async with serving(place) as (caller, process):
         permitted, refused = caller.asks(PERMITTED), caller.asks(REFUSED)
+        bare = await direct_loopback()
         one = await latency(permitted, 2000)
         rate = await throughput(permitted, 10_000, 32, is_answer)
         refusals = await throughput(refused, 10_000, 32, is_denied)
         before = resident_mib(process)
         await throughput(permitted, requests, 32, is_answer)
         after = resident_mib(process)
-    growth = after - before
+    growth = round(after - before, 1)
+    p50, p99 = (one.p50 - bare.p50) / 1000, (one.p99 - bare.p99) / 1000
     return [
-        Figure("added latency p50, one client", "ms", one.p50 / 1000, 0.0, "<= 1.5", one.p50 <= 1500),
-        Figure("added latency p99, one client", "ms", one.p99 / 1000, 0.0, "<= 5", one.p99 <= 5000),
+        Figure("added latency p50, one client", "ms", p50, bare.p50 / 1000, "<= 1.5", p50 <= 1.5),
+        Figure("added latency p99, one client", "ms", p99, bare.p99 / 1000, "<= 5", p99 <= 5),
         Figure("permitted, 32 in flight", "/s", rate, None, ">= 1000", rate >= 1000),
         Figure("refused, 32 in flight", "/s", refusals, None, ">= 2000", refusals >= 2000),
         Figure("resident memory", "MiB", after, None, "<= 250", after <= 250),
@@ -100,9 +110,8 @@ async def measure_openai(place: Path) -> list[Figure]:
         async with AsyncOpenAI(base_url=url, api_key="benchmark", max_retries=0) as sdk:
 
             async def direct() -> object:
-                text = "How many trucks move 400 pallets from the northern depot in two days? " * 8
-                messages = [{"role": "user", "content": text}]
-                return await sdk.chat.completions.create(model="local-1", messages=messages, max_tokens=200)
+                messages = [{"role": "user", "content": TEXT}]
+                return await sdk.chat.completions.create(model=MODEL, messages=messages, max_tokens=200)
 
             bare = await latency(direct, 1000)
             bare_rate = await throughput(direct, 2000, 32, lambda _: True)
@@ -117,6 +126,17 @@ async def measure_openai(place: Path) -> list[Figure]:
     ]
 
 
+async def direct_loopback() -> Latency:
+    """The same upstream, called as the gateway calls it, without a gateway."""
+    loopback = open_upstream(Upstream(name="loopback", kind="loopback"), 1 << 20)
+    prompt = wire.prompt(contract.parse(PERMITTED, inference_pb2.GenerateRequest, len(PERMITTED)).prompt)
+    permitted = Decision(Effect.ALLOW, (), (), ()).permit(prompt, Facts({}, deployment.MODELS[0]))
+    try:
+        return await latency(lambda: loopback.generate(permitted, 10), 2000)
+    finally:
+        await loopback.close()
+
+
 def is_answer(answer: object) -> bool:
     """Whether a call was answered."""
     return isinstance(answer, bytes)
@@ -124,7 +144,7 @@ def is_answer(answer: object) -> bool:
 
 def is_denied(answer: object) -> bool:
     """Whether a call was refused by a rule."""
-    return answer is StatusCode.PERMISSION_DENIED
+    return isinstance(answer, tuple) and answer[0] is StatusCode.PERMISSION_DENIED
 
 
 @asynccontextmanager
@@ -157,7 +177,7 @@ def openai_server() -> Iterator[str]:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
-            yield line.strip()
+            yield line.strip().removesuffix("/") + "/v1"
         finally:
             process.terminate()
 
@@ -166,7 +186,7 @@ def point_at(place: Path, url: str) -> None:
     """Add a model behind the OpenAI-compatible server to the deployment."""
     models = (
         *deployment.MODELS,
-        Model("local", "A local server.", "local", "local-1", deployment.MODELS[0].attributes),
+        Model("local", "A local server.", "local", MODEL, deployment.MODELS[0].attributes),
     )
     tenants = [
         Tenant(t.id, t.certificates, {**t.attributes, "models": ["loopback", "local"]}) for t in deployment.TENANTS

@@ -18,7 +18,7 @@ PLAIN: dict[str, Any] = {
         "id": "agency",
         "kind": "intelligence",
         "policy": "",
-        "purposes": ["general_assistance", "target_nomination", "foreign_intelligence_analysis"],
+        "purposes": ["general_assistance", "targeting_support", "foreign_intelligence_analysis"],
         "models": ["loopback"],
         "marking_ceiling": {"level": 3, "controls": ["NOFORN"]},
         "exceptions": ["foreign_intel_analysis"],

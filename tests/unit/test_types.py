@@ -1,0 +1,132 @@
+"""The values of the path: what may be forwarded is made in one place only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.errors import GatewayError, Reason, Rule
+from gateway.types import (
+    Decision,
+    Document,
+    Effect,
+    Facts,
+    Message,
+    Model,
+    Obligation,
+    Permitted,
+    Prompt,
+    Text,
+    Tool,
+    ToolResult,
+    ToolUse,
+    content_bytes,
+    new_decision_id,
+)
+
+RULE = Rule("r", "R", "law", "", (), "deny")
+MODEL = Model("m", "", "u", "um", {})
+FACTS = Facts({}, MODEL)
+PROMPT = Prompt(
+    model="m",
+    system="be brief",
+    messages=(
+        Message("user", (Text("hello"), Document("plan", "by road", "CUI"))),
+        Message("assistant", (ToolUse("1", "look", '{"at":"map"}'),)),
+        Message("user", (ToolResult("1", "a map", is_error=False),)),
+    ),
+    tools=(Tool("look", "looks", '{"type":"object"}', "read_only"), Tool("aim", "aims", "{}", "weapon")),
+    max_tokens=500,
+    temperature_milli=None,
+    use={},
+)
+
+
+@pytest.mark.parametrize(
+    ("effect", "reason"),
+    [(Effect.DENY, Reason.POLICY_DENIED), (Effect.REQUIRE_APPROVAL, Reason.APPROVAL_REQUIRED)],
+)
+def test_only_allow_permits(effect: Effect, reason: Reason) -> None:
+    """Any other effect raises its reason with the rules, and makes nothing that could be forwarded."""
+    with pytest.raises(GatewayError) as refused:
+        Decision(effect, (RULE,), (), ()).permit(PROMPT, FACTS)
+    assert (refused.value.reason, refused.value.rules) == (reason, (RULE,))
+
+
+def test_a_permission_cannot_be_made_by_hand() -> None:
+    """Only Decision.permit makes a Permitted."""
+    with pytest.raises(TypeError):
+        Permitted(PROMPT, MODEL, (), object())
+
+
+def test_an_allowed_call_without_a_model_is_a_fault() -> None:
+    """An allow for a model that the release does not have forwards nothing."""
+    with pytest.raises(GatewayError) as refused:
+        Decision(Effect.ALLOW, (), (), ()).permit(PROMPT, Facts({}, None))
+    assert refused.value.reason is Reason.INTERNAL
+
+
+def test_obligations_are_applied_before_anything_is_forwarded() -> None:
+    """A token limit only lowers, tools of the named effectors are gone, and every obligation is kept for the caller."""
+    obligations = (
+        Obligation("max_tokens", limit=100),
+        Obligation("max_tokens", limit=900),
+        Obligation("remove_tools", effectors=("weapon",)),
+        Obligation("label", text="AI-assisted"),
+    )
+    permitted = Decision(Effect.ALLOW, (), obligations, ()).permit(PROMPT, FACTS)
+    assert permitted.prompt.max_tokens == 100
+    assert [t.name for t in permitted.prompt.tools] == ["look"]
+    assert permitted.obligations == obligations
+    assert permitted.prompt.messages is PROMPT.messages
+
+
+def test_every_string_that_a_model_would_see_is_read() -> None:
+    """The texts for the detectors hold each string of every part, tool and instruction."""
+    texts = set(PROMPT.texts())
+    assert {
+        "be brief",
+        "look",
+        "looks",
+        '{"type":"object"}',
+        "hello",
+        "plan",
+        "by road",
+        '{"at":"map"}',
+        "a map",
+    } <= texts
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(PROMPT, model="n"),
+        replace(PROMPT, system="be long"),
+        replace(PROMPT, max_tokens=501),
+        replace(PROMPT, temperature_milli=0),
+        replace(PROMPT, tools=PROMPT.tools[:1]),
+        replace(PROMPT, messages=PROMPT.messages[:2]),
+        replace(
+            PROMPT,
+            messages=(
+                Message(
+                    "user",
+                    (Text("hello"), Text("plan")),
+                ),
+                *PROMPT.messages[1:],
+            ),
+        ),
+        replace(PROMPT, messages=(*PROMPT.messages[:2], Message("user", (ToolResult("1", "a map", is_error=True),)))),
+    ],
+)
+def test_what_is_forwarded_differs_in_bytes_when_it_differs(other: Prompt) -> None:
+    """Two prompts that a model could tell apart have other content bytes, so a commitment tells them apart too."""
+    assert content_bytes(other) != content_bytes(PROMPT)
+
+
+def test_decision_ids_sort_by_time_and_never_repeat() -> None:
+    """Identifiers of a later millisecond sort later, and a thousand of one moment are a thousand."""
+    now = 1_800_000_000_000_000
+    assert new_decision_id(now) < new_decision_id(now + 1_000)
+    assert len({new_decision_id(now) for _ in range(1000)}) == 1000
