@@ -29,7 +29,8 @@ class Log:
         self._writer = writer
         self._ledger = ledger
         self._clock = clock
-        self._flushing = asyncio.create_task(self._flush_for_ever())
+        self._closing = asyncio.Event()
+        self._flushing = asyncio.create_task(self._flush_until_closed())
 
     @classmethod
     async def open(
@@ -59,7 +60,12 @@ class Log:
             "release": record.release(release),
             "engine": {"name": engine, "version": engine_version},
         }
-        if not await log._begin(orphans, start):  # 4
+        try:
+            begun = await log._begin(orphans, start)  # 4
+        except BaseException:
+            await log.close()
+            raise
+        if not begun:
             await log.close()
             raise StartError(f"audit.path: {settings.path}: the start could not be recorded; see the gateway's log")
         return log
@@ -75,10 +81,8 @@ class Log:
 
     async def close(self) -> None:
         """Record the stop, sign a last checkpoint and release the log."""
-        self._flushing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._flushing
-        await self._ledger.flush()
+        self._closing.set()
+        await self._flushing
         await self._write(self._ledger.head(Kind.STOP, new_decision_id(self._clock())))
         await self._writer.close()
 
@@ -101,9 +105,11 @@ class Log:
             raise asyncio.CancelledError
         return result.exception() is None
 
-    async def _flush_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_S)
+    async def _flush_until_closed(self) -> None:
+        while not self._closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_S):
+                    await self._closing.wait()
             await self._ledger.flush()
 
 

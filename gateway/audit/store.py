@@ -71,7 +71,8 @@ def nodes_of(connection: sqlite3.Connection) -> Perfect:
     def perfect(level: int, n: int) -> bytes:
         last = ((n + 1) << level) - 1
         row = connection.execute("SELECT hashes FROM entries WHERE idx = ?", (last,)).fetchone()
-        node: bytes = row[0][level * HASH_BYTES : (level + 1) * HASH_BYTES] if row else b""
+        hashes = row[0] if row and isinstance(row[0], bytes) else b""
+        node = hashes[level * HASH_BYTES : (level + 1) * HASH_BYTES]
         if len(node) != HASH_BYTES:
             raise CorruptError(f"entry {last} or its hashes are missing")
         return node
@@ -226,7 +227,7 @@ class Store:
         frontier = frontier.copy()
         rows = self._db.execute("SELECT idx, leaf, hashes FROM entries WHERE idx >= ? ORDER BY idx", (frontier.size,))
         for index, leaf, hashes in rows:
-            if index != frontier.size or frontier.append(leaf) != hashes:
+            if index != frontier.size or not isinstance(leaf, bytes) or frontier.append(leaf) != hashes:
                 raise CorruptError(f"entry {index} is not what was written; run: brightline audit verify")
         return frontier
 

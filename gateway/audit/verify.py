@@ -55,7 +55,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was checked, up to the problem. covered: entries under a checkpoint; open_intents: those without an outcome."""
+    """What was checked, up to the problem. covered: entries under a checkpoint; open_intents: without an outcome."""
 
     origin: str
     size: int

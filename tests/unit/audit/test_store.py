@@ -1,0 +1,438 @@
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.audit import disk
+from gateway.audit.keys import create_signing_key
+from gateway.audit.merkle import Frontier
+from gateway.audit.record import Entry, Kind, entry, head
+from gateway.audit.store import MAX_BATCH, Connect, CorruptError, Rejection, Store, checkpoint_path, connect
+from gateway.audit.verify import UnreadableError, verify
+from gateway.errors import StartError
+from tests.support import logs
+from tests.unit.audit.faults import CHECKPOINTS, ENTRIES, Fault, Faults
+
+
+@contextmanager
+def stored(folder: Path, connect: Connect = connect) -> Iterator[Store]:
+    """The store of the log in `folder`, open."""
+    store = Store(logs.settings(folder).path, logs.signer(folder), connect)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def keyed(number: int, key: str, tenant: str = "t") -> Entry:
+    """An intent with an idempotency key."""
+    made = head(Kind.INTENT, f"{number:032x}", logs.START_US + number, "system", logs.PLACE)
+    return entry(made | {"principal": {"tenant": tenant}, "idempotency_key": key})
+
+
+def closing_of(number: int) -> Entry:
+    """An outcome that is only written when it closes an intent."""
+    made = head(Kind.OUTCOME, f"{number:032x}", logs.START_US + number, "system", logs.PLACE)
+    return entry(made | {"principal": {"tenant": "t"}}, closes=True)
+
+
+def sound(folder: Path, size: int) -> None:
+    """The closed log in `folder` has `size` entries, all under a checkpoint, and verifies."""
+    report = verify(folder / "audit.db", logs.verifier(folder))
+    assert (report.problem, report.size, report.covered) == (None, size, size)
+
+
+def test_what_was_appended_is_there_after_reopening(tmp_path: Path) -> None:
+    """Entries get consecutive indexes, and the tree goes on where it was."""
+    with stored(tmp_path) as store:
+        assert store.append(logs.entries(3)) == [0, 1, 2]
+        tree = store.frontier
+    with stored(tmp_path) as store:
+        assert store.frontier == tree
+        assert store.append(logs.entries(2, first=3)) == [3, 4]
+        assert store.last_time_us() == logs.START_US + 4
+    sound(tmp_path, 5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, MAX_BATCH), max_size=5))
+def test_the_tree_does_not_depend_on_the_batches(sizes: list[int]) -> None:
+    """However entries are cut into batches, the tree is that of appending them one by one."""
+    with tempfile.TemporaryDirectory() as folder, stored(Path(folder)) as store:
+        expected, done = Frontier(), 0
+        for size in sizes:
+            batch = logs.entries(size, first=done)
+            assert store.append(batch) == list(range(done, done + size))
+            for one in batch:
+                expected.append(one.leaf)
+            done += size
+        assert store.frontier == expected
+
+
+def test_the_log_is_private(tmp_path: Path) -> None:
+    """Only the gateway's own user can read the log and what SQLite keeps beside it."""
+    with stored(tmp_path) as store:
+        store.append(logs.entries(1))
+        modes = {stat.S_IMODE(p.stat().st_mode) for p in tmp_path.glob("audit.db*") if p.suffix != ".checkpoint"}
+    assert modes == {0o600}
+
+
+def test_two_writers_on_one_log_are_refused(tmp_path: Path) -> None:
+    """The second writer is refused at start, and the first goes on."""
+    with stored(tmp_path) as store:
+        with pytest.raises(StartError, match="another process writes this log"), stored(tmp_path):
+            pass
+        assert store.append(logs.entries(1)) == [0]
+    sound(tmp_path, 1)
+
+
+def test_a_key_is_used_once_by_a_tenant(tmp_path: Path) -> None:
+    """A second intent with the same idempotency key is rejected, in the same batch or later; other tenants are free."""
+    with stored(tmp_path) as store:
+        batch = [keyed(0, "k"), keyed(1, "k"), keyed(2, "k", "other"), keyed(3, "l")]
+        assert store.append(batch) == [0, Rejection.DUPLICATE_KEY, 1, 2]
+        assert store.append([keyed(4, "k")]) == [Rejection.DUPLICATE_KEY]
+    with stored(tmp_path) as store:
+        assert store.append([keyed(5, "k")]) == [Rejection.DUPLICATE_KEY]
+    sound(tmp_path, 3)
+
+
+def test_only_an_open_intent_can_be_closed(tmp_path: Path) -> None:
+    """An outcome that closes is written once, and only after its intent."""
+    with stored(tmp_path) as store:
+        assert store.append([closing_of(0)]) == [Rejection.NOTHING_TO_CLOSE]
+        store.append([keyed(0, "k")])
+        assert store.orphans() == [(f"{0:032x}", "t")]
+        assert store.append([closing_of(0)]) == [1]
+        assert store.append([closing_of(0)]) == [Rejection.NOTHING_TO_CLOSE]
+        assert store.orphans() == []
+    sound(tmp_path, 2)
+
+
+@pytest.mark.parametrize("batch", [1, 3, MAX_BATCH])
+def test_a_lost_batch_leaves_nothing(tmp_path: Path, batch: int) -> None:
+    """A batch that failed before it was done is not there after recovery, and the log goes on."""
+    faults = Faults()
+    with stored(tmp_path, faults.connect) as store:
+        store.append(logs.entries(2))
+        faults.plan[ENTRIES] = [Fault.LOST]
+        with pytest.raises(sqlite3.OperationalError):
+            store.append(logs.entries(batch, first=2))
+        assert store.recover() is None
+        assert store.append(logs.entries(1, first=2)) == [2]
+    sound(tmp_path, 3)
+
+
+@pytest.mark.parametrize("batch", [1, 3, MAX_BATCH])
+def test_a_batch_whose_acknowledgement_is_lost_is_found(tmp_path: Path, batch: int) -> None:
+    """A batch that was committed although it was reported failed is read back, with its results, and not repeated."""
+    faults = Faults()
+    with stored(tmp_path, faults.connect) as store:
+        store.append(logs.entries(2))
+        faults.plan[ENTRIES] = [Fault.LIED]
+        with pytest.raises(sqlite3.OperationalError):
+            store.append(logs.entries(batch, first=2))
+        assert store.recover() == list(range(2, 2 + batch))
+        assert store.append(logs.entries(1, first=2 + batch)) == [2 + batch]
+    sound(tmp_path, 3 + batch)
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.LIED])
+def test_a_checkpoint_that_fails_is_made_again(tmp_path: Path, fault: Fault) -> None:
+    """A checkpoint that was lost, or stored and reported failed, is there once after recovery."""
+    faults = Faults()
+    with stored(tmp_path, faults.connect) as store:
+        store.append(logs.entries(2))
+        faults.plan[CHECKPOINTS] = [fault]
+        with pytest.raises(sqlite3.OperationalError):
+            store.checkpoint()
+        assert store.recover() is None
+        store.checkpoint()
+    sound(tmp_path, 2)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_checkpoint_file_that_cannot_be_synced_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: int
+) -> None:
+    """EIO on syncing the file or its folder fails the checkpoint; it is made again and the log verifies."""
+    real, calls = os.fsync, iter(range(100))
+
+    def fsync(descriptor: int) -> None:
+        if next(calls) == which:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor)
+
+    with stored(tmp_path) as store:
+        store.append(logs.entries(2))
+        monkeypatch.setattr(disk.os, "fsync", fsync)
+        with pytest.raises(OSError, match="Input/output error"):
+            store.checkpoint()
+        assert store.unsigned == 2
+        store.checkpoint()
+    sound(tmp_path, 2)
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.LIED])
+@pytest.mark.parametrize("statement", ["CREATE TABLE entries", "INSERT INTO log", "COMMIT", "PRAGMA journal_mode"])
+def test_a_log_that_fails_to_be_created_is_created_by_the_next_start(
+    tmp_path: Path, statement: str, fault: Fault
+) -> None:
+    """A failure anywhere in the creation refuses the start; the next one begins again, or goes on."""
+    faults = Faults()
+    faults.plan[statement] = [fault]
+    with pytest.raises(StartError), stored(tmp_path, faults.connect):
+        pass
+    with stored(tmp_path) as store:
+        assert store.append(logs.entries(1)) == [0]
+    sound(tmp_path, 1)
+
+
+def test_entries_that_changed_under_the_writer_stop_it(tmp_path: Path) -> None:
+    """When reading back shows other entries than those written, recovery says corrupt."""
+    faults = Faults()
+    with stored(tmp_path, faults.connect) as store:
+        store.append(logs.entries(4))
+        for change in (
+            "UPDATE entries SET hashes = zeroblob(length(hashes)) WHERE idx = 3",
+            "DELETE FROM entries WHERE idx = 3",
+        ):
+            with logs.reading(tmp_path) as db:
+                db.execute(change)
+            with pytest.raises(CorruptError):
+                store.recover()
+
+
+def test_an_entry_that_nobody_wrote_stops_the_writer(tmp_path: Path) -> None:
+    """When somebody else appends to the database, even correctly, recovery says corrupt."""
+    with stored(tmp_path) as store:
+        store.append(logs.entries(2))
+        hashes, leaf = store.frontier.copy().append(b"{}"), b"{}"
+        with logs.reading(tmp_path) as db:
+            db.execute("INSERT INTO entries VALUES (2, ?, ?, 'd', 'refusal', 1, '', NULL)", (leaf, hashes))
+        with pytest.raises(CorruptError, match="nobody wrote"):
+            store.recover()
+
+
+def test_a_locked_database_fails_and_works_again_when_it_is_free(tmp_path: Path) -> None:
+    """Somebody who holds a lock on the database makes writing and recovery fail, without a stall, until he is gone."""
+    with stored(tmp_path, Faults().connect) as store:
+        store.append(logs.entries(1))
+        with logs.reading(tmp_path) as db:
+            db.execute("BEGIN IMMEDIATE")
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                store.append(logs.entries(1, first=1))
+            with pytest.raises(sqlite3.OperationalError):
+                store.recover()
+        assert store.recover() is None
+        assert store.append(logs.entries(1, first=1)) == [1]
+    sound(tmp_path, 2)
+
+
+def test_a_read_only_database_fails_and_works_again_when_it_is_writable(tmp_path: Path) -> None:
+    """A store that turned read-only refuses every write, and goes on when it is writable again."""
+    with stored(tmp_path) as store:
+        store.append(logs.entries(1))
+        store._db.execute("PRAGMA query_only = ON")
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            store.append(logs.entries(1, first=1))
+        assert store.recover() is None
+        assert store.append(logs.entries(1, first=1)) == [1]
+    sound(tmp_path, 2)
+
+
+def test_a_full_disk_fails_and_works_again_when_there_is_space(tmp_path: Path) -> None:
+    """SQLite's own SQLITE_FULL loses the whole batch; with space, the log goes on."""
+    faults = Faults()
+    faults.max_pages = 16
+    with stored(tmp_path, faults.connect) as store:
+        store.append(logs.entries(16))
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            store.append(logs.entries(MAX_BATCH, first=16))
+        faults.max_pages = None
+        assert store.recover() is None
+        assert store.append(logs.entries(MAX_BATCH, first=16)) == list(range(16, 16 + MAX_BATCH))
+    sound(tmp_path, 16 + MAX_BATCH)
+
+
+# --- starts that are refused ------------------------------------------------------------------------------------------
+
+TAMPERING: dict[str, Callable[[sqlite3.Connection], object]] = {
+    "edited": lambda db: db.execute(
+        "UPDATE entries SET leaf = CAST(replace(leaf, 'refusal', 'outcome') AS BLOB) WHERE idx = 8"
+    ),
+    "retyped": lambda db: db.execute("UPDATE entries SET leaf = CAST(leaf AS TEXT) WHERE idx = 8"),
+    "retyped_hash": lambda db: db.execute("UPDATE entries SET hashes = CAST(hex(hashes) AS TEXT) WHERE idx = 6"),
+    "edited_hash": lambda db: db.execute("UPDATE entries SET hashes = zeroblob(32) WHERE idx = 8"),
+    "deleted": lambda db: db.execute("DELETE FROM entries WHERE idx = 8"),
+    "swapped": lambda db: db.executescript(
+        "UPDATE entries SET idx = 100 WHERE idx = 8; UPDATE entries SET idx = 8 WHERE idx = 9;"
+        "UPDATE entries SET idx = 9 WHERE idx = 100;"
+    ),
+    "duplicated": lambda db: db.execute(
+        "INSERT INTO entries SELECT 10, leaf, hashes, decision_id, kind, time_us, tenant, NULL"
+        " FROM entries WHERE idx = 9"
+    ),
+    "tail": lambda db: db.execute("DELETE FROM entries WHERE idx >= 6"),
+    "tail_and_checkpoint": lambda db: db.executescript(
+        "DELETE FROM entries WHERE idx >= 6; DELETE FROM checkpoints WHERE size > 6"
+    ),
+    "forged_checkpoint": lambda db: db.execute("UPDATE checkpoints SET note = x'00' WHERE size = 7"),
+    "other_format": lambda db: db.execute("UPDATE log SET format = 99"),
+    "other_origin": lambda db: db.execute("UPDATE log SET origin = 'other'"),
+}
+
+
+@pytest.mark.parametrize("tamper", TAMPERING.values(), ids=TAMPERING)
+def test_a_log_with_a_changed_tail_is_refused(tmp_path: Path, tamper: Callable[[sqlite3.Connection], object]) -> None:
+    """Whatever was done to what the last checkpoint does not cover yet, or to that checkpoint, the start is refused."""
+    with stored(tmp_path) as store:
+        store.append(logs.entries(7))
+        store.checkpoint()
+        store.append(logs.entries(3, first=7))
+        shutil.copytree(tmp_path, tmp_path / "crashed")
+    folder = tmp_path / "crashed"
+    with logs.reading(folder) as db:
+        tamper(db)
+    with pytest.raises(StartError, match=r"audit\.path"), stored(folder):
+        pass
+
+
+def test_a_restored_backup_is_refused(tmp_path: Path) -> None:
+    """A database older than the checkpoint file beside it refuses the start, naming both sizes."""
+    logs.fill(tmp_path, 5)
+    backup = (tmp_path / "audit.db").read_bytes()
+    with stored(tmp_path) as store:
+        store.append(logs.entries(3, first=5))
+    (tmp_path / "audit.db").write_bytes(backup)
+    with pytest.raises(StartError, match=r"has 5 entries, but .* was signed over 8"), stored(tmp_path):
+        pass
+
+
+def test_a_lost_database_is_refused(tmp_path: Path) -> None:
+    """A log whose database is gone does not begin again as if there had been nothing."""
+    logs.fill(tmp_path, 5)
+    (tmp_path / "audit.db").unlink()
+    with pytest.raises(StartError, match=r"has 0 entries, but .* was signed over 5"), stored(tmp_path):
+        pass
+
+
+def test_a_missing_checkpoint_file_is_refused(tmp_path: Path) -> None:
+    """Without the file a log that lost its tail would look whole."""
+    logs.fill(tmp_path, 5)
+    checkpoint_path(tmp_path / "audit.db").unlink()
+    with pytest.raises(StartError, match="is missing"), stored(tmp_path):
+        pass
+
+
+def test_a_checkpoint_file_of_another_history_is_refused(tmp_path: Path) -> None:
+    """A file of the same size that was signed over other entries refuses the start."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+    logs.fill(one, 5)
+    shutil.copy(one / "log.key", other)
+    shutil.copy(one / "log.key.pub", other)
+    with stored(other) as store:
+        store.append(logs.entries(5, first=50))
+    shutil.copy(checkpoint_path(other / "audit.db"), checkpoint_path(one / "audit.db"))
+    with pytest.raises(StartError, match="do not have the root"), stored(one):
+        pass
+
+
+def test_a_rotated_key_does_not_continue_a_log(tmp_path: Path) -> None:
+    """A log is continued only by the key that signed its checkpoints."""
+    logs.fill(tmp_path, 5)
+    for path in tmp_path.glob("log.key*"):
+        path.unlink()
+    create_signing_key(tmp_path / "log.key", logs.ORIGIN)
+    with pytest.raises(StartError, match="not signed"), stored(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("data", [b"garbage" * 1000, b"SQLite format 3\x00" + bytes(4080)])
+def test_a_file_that_is_no_log_is_refused(tmp_path: Path, data: bytes) -> None:
+    """A file that is not a database is refused, not overwritten."""
+    path = logs.settings(tmp_path).path
+    path.write_bytes(data)
+    with pytest.raises(StartError, match=r"audit\.path"), stored(tmp_path):
+        pass
+    assert path.read_bytes() == data
+
+
+def test_another_database_is_refused(tmp_path: Path) -> None:
+    """A database of something else is not taken for an empty log."""
+    with closing(sqlite3.connect(logs.settings(tmp_path).path)) as db:
+        db.execute("CREATE TABLE other (x)")
+    with pytest.raises(StartError, match="no such table: log"), stored(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("page", range(1, 9))
+def test_a_corrupt_page_is_found(tmp_path: Path, page: int) -> None:
+    """A page full of noise, wherever it is, does not get past the verifier."""
+    logs.fill(tmp_path, 30)
+    with (tmp_path / "audit.db").open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+    try:
+        found = verify(tmp_path / "audit.db", logs.verifier(tmp_path)).problem is not None
+    except UnreadableError:
+        found = True
+    assert found
+
+
+def test_a_folder_that_is_missing_is_refused(tmp_path: Path) -> None:
+    """A path whose folder does not exist refuses the start with the system's words."""
+    with pytest.raises(StartError, match="No such file"):
+        Store(tmp_path / "missing" / "audit.db", logs.signer(tmp_path))
+
+
+@pytest.mark.parametrize("cut", [1, 32, 4096, 100_000])
+def test_a_torn_write_ahead_log_is_cut_or_refused(tmp_path: Path, cut: int) -> None:
+    """A torn end of the write-ahead log loses whole batches, and is refused when a checkpoint was signed over them."""
+    crashed = tmp_path / "crashed"
+    with stored(tmp_path) as store:
+        store.append(logs.entries(10))
+        store.checkpoint()
+        for n in range(10, 40):
+            store.append(logs.entries(1, first=n))
+        shutil.copytree(tmp_path, crashed)
+    (crashed / "audit.db-shm").unlink()
+    wal = crashed / "audit.db-wal"
+    os.truncate(wal, wal.stat().st_size - cut)
+    try:
+        with stored(crashed) as store:
+            size = store.frontier.size
+    except StartError as error:
+        assert "was signed over 10" in str(error)
+        return
+    assert 10 <= size < 40
+    sound(crashed, size)
+
+
+def test_the_lock_ends_with_the_process_however_it_ends(tmp_path: Path) -> None:
+    """A writer that was killed does not keep the next one out."""
+    logs.settings(tmp_path)
+    program = (
+        "import os, signal, sys; from pathlib import Path; from tests.support import logs;"
+        "from gateway.audit.store import Store; f = Path(sys.argv[1]);"
+        "s = Store(f / 'audit.db', logs.signer(f)); s.append(logs.entries(3)); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, tmp_path], check=False)
+    assert killed.returncode == -9
+    with stored(tmp_path) as store:
+        assert store.frontier.size == 3

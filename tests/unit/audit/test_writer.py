@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from gateway.audit import writer as writing
+from gateway.audit.note import open_checkpoint
+from gateway.audit.record import Entry
+from gateway.audit.store import MAX_BATCH, Rejection, Result, Store, checkpoint_path
+from gateway.audit.verify import verify
+from gateway.audit.writer import Writer, finished
+from gateway.errors import GatewayError, Reason
+from tests.support import logs
+from tests.unit.audit.faults import CHECKPOINTS, ENTRIES, OPEN, Fault, Faults
+
+
+@asynccontextmanager
+async def written(folder: Path, faults: Faults, deadline_ms: int = 5000) -> AsyncIterator[Writer]:
+    """A writer on the log in `folder`."""
+    writer = Writer(Store(logs.settings(folder).path, logs.signer(folder), faults.connect), deadline_ms)
+    try:
+        yield writer
+    finally:
+        faults.go_on.set()
+        await writer.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition; the test's own time limit ends a wait in vain."""
+    while not condition():  # noqa: ASYNC110 - happens in another thread
+        await asyncio.sleep(0.005)
+
+
+async def reason(result: asyncio.Future[Result]) -> Reason:
+    """Why an append failed."""
+    with pytest.raises(GatewayError) as caught:
+        await result
+    return caught.value.reason
+
+
+def stored(folder: Path) -> list[str]:
+    """The decision ids in the log, in order."""
+    return [r["decision_id"] for r in logs.records(folder)]
+
+
+def ids(entries: list[Entry]) -> list[str]:
+    """The decision ids of entries."""
+    return [e.decision_id for e in entries]
+
+
+async def test_what_waits_together_is_committed_together_and_in_order(tmp_path: Path) -> None:
+    """Many entries at once get consecutive indexes in the order in which they were appended."""
+    made = logs.entries(3 * MAX_BATCH + 5)
+    async with written(tmp_path, Faults()) as writer:
+        results = [writer.append(e) for e in made]
+        assert await asyncio.gather(*results) == list(range(len(made)))
+    assert stored(tmp_path) == ids(made)
+    assert verify(tmp_path / "audit.db", logs.verifier(tmp_path)).covered == len(made)
+
+
+async def test_a_rejected_entry_does_not_disturb_its_batch(tmp_path: Path) -> None:
+    """An entry with nothing to close is told so, and its neighbours are written."""
+    one, other = logs.entries(2)
+    lone = Entry(one.leaf, one.decision_id, "outcome", one.time_us, "t", None, closes=True)
+    async with written(tmp_path, Faults()) as writer:
+        results = [writer.append(e) for e in (one, lone, other)]
+        assert await asyncio.gather(*results) == [0, Rejection.NOTHING_TO_CLOSE, 1]
+
+
+async def test_a_lost_write_is_refused_and_the_log_goes_on(tmp_path: Path) -> None:
+    """An entry whose write failed is refused with AUDIT_UNAVAILABLE, is not in the log, and the next one is written."""
+    faults = Faults()
+    one, other = logs.entries(2)
+    async with written(tmp_path, faults) as writer:
+        faults.plan[ENTRIES] = [Fault.LOST]
+        assert await reason(writer.append(one)) is Reason.AUDIT_UNAVAILABLE
+        assert writer.ready
+        assert await writer.append(other) == 0
+    assert stored(tmp_path) == [other.decision_id]
+
+
+async def test_a_lost_acknowledgement_is_no_lost_record(tmp_path: Path) -> None:
+    """An entry that was committed although SQLite reported an error is read back and acknowledged, once."""
+    faults = Faults()
+    one, other = logs.entries(2)
+    async with written(tmp_path, faults) as writer:
+        faults.plan[ENTRIES] = [Fault.LIED]
+        assert await writer.append(one) == 0
+        assert await writer.append(other) == 1
+    assert stored(tmp_path) == ids([one, other])
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.LIED])
+async def test_while_the_store_cannot_be_read_back_everything_is_refused(tmp_path: Path, fault: Fault) -> None:
+    """Until the store opens again nothing is written or acknowledged; then the truth about the last batch is told."""
+    faults = Faults()
+    one, other = logs.entries(2)
+    async with written(tmp_path, faults) as writer:
+        faults.plan = {ENTRIES: [fault], OPEN: [Fault.LOST] * 3}
+        doubtful = writer.append(one)
+        await until(lambda: not writer.ready)
+        assert await reason(writer.append(other)) is Reason.AUDIT_UNAVAILABLE
+        assert not doubtful.done()
+        await until(lambda: writer.ready)
+        if fault is Fault.LIED:
+            assert await doubtful == 0
+        else:
+            assert await reason(doubtful) is Reason.AUDIT_UNAVAILABLE
+        assert await writer.append(other) == (1 if fault is Fault.LIED else 0)
+
+
+async def test_a_log_that_changed_is_never_written_again(tmp_path: Path) -> None:
+    """When recovery finds other entries than those written, everything is refused until a person looks at it."""
+    faults = Faults()
+    one, other = logs.entries(2)
+    async with written(tmp_path, faults) as writer:
+        await writer.append(one)
+        with logs.reading(tmp_path) as db:
+            db.execute("UPDATE entries SET hashes = zeroblob(32)")
+        faults.plan[ENTRIES] = [Fault.LOST]
+        assert await reason(writer.append(other)) is Reason.AUDIT_UNAVAILABLE
+        for _ in range(3):
+            assert await reason(writer.append(other)) is Reason.AUDIT_UNAVAILABLE
+        assert not writer.ready
+    assert stored(tmp_path) == [one.decision_id]
+
+
+async def test_a_stalled_store_refuses_within_the_deadline(tmp_path: Path) -> None:
+    """While a commit hangs, its entry is refused at the deadline, those behind it are withdrawn, new ones refused."""
+    faults = Faults()
+    faults.stall = ENTRIES
+    stuck, behind, new, after = logs.entries(4)
+    async with written(tmp_path, faults, deadline_ms=30) as writer:
+        first = writer.append(stuck)
+        await until(faults.stalled.is_set)
+        second = writer.append(behind)
+        assert await reason(first) is Reason.AUDIT_UNAVAILABLE
+        assert await reason(second) is Reason.AUDIT_UNAVAILABLE
+        assert not writer.ready
+        assert await reason(writer.append(new)) is Reason.AUDIT_UNAVAILABLE
+        faults.stall = ""
+        faults.go_on.set()
+        await until(lambda: writer.ready)
+        assert await writer.append(after) == 1
+    assert stored(tmp_path) == ids([stuck, after])
+
+
+async def test_a_full_disk_refuses_and_recovers_by_itself(tmp_path: Path) -> None:
+    """A real SQLITE_FULL refuses with AUDIT_UNAVAILABLE; when there is space again, nobody has to do anything."""
+    faults = Faults()
+    faults.max_pages = 16
+    async with written(tmp_path, faults) as writer:
+        acknowledged = [e for e in logs.entries(100) if await succeeds(writer.append(e))]
+        assert 0 < len(acknowledged) < 100
+        faults.max_pages = None
+        await succeeds(writer.append(logs.entries(1, first=100)[0]))  # may still meet the connection that is full
+        await until(lambda: writer.ready)
+        last = logs.entries(1, first=101)[0]
+        assert await succeeds(writer.append(last))
+    assert set(ids([*acknowledged, last])) <= set(stored(tmp_path))
+    assert verify(tmp_path / "audit.db", logs.verifier(tmp_path)).problem is None
+
+
+async def succeeds(result: asyncio.Future[Result]) -> bool:
+    """Whether an append is acknowledged; a refusal is AUDIT_UNAVAILABLE."""
+    try:
+        await result
+    except GatewayError as error:
+        assert error.reason is Reason.AUDIT_UNAVAILABLE
+        return False
+    return True
+
+
+async def test_a_locked_database_refuses_and_recovers_by_itself(tmp_path: Path) -> None:
+    """Somebody else's lock on the database refuses calls; when he is gone the log goes on."""
+    async with written(tmp_path, Faults()) as writer:
+        with logs.reading(tmp_path) as db:
+            db.execute("BEGIN IMMEDIATE")
+            first, second = logs.entries(2)
+            result = writer.append(first)
+            await until(lambda: not writer.ready)
+        assert await reason(result) is Reason.AUDIT_UNAVAILABLE
+        await until(lambda: writer.ready)
+        assert await writer.append(second) == 0
+
+
+async def test_checkpoints_are_signed_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint covers what was written without the log being closed, in the database and in the file."""
+    monkeypatch.setattr(writing, "CHECKPOINT_S", 0.0)
+    async with written(tmp_path, Faults()) as writer:
+        await asyncio.gather(*(writer.append(e) for e in logs.entries(5)))
+        file = checkpoint_path(tmp_path / "audit.db")
+        await until(lambda: open_checkpoint(file.read_bytes(), logs.verifier(tmp_path)).size == 5)
+        assert verify(tmp_path / "audit.db", logs.verifier(tmp_path)).covered == 5
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.LIED])
+async def test_a_checkpoint_that_cannot_be_signed_is_signed_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    """A checkpoint that fails, either way, loses no record and is made again."""
+    monkeypatch.setattr(writing, "CHECKPOINT_S", 0.0)
+    faults = Faults()
+    faults.plan[CHECKPOINTS] = [fault] * 2
+    async with written(tmp_path, faults) as writer:
+        await writer.append(logs.entries(1)[0])
+        await until(lambda: not faults.plan[CHECKPOINTS] and writer.ready)
+        await writer.append(logs.entries(1, first=1)[0])
+    report = verify(tmp_path / "audit.db", logs.verifier(tmp_path))
+    assert (report.problem, report.covered) == (None, 2)
+
+
+async def test_closing_writes_what_waits_and_refuses_what_comes(tmp_path: Path) -> None:
+    """Entries appended before the close are durable after it; later ones are refused."""
+    made = logs.entries(50)
+    async with written(tmp_path, Faults()) as writer:
+        results = [writer.append(e) for e in made[:-1]]
+        assert await writer.close()
+        assert [r.result() for r in results] == list(range(49))
+        assert await reason(writer.append(made[-1])) is Reason.AUDIT_UNAVAILABLE
+    assert stored(tmp_path) == ids(made[:-1])
+
+
+async def test_closing_a_stalled_store_does_not_wait_for_ever(tmp_path: Path) -> None:
+    """A close that can't be done within the deadline says so."""
+    faults = Faults()
+    async with written(tmp_path, faults, deadline_ms=30) as writer:
+        faults.stall = ENTRIES
+        result = writer.append(logs.entries(1)[0])
+        await until(faults.stalled.is_set)
+        assert not await writer.close()
+        assert await reason(result) is Reason.AUDIT_UNAVAILABLE
+        faults.go_on.set()
+        await until(writer._closed.done)
+
+
+async def test_a_cancelled_waiter_waits_until_the_write_is_done(tmp_path: Path) -> None:
+    """However often a task is cancelled, it learns of it only after the record is durable."""
+    faults = Faults()
+    faults.stall = ENTRIES
+    async with written(tmp_path, faults) as writer:
+        result = writer.append(logs.entries(1)[0])
+        waiting = asyncio.create_task(finished(result))
+        await until(faults.stalled.is_set)
+        for _ in range(3):
+            waiting.cancel()
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        faults.go_on.set()
+        assert await waiting
+        assert result.result() == 0
+
+
+async def test_an_error_that_is_not_sqlites_is_in_doubt_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any exception in the middle of a write is read back before anybody is answered."""
+    async with written(tmp_path, Faults()) as writer:
+        real = writer._store._insert
+
+        def insert(values: list[object]) -> None:
+            real(values)
+            monkeypatch.undo()
+            raise MemoryError
+
+        monkeypatch.setattr(writer._store, "_insert", insert)
+        assert await writer.append(logs.entries(1)[0]) == 0
+
+
+async def test_the_reader_is_never_in_the_way(tmp_path: Path) -> None:
+    """A reader in the middle of a transaction does not hold up appending."""
+    async with written(tmp_path, Faults()) as writer:
+        await writer.append(logs.entries(1)[0])
+        with logs.reading(tmp_path) as db:
+            db.execute("BEGIN")
+            assert db.execute("SELECT count(*) FROM entries").fetchone() == (1,)
+            assert await writer.append(logs.entries(1, first=1)[0]) == 1
+            assert db.execute("SELECT count(*) FROM entries").fetchone() == (1,)
+            with suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
