@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,13 +140,18 @@ async def serving(deployed: Deployment, clock: Clock | None = None) -> AsyncIter
 
 
 @contextmanager
-def spawned(deployed: Deployment, *, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """The gateway of the deployment in a process of its own, serving; ended by SIGTERM unless it is gone already."""
+def spawned(
+    deployed: Deployment, *, environment: dict[str, str] | None = None, program: Sequence[str] = ("gateway", "serve")
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The gateway of the deployment in a process of its own, serving; ended by SIGTERM unless it is gone already.
+
+    program: the module that is run, and its arguments before --config.
+    """
     address = deployed.folder / "address"
     address.unlink(missing_ok=True)
     with (deployed.folder / "gateway.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", "serve", "--config", str(deployed.config)],
+            [sys.executable, "-m", *program, "--config", str(deployed.config)],
             stderr=log,
             env={**os.environ, **(environment or {})},
         )
