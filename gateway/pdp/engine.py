@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from json import JSONEncoder
 from typing import Final, Protocol
 
-from gateway.canonical import Json
+from gateway.canonical import Json, NotCanonicalError, canonical
 from gateway.pdp.decision import unavailable
 from gateway.types import Decision
 
@@ -16,9 +15,6 @@ RULE: Final = "decision"
 MAX_INPUT_BYTES: Final = 1 << 20
 MAX_DECISION_BYTES: Final = 1 << 16
 """A decision is written to a record; a larger one is refused before it is parsed."""
-
-
-_encode = JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 class Engine(Protocol):
@@ -34,11 +30,11 @@ class Engine(Protocol):
         """Release what the engine holds. It decides nothing afterwards."""
 
 
-def encode(value: object) -> bytes:
-    """Compact JSON of an input. Raises GatewayError (POLICY_UNAVAILABLE) for what is no JSON, or too much of it."""
+def encode(value: Mapping[str, Json]) -> bytes:
+    """Canonical JSON of an input. Raises GatewayError (POLICY_UNAVAILABLE) where there is none, or too much of it."""
     try:
-        text = _encode(value).encode()
-    except (TypeError, ValueError, RecursionError) as error:
+        text = canonical(value)
+    except NotCanonicalError as error:
         raise unavailable(f"input: {error}") from error
     if len(text) > MAX_INPUT_BYTES:
         raise unavailable(f"input: more than {MAX_INPUT_BYTES} bytes")
