@@ -240,7 +240,17 @@ def build(rego: Path, starter: Path) -> None:
         (staged / "release").mkdir()
         (staged / "release/data.json").write_text(json.dumps({"revision": revision}) + "\n")
         compiled = opa(
-            "build", "--target", "wasm", "--entrypoint", ENTRYPOINT, "--bundle", ".", "-o", bundle, at=staged
+            "build",
+            "--optimize=1",
+            "--target",
+            "wasm",
+            "--entrypoint",
+            ENTRYPOINT,
+            "--bundle",
+            ".",
+            "-o",
+            bundle,
+            at=staged,
         )
         if compiled.returncode:
             raise BuildError(f"opa build:\n{compiled.stdout}")
