@@ -68,13 +68,13 @@ refusals contains refusal(unreadable) if {
 obligations contains obligation if {
 	effect != "deny"
 	some [_, verdict] in verdicts
-	some obligation in verdict.obligations
+	some obligation in object.get(verdict, "obligations", [])
 }
 
 grants contains grant if {
 	effect != "deny"
 	some [_, verdict] in verdicts
-	some grant in verdict.grants
+	some grant in object.get(verdict, "grants", [])
 }
 
 refusal(verdict) := [strictness[verdict.effect], precedence[custom.class], custom.id, rule] if {
