@@ -64,7 +64,7 @@ class Deployment:
 
     def token(self, tenant: str, **claims: Any) -> str:
         """A token of the deployment's issuer, bound to the tenant's certificate unless `certificate` says otherwise."""
-        values = {
+        values: dict[str, Any] = {
             "issuer": deployment.ISSUER,
             "audience": deployment.AUDIENCE,
             "tenant": tenant,
