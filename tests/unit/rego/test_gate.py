@@ -61,7 +61,7 @@ BREAKS: list[tuple[str, str, str, str, tuple[str, ...]]] = [
     ("lint", RULE, "\nverdict", "\n# METADATA\n# entrypoint: true\nverdict", (f"rego/{RULE}", "leave one `entrypoint")),
     ("lint", DECISION, "# entrypoint: true\n", "", ("entrypoints: none", f"rego/{DECISION}")),
     ("tested", RULE, 'outside("nuclear")', 'outside("weapons")', ("opa test", "nuclear_employment_human_test.test")),
-    ("runs", RULE, '("nuclear")', '(sprintf("%s", ["nuclear"]))', ("rego/", "sprintf", "rewrite the rules without")),
+    ("runs", RULE, '("nuclear")', '(sprintf("%s", [input.stage]))', ("rego/", "sprintf", "rewrite the rules without")),
     ("runs", RULE, "facts.conventional", "facts.unheard_of(1)", ("opa build", RULE)),
 ]
 
