@@ -1,12 +1,13 @@
 """Reads a request by the contract, strictly. Part of the shell.
 
-1 size  2 well-formed  3 no field that this gateway does not know  4 the contract's own rules. A field that is not
-understood is a field that nobody judged, hence 3.
+1 size  2 well-formed  3 no field that this gateway does not know  4 no U+0000 in any text  5 the contract's own rules.
+A field that is not understood is a field that nobody judged, hence 3. A reader for whom a text ends at U+0000 gets
+another text than the one that was judged, hence 4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -35,9 +36,11 @@ def parse(data: bytes, kind: type[M], limit: int) -> M:
             Reason.INVALID_REQUEST, "the message is not valid protobuf of this method", detail=str(error)
         ) from None
     _refuse_unknown_fields(message, "")  # 3
+    if b"\0" in data:
+        _refuse_nul(message, "")  # 4
     violations = protovalidate.collect_violations(
         _with_rules(kind.DESCRIPTOR.full_name).FromString(data), fail_fast=True
-    )  # 4
+    )  # 5
     if violations:
         path = _path(violations[0])
         raise GatewayError(Reason.INVALID_REQUEST, f"{path or 'request'}: {violations[0].proto.message}", field=path)
@@ -72,6 +75,22 @@ def _refuse_unknown_fields(message: Message, path: str) -> None:
                 _refuse_unknown_fields(item, f"{here}[{index}]")
         else:
             _refuse_unknown_fields(value, here)
+
+
+def _refuse_nul(message: Message, path: str) -> None:
+    for field, value in message.ListFields():
+        here = f"{path}.{field.name}".lstrip(".")
+        if isinstance(value, Mapping):
+            items = [(here, item) for pair in value.items() for item in pair]
+        elif field.is_repeated:
+            items = [(f"{here}[{index}]", item) for index, item in enumerate(value)]
+        else:
+            items = [(here, value)]
+        for place, item in items:
+            if isinstance(item, str) and "\0" in item:
+                raise GatewayError(Reason.INVALID_REQUEST, f"{place}: holds the character U+0000", field=place)
+            if isinstance(item, Message):
+                _refuse_nul(item, place)
 
 
 def _path(violation: Violation) -> str:

@@ -182,8 +182,8 @@ async def _only_message(shell: Shell, context: Context, kind: type[M]) -> M:
     data = await context.read()
     limit = shell.limits.message_bytes
     if not isinstance(data, bytes):
-        # gRPC ends the stream for a message over its own limit, and has told the caller already.
-        raise GatewayError(Reason.REQUEST_TOO_LARGE, f"no message, or one of more than {limit} bytes")
+        # For one that is over gRPC's own limit or can't be unpacked, gRPC has told the caller already.
+        raise GatewayError(Reason.REQUEST_TOO_LARGE, f"no whole message of at most {limit} bytes came")
     if isinstance(await context.read(), bytes):
         raise GatewayError(Reason.INVALID_REQUEST, "a call has one message; a second one came")
     return contract.parse(data, kind, limit)

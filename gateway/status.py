@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from brightline.v1 import refusal_pb2
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
 from grpc import StatusCode
 
+from brightline.v1 import refusal_pb2
 from gateway import wire
 from gateway.errors import GatewayError, Reason
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from brightline.v1 import inference_pb2, message_pb2, refusal_pb2, use_context_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from brightline.v1 import inference_pb2, message_pb2, refusal_pb2, use_context_pb2
 from gateway import types
 from gateway.canonical import Json
 from gateway.errors import GatewayError, Reason, Rule

@@ -153,6 +153,35 @@ def test_deep_nesting_and_invalid_utf8_are_refused() -> None:
         assert refused.value.reason is Reason.INVALID_REQUEST
 
 
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("prompt.system", "prompt.system"),
+        ("prompt.messages.0.parts.0.text", "prompt.messages[0].parts[0].text"),
+        ("prompt.use.marking", "prompt.use.marking"),
+    ],
+)
+def test_no_text_holds_nul(path: str, field: str) -> None:
+    """U+0000 is refused wherever it stands, and the field is named."""
+    with pytest.raises(GatewayError) as refused:
+        read(edit(path, "before\0after"))
+    assert (refused.value.reason, refused.value.field) == (Reason.INVALID_REQUEST, field)
+
+
+@pytest.mark.parametrize("schema", [{"a\0": 1}, {"a": "\0"}, {"a": [{"b": ["\0"]}]}], ids=["key", "value", "nested"])
+def test_no_json_holds_nul(schema: dict[str, object]) -> None:
+    """U+0000 inside JSON is refused like any other, and zero bytes that are no text are not."""
+    message = request()
+    message.prompt.tools.add(name="stock").input_schema.update({"share": 0.5})
+    assert b"\0" in message.SerializeToString()
+    read(message)
+    message.prompt.tools[0].input_schema.update(schema)
+    with pytest.raises(GatewayError) as refused:
+        read(message)
+    assert refused.value.reason is Reason.INVALID_REQUEST
+    assert refused.value.field.startswith("prompt.tools[0].input_schema")
+
+
 @given(st.binary(max_size=300) | st.binary(max_size=40).map(lambda b: request().SerializeToString() + b))
 def test_any_bytes_are_a_request_or_the_one_error(data: bytes) -> None:
     """Reading bytes gives a prompt or a GatewayError, nothing else."""
