@@ -110,8 +110,13 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{_encode(self.root)}\n"
 
 
-def open_checkpoint(note: bytes, verifier: Verifier) -> Checkpoint:
-    """The checkpoint in a note, once its signature holds and it is this log's. Raises NoteError."""
+def open_checkpoint(note: object, verifier: Verifier) -> Checkpoint:
+    """The checkpoint in a note, whatever a store holds in its place, once it is signed and this log's.
+
+    Raises NoteError.
+    """
+    if not isinstance(note, bytes):
+        raise NoteError("the note is not bytes")
     checkpoint = Checkpoint.parse(verifier.open(note))
     if checkpoint.origin != verifier.name:
         raise NoteError(f"the checkpoint is of the log {checkpoint.origin!r}, not of {verifier.name!r}")

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 from gateway.audit.merkle import Frontier, ProofError, frontier_at, inclusion_proof, leaf_hash, verify_inclusion
 from gateway.audit.note import Checkpoint, NoteError, Verifier, open_checkpoint
 from gateway.audit.record import MAX_BYTES, VERSION, Kind, Record, columns
-from gateway.audit.store import CorruptError, checkpoint_path, nodes_of
+from gateway.audit.store import FORMAT, CorruptError, checkpoint_path, nodes_of
 from gateway.canonical import NotCanonicalError, canonical, parse
 from gateway.clock import TOLERANCE_US
 
@@ -98,16 +98,19 @@ def show(path: Path, verifier: Verifier, decision_id: str) -> list[Shown]:
             note = db.execute("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
             query = "SELECT idx, leaf FROM entries WHERE decision_id = ? ORDER BY idx"
             found = db.execute(query, (decision_id,)).fetchall()
-            return [_proved(db, verifier, index, leaf, note[0] if note else None) for index, leaf in found]
+            return [_proved(db, verifier, decision_id, row, note[0] if note else None) for row in found]
         except (sqlite3.Error, CorruptError, NoteError, NotCanonicalError) as error:
             raise ProofError(str(error)) from error
 
 
-def _proved(db: sqlite3.Connection, verifier: Verifier, index: int, leaf: bytes, note: bytes | None) -> Shown:
-    value = parse(leaf)
-    if not isinstance(value, dict):
+def _proved(db: sqlite3.Connection, verifier: Verifier, decision_id: str, row: tuple[Any, Any], note: Any) -> Shown:
+    index, leaf = row
+    if not isinstance(leaf, bytes) or index < 0:
         raise ProofError(f"entry {index} is no record")
-    checkpoint = open_checkpoint(note, verifier) if note else None
+    value = parse(leaf)
+    if not isinstance(value, dict) or value.get("decision_id") != decision_id:
+        raise ProofError(f"entry {index} is no record of this decision")
+    checkpoint = None if note is None else open_checkpoint(note, verifier)
     if checkpoint is None or index >= checkpoint.size:
         return Shown(index, value, (), None)
     proof = inclusion_proof(index, checkpoint.size, nodes_of(db))
@@ -148,6 +151,9 @@ class _Check:
     def run(self, progress: Progress) -> None:
         """Raises _BadError, CorruptError, NoteError, sqlite3.Error."""
         kept = self._kept()
+        written = self._db.execute("SELECT format, origin FROM log").fetchall()
+        if written != [(FORMAT, self._verifier.name)]:
+            raise _BadError(f"not a log of format {FORMAT} and origin {self._verifier.name}, but {written}")
         self._db.execute("BEGIN")
         self.size = self._db.execute("SELECT coalesce(max(idx) + 1, 0) FROM entries").fetchone()[0]
         signed = self._db.execute("SELECT coalesce(max(size), 0), coalesce(min(size), 1) FROM checkpoints").fetchone()
@@ -172,7 +178,7 @@ class _Check:
             f"{query} WHERE idx > ? AND idx < ? ORDER BY idx LIMIT {_PAGE}", (last, self.size)
         ).fetchall()
 
-    def _notes(self, above: int, upto: int) -> dict[int, bytes]:
+    def _notes(self, above: int, upto: int) -> dict[int, object]:
         query = "SELECT size, note FROM checkpoints WHERE size > ? AND size <= ?"
         return dict(self._db.execute(query, (above, upto)).fetchall())
 
@@ -203,7 +209,7 @@ class _Check:
                 raise _BadError("an outcome without an open intent")
             del self.open_intents[self.decision_id]
 
-    def _checkpoint(self, note: bytes | None) -> None:
+    def _checkpoint(self, note: object) -> None:
         if note is not None:  # 7
             checkpoint = open_checkpoint(note, self._verifier)
             if (checkpoint.size, checkpoint.root) != (self._tree.size, self._tree.root()):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ async def refused(log: Log, reason: Reason = Reason.TOKEN_INVALID) -> GatewayErr
 
 async def recovered(log: Log) -> None:
     """Wait until the log can be written; the test's own time limit ends a wait in vain."""
-    while not log.ready:  # noqa: ASYNC110 - happens in another thread
+    while not log.ready:
         await asyncio.sleep(0.005)
 
 
@@ -107,10 +108,10 @@ async def test_a_missing_or_open_key_refuses_the_start(tmp_path: Path, key: str)
     """Without its keys, or with keys that others can read, the log is not opened and not created."""
     settings = logs.settings(tmp_path)
     path: Path = getattr(settings, key)
-    path.chmod(0o644)  # noqa: ASYNC240 - a local file
+    path.chmod(0o644)
     with pytest.raises(StartError, match=f"audit.{key}.*0644"):
         await logs.open_log(tmp_path)
-    path.unlink()  # noqa: ASYNC240 - a local file
+    path.unlink()
     with pytest.raises(StartError, match=f"audit.{key}.*cannot be read"):
         await Log.open(settings, logs.RELEASE, "wasm", "1", clock=Clock(), listener="")
     assert not settings.path.exists()
@@ -199,7 +200,7 @@ async def test_counts_are_written_while_the_log_is_open(
         await refused(log)
         faults.plan[ENTRIES] = [fault]
         await refused(log)
-        while "aggregate" not in logs.kinds(tmp_path):  # noqa: ASYNC110 - happens in another thread
+        while "aggregate" not in logs.kinds(tmp_path):
             await asyncio.sleep(0.005)
     assert logs.kinds(tmp_path) == ["refusal", "aggregate"]
 
@@ -232,7 +233,7 @@ async def test_a_presented_certificate_is_recorded_by_fingerprint(tmp_path: Path
 
 async def outcome_of(log: Log, decision_id: str) -> GatewayError:
     """A whole call that ends well, but for the log. Returns what the caller gets."""
-    with pytest.raises(GatewayError) as caught:  # noqa: PT012 - the trail raises on exit
+    with pytest.raises(GatewayError) as caught:
         async with log.trail(logs.call(decision_id=decision_id)) as trail:
             await trail.intend(logs.decide(trail))
             trail.answered((), logs.END)
@@ -322,12 +323,38 @@ async def test_a_cancelled_call_whose_record_is_lost_stays_cancelled(tmp_path: P
     """There is no reply to withhold from a caller who left: the cancellation goes on, and the call is counted."""
     async with logs.opened(tmp_path) as log:
         faults.plan[ENTRIES] = [Fault.LOST]
-        with pytest.raises(asyncio.CancelledError):  # noqa: PT012 - it has to pass through the trail
+        with pytest.raises(asyncio.CancelledError):
             async with log.trail(logs.call()) as trail:
                 logs.decide(trail)
                 raise asyncio.CancelledError
         await recovered(log)
     assert counted(tmp_path) == 1
+
+
+async def test_a_file_system_without_room_refuses_and_recovers_by_itself(tmp_path: Path) -> None:
+    """When the system refuses to let files grow, calls are refused; with room again the log goes on, and is whole."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with logs.opened(tmp_path) as log:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        try:
+            replies = [await answered(log) for _ in range(200)]
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert {type(r) for r in replies} == {str, GatewayError}
+        await recovered(log)
+        await logs.complete(log)
+    done = {r["decision_id"] for r in logs.records(tmp_path) if r.get("outcome") == "completed"}
+    assert {r for r in replies if isinstance(r, str)} <= done
+    assert problem(tmp_path) is None
+
+
+async def answered(log: Log) -> str | GatewayError:
+    """A whole call: its decision id, or the refusal because the log is down."""
+    try:
+        return await logs.complete(log)
+    except GatewayError as error:
+        assert error.reason is Reason.AUDIT_UNAVAILABLE
+        return error
 
 
 async def test_a_close_survives_a_log_that_is_down(tmp_path: Path, faults: Faults) -> None:

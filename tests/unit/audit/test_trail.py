@@ -232,7 +232,7 @@ async def test_nothing_is_intended_without_a_permitting_decision(tmp_path: Path,
     """An intent after a refusal, or after no decision at all, is a fault of the gateway and is not written."""
     async with logs.opened(tmp_path) as log:
         trail = log.trail(logs.call())
-        with pytest.raises(GatewayError, match="INTERNAL"):  # noqa: PT012 - from within a trail
+        with pytest.raises(GatewayError, match="INTERNAL"):
             async with trail:
                 permitted: Permitted = logs.decide(trail)
                 trail._known.decision = replace(logs.ALLOW, effect=effect) if effect else None
@@ -278,7 +278,7 @@ async def test_a_use_too_large_to_record_is_refused(tmp_path: Path, method: str)
     """Facts that do not fit into a record are the caller's fault; the refusal says what it leaves out."""
     async with logs.opened(tmp_path) as log:
         trail = log.trail(logs.call(method))
-        with pytest.raises(GatewayError, match="INVALID_REQUEST"):  # noqa: PT012 - CheckPolicy raises on exit
+        with pytest.raises(GatewayError, match="INVALID_REQUEST"):
             async with trail:
                 permitted = logs.decide(trail, asked=logs.prompt(purpose="x" * 70_000))
                 if method == "Generate":
@@ -426,7 +426,7 @@ async def test_a_cancelled_call_leaves_its_records(tmp_path: Path, phase: str, k
             await reached.wait()
         else:
             writer = log._ledger._writer
-            while writer._queue.empty() and not writer._in_doubt:  # noqa: ASYNC110 - happens in another thread
+            while writer._queue.empty() and not writer._in_doubt:
                 await asyncio.sleep(0.001)
         task.cancel()
         await asyncio.sleep(0)

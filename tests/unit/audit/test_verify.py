@@ -1,0 +1,495 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.audit import verify as verifying
+from gateway.audit.merkle import Frontier, ProofError, leaf_hash, verify_inclusion
+from gateway.audit.note import Checkpoint, open_checkpoint
+from gateway.audit.record import Entry, Kind, columns, head
+from gateway.audit.store import Store, checkpoint_path
+from gateway.audit.verify import Problem, Report, UnreadableError, show, verify
+from gateway.canonical import canonical
+from tests.support import logs
+
+SIZE = 24
+
+
+def check(folder: Path) -> Report:
+    """The report on the log in `folder`."""
+    return verify(folder / "audit.db", logs.verifier(folder))
+
+
+def found(folder: Path) -> Problem:
+    """The problem that the verifier finds in the log in `folder`."""
+    problem = check(folder).problem
+    assert problem is not None
+    return problem
+
+
+@contextmanager
+def tampering(folder: Path) -> Iterator[sqlite3.Connection]:
+    """The database of the log in `folder`, for somebody who may do anything to it."""
+    with logs.reading(folder) as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        yield db
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed log of SIZE entries with a checkpoint after every seven."""
+    folder = tmp_path_factory.mktemp("filled")
+    logs.fill(folder, SIZE)
+    return folder
+
+
+@pytest.fixture
+def copy(filled: Path, tmp_path: Path) -> Path:
+    """A copy of that log, to be tampered with."""
+    return Path(shutil.copytree(filled, tmp_path / "copy"))
+
+
+def append(folder: Path, *records: dict[str, Any], sign: bool = True) -> None:
+    """Append records as a gateway that has the keys, and a fault, would."""
+    store = Store(folder / "audit.db", logs.signer(folder))
+    for record in records:
+        leaf = canonical(record)
+        store.append([Entry(leaf, *columns(record))])
+    if sign:
+        store.close()
+    else:
+        store._release()
+
+
+def made(kind: Kind, number: int, after_us: int = 0, **fields: Any) -> dict[str, Any]:
+    """A record of that kind with the decision id `number`."""
+    time_us = logs.START_US + 1000 + after_us
+    return head(kind, f"{number:032x}", time_us, "system", logs.PLACE) | {"principal": {"tenant": "t"}, **fields}
+
+
+def test_a_sound_log_verifies(filled: Path) -> None:
+    """Every record, every root and every signature of an untouched log hold."""
+    assert check(filled) == Report(logs.ORIGIN, SIZE, SIZE, 4, (), None)
+
+
+def test_an_empty_log_verifies(tmp_path: Path) -> None:
+    """A log without entries is sound."""
+    logs.fill(tmp_path, 0)
+    assert check(tmp_path) == Report(logs.ORIGIN, 0, 0, 0, (), None)
+
+
+def test_open_intents_are_reported_and_no_problem(copy: Path) -> None:
+    """An intent without an outcome is named."""
+    append(copy, made(Kind.INTENT, 1000), made(Kind.INTENT, 1001), made(Kind.OUTCOME, 1000))
+    report = check(copy)
+    assert (report.problem, report.open_intents) == (None, (f"{1001:032x}",))
+
+
+def test_progress_is_told(filled: Path) -> None:
+    """The caller hears how many of how many records are checked."""
+    told: list[tuple[int, int]] = []
+    verify(filled / "audit.db", logs.verifier(filled), lambda done, size: told.append((done, size)))
+    assert told == [(SIZE, SIZE)]
+
+
+def test_pages_are_joined_without_a_gap(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log is read in pages; where they are cut makes no difference."""
+    for page in (1, 2, 5, SIZE, SIZE + 1):
+        monkeypatch.setattr(verifying, "_PAGE", page)
+        assert check(filled) == Report(logs.ORIGIN, SIZE, SIZE, 4, (), None)
+
+
+COPY = """
+INSERT INTO entries SELECT {}, leaf, hashes, decision_id, kind, time_us, tenant, NULL FROM entries WHERE idx = 8
+"""
+SWAP = """
+UPDATE entries SET idx = 100 WHERE idx = 9;
+UPDATE entries SET idx = 9 WHERE idx = 10;
+UPDATE entries SET idx = 10 WHERE idx = 100
+"""
+TAMPERING: dict[str, tuple[str, int | None, str]] = {
+    "a byte of a record": (
+        "UPDATE entries SET leaf = CAST(replace(leaf, 'refusal', 'refusaL') AS BLOB) WHERE idx = 9",
+        9,
+        "not the one that was hashed",
+    ),
+    "a stored hash": ("UPDATE entries SET hashes = zeroblob(length(hashes)) WHERE idx = 9", 9, "not the one"),
+    "the type of a record": ("UPDATE entries SET leaf = CAST(leaf AS TEXT) WHERE idx = 9", 9, "not the one"),
+    "a record that is nothing": ("UPDATE entries SET leaf = x'' WHERE idx = 9", 9, "not the one"),
+    "a record that is too large": ("UPDATE entries SET leaf = zeroblob(70000) WHERE idx = 9", 9, "not the one"),
+    "a decision id beside a record": (
+        "UPDATE entries SET decision_id = 'x' WHERE idx = 9",
+        9,
+        "columns beside the record",
+    ),
+    "a kind beside a record": ("UPDATE entries SET kind = 'intent' WHERE idx = 9", 9, "columns beside the record"),
+    "a time beside a record": ("UPDATE entries SET time_us = 1 WHERE idx = 9", 9, "columns beside the record"),
+    "a tenant beside a record": ("UPDATE entries SET tenant = 'x' WHERE idx = 9", 9, "columns beside the record"),
+    "a key beside a record": ("UPDATE entries SET idempotency_key = 'x' WHERE idx = 9", 9, "columns beside the record"),
+    "a record taken out": ("DELETE FROM entries WHERE idx = 9", 9, "missing"),
+    "the first record taken out": ("DELETE FROM entries WHERE idx = 0", 0, "missing"),
+    "two records swapped": (
+        SWAP,
+        9,
+        "not the one",
+    ),
+    "a record twice": (
+        COPY.format(24),
+        8,
+        "records that don't belong together",
+    ),
+    "a record before the first": (
+        COPY.format(-1),
+        0,
+        "missing",
+    ),
+    "the tail": ("DELETE FROM entries WHERE idx >= 22", None, "the tail is missing"),
+    "the tail and its checkpoint": (
+        "DELETE FROM entries WHERE idx >= 21; DELETE FROM checkpoints WHERE size > 21",
+        None,
+        "the checkpoint file covers 24 entries, but there are 21",
+    ),
+    "everything": ("DELETE FROM entries; DELETE FROM checkpoints", None, "the checkpoint file covers 24 entries"),
+    "a checkpoint's text": (
+        "UPDATE checkpoints SET note = CAST(replace(note, '14', '13') AS BLOB) WHERE size = 14",
+        13,
+        "does not hold",
+    ),
+    "a checkpoint's place": (
+        "UPDATE checkpoints SET size = 13 WHERE size = 14",
+        12,
+        "do not have the root that was signed",
+    ),
+    "a checkpoint's type": ("UPDATE checkpoints SET note = CAST(note AS TEXT) WHERE size = 14", 13, "not bytes"),
+    "the origin": ("UPDATE log SET origin = 'x'", None, "not a log of"),
+    "the format": ("UPDATE log SET format = 2", None, "not a log of"),
+    "a checkpoint of less than nothing": ("UPDATE checkpoints SET size = -1 WHERE size = 7", None, "checkpoint"),
+}
+
+
+@pytest.mark.parametrize(("change", "index", "what"), TAMPERING.values(), ids=TAMPERING)
+def test_whatever_is_changed_is_found_and_named(copy: Path, change: str, index: int | None, what: str) -> None:
+    """The first record that is wrong is named, by index and decision id, with what is wrong with it."""
+    with tampering(copy) as db:
+        db.executescript(change)
+    problem = found(copy)
+    assert problem.index == index
+    assert what in problem.what
+    if index is not None and what != "missing" and "decision id" not in change:
+        assert problem.decision_id in {f"{index:032x}", "x"} | {f"{n:032x}" for n in range(8, 11)}
+
+
+def test_an_edit_with_all_hashes_made_again_is_found(copy: Path) -> None:
+    """Who edits a record and computes every hash of the tree again still lacks the signature on the root."""
+    with tampering(copy) as db:
+        tree = Frontier()
+        for index, leaf in db.execute("SELECT idx, leaf FROM entries ORDER BY idx").fetchall():
+            changed = leaf.replace(b"node-1", b"node-2") if index == 9 else leaf
+            db.execute("UPDATE entries SET leaf = ?, hashes = ? WHERE idx = ?", (changed, tree.append(changed), index))
+    problem = found(copy)
+    assert problem.index == 13
+    assert "entries 7 to 13 do not have the root that was signed" in problem.what
+
+
+def test_a_splice_of_two_logs_is_found(copy: Path, tmp_path: Path) -> None:
+    """Records of one log in the place of another's, hashes and all, are found."""
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in copy.glob("*.key*"):
+        shutil.copy(path, other)
+    store = Store(other / "audit.db", logs.signer(other))
+    store.append(logs.entries(SIZE, tenant="u"))
+    store.close()
+    with tampering(copy) as db:
+        db.execute("ATTACH ? AS other", (str(other / "audit.db"),))
+        db.execute("DELETE FROM entries WHERE idx >= 14")
+        db.execute("INSERT INTO entries SELECT * FROM other.entries WHERE idx >= 14")
+    assert found(copy).index == 15
+
+
+def test_a_restored_backup_is_found(copy: Path) -> None:
+    """An older database beside the newer checkpoint file is found."""
+    backup = (copy / "audit.db").read_bytes()
+    append(copy, made(Kind.REFUSAL, 1000))
+    (copy / "audit.db").write_bytes(backup)
+    assert "checkpoint file covers 25 entries, but there are 24" in found(copy).what
+
+
+def test_a_missing_or_foreign_checkpoint_file_is_found(copy: Path) -> None:
+    """Without its checkpoint file, or with one that its key did not sign, a log is not sound."""
+    path = checkpoint_path(copy / "audit.db")
+    note = path.read_bytes()
+    path.write_bytes(note.replace(b"24", b"23", 1))
+    assert "does not hold" in found(copy).what
+    path.unlink()
+    assert "is missing" in found(copy).what
+
+
+def test_a_checkpoint_file_over_other_entries_is_found(copy: Path) -> None:
+    """A file that this key signed over entries that are not these is found."""
+    note = logs.signer(copy).sign(Checkpoint(logs.ORIGIN, 3, b"r" * 32).text())
+    checkpoint_path(copy / "audit.db").write_bytes(note)
+    assert "do not have the root of the checkpoint file" in found(copy).what
+
+
+def test_another_key_verifies_nothing(copy: Path, tmp_path: Path) -> None:
+    """With the public key of another log the signatures don't hold."""
+    (tmp_path / "other").mkdir()
+    assert verify(copy / "audit.db", logs.verifier(tmp_path / "other")).problem is not None
+
+
+def test_an_index_that_hides_a_record_is_found(copy: Path) -> None:
+    """An index that no longer lists a record, so that looking it up finds nothing, is damage."""
+    with tampering(copy) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_master SET sql = sql || ' WHERE idx <> 9' WHERE name = 'entries_by_decision'")
+    with tampering(copy) as db:
+        db.execute("REINDEX entries_by_decision")
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_master SET sql = replace(sql, ' WHERE idx <> 9', '') WHERE type = 'index'")
+    assert "the database is damaged" in found(copy).what
+
+
+# --- records that a faulty or hostile gateway could have signed -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("records", "what"),
+    [
+        ([made(Kind.OUTCOME, 1000)], "without an open intent"),
+        ([made(Kind.OUTCOME, 1000), made(Kind.INTENT, 1000)], "without an open intent"),
+        ([made(Kind.INTENT, 1000), made(Kind.INTENT, 1000)], "a second intent"),
+        ([made(Kind.INTENT, 1), made(Kind.OUTCOME, 1)], "don't belong together"),
+        ([made(Kind.INTENT, 1000), made(Kind.OUTCOME, 1000), made(Kind.OUTCOME, 1000)], "without an open intent"),
+        ([made(Kind.INTENT, 1000), made(Kind.REFUSAL, 1000)], "don't belong together"),
+        (
+            [made(Kind.INTENT, 1000), made(Kind.OUTCOME, 1000), made(Kind.INTENT, 1000), made(Kind.OUTCOME, 1000)],
+            "don't belong together",
+        ),
+        ([made(Kind.REFUSAL, 1000, after_us=-6_000_000)], "older than the ones before"),
+        ([{**made(Kind.REFUSAL, 1000), "v": 2}], "version or kind"),
+        ([{**made(Kind.REFUSAL, 1000), "kind": "other"}], "version or kind"),
+    ],
+)
+def test_records_that_contradict_each_other_are_found(copy: Path, records: list[dict[str, Any]], what: str) -> None:
+    """Even correctly signed, records that break the rules of the trail are named."""
+    append(copy, *records)
+    assert what in found(copy).what
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"v":1.0}',
+        b"\xff",
+        b'{"a":1,"a":1}',
+        b"[" * 60_000,
+        canonical(made(Kind.REFUSAL, 1000)).replace(b'"v"', b' "v"'),
+        canonical(made(Kind.REFUSAL, 1000)).replace(b'"v":1', b'"v":1e0'),
+    ],
+)
+def test_a_record_that_is_not_canonical_json_is_found(copy: Path, leaf: bytes) -> None:
+    """Bytes in the tree that are no canonical record are named, whatever they are."""
+    append_bytes(copy, leaf)
+    problem = found(copy)
+    assert problem.index == SIZE
+    assert "canonical" in problem.what or "malformed" in problem.what
+
+
+def append_bytes(folder: Path, leaf: bytes) -> None:
+    """Append bytes as if they were a record."""
+    store = Store(folder / "audit.db", logs.signer(folder))
+    store.append([Entry(leaf, f"{1000:032x}", "refusal", logs.START_US + 1000, "t", None)])
+    store.close()
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_log_is_unreadable(tmp_path: Path) -> None:
+    """No file, a folder, garbage and another database are told apart from a bad log."""
+    key = logs.verifier(tmp_path)
+    garbage, other = tmp_path / "garbage", tmp_path / "other"
+    garbage.write_bytes(b"garbage" * 1000)
+    with sqlite3.connect(other) as db:
+        db.execute("CREATE TABLE t (x)")
+    db.close()
+    for path in (tmp_path / "missing", tmp_path, garbage, other):
+        with pytest.raises(UnreadableError):
+            verify(path, key)
+        with pytest.raises(UnreadableError):
+            show(path, key, "d")
+
+
+async def test_a_log_can_be_verified_while_it_is_written(tmp_path: Path) -> None:
+    """The verifier checks what was there when it began, beside the writer, and never sees half a batch."""
+    async with logs.opened(tmp_path) as log:
+
+        async def write() -> None:
+            for _ in range(40):
+                await asyncio.gather(*(logs.complete(log) for _ in range(5)))
+
+        writing = asyncio.create_task(write())
+        while not writing.done():
+            report = await asyncio.to_thread(check, tmp_path)
+            assert report.problem is None
+        await writing
+    assert check(tmp_path).size == 402
+
+
+# --- any change at all ------------------------------------------------------------------------------------------------
+
+
+Change = Callable[[sqlite3.Connection, random.Random], None]
+
+
+def rewrite(db: sqlite3.Connection, rnd: random.Random) -> None:
+    """One byte of one value becomes another."""
+    column = rnd.choice(["leaf", "hashes"])
+    index = rnd.randrange(SIZE)
+    value = bytearray(db.execute(f"SELECT {column} FROM entries WHERE idx = ?", (index,)).fetchone()[0])
+    value[rnd.randrange(len(value))] ^= rnd.randrange(1, 256)
+    db.execute(f"UPDATE entries SET {column} = ? WHERE idx = ?", (bytes(value), index))
+
+
+def retell(db: sqlite3.Connection, rnd: random.Random) -> None:
+    """One column beside one record says something else."""
+    column = rnd.choice(["decision_id", "kind", "time_us", "tenant", "idempotency_key"])
+    value = rnd.choice([0, "x", b"x"])
+    db.execute(f"UPDATE entries SET {column} = ? WHERE idx = ?", (value, rnd.randrange(SIZE)))
+
+
+def delete(db: sqlite3.Connection, rnd: random.Random) -> None:
+    """Some records are gone."""
+    first = rnd.randrange(SIZE)
+    db.execute("DELETE FROM entries WHERE idx BETWEEN ? AND ?", (first, rnd.randrange(first, SIZE)))
+
+
+def reorder(db: sqlite3.Connection, rnd: random.Random) -> None:
+    """Two records change places."""
+    one, other = rnd.sample(range(SIZE), 2)
+    for old, new in ((one, 1000), (other, one), (1000, other)):
+        db.execute("UPDATE entries SET idx = ? WHERE idx = ?", (new, old))
+
+
+def insert(db: sqlite3.Connection, rnd: random.Random) -> None:
+    """A record is pushed in between others, which move up."""
+    at = rnd.randrange(SIZE)
+    db.execute("UPDATE entries SET idx = -idx - 1 WHERE idx >= ?", (at,))
+    db.execute("UPDATE entries SET idx = -idx WHERE idx < 0")
+    db.execute("INSERT INTO entries VALUES (?, ?, ?, 'n', 'refusal', 1, '', NULL)", (at, b"{}", leaf_hash(b"{}")))
+
+
+def hide(db: sqlite3.Connection, rnd: random.Random) -> None:
+    """The tail goes, and with it every checkpoint that tells of it."""
+    size = rnd.randrange(SIZE)
+    db.execute("DELETE FROM entries WHERE idx >= ?", (size,))
+    db.execute("DELETE FROM checkpoints WHERE size > ?", (size,))
+
+
+def unsign(db: sqlite3.Connection, rnd: random.Random) -> None:
+    """One byte of a checkpoint becomes another."""
+    size = rnd.choice([7, 14, 21, 24])
+    note = bytearray(db.execute("SELECT note FROM checkpoints WHERE size = ?", (size,)).fetchone()[0])
+    note[rnd.randrange(len(note))] ^= rnd.randrange(1, 256)
+    db.execute("UPDATE checkpoints SET note = ? WHERE size = ?", (bytes(note), size))
+
+
+def forge(db: sqlite3.Connection, rnd: random.Random) -> None:
+    """A record is edited consistently: leaf, columns, and every hash above it."""
+    index, tree = rnd.randrange(SIZE), Frontier()
+    for at, leaf in db.execute("SELECT idx, leaf FROM entries ORDER BY idx").fetchall():
+        record = json.loads(leaf) | ({"tenant": "forged"} if at == index else {})
+        changed = canonical(record)
+        db.execute("UPDATE entries SET leaf = ?, hashes = ? WHERE idx = ?", (changed, tree.append(changed), at))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from([rewrite, retell, delete, reorder, insert, hide, unsign, forge]), min_size=1, max_size=2),
+    st.integers(0, 1 << 32),
+)
+def test_any_mutation_of_a_stored_log_is_found(filled: Path, changes: list[Change], seed: int) -> None:
+    """Edit, delete, insert, reorder, truncate or forge, whatever and however: what differs is found."""
+    rnd = random.Random(seed)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(shutil.copytree(filled, Path(place) / "copy"))
+        with tampering(folder) as db:
+            before = content(db)
+            for change in changes:
+                with suppress(sqlite3.Error, TypeError, ValueError):  # the first may leave nothing for the second
+                    change(db, rnd)
+            unchanged = content(db) == before
+        assert (check(folder).problem is None) == unchanged
+
+
+def content(db: sqlite3.Connection) -> list[list[Any]]:
+    """Everything that the database says."""
+    tables = ("log", "entries", "checkpoints")
+    return [db.execute(f"SELECT * FROM {t} ORDER BY 1").fetchall() for t in tables]
+
+
+# --- show -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_decision_is_shown_with_a_proof_that_anybody_can_check(copy: Path) -> None:
+    """What show returns proves the record with the public key alone."""
+    append(copy, made(Kind.INTENT, 1000), made(Kind.OUTCOME, 1000))
+    shown = show(copy / "audit.db", logs.verifier(copy), f"{1000:032x}")
+    assert [s.record["kind"] for s in shown] == ["intent", "outcome"]
+    for one in shown:
+        assert one.checkpoint is not None
+        checkpoint = open_checkpoint(one.checkpoint, logs.verifier(copy))
+        leaf = leaf_hash(canonical(one.record))
+        verify_inclusion(leaf, one.index, checkpoint.size, one.proof, checkpoint.root)
+
+
+def test_a_record_too_young_for_a_checkpoint_is_shown_without_a_proof(copy: Path) -> None:
+    """A record that no checkpoint covers yet is shown, and says so."""
+    append(copy, made(Kind.REFUSAL, 1000), sign=False)
+    (shown,) = show(copy / "audit.db", logs.verifier(copy), f"{1000:032x}")
+    assert (shown.proof, shown.checkpoint) == ((), None)
+
+
+def test_an_unknown_decision_shows_nothing(filled: Path) -> None:
+    """There is nothing to show of a decision that is not in the log."""
+    assert show(filled / "audit.db", logs.verifier(filled), "x") == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE entries SET leaf = CAST(replace(leaf, 'node-1', 'node-2') AS BLOB) WHERE idx = 9",
+        "UPDATE entries SET leaf = x'6e756c6c' WHERE idx = 9",
+        "UPDATE entries SET leaf = 'text' WHERE idx = 9",
+        "UPDATE entries SET leaf = 5 WHERE idx = 9",
+        "UPDATE entries SET decision_id = '00000000000000000000000000000009' WHERE idx = 8",
+        "UPDATE checkpoints SET note = CAST(note AS TEXT) WHERE size = 24",
+        "UPDATE entries SET idx = -5 WHERE idx = 9",
+        "UPDATE entries SET hashes = zeroblob(length(hashes)) WHERE idx = 7",
+        "DELETE FROM entries WHERE idx = 8",
+        "UPDATE checkpoints SET note = x'00' WHERE size = 24",
+    ],
+)
+def test_a_record_that_cannot_be_proved_is_not_shown(copy: Path, change: str) -> None:
+    """A record, a neighbour or a checkpoint that was changed breaks the proof, and nothing is shown."""
+    with tampering(copy) as db:
+        db.execute(change)
+    with pytest.raises(ProofError):
+        show(copy / "audit.db", logs.verifier(copy), f"{9:032x}")
