@@ -6,15 +6,15 @@ import json
 
 from gateway.audit import record
 from gateway.audit.keys import OUTPUT, Commitments
-from gateway.canonical import Json, canonical
+from gateway.canonical import Json
 from gateway.types import Decision, End, Reading, Stage, Text, ToolUse
 
 
 class Answer:
     """Grows while an answer is judged and released.
 
-    The commitment covers text as the inside of a JSON string, and each tool use as canonical JSON between two zero
-    bytes (which the former can't hold), in the order of release: how the text was cut makes no difference.
+    The commitment covers text as the inside of an ASCII JSON string, and each tool use as a JSON array of three between
+    two zero bytes (which the former can't hold), in the order of release: how the text was cut makes no difference.
     """
 
     def __init__(self, commitments: Commitments, decision_id: str) -> None:
@@ -33,10 +33,9 @@ class Answer:
         """Note what the caller gets."""
         match piece:
             case Text(text):
-                self._release(text, json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass"))
+                self._release(text, json.dumps(text)[1:-1])
             case ToolUse():
-                framed = b"\x00" + canonical([piece.id, piece.name, piece.input]) + b"\x00"
-                self._release(piece.name + piece.input, framed)
+                self._release(piece.name + piece.input, f"\0{json.dumps([piece.id, piece.name, piece.input])}\0")
             case End():
                 self._end = piece
 
@@ -60,9 +59,9 @@ class Answer:
         """Which model says that it answered, and why it stopped; null when there was no end."""
         return {"answered": self._end.model, "stop": str(self._end.stop)} if self._end else None
 
-    def _release(self, text: str, framed: bytes) -> None:
+    def _release(self, text: str, framed: str) -> None:
         self.bytes_released += len(text.encode("utf-8", "surrogatepass"))
-        self._commitment.update(framed)
+        self._commitment.update(framed.encode("ascii"))
 
 
 class _Judgement:

@@ -48,7 +48,8 @@ class Log:
             _compare_clock(store, clock())  # 3
             orphans = store.orphans()
         except (sqlite3.Error, StartError) as error:
-            store.close()
+            with contextlib.suppress(sqlite3.Error, OSError):
+                store.close()
             raise StartError(f"audit.path: {settings.path}: {error}") from error
         place = Place(settings.enclave, settings.node, "gateway", listener)
         writer = Writer(store, settings.deadline_ms)

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from gateway.canonical import Json, canonical
+from gateway.canonical import Json, NotCanonicalError, canonical
 from gateway.errors import Rule
 from gateway.types import Credentials, Decision, Principal, Reading, Release
 
 VERSION = 1
 MAX_BYTES = 65_535
+
+_ESSENTIALS = ("v", "kind", "decision_id", "time_us", "clock", "where", "outcome", "reason", "release", "engine")
 
 Record: TypeAlias = dict[str, Json]
 
@@ -92,16 +94,18 @@ def entry(record: Record, *, closes: bool = False) -> Entry:
 
 
 def fitting(record: Record, *, closes: bool = False) -> Entry:
-    """The entry of a record that has to be written: what makes it too large is left out, and `omitted` says so."""
-    for names in ((), ("input",), ("input", "judgements", "readings", "rules", "marking", "peer", "method", "field")):
-        kept: Record = {key: value for key, value in record.items() if key not in names}
-        if names:
-            kept["omitted"] = [name for name in names if name in record]
-        with contextlib.suppress(TooLargeError):
+    """The entry of a record that has to be written: what keeps it from fitting is left out, and `omitted` says so.
+
+    That is the decision's input, else everything but the essentials: text of a caller or a model is in neither.
+    """
+    without_input = {key: value for key, value in record.items() if key != "input"}
+    for kept in (record, without_input | {"omitted": ["input"]}):
+        with contextlib.suppress(TooLargeError, NotCanonicalError):
             return entry(kept, closes=closes)
-    principal = record["principal"]
-    tenant = principal["tenant"] if isinstance(principal, Mapping) else ""
-    return entry(kept | {"principal": {"tenant": tenant}}, closes=closes)
+    principal = record.get("principal")
+    essentials: Record = {key: record[key] for key in _ESSENTIALS if key in record}
+    essentials["principal"] = {"tenant": principal["tenant"]} if isinstance(principal, Mapping) else None
+    return entry(essentials | {"omitted": sorted(set(record) - set(_ESSENTIALS))}, closes=closes)
 
 
 def columns(record: Mapping[str, Json]) -> tuple[str, str, int, str, str | None]:

@@ -238,11 +238,13 @@ class Store:
                 raise CorruptError(f"{path} is missing: without it a log that lost its tail looks whole")
             disk.replace(path, self._sign())  # crash before this: an empty log, and the next start is here again
             return
-        signed = open_checkpoint(path.read_bytes(), self._signer.verifier)
+        note = path.read_bytes()
+        signed = open_checkpoint(note, self._signer.verifier)
         if signed.size > self.frontier.size:
             raise CorruptError(f"the log has {self.frontier.size} entries, but {path} was signed over {signed.size}")
         if frontier_at(signed.size, nodes_of(self._db)).root() != signed.root:
             raise CorruptError(f"the entries do not have the root of {path}")
+        disk.replace(path, note)  # the same again: whoever can't write it is told now, before anybody is served
 
     def _rejection(self, e: Entry, keys: set[tuple[str, str]]) -> Rejection | None:
         if e.closes:

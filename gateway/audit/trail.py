@@ -19,6 +19,7 @@ from gateway.audit.ledger import Ledger
 from gateway.audit.record import Entry, Kind, Outcome, Record
 from gateway.audit.store import Rejection
 from gateway.audit.writer import finished, unavailable
+from gateway.canonical import NotCanonicalError
 from gateway.errors import GatewayError, Reason
 from gateway.types import (
     Call,
@@ -79,21 +80,21 @@ class Trail:
     async def intend(self, permitted: Permitted) -> None:
         """2: make the intent durable. Nothing may be forwarded before this returned.
 
-        Raises GatewayError: INVALID_REQUEST when it is too large to be recorded, DUPLICATE_REQUEST when the tenant used
+        Raises GatewayError: INVALID_REQUEST when it can't be recorded whole, DUPLICATE_REQUEST when the tenant used
         the idempotency key before, AUDIT_UNAVAILABLE when it is not durable in time.
         """
         decision = self._known.decision
-        if decision is None or decision.effect is not Effect.ALLOW:
-            raise GatewayError(Reason.INTERNAL, "the gateway failed", detail="an intent without a permitting decision")
+        if decision is None or decision.effect is not Effect.ALLOW or self._intended:
+            raise GatewayError(Reason.INTERNAL, "the gateway failed", detail="an intent without a decision of its own")
         self._known.permitted = permitted
         result = self._ledger.append(_whole(self._known.before(Kind.INTENT, Outcome.PERMITTED, None, None)))
         cancelled = await finished(result)
         self._late = result.exception()
-        if self._late is not None:
-            raise self._late
-        self._intended = result.result() is not Rejection.DUPLICATE_KEY
+        self._intended = self._late is None and result.result() is not Rejection.DUPLICATE_KEY
         if cancelled:
             raise asyncio.CancelledError
+        if self._late is not None:
+            raise self._late
         if not self._intended:
             raise GatewayError(Reason.DUPLICATE_REQUEST, "a permitted request already used this idempotency key")
 
@@ -124,6 +125,8 @@ class Trail:
         if self._late is not None:
             # Nothing was forwarded, but the intent may still turn out durable: it is closed when the log works again.
             self._ledger.later(self._outcome(Outcome.NOT_FORWARDED, self._late, closes=True))
+            if error is None:
+                raise self._late
             return
         going = outcomes.is_cancellation(error)
         if going and outcomes.is_late(self._known.call, self._ledger.now_us()):
@@ -176,7 +179,7 @@ def _whole(made: Record) -> Entry:
     """The entry of a record from which nothing may be left out. Raises GatewayError(INVALID_REQUEST)."""
     try:
         return record.entry(made)
-    except record.TooLargeError as error:
+    except (record.TooLargeError, NotCanonicalError) as error:
         raise GatewayError(
-            Reason.INVALID_REQUEST, "the declared use is too long to be recorded", field="prompt.use", detail=str(error)
+            Reason.INVALID_REQUEST, "the declared use can't be recorded whole", field="prompt.use", detail=str(error)
         ) from error

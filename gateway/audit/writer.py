@@ -171,13 +171,14 @@ class Writer:
             self._signed_at = now
 
     def _recover(self) -> None:
-        """Read back and answer what was in doubt, or stay failing. A log that was changed is never written again."""
+        """Read back, answer what was in doubt, and sign; stay failing until all of it works.
+
+        A log that can't publish what it holds is not written on, and one that was changed is never written again.
+        """
         results = None
         if not self._corrupt:
             try:
                 results = self._store.recover()
-                self._failing = False
-                log.warning("audit log recovered")
             except CorruptError as error:
                 self._corrupt = True
                 log.critical("audit log is corrupt", detail=str(error))
@@ -185,6 +186,11 @@ class Writer:
                 return
         self._tell(self._answer, self._in_doubt, results)
         self._in_doubt = []
+        if not self._corrupt:
+            with contextlib.suppress(sqlite3.Error, OSError):
+                self._store.checkpoint()
+                self._failing = False
+                log.warning("audit log recovered")
 
     def _tell(self, function: Callable[..., object], *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is gone, and with it everybody who could be told

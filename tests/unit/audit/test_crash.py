@@ -49,7 +49,7 @@ async def test_a_crash_at_a_durable_write_loses_nothing_that_was_acknowledged(
 ) -> None:
     """A kill -9 before or after any durable write leaves every acknowledged record, and a log that goes on."""
     logs.settings(tmp_path)
-    killed = subprocess.run(
+    killed = subprocess.run(  # noqa: ASYNC221 - nothing else runs
         [*CHILD, tmp_path, statement, fault, str(well)], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert killed.returncode == -9, killed.stderr
@@ -64,9 +64,9 @@ async def test_a_crash_at_a_durable_write_loses_nothing_that_was_acknowledged(
 async def test_a_crash_at_any_time_loses_nothing_that_was_acknowledged(tmp_path: Path, seed: int) -> None:
     """A kill -9 from outside, at an arbitrary moment, likewise; also when the checkpoint file's writing is torn."""
     logs.settings(tmp_path)
-    with subprocess.Popen([*CHILD, tmp_path], stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+    with subprocess.Popen([*CHILD, tmp_path], stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:  # noqa: ASYNC220 - nothing else runs
         assert child.stdout is not None
-        stop_after = random.Random(seed).randrange(1, 400)
+        stop_after = random.Random(seed).randrange(1, 400)  # noqa: S311 - dice of a test
         lines = [child.stdout.readline() for _ in range(stop_after)]
         child.kill()
         lines += child.stdout.readlines()
@@ -79,7 +79,7 @@ async def test_a_crash_at_any_time_loses_nothing_that_was_acknowledged(tmp_path:
 async def test_a_copy_of_a_log_that_is_being_written_has_whole_batches(tmp_path: Path) -> None:
     """Files copied in the middle of writing hold every batch that was acknowledged, and the log goes on there."""
     logs.settings(tmp_path)
-    with subprocess.Popen([*CHILD, tmp_path], stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+    with subprocess.Popen([*CHILD, tmp_path], stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:  # noqa: ASYNC220 - nothing else runs
         assert child.stdout is not None
         for _ in range(50):
             child.stdout.readline()

@@ -50,7 +50,7 @@ async def refused(log: Log, reason: Reason = Reason.TOKEN_INVALID) -> GatewayErr
 
 async def recovered(log: Log) -> None:
     """Wait until the log can be written; the test's own time limit ends a wait in vain."""
-    while not log.ready:
+    while not log.ready:  # noqa: ASYNC110 - happens in another thread
         await asyncio.sleep(0.005)
 
 
@@ -108,10 +108,10 @@ async def test_a_missing_or_open_key_refuses_the_start(tmp_path: Path, key: str)
     """Without its keys, or with keys that others can read, the log is not opened and not created."""
     settings = logs.settings(tmp_path)
     path: Path = getattr(settings, key)
-    path.chmod(0o644)
+    path.chmod(0o644)  # noqa: ASYNC240 - a local file
     with pytest.raises(StartError, match=f"audit.{key}.*0644"):
         await logs.open_log(tmp_path)
-    path.unlink()
+    path.unlink()  # noqa: ASYNC240 - a local file
     with pytest.raises(StartError, match=f"audit.{key}.*cannot be read"):
         await Log.open(settings, logs.RELEASE, "wasm", "1", clock=Clock(), listener="")
     assert not settings.path.exists()
@@ -200,7 +200,7 @@ async def test_counts_are_written_while_the_log_is_open(
         await refused(log)
         faults.plan[ENTRIES] = [fault]
         await refused(log)
-        while "aggregate" not in logs.kinds(tmp_path):
+        while "aggregate" not in logs.kinds(tmp_path):  # noqa: ASYNC110 - happens in another thread
             await asyncio.sleep(0.005)
     assert logs.kinds(tmp_path) == ["refusal", "aggregate"]
 
@@ -233,7 +233,7 @@ async def test_a_presented_certificate_is_recorded_by_fingerprint(tmp_path: Path
 
 async def outcome_of(log: Log, decision_id: str) -> GatewayError:
     """A whole call that ends well, but for the log. Returns what the caller gets."""
-    with pytest.raises(GatewayError) as caught:
+    with pytest.raises(GatewayError) as caught:  # noqa: PT012 - the trail is what raises
         async with log.trail(logs.call(decision_id=decision_id)) as trail:
             await trail.intend(logs.decide(trail))
             trail.answered((), logs.END)
@@ -300,6 +300,34 @@ async def test_an_intent_that_turns_out_durable_too_late_is_closed(tmp_path: Pat
     assert problem(tmp_path) is None
 
 
+async def test_a_path_that_ignores_a_lost_intent_has_no_reply(tmp_path: Path, faults: Faults) -> None:
+    """Even if intend's error is swallowed, the reply is withheld."""
+    async with logs.opened(tmp_path) as log:
+        faults.plan[ENTRIES] = [Fault.LOST]
+        with pytest.raises(GatewayError, match="AUDIT_UNAVAILABLE"):  # noqa: PT012 - the trail is what raises
+            async with log.trail(logs.call()) as trail:
+                with suppress(GatewayError):
+                    await trail.intend(logs.decide(trail))
+    assert counted(tmp_path) == 1
+
+
+async def test_a_call_cancelled_while_its_intent_is_lost_is_cancelled(tmp_path: Path, faults: Faults) -> None:
+    """A cancellation that arrives during an intent which fails still arrives."""
+    async with logs.opened(tmp_path, deadline_ms=30) as log:
+        faults.stall = ENTRIES
+        task = asyncio.create_task(logs.complete(log))
+        while not faults.stalled.is_set():  # noqa: ASYNC110 - happens in another thread
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        faults.stall = ""
+        faults.go_on.set()
+        await recovered(log)
+    assert [r["outcome"] for r in logs.records(tmp_path) if r["kind"] == "outcome"] == ["not_forwarded"]
+    assert problem(tmp_path) is None
+
+
 async def test_while_the_log_is_down_calls_are_turned_away_at_the_door(tmp_path: Path, faults: Faults) -> None:
     """A call that meets a log that is down gets AUDIT_UNAVAILABLE before anything is done for it, and is counted."""
     async with logs.opened(tmp_path, deadline_ms=30) as log:
@@ -323,7 +351,7 @@ async def test_a_cancelled_call_whose_record_is_lost_stays_cancelled(tmp_path: P
     """There is no reply to withhold from a caller who left: the cancellation goes on, and the call is counted."""
     async with logs.opened(tmp_path) as log:
         faults.plan[ENTRIES] = [Fault.LOST]
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(asyncio.CancelledError):  # noqa: PT012 - the trail is what raises
             async with log.trail(logs.call()) as trail:
                 logs.decide(trail)
                 raise asyncio.CancelledError

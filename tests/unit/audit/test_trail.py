@@ -13,8 +13,9 @@ from gateway.audit.keys import OUTPUT, PROMPT, load_commitments
 from gateway.audit.log import Log
 from gateway.audit.trail import Trail
 from gateway.audit.verify import verify
+from gateway.clock import Clock
 from gateway.errors import GatewayError, Reason
-from gateway.types import Effect, Permitted, Stage, Text, ToolUse, content_bytes
+from gateway.types import Effect, End, Permitted, Stage, Text, ToolUse, content_bytes
 from tests.support import logs
 
 DENIED = GatewayError(Reason.OUTPUT_DENIED, "no", rules=(logs.RULE,), sent=True)
@@ -232,7 +233,7 @@ async def test_nothing_is_intended_without_a_permitting_decision(tmp_path: Path,
     """An intent after a refusal, or after no decision at all, is a fault of the gateway and is not written."""
     async with logs.opened(tmp_path) as log:
         trail = log.trail(logs.call())
-        with pytest.raises(GatewayError, match="INTERNAL"):
+        with pytest.raises(GatewayError, match="INTERNAL"):  # noqa: PT012 - the trail is what raises
             async with trail:
                 permitted: Permitted = logs.decide(trail)
                 trail._known.decision = replace(logs.ALLOW, effect=effect) if effect else None
@@ -278,7 +279,7 @@ async def test_a_use_too_large_to_record_is_refused(tmp_path: Path, method: str)
     """Facts that do not fit into a record are the caller's fault; the refusal says what it leaves out."""
     async with logs.opened(tmp_path) as log:
         trail = log.trail(logs.call(method))
-        with pytest.raises(GatewayError, match="INVALID_REQUEST"):
+        with pytest.raises(GatewayError, match="INVALID_REQUEST"):  # noqa: PT012 - the trail is what raises
             async with trail:
                 permitted = logs.decide(trail, asked=logs.prompt(purpose="x" * 70_000))
                 if method == "Generate":
@@ -288,7 +289,7 @@ async def test_a_use_too_large_to_record_is_refused(tmp_path: Path, method: str)
     assert "input" not in record
 
 
-async def test_even_an_absurd_identity_leaves_a_record(tmp_path: Path) -> None:
+async def test_even_an_absurd_call_leaves_a_record(tmp_path: Path) -> None:
     """When nearly every field is too large, what is left still names decision, tenant, outcome and reason."""
     async with logs.opened(tmp_path) as log:
         trail = log.trail(replace(logs.call(), method="/" + "\x00" * 20_000))
@@ -298,7 +299,46 @@ async def test_even_an_absurd_identity_leaves_a_record(tmp_path: Path) -> None:
                 trail.proved(replace(logs.PRINCIPAL, subject="\x01" * 20_000, token_id="t" * 70_000))
                 raise GatewayError(Reason.TOKEN_INVALID, "no")
     (record,) = of(tmp_path, trail.decision_id)
-    assert (record["reason"], record["principal"]) == ("TOKEN_INVALID", {"tenant": "tenant-a"})
+    assert (record["kind"], record["outcome"], record["reason"]) == ("refusal", "refused", "TOKEN_INVALID")
+    assert record["principal"] == {"tenant": "tenant-a"}
+    assert {"input", "method", "peer"} <= set(record["omitted"])
+
+
+@pytest.mark.parametrize("value", [2**60, 0.5, {"\u00e9": 1}, "\ud800"])
+async def test_facts_that_have_no_canonical_form_are_refused(tmp_path: Path, value: Any) -> None:
+    """Facts that two readers could understand differently are not recorded as if they were clear."""
+    async with logs.opened(tmp_path) as log:
+        trail = log.trail(logs.call())
+        with pytest.raises(GatewayError, match="INVALID_REQUEST"):  # noqa: PT012 - the trail is what raises
+            async with trail:
+                permitted = logs.decide(trail)
+                trail.saw(logs.facts(logs.prompt(odd=value)), ())
+                await trail.intend(permitted)
+    (record,) = of(tmp_path, trail.decision_id)
+    assert (record["reason"], record["omitted"]) == ("INVALID_REQUEST", ["input"])
+
+
+@pytest.mark.parametrize("end", [replace(logs.END, model="\ud800"), replace(logs.END, output_tokens=2**70)])
+async def test_what_a_model_service_says_never_costs_the_outcome(tmp_path: Path, end: End) -> None:
+    """A model name or a count that has no canonical form is left out; the outcome is still recorded."""
+    async with logs.opened(tmp_path) as log, log.trail(logs.call()) as trail:
+        await trail.intend(logs.decide(trail))
+        trail.answered((ToolUse("\ud800", "\ud800", "\ud800"),), end)
+    _, outcome = of(tmp_path, trail.decision_id)
+    assert (outcome["outcome"], outcome["principal"]) == ("completed", {"tenant": "tenant-a"})
+    assert {"model", "counts"} <= set(outcome["omitted"])
+
+
+async def test_a_second_intent_is_a_fault(tmp_path: Path) -> None:
+    """One call forwards once: a second intent is refused, and the first gets its outcome."""
+    async with logs.opened(tmp_path) as log:
+        trail = log.trail(logs.call())
+        with pytest.raises(GatewayError, match="INTERNAL"):  # noqa: PT012 - the trail is what raises
+            async with trail:
+                permitted = logs.decide(trail)
+                await trail.intend(permitted)
+                await trail.intend(permitted)
+    assert [r["kind"] for r in of(tmp_path, trail.decision_id)] == ["intent", "outcome"]
 
 
 HOSTILE = '\r\n{"kind":"start"}\x1b[2J\u202e\x00"\\'
@@ -355,7 +395,7 @@ async def test_the_output_commitment_does_not_depend_on_the_pieces(tmp_path: Pat
     answers: list[list[Text | ToolUse]] = [
         [Text('a "b"\x00'), tool, Text("c")],
         [Text("a "), Text('"b"\x00'), tool, Text("c")],
-        [Text('a "b"\x00'), Text('\x00["t1","map","{\\"x\\":1}"]\x00'), Text("c")],
+        [Text('a "b"\x00'), Text('\x00["t1", "map", "{\\"x\\":1}"]\x00'), Text("c")],
     ]
     for parts in answers:
         trail = Trail(log._ledger, logs.call(decision_id="d" * 32))
@@ -426,7 +466,7 @@ async def test_a_cancelled_call_leaves_its_records(tmp_path: Path, phase: str, k
             await reached.wait()
         else:
             writer = log._ledger._writer
-            while writer._queue.empty() and not writer._in_doubt:
+            while writer._queue.empty() and not writer._in_doubt:  # noqa: ASYNC110 - happens in another thread
                 await asyncio.sleep(0.001)
         task.cancel()
         await asyncio.sleep(0)
@@ -439,6 +479,29 @@ async def test_a_cancelled_call_leaves_its_records(tmp_path: Path, phase: str, k
     records = of(tmp_path, trail.decision_id)
     assert [r["kind"] for r in records] == kinds
     assert records[-1]["outcome"] == outcome
+
+
+@pytest.mark.parametrize(
+    ("left_us", "outcome", "reason"),
+    [
+        (-1, "deadline", "DEADLINE_EXCEEDED"),
+        (15_000, "deadline", "DEADLINE_EXCEEDED"),
+        (9_000_000, "cancelled", "CANCELLED"),
+    ],
+)
+async def test_a_caller_that_leaves_at_its_deadline_is_late_not_cancelled(
+    tmp_path: Path, left_us: int, outcome: str, reason: str
+) -> None:
+    """A cancellation at the end of the caller's time is recorded as that, and still arrives."""
+    hands = Clock(lambda: logs.START_US, lambda: 0)
+    call = replace(logs.call(), received_us=logs.START_US - 1_000_000, deadline_us=logs.START_US + left_us)
+    async with logs.opened(tmp_path, hands) as log:
+        with pytest.raises(asyncio.CancelledError):  # noqa: PT012 - the trail is what raises
+            async with log.trail(call) as trail:
+                await trail.intend(logs.decide(trail))
+                raise asyncio.CancelledError
+    _, record = of(tmp_path, call.decision_id)
+    assert (record["outcome"], record["reason"]) == (outcome, reason)
 
 
 async def test_a_stream_that_its_reader_leaves_is_partial(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ async def written(folder: Path, faults: Faults, deadline_ms: int = 5000) -> Asyn
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for a condition; the test's own time limit ends a wait in vain."""
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - happens in another thread
         await asyncio.sleep(0.005)
 
 
