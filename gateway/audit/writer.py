@@ -179,6 +179,10 @@ class Writer:
         if not self._corrupt:
             try:
                 results = self._store.recover()
+                with contextlib.suppress(sqlite3.Error, OSError):
+                    self._store.checkpoint()
+                    self._failing = False
+                    log.warning("audit log recovered")
             except CorruptError as error:
                 self._corrupt = True
                 log.critical("audit log is corrupt", detail=str(error))
@@ -186,11 +190,6 @@ class Writer:
                 return
         self._tell(self._answer, self._in_doubt, results)
         self._in_doubt = []
-        if not self._corrupt:
-            with contextlib.suppress(sqlite3.Error, OSError):
-                self._store.checkpoint()
-                self._failing = False
-                log.warning("audit log recovered")
 
     def _tell(self, function: Callable[..., object], *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is gone, and with it everybody who could be told
