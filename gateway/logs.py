@@ -6,10 +6,11 @@ by JSON, so nobody writes a second line or paints a terminal.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -29,7 +30,7 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
     # Libraries put requests and headers into their messages: only that they complained is told, never their words.
@@ -57,6 +58,18 @@ def _exception_type(_: object, __: str, event: MutableMapping[str, Any]) -> Muta
         if place is not None:
             event["at"] = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
     return event
+
+
+class _StandardError:
+    """A line that can't be written, because a disk is full or a reader is gone, is lost; nothing else fails with it."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
 
 
 class _Libraries(logging.Handler):
