@@ -8,6 +8,7 @@ obligation, and a service that does not know the field would ignore it
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import NoReturn
 
@@ -16,6 +17,8 @@ from gateway.errors import GatewayError, Reason
 from gateway.types import Document, End, Permitted, Stop, ToolUse
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_DEEPEST = 32
+_DIGITS = 17
 _ODD = re.compile(r"[^A-Za-z0-9_.:/-]")
 
 
@@ -81,20 +84,50 @@ def document_text(document: Document) -> str:
 
 
 def _compact(arguments: str) -> str:
-    """One form for one value, so that no two readers of it see different arguments."""
+    """One form for one value, so that no two readers of it see different arguments.
+
+    The wire holds arguments as google.protobuf.Struct: numbers that a double would change, and nesting that its readers
+    refuse, are no usable arguments.
+    """
     try:
-        value = json.loads(arguments, parse_constant=_refuse_constant)
+        value = json.loads(arguments, parse_constant=_refused, parse_int=_exact, parse_float=_finite)
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         text.encode()
     except (ValueError, RecursionError):
-        raise failed("the arguments of a tool call are not JSON") from None
+        raise failed("the arguments of a tool call are not JSON that the wire keeps as it is") from None
     if not isinstance(value, dict):
         raise failed("the arguments of a tool call are not a JSON object")
+    if _depth(value) > _DEEPEST:
+        raise failed("the arguments of a tool call are nested too deep")
     return text
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def _refused(name: str) -> NoReturn:
     raise ValueError(name)  # NaN and Infinity are not JSON (RFC 8259 section 6)
+
+
+def _exact(digits: str) -> int:
+    number = int(digits) if len(digits) <= _DIGITS else MAX_INTEGER + 1
+    if abs(number) > MAX_INTEGER:
+        raise ValueError(digits)
+    return number
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(digits)
+    return number
+
+
+def _depth(value: object) -> int:
+    """How deep lists and objects are nested in each other."""
+    depth, level = 0, [value]
+    while level:
+        containers = [v for v in level if isinstance(v, dict | list)]
+        level = [inner for v in containers for inner in (v.values() if isinstance(v, dict) else v)]
+        depth += bool(containers)
+    return depth
 
 
 def _count(tokens: object) -> int:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import GatewayError
+from gateway import wire
+from gateway.canonical import MAX_INTEGER
+from gateway.errors import GatewayError, Reason
 from gateway.types import Document, Stop
 from gateway.upstream.answer import Answer, document_text, quoted
 from tests.support.upstream_servers import permit, prompt
@@ -36,7 +39,7 @@ def test_as_many_tokens_as_permitted_are_permitted() -> None:
 
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8")),
+    st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | st.text(st.characters(codec="utf-8")),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
     ),
@@ -49,6 +52,33 @@ def test_arguments_keep_their_value_in_one_form(value: dict[str, object], ascii_
     written = answer().tool_use("c", "lookup", json.dumps(value, ensure_ascii=ascii_only, indent=1)).input
     assert json.loads(written) == value
     assert written == answer().tool_use("c", "lookup", json.dumps(dict(reversed(value.items())))).input
+
+
+@given(st.dictionaries(st.text(st.characters(codec="utf-8")), values, max_size=4))
+def test_arguments_reach_the_caller_as_they_were_judged(value: dict[str, object]) -> None:
+    """What the wire carries reads back as the arguments that were judged, so no call ends well and fails to be sent."""
+    use = answer().tool_use("c", "lookup", json.dumps(value))
+    assert json_format.MessageToDict(wire.tool_use(use).input) == value
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"a":9007199254740992}',
+        '{"a":-9007199254740992}',
+        '{"a":' + "9" * 5000 + "}",
+        '{"a":1e400}',
+        '{"a":NaN}',
+        '{"a":' * 33 + "1" + "}" * 33,
+        '{"a":"]]]]]]]]","b":' * 33 + "1" + "}" * 33,
+        '{"a":' + "[" * 100_000,
+    ],
+)
+def test_arguments_that_the_wire_would_change_are_refused(arguments: str) -> None:
+    """Numbers that a double can't hold, and nesting that readers refuse, are no answer."""
+    with pytest.raises(GatewayError) as refused:
+        answer().tool_use("c", "lookup", arguments)
+    assert refused.value.reason is Reason.UPSTREAM_FAILED
 
 
 def test_a_repeated_key_has_one_reading() -> None:
