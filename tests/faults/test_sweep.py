@@ -53,6 +53,7 @@ def ending(*records: dict[str, Any], **rest: Any) -> Callable[[Evidence], Eviden
     return lambda good: replace(good, snapshots=[BEFORE, left(*records, **rest)])
 
 
+@pytest.mark.timeout(300)  # twenty runs, on a machine that may have other things to do
 def test_a_short_sweep_dies_at_every_point(tmp_path: Path) -> None:
     """A gateway killed once at each point keeps every promise, and the figures say that each point was reached."""
     figures = tmp_path / "figures.json"
