@@ -40,6 +40,11 @@ class Block:
     language: str
     text: str
 
+    def file(self) -> str:
+        """The name of the file that the block is: a comment in its first line, as in "# authz.rego"; empty if none."""
+        named = re.match(r"# (\S+\.[a-z]+)\n", self.text)
+        return named[1] if named else ""
+
     def commands(self) -> list[Command]:
         """The commands of a console block; fails where it has something else."""
         found: list[tuple[str, list[str]]] = []

@@ -58,6 +58,10 @@ class Shell:
         shown = tuple(map(self._free, command.shown))
         assert matches(shown, done.stdout), f"{text}\nprinted\n{done.stdout}\nand not\n" + "\n".join(shown)
 
+    def write(self, name: str, text: str) -> None:
+        """Write a file that the page shows."""
+        (self._folder / name).write_text(self._free(text), encoding="utf-8")
+
     def _ran(self, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
         shell = ["bash", "-o", "pipefail", "-c", text]
         output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -110,6 +114,8 @@ def test_the_blocks_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pytest
             if block.language == "console":
                 for command in block.commands():
                     shell.run(command)
+            elif name := block.file():
+                shell.write(name, block.text)
             elif block.language == "python" and page not in OWN_TESTS:
                 exec(compile(block.text, page, "exec"), names)  # noqa: S102 - our own pages
 

@@ -1,0 +1,115 @@
+"""Tables that list what the code has are complete, and say what it says."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from brightline.errors import BY_REASON
+from brightline.v1 import message_pb2, refusal_pb2, use_context_pb2
+from gateway.audit.record import Kind, Outcome
+from gateway.config import Config
+from gateway.status import CODES
+from tests.docs.pages import ROOT, rows
+
+CALLERS, OPERATORS, AUDITORS = "docs/callers-guide.md", "docs/operators-page.md", "docs/auditors-guide.md"
+STARTER = ROOT / "gateway" / "assets" / "starter"
+
+
+def test_every_public_reason_is_explained() -> None:
+    """The table of reasons has every reason of the contract, with its status and the exception of the client."""
+    wire = {v.name.removeprefix("REASON_") for v in refusal_pb2.Reason.DESCRIPTOR.values if v.number}
+    expected = {reason: (CODES[reason].name, BY_REASON[reason].__name__) for reason in CODES}
+    assert {row[0]: (row[1], row[2]) for row in rows(CALLERS, "Every reason")} == expected
+    assert {str(reason) for reason in expected} == wire
+
+
+def test_every_purpose_is_listed() -> None:
+    """The table of purposes is the closed list of the starter policy: words, titles, descriptions and areas."""
+    data = json.loads((STARTER / "data.json").read_bytes())["brightline"]["purposes"]
+    expected = [[n, p["title"], p["description"], ", ".join(p["areas"])] for n, p in sorted(data.items())]
+    assert rows(CALLERS, "Purposes") == expected
+
+
+WORDS = {
+    "Autonomy": use_context_pb2.Autonomy,
+    "Data origin": use_context_pb2.DataOrigin,
+    "Channel": use_context_pb2.Channel,
+    "Tools and effectors": message_pb2.Effector,
+}
+
+
+@pytest.mark.parametrize("heading", WORDS)
+def test_every_word_of_a_field_is_explained(heading: str) -> None:
+    """The table of a field's words has those of the contract, in its order."""
+    names = [value.name for value in WORDS[heading].DESCRIPTOR.values]
+    prefix = names[0].removesuffix("UNSPECIFIED")
+    assert [row[0] for row in rows(CALLERS, heading)] == [n.removeprefix(prefix).lower() for n in names]
+
+
+def test_every_rule_is_listed() -> None:
+    """The table of rules has every rule folder of the starter policy, by class."""
+    folders = (STARTER / "rego" / "brightline" / "rules").glob("*/*")
+    expected = {(folder.name, folder.parent.name) for folder in folders}
+    assert {(row[0], row[1]) for row in rows("docs/policy-authors-guide.md", "The starter policy")} == expected
+
+
+@pytest.mark.parametrize(("heading", "words"), [("Kinds", Kind), ("Outcomes", Outcome)])
+def test_every_word_of_a_record_is_explained(heading: str, words: type[Kind | Outcome]) -> None:
+    """The tables of kinds and outcomes have every one."""
+    assert {row[0] for row in rows(AUDITORS, heading)} == {str(word) for word in words}
+
+
+def test_every_configuration_key_is_explained() -> None:
+    """The configuration reference has every key, with the type and the default of the model, and a meaning."""
+    found = {row[0]: (row[1], row[2]) for row in rows(OPERATORS, "Configuration reference")}
+    assert found == {key: (kind, default) for key, kind, default in reference(Config, "")}
+    assert all(len(row) == 4 and row[3] for row in rows(OPERATORS, "Configuration reference"))
+
+
+def reference(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
+    """Every key below a section: its path, its type in words, its default as TOML."""
+    for name, field in model.model_fields.items():
+        kind = _inner(field.annotation)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from reference(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _words(kind, field), _default(field)
+
+
+def _inner(annotation: Any) -> Any:
+    """What a key holds: the item of an array of sections, the type beside None."""
+    if get_origin(annotation) is tuple:
+        return get_args(annotation)[0]
+    if get_origin(annotation) in {types.UnionType, Union}:
+        return next(a for a in get_args(annotation) if a is not types.NoneType)
+    return annotation
+
+
+def _words(kind: Any, field: FieldInfo) -> str:
+    if get_origin(kind) is Literal:
+        return " or ".join(f'"{word}"' for word in get_args(kind))
+    metadata = [*getattr(kind, "__metadata__", ()), *field.metadata]
+    base = get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
+    bounds = [c for m in metadata for c in (getattr(m, "metadata", None) or [m])]
+    low = [b.ge for b in bounds if isinstance(b, annotated_types.Ge)]
+    low += [b.gt + 1 for b in bounds if isinstance(b, annotated_types.Gt)]
+    high = [b.le for b in bounds if isinstance(b, annotated_types.Le)]
+    words = {bool: "boolean", int: "integer", str: "text", Path: "path"}[base]
+    if low or high:
+        words += f", {low[0]} to {high[0]}" if low and high else f", at least {low[0]}"
+    return words
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    return "none" if field.default is None else json.dumps(field.default)
