@@ -28,6 +28,9 @@ log = structlog.get_logger()
 
 SERVICE = "brightline.v1.InferenceService"
 LONGEST_NAME = 200
+_GONE_S = 0.25
+"""gRPC says that no message comes before it says why: because the caller went, or because gRPC itself has already
+ended the call, for a message over its own limit or one that it can't unpack."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -180,13 +183,12 @@ def _reader(shell: Shell, context: Context, kind: type[Asking]) -> Callable[[], 
 async def _only_message(shell: Shell, context: Context, kind: type[M]) -> M:
     """The one message of the call. Raises GatewayError."""
     data = await context.read()
-    limit = shell.limits.message_bytes
     if not isinstance(data, bytes):
-        # For one that is over gRPC's own limit or can't be unpacked, gRPC has told the caller already.
-        raise GatewayError(Reason.REQUEST_TOO_LARGE, f"no whole message of at most {limit} bytes came")
+        await asyncio.sleep(_GONE_S)  # ends here by cancellation, unless the caller ended an empty call in good order
+        raise GatewayError(Reason.INVALID_REQUEST, "the call ended without a message")
     if isinstance(await context.read(), bytes):
         raise GatewayError(Reason.INVALID_REQUEST, "a call has one message; a second one came")
-    return contract.parse(data, kind, limit)
+    return contract.parse(data, kind, shell.limits.message_bytes)
 
 
 @asynccontextmanager

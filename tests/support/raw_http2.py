@@ -79,6 +79,16 @@ class Raw:
         self.http.send_data(stream, prefix + data, end_stream=end)
         self.flush()
 
+    async def send(self, stream: int, data: bytes) -> None:
+        """Send one whole message of any size, as fast as the peer takes it, and end the stream."""
+        rest = b"\0" + len(data).to_bytes(4, "big") + data
+        while rest:
+            await self.room(stream, 1)
+            size = min(self.http.local_flow_control_window(stream), self.http.max_outbound_frame_size, len(rest))
+            self.http.send_data(stream, rest[:size], end_stream=size == len(rest))
+            rest = rest[size:]
+            self.flush()
+
     async def room(self, stream: int, size: int) -> None:
         """Return when the peer takes `size` more bytes on the stream (RFC 9113 section 5.2)."""
         async with asyncio.timeout(PATIENCE_S):
@@ -101,6 +111,16 @@ class Raw:
             while not answer.whole and answer.reset is None and not self.closed:
                 await self._take()
         return answer
+
+    async def some(self, stream: int, size: int) -> None:
+        """Return when at least `size` bytes came back on the stream; nothing is read after that by itself."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self._answers[stream].data) < size:
+                await self._take()
+
+    def abort(self) -> None:
+        """Drop the connection without a word."""
+        self._writer.transport.abort()
 
     async def ended(self) -> None:
         """Return when the peer has ended the connection."""
