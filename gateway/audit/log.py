@@ -41,6 +41,12 @@ class Log:
         1 the keys  2 the log is whole (Store)  3 the clock is not behind the log  4 intents that a crash left open are
         marked outcome_unknown, then the start is recorded
         """
+        start: dict[str, Json] = {
+            "origin": settings.origin,
+            "version": version("brightline-gateway"),
+            "release": record.release(release),
+            "engine": {"name": engine, "version": engine_version},
+        }
         signer = keys.load_signer(settings.signing_key, settings.origin)  # 1
         commitments = keys.load_commitments(settings.commitment_key)
         store = Store(settings.path, signer)  # 2
@@ -55,12 +61,6 @@ class Log:
         writer = Writer(store, settings.deadline_ms)
         ledger = Ledger(writer, clock, place, commitments, settings.unauthenticated_per_s)
         log = cls(writer, ledger, clock)
-        start: dict[str, Json] = {
-            "origin": settings.origin,
-            "version": version("brightline-gateway"),
-            "release": record.release(release),
-            "engine": {"name": engine, "version": engine_version},
-        }
         try:
             begun = await log._begin(orphans, start)  # 4
         except BaseException:

@@ -460,11 +460,12 @@ async def test_a_cancelled_call_leaves_its_records(tmp_path: Path, phase: str, k
                 if phase == "leaving":
                     nonlocal go_on
                     go_on = stall(log)
+                    reached.set()
 
         task = asyncio.create_task(run())
-        if phase in {"before", "forwarding"}:
+        if phase in {"before", "forwarding", "leaving"}:
             await reached.wait()
-        else:
+        if phase in {"intending", "leaving", "refusing"}:
             writer = log._ledger._writer
             while writer._queue.empty() and not writer._in_doubt:  # noqa: ASYNC110 - happens in another thread
                 await asyncio.sleep(0.001)
