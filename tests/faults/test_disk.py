@@ -62,7 +62,7 @@ def reason(call: Callable[[], object]) -> str:
 
 
 def create(folder: Path) -> Deployment:
-    """A deployment whose upstream keeps a journal, and whose records are due within half a second; decisions are not."""
+    """A deployment whose upstream keeps a journal, and whose records are due in half a second; decisions are not."""
     deployed = Deployment.create(folder)
     deployed.edit('kind = "loopback"\n', 'kind = "loopback"\njournal = "journal.jsonl"\n')
     deployed.edit("[audit]\n", "[audit]\ndeadline_ms = 500\n")
@@ -70,22 +70,26 @@ def create(folder: Path) -> Deployment:
     return deployed
 
 
+def client(deployed: Deployment) -> Client:
+    """A client of the gateway that serves the deployment."""
+    return Client(
+        deployed.address,
+        ca=deployed.ca,
+        certificate=deployed.certificate(LOGISTICS),
+        key=deployed.key(LOGISTICS),
+        token=deployed.token(LOGISTICS),
+        timeout_s=20,
+        retries=0,
+    )
+
+
 @contextmanager
 def running(deployed: Deployment, **how: Any) -> Iterator[Gateway]:
     """A gateway that has answered once, stopped in order at the end."""
-    with spawned(deployed, **how) as process:
-        with Client(
-            deployed.address,
-            ca=deployed.ca,
-            certificate=deployed.certificate(LOGISTICS),
-            key=deployed.key(LOGISTICS),
-            token=deployed.token(LOGISTICS),
-            timeout_s=20,
-            retries=0,
-        ) as client:
-            gateway = Gateway(deployed, process, client)
-            assert gateway.ask() == ""
-            yield gateway
+    with spawned(deployed, **how) as process, client(deployed) as asking:
+        gateway = Gateway(deployed, process, asking)
+        assert gateway.ask() == ""
+        yield gateway
     assert process.returncode == 0
 
 
