@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -107,6 +108,7 @@ OWN_TESTS = {"clients/python/README.md"}
 def test_the_blocks_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command of a page exits as it says and prints what is shown, and all of its Python runs."""
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "rego", tmp_path / "rego")
     names: dict[str, object] = {"__name__": page}
     with ExitStack() as running:
         shell = Shell(tmp_path, running)
@@ -129,6 +131,14 @@ def test_configurations_are_accepted(page: str, block: Block) -> None:
     assert raw, page
     if "profile" in raw:
         config.Config.model_validate(raw, context={"base": Path("/etc/brightline")})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_quoted_rules_are_there(page: str) -> None:
+    """Rego that is not a file of the page's own is quoted from the policy, word for word."""
+    policy = [path.read_text(encoding="utf-8") for path in (ROOT / "rego").rglob("*.rego")]
+    quoted = [block.text for block in blocks(page) if block.language == "rego" and not block.file()]
+    assert all(any(text in source for source in policy) for text in quoted)
 
 
 @pytest.mark.parametrize("page", PAGES)
