@@ -113,6 +113,7 @@ class Told:
     message: str
     field: str
     status: grpc.StatusCode
+    retry_safe: bool
     everything: bytes
 
 
@@ -128,7 +129,9 @@ def told(error: grpc.aio.AioRpcError) -> Told:
     assert refusal_pb2.Reason.Name(refusal.reason) == f"REASON_{info.reason}"
     assert (whole.code, whole.message) == (error.code().value[0], error.details())
     everything = raw + whole.message.encode()
-    return Told(info.reason, refusal.decision_id, whole.message, refusal.field, error.code(), everything)
+    return Told(
+        info.reason, refusal.decision_id, whole.message, refusal.field, error.code(), refusal.retry_safe, everything
+    )
 
 
 async def refused(running: Running, reason: str, attempt: Awaitable[object]) -> tuple[Told, dict[str, Any]]:
