@@ -52,7 +52,7 @@ starter-check: $(VENV)/.dev $(OPA)
 	$(BIN)/python tools/rego.py build --check
 
 unit: $(VENV)/.dev $(OPA)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 bench: $(VENV)/.dev ## measure, each figure beside the direct call (JSON=path also writes the figures)
 	$(BIN)/python -m benchmarks.run $(if $(JSON),--json $(JSON))
