@@ -8,6 +8,7 @@ durable after their call was refused. A crash loses the counts; the outcomes bec
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.audit import record
@@ -40,7 +41,7 @@ class Ledger:
         self._per_s = unauthenticated_per_s
         self._window = self._used = 0
         self._counts: dict[Reason, _Count] = {}
-        self._late: list[Entry] = []
+        self._late: list[Callable[[], Entry]] = []
 
     @property
     def ready(self) -> bool:
@@ -60,9 +61,12 @@ class Ledger:
         """The entry's result once it is durable. The future fails with GatewayError(AUDIT_UNAVAILABLE)."""
         return self._writer.append(entry)
 
-    def later(self, entry: Entry) -> None:
-        """Close an intent of which nobody knows yet whether it is durable, once the log works."""
-        self._late.append(entry)
+    def later(self, outcome: Callable[[], Entry]) -> None:
+        """Close an intent of which nobody knows yet whether it is durable, once the log works.
+
+        outcome: makes the record when it is written, so that it is no older than those that came before it.
+        """
+        self._late.append(outcome)
 
     def admits_unproved(self) -> bool:
         """Whether a caller who proved nothing gets a record of its own, or is counted."""
@@ -82,11 +86,11 @@ class Ledger:
     async def flush(self) -> None:
         """Write what waits, as far as the log can be written."""
         late, self._late = self._late, []
-        for entry in late:
-            result = self.append(entry)
+        for outcome in late:
+            result = self.append(outcome())
             await finished(result)
             if result.exception():
-                self._late.append(entry)
+                self._late.append(outcome)
             elif result.result() is Rejection.NOTHING_TO_CLOSE:
                 self.count(Reason.AUDIT_UNAVAILABLE)
         counts, self._counts = self._counts, {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -124,7 +125,7 @@ class Trail:
     ) -> None:
         if self._late is not None:
             # Nothing was forwarded, but the intent may still turn out durable: it is closed when the log works again.
-            self._ledger.later(self._outcome(Outcome.NOT_FORWARDED, self._late, closes=True))
+            self._ledger.later(partial(self._outcome, Outcome.NOT_FORWARDED, self._late, closes=True))
             if error is None:
                 raise self._late
             return
@@ -149,7 +150,7 @@ class Trail:
         cancelled = await finished(result)
         lost = result.exception()
         if lost is not None and self._intended:
-            self._ledger.later(self._outcome(Outcome.ERROR, lost, closes=True))
+            self._ledger.later(partial(self._outcome, Outcome.ERROR, lost, closes=True))
         elif lost is not None:
             self._ledger.count(Reason.AUDIT_UNAVAILABLE)
         if going:
@@ -157,7 +158,7 @@ class Trail:
         if cancelled:
             raise asyncio.CancelledError
         if lost is not None:
-            raise lost
+            raise unavailable("the outcome was not durable", sent=True) if self._intended else lost
 
     def _last(self, error: BaseException | None) -> Entry:
         """The record of this exit. Raises GatewayError when the call can't end well as it meant to."""

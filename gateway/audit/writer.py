@@ -31,9 +31,11 @@ and each wakes the event loop. A caller who is alone never waits."""
 log = structlog.get_logger()
 
 
-def unavailable(detail: str) -> GatewayError:
-    """The refusal of a call whose record can't be written in time."""
-    return GatewayError(Reason.AUDIT_UNAVAILABLE, "the decision could not be recorded in time", detail=detail)
+def unavailable(detail: str, *, sent: bool = False) -> GatewayError:
+    """The refusal of a call whose record can't be written in time. sent: it was forwarded, or may have been."""
+    return GatewayError(
+        Reason.AUDIT_UNAVAILABLE, "the decision could not be recorded in time", detail=detail, sent=sent
+    )
 
 
 async def finished(result: asyncio.Future[Result]) -> bool:

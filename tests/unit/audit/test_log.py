@@ -300,6 +300,37 @@ async def test_an_intent_that_turns_out_durable_too_late_is_closed(tmp_path: Pat
     assert problem(tmp_path) is None
 
 
+async def test_an_intent_that_is_closed_late_is_closed_at_that_time(
+    tmp_path: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a long stall others may be recorded first; the outcome that comes after them is no older than they are."""
+    monkeypatch.setattr(logging_, "FLUSH_S", 3600.0)
+    hands = Hands()
+    async with logs.opened(tmp_path, hands.clock, deadline_ms=30) as log:
+        faults.stall = ENTRIES
+        with pytest.raises(GatewayError, match="AUDIT_UNAVAILABLE"):
+            await logs.complete(log)
+        hands.wall += HOUR_US
+        hands.monotonic += HOUR_US
+        faults.stall = ""
+        faults.go_on.set()
+        await recovered(log)
+        await logs.complete(log)
+    assert logs.kinds(tmp_path) == ["intent", "intent", "outcome", "outcome"]
+    assert problem(tmp_path) is None
+
+
+@pytest.mark.parametrize(("plan", "sent"), [([Fault.LOST], False), ([None, Fault.LOST], True)])
+async def test_only_what_was_not_forwarded_is_safe_to_repeat(
+    tmp_path: Path, faults: Faults, plan: list[Fault | None], *, sent: bool
+) -> None:
+    """Without an intent nothing was forwarded; without an outcome the model may have been asked."""
+    async with logs.opened(tmp_path) as log:
+        faults.plan[ENTRIES] = plan
+        assert (await outcome_of(log, "d" * 32)).sent is sent
+        await recovered(log)
+
+
 async def test_a_path_that_ignores_a_lost_intent_has_no_reply(tmp_path: Path, faults: Faults) -> None:
     """Even if intend's error is swallowed, the reply is withheld."""
     async with logs.opened(tmp_path) as log:
