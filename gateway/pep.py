@@ -168,11 +168,20 @@ def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
     async def judged(stage: Stage, texts: tuple[str, ...], tools: tuple[ToolUse, ...]) -> None:
         readings = await gate.detectors.read(texts)
         known = admitted.facts.at(stage, readings, request_at(stage, admitted, tools))
-        decision = await admitted.in_force.engine.decide(known.input)
+        try:
+            decision = await admitted.in_force.engine.decide(known.input)
+        except GatewayError as error:
+            error.sent = True  # the model was asked: whoever repeats the call asks it a second time
+            raise
         trail.judged(stage, readings, decision)
-        if decision.effect is not Effect.ALLOW:
+        late = [o.kind for o in decision.obligations if o not in admitted.permitted.obligations]
+        if decision.effect is not Effect.ALLOW or late:
             raise GatewayError(
-                Reason.OUTPUT_DENIED, "the answer of the model is not permitted", rules=decision.rules, sent=True
+                Reason.OUTPUT_DENIED,
+                "the answer of the model is not permitted",
+                rules=decision.rules,
+                detail=f"obligations that come too late to be met: {', '.join(late)}" if late else "",
+                sent=True,
             )
 
     return judged
