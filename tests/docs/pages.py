@@ -1,8 +1,9 @@
 """The pages of the documentation as tests read them: commands, blocks of code, tables, headings and links.
 
-A console block holds commands, each on a line that starts with "$ ", and below it what it prints. A line that ends with a
-backslash goes on in the next. A comment at the end says when the exit code is another than 0: "# exits with 1". In what it
-prints, … stands for any text, and a line of nothing but … for any lines. What follows the last line shown is not compared.
+A console block holds commands, each on a line that starts with "$ ", and below it what it prints. A line that ends with
+a backslash goes on in the next. A comment at the end says when the exit code is another than 0: "# exits with 1". In
+what it prints, … stands for any text, and a line of nothing but … for any lines. What follows the last line shown is
+not compared. A block whose first line is a comment with the name of a file is that file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Every command and every piece of Python in the documentation runs, and prints what is shown below it.
 
-The blocks of a page run in their order, in one scratch folder. Ports in the pages are replaced by free ones. What is made
-of the checkout with make is looked at with `make -n`, because it would run these tests.
+The blocks of a page run in their order, in one scratch folder that has a copy of rego/. Ports in the pages are replaced
+by free ones. What is made with make is looked at with a dry run, because it would run these tests.
 """
 
 from __future__ import annotations
@@ -65,8 +65,16 @@ class Shell:
 
     def _ran(self, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
         shell = ["bash", "-o", "pipefail", "-c", text]
-        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return subprocess.run(shell, cwd=folder, env=self._environment, text=True, check=False, timeout=60, **output)
+        return subprocess.run(
+            shell,
+            cwd=folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=60,
+        )
 
     @contextmanager
     def _background(self, text: str) -> Iterator[None]:

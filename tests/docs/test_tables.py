@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import types
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -13,12 +15,14 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from brightline import BrightlineError
 from brightline.errors import BY_REASON
 from brightline.v1 import message_pb2, refusal_pb2, use_context_pb2
 from gateway.audit.record import Kind, Outcome
 from gateway.config import Config
 from gateway.status import CODES
 from tests.docs.pages import ROOT, rows
+from tests.support.gateways import HARMLESS, Deployment, serving
 
 CALLERS, OPERATORS, AUDITORS = "docs/callers-guide.md", "docs/operators-page.md", "docs/auditors-guide.md"
 STARTER = ROOT / "gateway" / "assets" / "starter"
@@ -100,8 +104,9 @@ def _words(kind: Any, field: FieldInfo) -> str:
     metadata = [*getattr(kind, "__metadata__", ()), *field.metadata]
     base = get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
     bounds = [c for m in metadata for c in (getattr(m, "metadata", None) or [m])]
-    low = [b.ge for b in bounds if isinstance(b, annotated_types.Ge)]
-    low += [b.gt + 1 for b in bounds if isinstance(b, annotated_types.Gt)]
+    low: list[Any] = [b.ge for b in bounds if isinstance(b, annotated_types.Ge)]
+    above: list[Any] = [b.gt for b in bounds if isinstance(b, annotated_types.Gt)]
+    low += [bound + 1 for bound in above]
     high = [b.le for b in bounds if isinstance(b, annotated_types.Le)]
     words = {bool: "boolean", int: "integer", str: "text", Path: "path"}[base]
     if low or high:
@@ -113,3 +118,23 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     return "none" if field.default is None else json.dumps(field.default)
+
+
+async def test_every_field_of_a_record_is_explained(tmp_path: Path) -> None:
+    """The table of fields has every field that records of a running gateway have, and no other."""
+    deployed = Deployment.create(tmp_path)
+    deployed.edit("[audit]\n", "[audit]\nunauthenticated_per_s = 1\n")
+    async with serving(deployed) as gateway:
+        client, nobody = gateway.client(), gateway.client(token="x")
+        ask: dict[str, Any] = {"model": "loopback", "prompt": "How many trucks?", "use": HARMLESS}
+        await client.generate(**ask)
+        await client.check(**ask)
+        await client.models()
+        for _ in range(2):
+            await asyncio.gather(*(nobody.models() for _ in range(5)), return_exceptions=True)
+        with pytest.raises(BrightlineError):
+            await client.generate(**{**ask, "use": replace(HARMLESS, purpose="weapon_engagement")})
+    records = deployed.records()
+    assert {record["kind"] for record in records} == {str(kind) for kind in Kind}
+    fields = {field for record in records for field in record} | {"omitted"}
+    assert {row[0] for row in rows(AUDITORS, "Fields")} == fields
