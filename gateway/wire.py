@@ -14,7 +14,9 @@ from gateway.errors import GatewayError, Reason, Rule
 
 
 def prompt(message: inference_pb2.Prompt) -> types.Prompt:
-    """The prompt as a value. Raises GatewayError(PART_UNREADABLE) for a part of another medium."""
+    """The prompt as a value. Raises GatewayError: PART_UNREADABLE for a part of another medium, INVALID_REQUEST."""
+    if len({tool.name for tool in message.tools}) < len(message.tools):  # a call of one would be judged as the other
+        raise GatewayError(Reason.INVALID_REQUEST, "prompt.tools: two tools have one name", field="prompt.tools")
     return types.Prompt(
         model=message.model,
         system=message.system,

@@ -182,6 +182,17 @@ def test_no_json_holds_nul(schema: dict[str, object]) -> None:
     assert refused.value.field.startswith("prompt.tools[0].input_schema")
 
 
+def test_tools_have_names_of_their_own() -> None:
+    """Two tools of one name are refused: a call of the one would be judged by what the other can do."""
+    message = request()
+    message.prompt.tools.add(name="fire", effector=message_pb2.EFFECTOR_WEAPON)
+    wire.prompt(read(message).prompt)
+    message.prompt.tools.add(name="fire", effector=message_pb2.EFFECTOR_READ_ONLY)
+    with pytest.raises(GatewayError) as refused:
+        wire.prompt(read(message).prompt)
+    assert (refused.value.reason, refused.value.field) == (Reason.INVALID_REQUEST, "prompt.tools")
+
+
 @given(st.binary(max_size=300) | st.binary(max_size=40).map(lambda b: request().SerializeToString() + b))
 def test_any_bytes_are_a_request_or_the_one_error(data: bytes) -> None:
     """Reading bytes gives a prompt or a GatewayError, nothing else."""
