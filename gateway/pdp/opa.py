@@ -8,6 +8,7 @@ policy on the server, pushed by whomever, answers with another revision, which r
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import ssl
 import time
 from collections.abc import Mapping
@@ -31,7 +32,8 @@ from gateway.types import Decision, Release
 async def open_opa(release: Release, config: Policy) -> Engine:
     """A client of the server at policy.opa_url. Nothing is sent yet: a server that is down refuses calls, no start.
 
-    Raises StartError when the URL can't be used. https is verified against the system's authorities.
+    Raises StartError when the URL can't be used, or whoever is on the way could answer in the server's place: https is
+    verified against the system's authorities, http is for this machine alone.
     """
     try:
         url = urlsplit(config.opa_url)
@@ -40,6 +42,8 @@ async def open_opa(release: Release, config: Policy) -> Engine:
         raise StartError(f"policy.opa_url: {error}; name it as http://127.0.0.1:8181") from error
     if not host or url.username is not None or url.query or url.fragment:
         raise StartError("policy.opa_url: takes scheme, host and port alone, as in http://127.0.0.1:8181")
+    if url.scheme == "http" and not _is_loopback(host):
+        raise StartError("policy.opa_url: use https; http is for loopback addresses such as http://127.0.0.1:8181 only")
     client = _Client(
         host=f"[{host}]" if ":" in host else host,
         port=port or (443 if url.scheme == "https" else 80),
@@ -50,6 +54,13 @@ async def open_opa(release: Release, config: Policy) -> Engine:
     )
     await client.__aenter__()
     return _Opa(release, config, client)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class _Opa:

@@ -251,10 +251,20 @@ async def test_https_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    "url", ["http://user@127.0.0.1", "http://:8181", "http://h:99999", "http://h?x", "http://[::1"]
+    "url",
+    [
+        "http://user@127.0.0.1",
+        "http://:8181",
+        "http://h:99999",
+        "http://h?x",
+        "http://[::1",
+        "http://192.0.2.1:8181",
+        "http://opa.example:8181",
+        "http://localhost:8181",
+    ],
 )
 async def test_a_url_of_another_kind_is_refused_at_start(url: str) -> None:
-    """A URL with credentials, without a host or with anything behind the port does not start."""
+    """A URL with credentials, without a host, with anything behind the port, or plain to elsewhere does not start."""
     with pytest.raises(StartError, match=r"policy\.opa_url"):
         await open_opa(RELEASE, Policy(engine="opa", opa_url=url))
 
