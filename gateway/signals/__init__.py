@@ -23,7 +23,8 @@ log = structlog.get_logger()
 _SLICE: Final = 16_384
 _OVERLAP: Final = 1_024
 _GLUED: Final = 64
-_WORD: Final = re.compile(r"[a-z0-9]+")
+_WORD: Final = re.compile(r"[a-z0-9]{1,64}")
+"""A longer run of letters is read in pieces: no term is as long, and what is remembered of each word stays small."""
 
 
 class Detectors:

@@ -71,6 +71,19 @@ async def test_too_much_content_is_unavailable() -> None:
     assert await scores("a " * 50, "b", detectors=small) == UNAVAILABLE
 
 
+async def test_no_word_is_long() -> None:
+    """However letters are run together, words are bounded: what is remembered of each can't fill the memory."""
+    seen: list[str] = []
+
+    def score(words: list[str]) -> Mapping[str, int]:
+        seen.extend(words)
+        return dict.fromkeys(UNAVAILABLE, 0)
+
+    await scores("\u00ad".join(["letters" * 9] * 900), detectors=Detectors(score=score))
+    assert sum(map(len, seen)) > 50_000
+    assert max(map(len, seen)) == 64
+
+
 async def test_a_failing_detector_is_unavailable() -> None:
     """A detector that raises, or that forgets a signal, gives no score and no exception."""
 
