@@ -24,8 +24,8 @@ def prepare(release: Release) -> Attributes:
     """The attributes with their ceilings parsed. Raises StartError that names a ceiling which is no banner line."""
     return Attributes(
         release,
-        {i: {"id": i, **_attributes(f"tenants.json: {i}", t.attributes)} for i, t in release.tenants.items()},
-        {i: {"id": i, **_attributes(f"models.json: {i}", m.attributes)} for i, m in release.models.items()},
+        {i: {**_attributes(f"tenants.json: {i}", t.attributes), "id": i} for i, t in release.tenants.items()},
+        {i: {**_attributes(f"models.json: {i}", m.attributes), "id": i} for i, m in release.models.items()},
     )
 
 

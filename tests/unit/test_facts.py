@@ -57,6 +57,16 @@ def test_facts_come_from_release_proof_and_declaration() -> None:
     assert known.model is RELEASE.models["m1"]
 
 
+def test_no_attribute_takes_the_place_of_an_identifier() -> None:
+    """The tenant and the model that rules see are those that were proved and asked for, whatever their attributes."""
+    ceiling = {"marking_ceiling": "CUI", "id": "other"}
+    odd = replace(
+        RELEASE, tenants={"north": Tenant("north", ("x",), ceiling)}, models={"m1": Model("m1", "", "u", "um", ceiling)}
+    )
+    known = facts.gather(facts.prepare(odd), PRINCIPAL, PROMPT, 1)
+    assert [known.input[kind]["id"] for kind in ("tenant", "model")] == ["north", "m1"]
+
+
 def test_an_approval_is_never_taken_from_the_request() -> None:
     """An approval id that nobody granted is no approval."""
     assert facts.gather(facts.prepare(RELEASE), PRINCIPAL, PROMPT, 0).input["request"]["approval"] is None
