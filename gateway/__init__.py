@@ -1,1 +1,7 @@
 """Brightline: a deployment policy gateway for government and defense use of AI models."""
+
+import os
+
+# gRPC's core writes lines of its own to standard error, one for each handshake that failed: strangers could fill a disk
+# with them. It reads this when it is imported, so it stands here.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
