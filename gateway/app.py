@@ -10,6 +10,7 @@ import asyncio
 import gc
 import os
 import signal
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from gateway.identity import Identity
 from gateway.pep import Gate, InForce
 from gateway.server import SERVICE, Shell, UnknownMethods, handlers
 from gateway.signals import Detectors
+from gateway.types import Release
 from gateway.upstream import open_upstream
 
 log = structlog.get_logger()
@@ -49,14 +51,12 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
         client_ca = read_public(config.listener.client_ca, "listener.client_ca")
         identity = await Identity.open(config.identity, clock, client_ca)  # 3
         stack.push_async_callback(identity.close)
+        check_upstreams(config, loaded)
         upstreams = {}
         for settings in config.upstreams:  # 4
             upstream = open_upstream(settings, config.limits.answer_bytes)
             stack.push_async_callback(upstream.close)
             upstreams[settings.name] = upstream
-        missing = {m.upstream for m in loaded.models.values()} - set(upstreams)
-        if missing:
-            raise StartError(f"upstreams: the release names {sorted(missing)}, which the configuration does not have")
         trail = await Log.open(  # 5
             config.audit, loaded, engine.name, engine.version, clock=clock, listener=config.listener.address
         )
@@ -84,7 +84,13 @@ async def listening(config: Config, gate: Gate) -> AsyncIterator[int]:
     if config.listener.reflection:
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     server.add_generic_rpc_handlers((UnknownMethods(shell),))
-    port = server.add_secure_port(config.listener.address, credentials(config))
+    tls = credentials(config)
+    try:
+        port = server.add_secure_port(config.listener.address, tls)
+    except RuntimeError as error:  # gRPC says no more than that
+        raise StartError(
+            f"listener.address: {config.listener.address} cannot be listened on; is it this host's, and is it free?"
+        ) from error
     await server.start()
     for name in ("", SERVICE):
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -94,6 +100,8 @@ async def listening(config: Config, gate: Gate) -> AsyncIterator[int]:
         gate.draining = True
         await healthy.enter_graceful_shutdown()
         await server.stop(config.limits.drain_ms / 1000)
+        if shell.in_flight:  # calls that were cut off: each writes its outcome before the log closes
+            await asyncio.wait(shell.in_flight, timeout=config.audit.deadline_ms / 1000)
 
 
 async def run(config: Config, address_file: Path | None) -> None:
@@ -130,12 +138,32 @@ def _publish(path: Path, address: str) -> None:
     draft.replace(path)
 
 
+def check_upstreams(config: Config, loaded: Release) -> None:
+    """Raise StartError unless every model of the release has its upstream."""
+    missing = {m.upstream for m in loaded.models.values()} - {u.name for u in config.upstreams}
+    if missing:
+        raise StartError(f"upstreams: the release names {sorted(missing)}, which the configuration does not have")
+
+
 def credentials(config: Config) -> grpc.ServerCredentials:
     """The TLS side of the port. Raises StartError."""
     listener = config.listener
     key = read_private(listener.key, "listener.key")  # 1
     certificate = read_public(listener.certificate, "listener.certificate")
     client_ca = read_public(listener.client_ca, "listener.client_ca")
+    # gRPC takes what it can't read for none; without a client CA it would trust the system's.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(listener.certificate, listener.key, password="")
+    except (OSError, ValueError) as error:
+        raise StartError(
+            f"listener.certificate, listener.key: {listener.certificate} and {listener.key} are not a certificate in "
+            "PEM and its unencrypted private key"
+        ) from error
+    try:
+        context.load_verify_locations(cadata=client_ca.decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise StartError(f"listener.client_ca: {listener.client_ca} holds no PEM certificate") from error
     return grpc.ssl_server_credentials([(key, certificate)], client_ca, require_client_auth=True)
 
 

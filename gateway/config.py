@@ -11,7 +11,16 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from gateway.errors import StartError
 
@@ -38,6 +47,13 @@ class Listener(_Section):
     key: FilePath
     client_ca: FilePath
     reflection: bool = False
+
+    @field_validator("address")
+    @classmethod
+    def _port(cls, address: str) -> str:
+        if int(address.rpartition(":")[2]) > 65535:
+            raise ValueError("a port is at most 65535")
+        return address
 
 
 class Limits(_Section):
@@ -92,7 +108,7 @@ class Policy(_Section):
     """Which engine decides, and for how long it may think."""
 
     engine: Literal["wasm", "opa"] = "wasm"
-    deadline_ms: int = Field(default=100, ge=10, le=10_000)
+    deadline_ms: int = Field(default=250, ge=10, le=10_000)
     memory_mib: int = Field(default=16, ge=1, le=1024)
     opa_url: str = Field(default="http://127.0.0.1:8181", pattern=r"^https?://[^/\s]+$")
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar, cast
 
 import grpc
 import structlog
@@ -42,12 +42,12 @@ M = TypeVar("M", bound=Message)
 
 @dataclass(slots=True)
 class Shell:
-    """What every handler needs. in_flight: calls being handled."""
+    """What every handler needs. in_flight: the tasks of calls that are being handled."""
 
     gate: Gate
     limits: Limits
     appeal: str
-    in_flight: int = 0
+    in_flight: set[asyncio.Task[Any]] = field(default_factory=set)
 
 
 Work: TypeAlias = Callable[[Shell, Call, Context], Awaitable[Message]]
@@ -194,10 +194,11 @@ async def _only_message(shell: Shell, context: Context, kind: type[M]) -> M:
 @asynccontextmanager
 async def _bounded(shell: Shell, call: Call) -> AsyncIterator[None]:
     """Counts the call, and ends it at its deadline wherever it is: gRPC knows only the caller's, which may be later."""
-    if shell.in_flight >= shell.limits.concurrent_calls:
+    if len(shell.in_flight) >= shell.limits.concurrent_calls:
         error = GatewayError(Reason.OVERLOADED, "too many calls at once; try again in a moment")
         raise await pep.turned_away(call, shell.gate, error)
-    shell.in_flight += 1
+    task = cast("asyncio.Task[Any]", asyncio.current_task())
+    shell.in_flight.add(task)
     left_s = None if call.deadline_us is None else (call.deadline_us - call.received_us) / 1_000_000
     try:
         async with asyncio.timeout(left_s) as limit:
@@ -207,7 +208,7 @@ async def _bounded(shell: Shell, call: Call) -> AsyncIterator[None]:
             raise
         raise GatewayError(Reason.DEADLINE_EXCEEDED, "the time for this call is over", sent=True) from None
     finally:
-        shell.in_flight -= 1
+        shell.in_flight.discard(task)
 
 
 async def _refuse(context: Context, shell: Shell, call: Call, error: Exception) -> NoReturn:

@@ -117,4 +117,9 @@ class Log:
 def _compare_clock(store: Store, now_us: int) -> None:
     ahead = store.last_time_us() - now_us
     if ahead > TOLERANCE_US:
-        raise StartError(f"the last record is {ahead // 1_000_000} s in the future: the clock went back; set it right")
+        raise StartError(in_the_future(ahead))
+
+
+def in_the_future(ahead_us: int) -> str:
+    """What is wrong with a log whose last record is that far ahead of the clock."""
+    return f"the last record is {ahead_us // 1_000_000} s in the future: the clock went back; set it right"

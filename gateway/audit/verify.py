@@ -90,6 +90,16 @@ def verify(path: Path, verifier: Verifier, progress: Progress | None = None) -> 
         return Report(verifier.name, check.size, check.covered, check.checkpoints, intents, problem)
 
 
+def last_time_us(path: Path) -> int:
+    """The time of the last record, 0 when there is none. Raises UnreadableError."""
+    with _reading(path) as db:
+        try:
+            (time_us,) = db.execute("SELECT coalesce(max(time_us), 0) FROM entries").fetchone()
+        except sqlite3.Error as error:
+            raise UnreadableError(f"{path}: can't be read: {error}") from error
+    return int(time_us)
+
+
 def show(path: Path, verifier: Verifier, decision_id: str) -> list[Shown]:
     """The records of a decision, each proved to be in the log. Raises UnreadableError, ProofError."""
     with _reading(path) as db:

@@ -15,7 +15,9 @@ from rich.markup import escape
 
 from gateway import app, config, facts, pdp, release
 from gateway.audit import keys
-from gateway.clock import Clock
+from gateway.audit.log import in_the_future
+from gateway.audit.verify import UnreadableError, last_time_us
+from gateway.clock import TOLERANCE_US, Clock
 from gateway.config import Config, read_public
 from gateway.errors import GatewayError, StartError
 from gateway.identity import Identity
@@ -107,6 +109,7 @@ async def _identity(settings: Config) -> str:
 
 
 async def _upstreams(settings: Config) -> str:
+    app.check_upstreams(settings, release.load(settings.release.path, settings.release.digest))
     for upstream in settings.upstreams:
         await open_upstream(upstream, settings.limits.answer_bytes).close()
     return ", ".join(f"{u.name} ({u.kind})" for u in settings.upstreams)
@@ -115,5 +118,18 @@ async def _upstreams(settings: Config) -> str:
 async def _audit(settings: Config) -> str:
     keys.load_signer(settings.audit.signing_key, settings.audit.origin)
     keys.load_commitments(settings.audit.commitment_key)
-    state = "has a log" if settings.audit.path.exists() else "no log yet"
-    return f"origin {settings.audit.origin}, {state}"
+    return f"origin {settings.audit.origin}, {_log_state(settings.audit.path)}"
+
+
+def _log_state(path: Path) -> str:
+    if not path.exists():
+        if not path.parent.is_dir():
+            raise StartError(f"audit.path: {path.parent}: there is no such folder; make it")
+        return "no log yet"
+    try:
+        ahead_us = last_time_us(path) - Clock()()
+    except UnreadableError as error:
+        raise StartError(f"audit.path: {error}") from error
+    if ahead_us > TOLERANCE_US:
+        raise StartError(f"audit.path: {path}: {in_the_future(ahead_us)}")
+    return "has a log"
