@@ -182,6 +182,16 @@ def test_no_json_holds_nul(schema: dict[str, object]) -> None:
     assert refused.value.field.startswith("prompt.tools[0].input_schema")
 
 
+@pytest.mark.parametrize(
+    ("number", "text"), [(2.0**53 - 1, "9007199254740991"), (-3.0, "-3"), (0.5, "0.5"), (1e300, "1e+300")]
+)
+def test_a_number_is_about_as_long_as_on_the_wire(number: float, text: str) -> None:
+    """Whole numbers are integers as far as a float counts exactly; a request can't grow by what it says in digits."""
+    message = request()
+    message.prompt.tools.add(name="stock").input_schema.update({"maximum": number})
+    assert wire.prompt(read(message).prompt).tools[0].input_schema == f'{{"maximum":{text}}}'
+
+
 def test_tools_have_names_of_their_own() -> None:
     """Two tools of one name are refused: a call of the one would be judged by what the other can do."""
     message = request()
