@@ -45,6 +45,7 @@ class Known:
             "readings": record.readings(self.readings),
             "decision": record.decision(self.decision),
             "marking": self._marking(),
+            "declared": self._declared("conversation_id", "approval_id"),
             "commitments": {
                 "key": self.ledger.commitments.key_id,
                 "judged": judged,
@@ -91,6 +92,10 @@ class Known:
         request = self.facts.input.get("request") if self.facts else None
         labels = [o.text for o in self.decision.obligations if "label" in o.kind] if self.decision else []
         return {"in": request.get("marking") if isinstance(request, dict) else None, "out": labels}
+
+    def _declared(self, *names: str) -> Json:
+        """What the caller named that no rule looks at: it ties records to each other and to the agency's own."""
+        return {name: self.prompt.use.get(name, "") for name in names} if self.prompt else None
 
     def _idempotency_key(self) -> str | None:
         key = self.prompt.use.get("idempotency_key") if self.prompt else None

@@ -18,14 +18,14 @@ from rich.text import Text
 
 from gateway import config as configuration
 from gateway.audit import verify as verifying
-from gateway.audit.keys import public_path
+from gateway.audit.keys import create_commitment_key, create_signing_key, public_path
 from gateway.audit.merkle import ProofError
 from gateway.audit.note import NoteError, Verifier
 from gateway.audit.verify import Report, Shown, UnreadableError
 from gateway.canonical import Json
 from gateway.errors import StartError
 
-app = typer.Typer(help="Check the audit log, and look decisions up in it.", no_args_is_help=True)
+app = typer.Typer(help="Check the audit log, look decisions up in it, and make its keys.", no_args_is_help=True)
 
 ConfigOption = Annotated[Path | None, typer.Option(help="The gateway's configuration, which names log and key.")]
 LogOption = Annotated[Path | None, typer.Option(help="The log itself, where there is no configuration.")]
@@ -85,6 +85,25 @@ def show(
     console = Console(highlight=False, soft_wrap=True)
     for one in found:
         _print_shown(console, one)
+
+
+@app.command()
+def keygen(
+    origin: Annotated[str, typer.Argument(help="The log's name in every checkpoint, for example agency.example/one.")],
+    signing_key: Annotated[Path, typer.Option(help="The file to make; its public half is `<file>.pub`.")] = Path(
+        "log.key"
+    ),
+    commitment_key: Annotated[Path, typer.Option(help="The file to make.")] = Path("commitment.key"),
+) -> None:
+    """Make the keys of a new log: one signs its checkpoints, one keys its commitments to content.
+
+    Neither replaces a file. Give `<signing key>.pub` to auditors by a way of its own.
+
+    Example: `brightline audit keygen agency.example/one`
+    """
+    create_signing_key(signing_key, origin)
+    create_commitment_key(commitment_key)
+    typer.echo(f"made {signing_key}, {public_path(signing_key)} and {commitment_key}")
 
 
 def print_report(console: Console, report: Report) -> None:

@@ -152,7 +152,7 @@ STEPS = (
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the demonstration lives; made anew at each run.")] = Path(".demo"),
 ) -> None:
-    """Show the main job end to end on a development deployment. Exits with 0 only if every outcome was the expected one.
+    """Show the main job end to end. Exits with 0 only if every outcome was the expected one.
 
     The folder stays, so that you can look at it: `brightline audit verify --config .demo/gateway.toml`.
     """

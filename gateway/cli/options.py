@@ -6,6 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
@@ -152,6 +153,10 @@ def declare(  # noqa: PLR0917 - one parameter for each option
     ] = "",
     authority_citation: Annotated[str, typer.Option(help='For example "EO 12333 2.3".', rich_help_panel=_USE)] = "",
     authority_id: Annotated[str, typer.Option(help="Number of the order or case.", rich_help_panel=_USE)] = "",
+    authority_expires: Annotated[
+        datetime | None,
+        typer.Option(help="Its last moment, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], rich_help_panel=_USE),
+    ] = None,
     us_person: Annotated[
         Involvement, typer.Option(help="Whether US persons are concerned.", rich_help_panel=_USE)
     ] = "unspecified",
@@ -180,7 +185,12 @@ def declare(  # noqa: PLR0917 - one parameter for each option
             purpose=purpose,
             marking=marking,
             autonomy=autonomy,
-            authority=Authority(kind=authority_kind, citation=authority_citation, id=authority_id)
+            authority=Authority(
+                kind=authority_kind,
+                citation=authority_citation,
+                id=authority_id,
+                expires_ms=int(authority_expires.replace(tzinfo=UTC).timestamp()) * 1000 if authority_expires else 0,
+            )
             if authority_kind or authority_citation or authority_id
             else None,
             us_person=UsPerson(involved=us_person, basis=us_person_basis, process_id=us_person_process),

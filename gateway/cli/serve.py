@@ -13,14 +13,20 @@ from gateway import app, config, logs
 
 def serve(
     path: Annotated[Path, typer.Option("--config", help="The configuration file.")],
+    address_file: Annotated[
+        Path | None,
+        typer.Option(help="Where to write host and port once calls are served; a development deployment has its own."),
+    ] = None,
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT, then let calls in flight end.
 
     Everything is checked first: a missing key, an unknown setting or a log that was tampered with refuses the start and
-    says what to do. Once calls are served, host and port are written to the file `address` beside the configuration.
+    says what to do.
 
     Example: `brightline serve --config dev/gateway.toml`
     """
     settings = config.load(path)
     logs.configure(settings.log_level)
-    uvloop.run(app.run(settings, path.parent / "address"))
+    if address_file is None and settings.profile == "development":
+        address_file = path.parent / "address"
+    uvloop.run(app.run(settings, address_file))

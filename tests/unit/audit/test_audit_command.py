@@ -12,6 +12,7 @@ from gateway.audit.note import open_checkpoint
 from gateway.audit.record import Kind
 from gateway.canonical import canonical
 from gateway.cli.audit import app
+from gateway.errors import StartError
 from tests.support import logs
 from tests.unit.audit.test_verify import append, made
 
@@ -170,3 +171,18 @@ commitment_key = "commit.key"
 name = "loopback"
 kind = "loopback"
 """
+
+
+def test_keys_are_made_once(tmp_path: Path) -> None:
+    """Keys of a new log are private, their public half verifies nothing else, and a second run replaces none."""
+    places = ["--signing-key", str(tmp_path / "log.key"), "--commitment-key", str(tmp_path / "commitment.key")]
+    assert CliRunner().invoke(app, ["keygen", "agency.test/one", *places]).exit_code == 0
+    made_keys = {p.name: (p.stat().st_mode & 0o777, p.read_bytes()) for p in tmp_path.iterdir()}
+    assert {n: mode for n, (mode, _) in made_keys.items()} == {
+        "log.key": 0o600,
+        "log.key.pub": 0o644,
+        "commitment.key": 0o600,
+    }
+    again = CliRunner().invoke(app, ["keygen", "agency.test/one", *places])
+    assert isinstance(again.exception, StartError)
+    assert {p.name: (p.stat().st_mode & 0o777, p.read_bytes()) for p in tmp_path.iterdir()} == made_keys

@@ -84,6 +84,7 @@ async def test_a_call_that_ends_well_has_an_intent_and_an_outcome(tmp_path: Path
         "release": "ab" * 32,
         "engine": {"name": "wasm", "version": "1.2.1"},
         "marking": {"in": {"level": 1, "controls": []}, "out": ["CUI"]},
+        "declared": {"conversation_id": "", "approval_id": ""},
         "commitments": intent["commitments"],
         "counts": {"bytes_in": len(content_bytes(replace(logs.prompt(), max_tokens=10)))},
         "idempotency_key": None,

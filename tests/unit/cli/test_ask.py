@@ -187,6 +187,7 @@ def test_everything_declared_is_sent(run: Run, gateway: Scripted, reach: list[st
     gateway.script(scripted.answer())
     declared = """
         --autonomy operator_supervised --authority-kind statute --authority-citation X --authority-id 7
+        --authority-expires 2027-03-01T12:00:00
         --us-person yes --us-person-basis warrant --us-person-process w-1 --geo US --geo DE --persons 0 --records 5
         --data-origin commercial --channel machine --approval-id ap --conversation-id c --idempotency-key k
         --tool map=read_only --tool fire=weapon --system brief --max-tokens 9
@@ -197,6 +198,7 @@ def test_everything_declared_is_sent(run: Run, gateway: Scripted, reach: list[st
     assert [f.name for f, _ in prompt.use.ListFields()] == [
         f.name for f in use_context_pb2.UseContext.DESCRIPTOR.fields
     ]
+    assert prompt.use.authority.expires_ms == 1_803_902_400_000
     assert (prompt.use.us_person.process_id, prompt.use.volume.records) == ("w-1", 5)
     assert [(t.name, t.effector) for t in prompt.tools] == [
         ("map", message_pb2.EFFECTOR_READ_ONLY),
