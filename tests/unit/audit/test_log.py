@@ -159,6 +159,17 @@ async def test_a_clock_that_is_set_while_running_does_not_disorder_the_log(tmp_p
     assert problem(tmp_path) is None
 
 
+async def test_a_clock_that_is_corrected_within_its_tolerance_does_not_disorder_the_log(tmp_path: Path) -> None:
+    """A clock that was nearly five seconds fast and then is nearly five slow was believed both times."""
+    hands = Hands()
+    async with logs.opened(tmp_path, hands.clock) as log:
+        for step in (4_900_000, -9_800_000):
+            hands.wall += step
+            await refused(log)
+    assert [r["clock"]["source"] for r in logs.records(tmp_path)] == ["system"] * 4
+    assert problem(tmp_path) is None
+
+
 # --- floods -----------------------------------------------------------------------------------------------------------
 
 

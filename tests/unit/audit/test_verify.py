@@ -278,7 +278,7 @@ def test_an_index_that_hides_a_record_is_found(copy: Path) -> None:
             [made(Kind.INTENT, 1000), made(Kind.OUTCOME, 1000), made(Kind.INTENT, 1000), made(Kind.OUTCOME, 1000)],
             "don't belong together",
         ),
-        ([made(Kind.REFUSAL, 1000, after_us=-6_000_000)], "older than the ones before"),
+        ([made(Kind.REFUSAL, 1000, after_us=-11_000_000)], "older than the ones before"),
         ([{**made(Kind.REFUSAL, 1000), "v": 2}], "version or kind"),
         ([{**made(Kind.REFUSAL, 1000), "kind": "other"}], "version or kind"),
     ],
