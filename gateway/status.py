@@ -46,6 +46,8 @@ CODES: dict[Reason, StatusCode] = {
 
 DETAILS_KEY = "grpc-status-details-bin"
 
+_TYPES = "type.googleapis.com/"
+
 RULES_BYTES = 4096
 """How much of a status the rules may fill: clients refuse trailing metadata beyond 8 KiB (gRPC's default)."""
 
@@ -66,9 +68,9 @@ def details(error: GatewayError, decision_id: str, release: str, appeal: str) ->
     info = error_details_pb2.ErrorInfo(
         reason=str(error.reason), domain=DOMAIN, metadata={"decision_id": decision_id} if decision_id else {}
     )
-    packed = [any_pb2.Any(), any_pb2.Any()]
-    packed[0].Pack(info)
-    packed[1].Pack(refusal)
+    packed = [
+        any_pb2.Any(type_url=_TYPES + m.DESCRIPTOR.full_name, value=m.SerializeToString()) for m in (info, refusal)
+    ]
     status = status_pb2.Status(code=CODES[error.reason].value[0], message=error.message, details=packed)
     return bytes(status.SerializeToString())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -42,8 +43,9 @@ def tool_use(value: types.ToolUse) -> message_pb2.ToolUse:
     return message
 
 
+@lru_cache(maxsize=1024)
 def rule(value: Rule) -> refusal_pb2.Rule:
-    """A rule on the wire."""
+    """A rule on the wire. There are as many as the policy has, and every refusal needs some: copy, don't change."""
     sources = [refusal_pb2.Source(title=s.title, read=s.read) for s in value.sources]
     fields = {"class": value.cls}  # a keyword of Python
     return refusal_pb2.Rule(

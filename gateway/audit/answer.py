@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+from functools import partial
 
 from gateway.audit import record
 from gateway.audit.keys import OUTPUT, Commitments
@@ -19,7 +21,8 @@ class Answer:
 
     def __init__(self, commitments: Commitments, decision_id: str) -> None:
         self.bytes_released = 0
-        self._commitment = commitments.begin(OUTPUT, decision_id)
+        self._begin = partial(commitments.begin, OUTPUT, decision_id)
+        self._commitment: hmac.HMAC | None = None
         self._judgements: dict[tuple[Json, ...], _Judgement] = {}
         self._end: End | None = None
 
@@ -41,7 +44,7 @@ class Answer:
 
     def commitment(self) -> Json:
         """The commitment to what was released; null when that is nothing."""
-        return self._commitment.hexdigest() if self.bytes_released else None
+        return self._commitment.hexdigest() if self._commitment and self.bytes_released else None
 
     def judgements(self) -> Json:
         """Every judgement of the answer."""
@@ -61,6 +64,8 @@ class Answer:
 
     def _release(self, text: str, framed: str) -> None:
         self.bytes_released += len(text.encode("utf-8", "surrogatepass"))
+        if self._commitment is None:
+            self._commitment = self._begin()
         self._commitment.update(framed.encode("ascii"))
 
 
