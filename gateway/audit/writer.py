@@ -92,7 +92,8 @@ class Writer:
             result.set_exception(unavailable("the log is not being written"))
             return result
         item = _Item(entry, result)
-        item.timer = self._loop.call_later(self._deadline_s, self._expire, item)
+        # Two steps: after a time in which the loop stood still, answers that wait for it come before deadlines.
+        item.timer = self._loop.call_later(self._deadline_s, self._loop.call_soon, self._expire, item)
         self._queue.put(item)
         return result
 
@@ -104,6 +105,8 @@ class Writer:
         return bool(done)
 
     def _expire(self, item: _Item) -> None:
+        if item.result.done():
+            return
         if not item.claim.acquire(blocking=False):
             self._late = True  # until the batch that it is in was answered
         item.result.set_exception(unavailable("the record was not durable before its deadline"))

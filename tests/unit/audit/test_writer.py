@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from gateway.audit import writer as writing
 from gateway.audit.note import open_checkpoint
@@ -148,6 +150,24 @@ async def test_a_stalled_store_refuses_within_the_deadline(tmp_path: Path) -> No
         await until(lambda: writer.ready)
         assert await writer.append(after) == 1
     assert stored(tmp_path) == ids([stuck, after])
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_loop_that_stood_still_forgets_no_answer(
+    tmp_path: Path, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """What was durable in time is so although nobody could hear of it in time: a long call costs no other its answer."""
+
+    async def stand_still() -> list[Result]:
+        async with written(tmp_path, Faults(), deadline_ms=200) as writer:
+            results = [writer.append(e) for e in logs.entries(3)]
+            begun = time.monotonic()
+            while len(stored(tmp_path)) < 3 or time.monotonic() < begun + 0.3:
+                time.sleep(0.01)  # noqa: ASYNC251 - what stands still is the loop
+            return list(await asyncio.gather(*results))
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(stand_still()) == [0, 1, 2]
 
 
 async def test_a_full_disk_refuses_and_recovers_by_itself(tmp_path: Path) -> None:
