@@ -41,9 +41,9 @@ from tests.support.upstream_servers import MODEL
 
 ROOT = Path(__file__).parent.parent
 TEXT = (
-    "We have to move 400 pallets of rations and spare parts from the northern depot to the two forward warehouses before "
-    "Friday. Nine trucks are in service, each takes 22 pallets, and the road over the pass is closed at night. How many "
-    "trips does each truck make, and which day is the tightest?"
+    "We have to move 400 pallets of rations and spare parts from the northern depot to the two forward warehouses "
+    "before Friday. Nine trucks are in service, each takes 22 pallets, and the road over the pass is closed at "
+    "night. How many trips does each truck make, and which day is the tightest?"
 )
 PERMITTED, OPENAI = question(TEXT), question(TEXT, model="local")
 REFUSED = question(TEXT, purpose="weapon_engagement")

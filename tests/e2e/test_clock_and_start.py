@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import signal
 import socket
@@ -13,13 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 
 from gateway import config
-from gateway.canonical import canonical, digest
+from gateway.canonical import canonical
 from gateway.cli.doctor import examine
 from gateway.clock import Clock, monotonic_us, system_us
 from gateway.errors import StartError
@@ -104,17 +102,7 @@ def says(old: str, new: str) -> Defect:
 
 def releases(name: str, change: Callable[[bytes], bytes]) -> Defect:
     """The release holds something else in one file, and its manifest and the pin fit that."""
-
-    def apply(deployed: Deployment) -> None:
-        folder = deployed.folder / "release"
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
-        before, data = digest(manifest), change((folder / name).read_bytes())
-        (folder / name).write_bytes(data)
-        manifest["files"][name] = hashlib.sha256(data).hexdigest()
-        (folder / "manifest.json").write_bytes(canonical(manifest))
-        deployed.edit(before, digest(manifest))
-
-    return apply
+    return lambda deployed: deployed.change_release(name, change)
 
 
 def twice(data: bytes) -> bytes:

@@ -75,14 +75,13 @@ class Attacker:
     ) -> list[bytes]:
         """All messages of the answer. data: one message, or as many as given. Raises grpc.aio.AioRpcError."""
         given = [f"Bearer {self.token}"] if authorizations is None else authorizations
-        messages = [message() if data is None else data] if data is None or isinstance(data, bytes) else data
         path = method if method.startswith("/") else f"{SERVICE}/{method}"
-        call = self.channel.stream_stream(path)(
-            iter(messages),
-            timeout=timeout,
-            metadata=(*(("authorization", value) for value in given), *metadata),
-            compression=compression,
-        )
+        metadata = (*(("authorization", value) for value in given), *metadata)
+        asked = message() if data is None else data
+        if isinstance(asked, bytes):
+            call = self.channel.unary_stream(path)(asked, timeout=timeout, metadata=metadata, compression=compression)
+        else:
+            call = self.channel.stream_stream(path)(iter(asked), timeout=timeout, metadata=metadata)
         return [answer async for answer in call]
 
 
@@ -146,6 +145,18 @@ async def refused(running: Running, reason: str, attempt: Awaitable[object]) -> 
     assert running.calls == calls
     verified(running)
     return answer, new[0]
+
+
+async def refused_in(deployed: Deployment, reason: str, attempt: Awaitable[object]) -> Told:
+    """The part of the oracle that holds for a gateway in a process of its own: this reason, one last record with it."""
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await attempt
+    answer = told(failed.value)
+    assert answer.reason == reason, answer
+    kept = [r for r in deployed.records() if r["decision_id"] == answer.decision_id]
+    assert [r["kind"] for r in kept] in (["refusal"], ["intent", "outcome"])
+    assert kept[-1]["reason"] == reason
+    return answer
 
 
 async def shut_out(running: Running, attempt: Awaitable[object]) -> grpc.aio.AioRpcError:

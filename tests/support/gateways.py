@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from typing import Any
 
 from brightline import AsyncClient, Use, UsPerson
 from gateway import app, config, deployment
+from gateway.canonical import canonical, digest
 from gateway.clock import Clock, system_us
 from gateway.identity import issue
 from gateway.pep import Gate
@@ -61,6 +63,16 @@ class Deployment:
         text = self.config.read_text()
         assert old in text, f"{old!r} is not in the configuration"
         self.config.write_text(text.replace(old, new))
+
+    def change_release(self, name: str, change: Callable[[bytes], bytes]) -> None:
+        """Change one file of the release, and its manifest and the configured digest with it."""
+        folder = self.folder / "release"
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+        before, data = digest(manifest), change((folder / name).read_bytes())
+        (folder / name).write_bytes(data)
+        manifest["files"][name] = hashlib.sha256(data).hexdigest()
+        (folder / "manifest.json").write_bytes(canonical(manifest))
+        self.edit(before, digest(manifest))
 
     def token(self, tenant: str, **claims: Any) -> str:
         """A token of the deployment's issuer, bound to the tenant's certificate unless `certificate` says otherwise."""

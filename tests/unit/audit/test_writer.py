@@ -156,7 +156,7 @@ async def test_a_stalled_store_refuses_within_the_deadline(tmp_path: Path) -> No
 def test_a_loop_that_stood_still_forgets_no_answer(
     tmp_path: Path, new_loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
-    """What was durable in time is so although nobody could hear of it in time: a long call costs no other its answer."""
+    """What was durable in time is so, also where nobody could hear of it in time."""
 
     async def stand_still() -> list[Result]:
         async with written(tmp_path, Faults(), deadline_ms=200) as writer:
