@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from gateway.cli import ask, audit, demo, doctor, init, serve, token
+from gateway.cli import ask, audit, demo, doctor, init, policy, serve, token
 from gateway.errors import StartError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(ask.check)
 app.command()(ask.models)
 app.command()(token.token)
 app.add_typer(audit.app, name="audit")
+app.add_typer(policy.app, name="policy")
 
 
 def main() -> None:

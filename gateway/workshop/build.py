@@ -1,0 +1,62 @@
+"""Compiles a policy folder: policy.wasm and data.json for the embedded engine, rego/ for an OPA server.
+
+`opa run --server -b OUT/rego` decides what OUT/policy.wasm decides. rego/release/data.json holds the revision: the
+digest of the SHA-256 of every other file in OUT/rego, by path. Equal sources give equal bytes, whenever and wherever.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.canonical import digest
+from gateway.pdp.wasm import ENTRYPOINT
+from gateway.workshop.opa import opa, said
+from gateway.workshop.places import LEFT_OUT, Finding, files
+
+
+class BuildError(Exception):
+    """opa cannot compile the policy; the text is opa's own."""
+
+
+def build(rego: Path, out: Path) -> str:
+    """Compile the policy into the folder `out`, replacing what is there; its revision. Raises BuildError."""
+    with tempfile.TemporaryDirectory() as folder:
+        staged, bundle = Path(folder) / "rego", Path(folder) / "bundle.tar.gz"
+        shutil.copytree(rego, staged, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        revision = digest({p: hashlib.sha256((staged / p).read_bytes()).hexdigest() for p in files(staged)})
+        (staged / "release").mkdir()
+        (staged / "release/data.json").write_text(json.dumps({"revision": revision}) + "\n")
+        target = ("--target", "wasm", "--entrypoint", ENTRYPOINT, "--optimize=1")
+        compiled = opa("build", *target, "--bundle", ".", "--output", bundle, at=staged)
+        if compiled.returncode:
+            raise BuildError(f"opa build:\n{said(compiled)}")
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(staged, out / "rego")
+        with tarfile.open(bundle) as archive:
+            (out / "policy.wasm").write_bytes(_member(archive, "/policy.wasm"))
+            data = json.loads(_member(archive, "/data.json"))
+        (out / "data.json").write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        return revision
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    return file.read() if file else b""
+
+
+def stale(rego: Path, out: Path) -> Iterator[Finding]:
+    """Every file in `out` that differs from a fresh build."""
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder) / "out"
+        build(rego, fresh)
+        for path in sorted({*files(fresh), *files(out)}):
+            made, kept = fresh / path, out / path
+            if not (made.exists() and kept.exists() and filecmp.cmp(made, kept, shallow=False)):
+                yield Finding(path, "is not what the policy says; build it again")
