@@ -136,7 +136,7 @@ def _runs(text: str) -> frozenset[str]:
 
 
 def _count(lines: list[tuple[str, Line]]) -> Iterator[str]:
-    """A table of categories, and the languages. A hard negative counts for the category that its file is named after."""
+    """A table of categories, and the languages. A hard negative counts for the category that names its file."""
     files = Counter((place.rsplit("-", 1)[0], line.kind, line.hard) for place, line in lines)
     labels = Counter((label, line.kind) for _, line in lines for label in line.labels)
     yield f"{'category':24}{'prompt':>8}{'output':>8}{'hard':>8}"
