@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .tools/bin
 OPA := $(TOOLS)/opa
+STARTER := gateway/assets/starter
 OPA_VERSION := 1.21.3
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2] if sys.version_info >= (3, 11) else "")' 2>/dev/null)
@@ -43,13 +44,14 @@ protos-check: $(VENV)/.dev
 	$(BIN)/buf breaking $(VENV)/image.binpb --against proto/released.binpb --path brightline --config proto/buf.yaml
 
 rego: $(VENV)/.dev $(OPA) ## format, type, test and lint the policy
-	$(BIN)/python tools/rego.py gate
+	$(BIN)/brightline policy check
+	$(BIN)/brightline policy test
 
 starter: $(VENV)/.dev $(OPA) ## rebuild the starter release that travels with the package
-	$(BIN)/python tools/rego.py build
+	$(BIN)/brightline policy build --out $(STARTER)
 
 starter-check: $(VENV)/.dev $(OPA)
-	$(BIN)/python tools/rego.py build --check
+	$(BIN)/brightline policy build --out $(STARTER) --check
 
 unit: $(VENV)/.dev $(OPA)
 	$(BIN)/pytest -n auto --dist loadfile

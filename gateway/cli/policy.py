@@ -26,7 +26,7 @@ def check(rego: RegoOption = REGO) -> None:
 
     Exits with 0 when nothing is wrong, 1 with a list of what is.
     """
-    _report(gate.check(policy_folder(rego)))
+    _report(gate.check(policy_folder(rego)), rego)
 
 
 @app.command("test")
@@ -39,8 +39,8 @@ def run_tests(rego: RegoOption = REGO) -> None:
     if not result.failures:
         typer.echo(f"{result.percent:.1f} % of the policy's lines are tested")
         for place in result.missed:
-            typer.echo(str(place))
-    _report(result.findings())
+            typer.echo(place.below(rego))
+    _report(result.findings(), rego)
 
 
 @app.command()
@@ -67,7 +67,7 @@ def build(
     folder = policy_folder(rego)
     try:
         if check:
-            _report(building.stale(folder, out))
+            _report(building.stale(folder, out), out)
         else:
             typer.echo(building.build(folder, out))
     except building.BuildError as error:
@@ -82,9 +82,9 @@ def policy_folder(path: Path) -> Path:
     return path
 
 
-def _report(findings: Iterable[Finding]) -> None:
-    """Print what was found; exits with 1 when there is any."""
-    found = [str(finding) for finding in findings]
+def _report(findings: Iterable[Finding], folder: Path) -> None:
+    """Print what was found below `folder`; exits with 1 when there is any."""
+    found = [finding.below(folder) for finding in findings]
     for finding in found:
         typer.echo(finding, err=True)
     if found:

@@ -55,6 +55,14 @@ class Manifest(Document):
     files: dict[str, Sha256]
 
 
+class PolicyManifest(Document):
+    """manifest.json of a built policy, before it is part of a release. files: relative path to SHA-256."""
+
+    format: Literal[1]
+    revision: Revision
+    files: dict[str, Sha256]
+
+
 class Tenant(Document):
     """A tenant, and the certificates that are its own."""
 

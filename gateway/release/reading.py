@@ -52,7 +52,8 @@ def load(path: Path, pinned: str | None) -> Release:
             f"{path}: is release {found}, and {pinned} is pinned\n"
             "put the pinned release there, or pin this one (release.digest) once you know who made it"
         )
-    files = _files(path, manifest.files, MAX_BYTES - len(raw))  # 3, 4
+    required = (WASM, DATA, TENANTS, MODELS)
+    files = _files(path, manifest.files, required, MAX_BYTES - len(raw))  # 3, 4
 
     def typed(name: str, kind: type[_D]) -> _D:  # 5
         return _typed(path / name, _parse(path / name, files[name]), kind)
@@ -82,13 +83,23 @@ def load(path: Path, pinned: str | None) -> Release:
     )
 
 
-def _files(path: Path, named: Mapping[str, str], budget: int) -> dict[str, bytes]:
+def read_policy(path: Path) -> tuple[str, dict[str, bytes]]:
+    """The revision and the files of the built policy in the folder `path`, each as its manifest names it.
+
+    Raises StartError.
+    """
+    raw = _read(path / MANIFEST, MAX_BYTES)
+    manifest = _typed(path / MANIFEST, _parse(path / MANIFEST, raw), documents.PolicyManifest)
+    return manifest.revision, _files(path, manifest.files, (WASM, DATA), MAX_BYTES - len(raw))
+
+
+def _files(path: Path, named: Mapping[str, str], required: tuple[str, ...], budget: int) -> dict[str, bytes]:
     """The bytes of every file but the manifest, once they are exactly the ones that the manifest names."""
     present = sorted(set(_walk(path, "")) - {MANIFEST})
     for name in present:
         if name not in named:
             raise StartError(f"{path / name}: is not named in {MANIFEST}; remove it, or {_AGAIN}")
-    for name in (*named, WASM, DATA, TENANTS, MODELS):
+    for name in (*named, *required):
         if name not in present:
             raise StartError(f"{path / name}: is missing from the release; {_AGAIN}")
     files = {}

@@ -1,4 +1,4 @@
-"""Writes a release folder: the starter policy of the package with a deployment's own tenants and models.
+"""Writes a release folder: a built policy with a deployment's own tenants and models.
 
 Nobody has signed such a release, and its manifest says so: signers is empty.
 """
@@ -13,21 +13,22 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from gateway.canonical import Json, NotCanonicalError, canonical, parse
+from gateway.canonical import Json, NotCanonicalError, canonical
 from gateway.errors import StartError
-from gateway.release import documents
-from gateway.release.documents import DATA, MANIFEST, MODELS, TENANTS
-from gateway.release.reading import load
+from gateway.release.documents import MANIFEST, MODELS, TENANTS
+from gateway.release.reading import load, read_policy
 from gateway.types import Model, Tenant
 
 
 def starter() -> Path:
-    """The folder of the starter policy that travels with the package: policy.wasm, data.json, rego/."""
+    """The folder of the starter policy that travels with the package: policy.wasm, data.json, rego/, manifest.json."""
     return Path(__file__).parent.parent / "assets" / "starter"
 
 
-def create(folder: Path, version: int, tenants: Sequence[Tenant], models: Sequence[Model]) -> str:
-    """Write a release with the starter policy to `folder`, which must not exist yet; returns its digest.
+def create(
+    folder: Path, version: int, tenants: Sequence[Tenant], models: Sequence[Model], policy: Path | None = None
+) -> str:
+    """Write a release to `folder`, which must not exist yet; returns its digest. policy: built, the starter by default.
 
     Raises StartError when it can't be written, or could not be loaded again.
     """
@@ -37,7 +38,7 @@ def create(folder: Path, version: int, tenants: Sequence[Tenant], models: Sequen
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            _write(draft, version, tenants, models)
+            _write(draft, version, tenants, models, policy or starter())
             digest = load(draft, None).digest
             draft.chmod(0o755)
             # A crash before this line leaves a draft whose name starts with a dot; after it, the whole release.
@@ -50,13 +51,11 @@ def create(folder: Path, version: int, tenants: Sequence[Tenant], models: Sequen
         raise StartError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
-def _write(draft: Path, version: int, tenants: Sequence[Tenant], models: Sequence[Model]) -> None:
-    sources = starter()
-    files = {p.relative_to(sources).as_posix(): p.read_bytes() for p in sorted(sources.rglob("*")) if p.is_file()}
+def _write(draft: Path, version: int, tenants: Sequence[Tenant], models: Sequence[Model], policy: Path) -> None:
+    revision, files = read_policy(policy)
     try:
         files[TENANTS] = canonical({"tenants": [asdict(t) for t in tenants]})
         files[MODELS] = canonical({"models": [asdict(m) for m in models]})
-        revision = documents.PolicyData.model_validate(parse(files[DATA])).release.revision
     except NotCanonicalError as error:
         raise StartError(f"a tenant or model of the release: {error}") from error
     manifest: dict[str, Json] = {

@@ -1,4 +1,4 @@
-"""Compiles a policy folder: policy.wasm and data.json for the embedded engine, rego/ for an OPA server.
+"""Compiles a policy folder: policy.wasm and data.json for the embedded engine, rego/ for an OPA server, and a manifest.
 
 `opa run --server -b OUT/rego` decides what OUT/policy.wasm decides. rego/release/data.json holds the revision: the
 digest of the SHA-256 of every other file in OUT/rego, by path. Equal sources give equal bytes, whenever and wherever.
@@ -15,22 +15,28 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.canonical import digest
+from gateway.canonical import Json, canonical, digest
 from gateway.pdp.wasm import ENTRYPOINT
+from gateway.release.documents import DATA, MANIFEST, WASM
 from gateway.workshop.opa import opa, said
 from gateway.workshop.places import LEFT_OUT, Finding, files
 
 
 class BuildError(Exception):
-    """opa cannot compile the policy; the text is opa's own."""
+    """The policy can't be compiled, or not to there; says why."""
 
 
 def build(rego: Path, out: Path) -> str:
-    """Compile the policy into the folder `out`, replacing what is there; its revision. Raises BuildError."""
+    """Compile the policy into the folder `out`, replacing what is there; its digest. Raises BuildError.
+
+    The digest is that of the canonical manifest, which names every other file with its own.
+    """
+    if out.exists() and any(out.iterdir()) and not (out / WASM).exists():
+        raise BuildError(f"{out}: holds something else than a built policy; name a new folder, or empty this one")
     with tempfile.TemporaryDirectory() as folder:
         staged, bundle = Path(folder) / "rego", Path(folder) / "bundle.tar.gz"
         shutil.copytree(rego, staged, ignore=shutil.ignore_patterns(*LEFT_OUT))
-        revision = digest({p: hashlib.sha256((staged / p).read_bytes()).hexdigest() for p in files(staged)})
+        revision = digest(_digests(staged))
         (staged / "release").mkdir()
         (staged / "release/data.json").write_text(json.dumps({"revision": revision}) + "\n")
         target = ("--target", "wasm", "--entrypoint", ENTRYPOINT, "--optimize=1")
@@ -40,10 +46,16 @@ def build(rego: Path, out: Path) -> str:
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(staged, out / "rego")
         with tarfile.open(bundle) as archive:
-            (out / "policy.wasm").write_bytes(_member(archive, "/policy.wasm"))
+            (out / WASM).write_bytes(_member(archive, "/policy.wasm"))
             data = json.loads(_member(archive, "/data.json"))
-        (out / "data.json").write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-        return revision
+        (out / DATA).write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        manifest: Json = {"format": 1, "revision": revision, "files": _digests(out)}
+        (out / MANIFEST).write_bytes(canonical(manifest))
+        return digest(manifest)
+
+
+def _digests(folder: Path) -> dict[str, Json]:
+    return {path: hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in files(folder)}
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:

@@ -34,7 +34,7 @@ def well_written(rego: Path) -> Iterator[Finding]:
         yield Finding(line, "is not formatted; run: brightline policy fmt --write")
     checked = opa("check", "--strict", "--schema", "schemas/input.json", "--bundle", ".", at=rego)
     if checked.returncode:
-        yield Finding("opa check --strict", said(checked))
+        yield Finding("", f"opa check --strict:\n{said(checked)}")
 
 
 def runs(rego: Path) -> Iterator[Finding]:
@@ -47,4 +47,4 @@ def runs(rego: Path) -> Iterator[Finding]:
             wasm = (out / "policy.wasm").read_bytes()
             asyncio.run(open_wasm(Release("", 0, (), revision, wasm, data, {}, {}), Policy()).close())
         except (BuildError, StartError) as error:
-            yield Finding("build", str(error))
+            yield Finding("", str(error))

@@ -28,7 +28,7 @@ def lint(rego: Path) -> Iterator[Finding]:
         entrypoints += [path for a in module.get("annotations", []) if a.get("entrypoint")]
     if entrypoints != [ENTRY]:
         found = ", ".join(entrypoints) or "none"
-        yield Finding("entrypoints", f"{found}; leave one `entrypoint: true`, in {ENTRY}")
+        yield Finding("", f"entrypoints: {found}; leave one `entrypoint: true`, in {ENTRY}")
 
 
 def _placed(rego: Path, path: str, module: dict[str, Any]) -> Iterator[str]:

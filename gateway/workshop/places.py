@@ -27,9 +27,9 @@ class Finding:
     text: str
     line: int = 0
 
-    def __str__(self) -> str:
-        """As compilers say it, so that editors can follow."""
-        return f"{self.path}:{self.line}: {self.text}" if self.line else f"{self.path}: {self.text}"
+    def below(self, folder: Path) -> str:
+        """As compilers say it, so that editors can follow. folder: what `path` is relative to."""
+        return f"{folder / self.path}:{self.line}: {self.text}" if self.line else f"{folder / self.path}: {self.text}"
 
 
 def files(folder: Path) -> list[str]:

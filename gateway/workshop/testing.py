@@ -31,7 +31,7 @@ def tested(rego: Path) -> Tested:
     """Run every test."""
     run = opa("test", "--bundle", ".", "--coverage", "--format", "json", at=rego)
     if run.returncode:
-        return Tested((Finding("tests", f"opa test --verbose --bundle . says more\n{said(run)}"),), 0.0, ())
+        return Tested((Finding("", f"opa test --verbose --bundle . says more\n{said(run)}"),), 0.0, ())
     ours = {path: lines for path, lines in sorted(json.loads(run.stdout)["files"].items()) if is_policy(path)}
     covered = sum(lines.get("covered_lines", 0) for lines in ours.values())
     total = covered + sum(lines.get("not_covered_lines", 0) for lines in ours.values())

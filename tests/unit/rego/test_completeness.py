@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tools import rego
+from gateway.workshop.opa import opa
+from tests.support.policy import REGO, STARTER
 
-SOURCES = rego.ROOT / "rego"
-RULES = sorted(p.parent for p in SOURCES.glob("brightline/rules/*/*/*.rego") if not p.name.endswith("_test.rego"))
+RULES = sorted(p.parent for p in REGO.glob("brightline/rules/*/*/*.rego") if not p.name.endswith("_test.rego"))
 AGENCY_RULES = sorted(
-    p.parent for p in SOURCES.glob("brightline/agency/*/rules/*/*.rego") if not p.name.endswith("_test.rego")
+    p.parent for p in REGO.glob("brightline/agency/*/rules/*/*.rego") if not p.name.endswith("_test.rego")
 )
 
 
 def described() -> list[str]:
     """The ids in the metadata of the whole policy."""
-    inspected = json.loads(rego.opa("inspect", "--annotations", "--format", "json", ".", at=SOURCES).stdout)
+    inspected = json.loads(opa("inspect", "--annotations", "--format", "json", ".", at=REGO).stdout)
     custom = [a["annotations"].get("custom", {}) for a in inspected["annotations"]]
     return [c["id"] for c in custom if "id" in c]
 
@@ -55,8 +55,8 @@ def test_every_red_line_is_tried_with_every_key(folder: Path) -> None:
 
 def test_every_purpose_has_known_areas() -> None:
     """A purpose has a title, a description and areas, and every area is one that a rule asks about or people."""
-    purposes = json.loads((rego.ROOT / rego.STARTER / "data.json").read_bytes())["brightline"]["purposes"]
-    policy = "".join(p.read_text() for p in SOURCES.rglob("*.rego") if not p.name.endswith("_test.rego"))
+    purposes = json.loads((STARTER / "data.json").read_bytes())["brightline"]["purposes"]
+    policy = "".join(p.read_text() for p in REGO.rglob("*.rego") if not p.name.endswith("_test.rego"))
     asked = set(re.findall(r'(?:outside\("|")(\w+)"(?:\)| in facts\.areas| in areas)', policy))
     assert {area for purpose in purposes.values() for area in purpose["areas"]} == asked
     for name, purpose in purposes.items():

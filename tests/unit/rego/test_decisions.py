@@ -16,11 +16,11 @@ from jsonschema import Draft7Validator
 
 from tests.support.inputs import inputs, plain
 from tests.support.opa import serving
-from tools import rego
+from tests.support.policy import REGO, STARTER
 
 EXAMPLES = int(os.environ.get("BRIGHTLINE_EXAMPLES", "100"))
-STARTER = rego.ROOT / rego.STARTER
-SCHEMAS = rego.ROOT / "rego/schemas"
+
+SCHEMAS = REGO / "schemas"
 STRICTNESS = ["allow", "require_approval", "deny"]
 INPUT = Draft7Validator(json.loads((SCHEMAS / "input.json").read_bytes()))
 DECISION = Draft7Validator(json.loads((SCHEMAS / "decision.json").read_bytes()))
