@@ -88,7 +88,7 @@ def event(console: Console, value: Started | brightline.Text | ToolUse) -> None:
             _obligations(console, value.obligations)
             console.print()
         case ToolUse():
-            _line(console, f"\n[tool call] {value.name} {json.dumps(dict(value.input))}")
+            line(console, f"\n[tool call] {value.name} {json.dumps(dict(value.input))}")
         case brightline.Text(text):
             console.print(Text(_safe(text)), end="", soft_wrap=True)
 
@@ -96,7 +96,7 @@ def event(console: Console, value: Started | brightline.Text | ToolUse) -> None:
 def ended(console: Console, value: Answer) -> None:
     """Print how an answer ended."""
     usage = f"{value.usage.input_tokens} tokens read, {value.usage.output_tokens} written"
-    _line(console, f"\n\n{value.stop_reason}, {usage}", "dim")
+    line(console, f"\n\n{value.stop_reason}, {usage}", "dim")
 
 
 def check(console: Console, value: Check) -> None:
@@ -110,11 +110,11 @@ def check(console: Console, value: Check) -> None:
 def models(console: Console, values: Sequence[Model]) -> None:
     """Print the models that a tenant may use."""
     if not values:
-        _line(console, "no model is open to this tenant")
+        line(console, "no model is open to this tenant")
     for value in values:
-        _line(console, value.id, "bold")
-        _line(console, f"  {value.description}")
-        _line(console, f"  up to {value.marking_ceiling}")
+        line(console, value.id, "bold")
+        line(console, f"  {value.description}")
+        line(console, f"  up to {value.marking_ceiling}")
 
 
 def failure(console: Console, error: BrightlineError) -> None:
@@ -122,7 +122,7 @@ def failure(console: Console, error: BrightlineError) -> None:
     _headline(console, *outcome(error), error.message)
     _rules(console, error.rules)
     if error.rules_omitted:
-        _line(console, f"  and {error.rules_omitted} more rules; the record names them all")
+        line(console, f"  and {error.rules_omitted} more rules; the record names them all")
     facts = {"reason": error.reason, "field": error.field, "decision": error.decision_id, "release": error.release}
     _facts(console, {**facts, "appeal": error.appeal})
 
@@ -149,22 +149,22 @@ def _headline(console: Console, word: str, code: int, text: str) -> None:
 
 def _rules(console: Console, rules: Sequence[Rule]) -> None:
     for rule in rules:
-        _line(console, f"  {rule.id} ({rule.cls}, {rule.effect})", "bold")
-        _line(console, f"    {rule.title}")
+        line(console, f"  {rule.id} ({rule.cls}, {rule.effect})", "bold")
+        line(console, f"    {rule.title}")
         for source in rule.sources:
-            _line(console, f"    rests on  {source.title} ({source.read.replace('_', ' ')})")
-        _line(console, f"    remedy    {rule.remedy}")
+            line(console, f"    rests on  {source.title} ({source.read.replace('_', ' ')})")
+        line(console, f"    remedy    {rule.remedy}")
 
 
 def _obligations(console: Console, obligations: Sequence[Obligation]) -> None:
     for obligation in obligations:
-        _line(console, f"  added by the policy: {obligation.kind} {obligation.value}".rstrip())
+        line(console, f"  added by the policy: {obligation.kind} {obligation.value}".rstrip())
 
 
 def _facts(console: Console, facts: Mapping[str, str]) -> None:
     for name, value in facts.items():
         if value:
-            _line(console, f"  {name:<9} {value}")
+            line(console, f"  {name:<9} {value}")
 
 
 def _rules_json(rules: Sequence[Rule]) -> list[Json]:
@@ -172,7 +172,8 @@ def _rules_json(rules: Sequence[Rule]) -> list[Json]:
     return [{names.get(name, name): value for name, value in asdict(rule).items()} for rule in rules]
 
 
-def _line(console: Console, text: str, style: str = "") -> None:
+def line(console: Console, text: str, style: str = "") -> None:
+    """Print text that somebody else may have written: nothing in it is obeyed."""
     console.print(Text(_safe(text), style=style), soft_wrap=True)
 
 

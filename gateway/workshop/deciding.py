@@ -1,0 +1,99 @@
+"""Decides many inputs at once with either engine, through the gateway's own checks of what goes in and comes out.
+
+An engine that gives no decision refuses the call in a gateway; here the reason stands in the decision's place, as text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from gateway.canonical import Json
+from gateway.config import Policy
+from gateway.errors import GatewayError
+from gateway.pdp.decision import parse, unavailable
+from gateway.pdp.engine import Engine, encode
+from gateway.pdp.wasm import open_wasm
+from gateway.types import Decision, Release
+from gateway.workshop.opa import opa, said
+from gateway.workshop.policies import Opened
+
+Input: TypeAlias = dict[str, Json]
+Made: TypeAlias = Decision | str
+Decide: TypeAlias = Callable[[Sequence[Input]], list[Made]]
+
+PATIENT: Final = Policy(deadline_ms=10_000, memory_mib=256)
+"""A busy machine of an engineer is no reason to refuse, nor is a policy that has grown beyond what a gateway grants."""
+
+_QUERY: Final = (
+    "[{'at': at, 'made': made} | some at, facts in input; made := data.brightline.decision with input as facts]"
+)
+
+
+@contextmanager
+def embedded(release: Release) -> Iterator[Decide]:
+    """The embedded engine with this release. Raises StartError."""
+    engine = open_wasm(release, PATIENT)
+    with asyncio.Runner() as runner:
+        try:
+            yield lambda inputs: runner.run(_each(engine, inputs))
+        finally:
+            runner.run(engine.close())
+
+
+async def _each(engine: Engine, inputs: Sequence[Input]) -> list[Made]:
+    made: list[Made] = []
+    for facts in inputs:
+        try:
+            made.append(await engine.decide(facts))
+        except GatewayError as error:
+            made.append(error.detail)
+    return made
+
+
+def beside(policy: Opened, inputs: Sequence[Input]) -> list[Made]:
+    """What Open Policy Agent decides about them, all in one run of it."""
+    made: list[Made] = ["undefined"] * len(inputs)
+    texts: dict[int, bytes] = {}
+    for at, facts in enumerate(inputs):
+        try:
+            texts[at] = encode(facts)
+        except GatewayError as error:
+            made[at] = error.detail
+    _ask(policy.sources, policy.release.revision, texts, made)
+    return made
+
+
+def _ask(sources: Path, revision: str, texts: dict[int, bytes], made: list[Made]) -> None:
+    """Fill in what OPA decides. An input that it fails on fails its whole run, so that half of them is asked again."""
+    if not texts:
+        return
+    stdin = b"{%s}" % b",".join(b'"%d":%s' % item for item in texts.items())
+    query = _QUERY.replace("'", '"')
+    done = opa("eval", "--data", sources, "--stdin-input", "--format", "json", query, at=sources, stdin=stdin.decode())
+    if done.returncode == 0:
+        for answer in json.loads(done.stdout)["result"][0]["expressions"][0]["value"]:
+            made[int(answer["at"])] = _parsed(answer["made"], revision)
+    elif len(texts) == 1:
+        (at,) = texts
+        made[at] = unavailable(f"opa: {said(done)}").detail
+    else:
+        items = list(texts.items())
+        for half in (items[: len(items) // 2], items[len(items) // 2 :]):
+            _ask(sources, revision, dict(half), made)
+
+
+def _parsed(result: Any, revision: str) -> Made:
+    try:
+        return parse(result, revision)
+    except GatewayError as error:
+        return error.detail
+
+
+def same(one: Made, other: Made) -> bool:
+    """Whether two engines did the same. Both without a decision is the same, whatever each says about it."""
+    return one == other or (isinstance(one, str) and isinstance(other, str))

@@ -1,0 +1,69 @@
+"""Reads inputs of decisions, one in a line of JSON. A line that is none is named, and the next one is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from gateway.canonical import Json, NotCanonicalError, parse
+from gateway.pdp.engine import MAX_INPUT_BYTES
+
+MAX_LINE: Final = 2 * MAX_INPUT_BYTES
+"""Bytes; the gateway decides on no input that is larger than half of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line. id: its own, else its number. input: the facts; error: what is wrong, where there are none."""
+
+    id: str
+    input: dict[str, Json]
+    error: str = ""
+
+
+def lines(file: BinaryIO) -> Iterator[Line]:
+    """Every line that is not empty: an input, or {"id": ..., "input": ...}."""
+    for number, raw in enumerate(_bounded(file), 1):
+        if raw.strip():
+            yield one(raw, f"line {number}", str(number))
+
+
+def chunks(found: Iterable[Line], size: int) -> Iterator[list[Line]]:
+    """The lines, `size` at a time."""
+    chunk: list[Line] = []
+    for line in found:
+        chunk.append(line)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _bounded(file: BinaryIO) -> Iterator[bytes]:
+    """The lines; of one that is too long as much as shows that it is."""
+    while raw := file.readline(MAX_LINE + 1):
+        rest = raw
+        while len(rest) > MAX_LINE and not rest.endswith(b"\n"):
+            rest = file.readline(MAX_LINE + 1)
+        yield raw
+
+
+def one(raw: bytes, where: str, ident: str) -> Line:
+    """The line that this text is. where: what to call it; ident: its id, unless it has its own."""
+    if len(raw) > MAX_LINE:
+        return Line(ident, {}, f"{where}: has more than {MAX_LINE} bytes; an input is smaller")
+    try:
+        value = parse(raw.strip())
+    except NotCanonicalError as error:
+        return Line(ident, {}, f"{where}: {error}; write one input in JSON, with integers only")
+    match value:
+        case {"id": str() | int() as own, "input": dict(facts), **rest} if not rest and not isinstance(own, bool):
+            return Line(str(own), facts)
+        case {"input": _}:
+            return Line(ident, {}, f'{where}: is not {{"id": "...", "input": {{...}}}}')
+        case dict(facts):
+            return Line(ident, facts)
+        case _:
+            return Line(ident, {}, f"{where}: is not an object; write one input in JSON")

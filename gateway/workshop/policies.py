@@ -1,0 +1,64 @@
+"""Opens a policy in the form at hand: a release folder, a folder that a build wrote, or sources, then built first."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import release
+from gateway.canonical import NotCanonicalError, parse
+from gateway.errors import StartError
+from gateway.release.documents import DATA, SOURCES, TENANTS, WASM
+from gateway.release.reading import read_policy
+from gateway.types import Release
+from gateway.workshop.build import BuildError, build
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A policy that both engines can decide with. shown: its sources, where a reader finds them.
+
+    sources: the same as Open Policy Agent loads them, absolute. release: where it is no release, for nobody.
+    """
+
+    shown: Path
+    sources: Path
+    release: Release
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Opened]:
+    """The policy at `path`. Raises StartError when there is none, or it does not compile."""
+    sources = path.absolute() / SOURCES
+    if (path / TENANTS).exists():
+        yield Opened(path / SOURCES, sources, release.load(path, None))
+    elif (path / WASM).exists():
+        yield Opened(path / SOURCES, sources, _built(path))
+    elif (path / "brightline").is_dir():
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "out"
+            try:
+                build(path, out)
+            except BuildError as error:
+                raise StartError(f"{path}: {error}") from error
+            yield Opened(path, out / SOURCES, _built(out))
+    else:
+        raise StartError(
+            f"{path}: is no policy; name a release, what `brightline policy build` wrote, or a folder of sources "
+            "with brightline/ in it"
+        )
+
+
+def _built(folder: Path) -> Release:
+    """A built policy as a release that nobody has signed, for nobody."""
+    revision, files = read_policy(folder)
+    try:
+        data = parse(files[DATA])
+    except NotCanonicalError as error:
+        raise StartError(f"{folder / DATA}: {error}; build it again") from error
+    if not isinstance(data, Mapping):
+        raise StartError(f"{folder / DATA}: is not an object; build it again")
+    return Release("0" * 64, 0, (), revision, files[WASM], data, {}, {})
