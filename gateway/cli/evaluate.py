@@ -120,7 +120,7 @@ def _as_json(decision: Decision, accounts: Sequence[Account]) -> dict[str, Json]
 
 def _added(decision: Decision) -> dict[str, Json]:
     """Obligations and grants."""
-    obligations = [{key: value for key, value in asdict(o).items() if value} for o in decision.obligations]
+    obligations: Json = [{key: value for key, value in asdict(o).items() if value} for o in decision.obligations]
     return {"obligations": obligations, "grants": list(decision.grants)}
 
 
