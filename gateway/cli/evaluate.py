@@ -111,9 +111,9 @@ def _print_line(line: Line, decision: Decision | None, trouble: str) -> bool:
 
 def _as_json(decision: Decision, accounts: Sequence[Account]) -> dict[str, Json]:
     """For programs. silent: the rules that did not fire, each with the conditions that failed first."""
-    rules = [{("class" if k == "cls" else k): v for k, v in asdict(rule).items()} for rule in decision.rules]
-    fired = [asdict(account) for account in accounts if account.effect]
-    silent = [{"id": a.id, "failed": [asdict(cause) for cause in a.causes]} for a in accounts if not a.effect]
+    rules: Json = [{("class" if k == "cls" else k): v for k, v in asdict(rule).items()} for rule in decision.rules]
+    fired: Json = [asdict(account) for account in accounts if account.effect]
+    silent: Json = [{"id": a.id, "failed": [asdict(cause) for cause in a.causes]} for a in accounts if not a.effect]
     effect = decision.effect.name.lower()
     return {"effect": effect, "rules": rules, **_added(decision), "fired": fired, "silent": silent}
 
