@@ -73,7 +73,7 @@ def create(folder: Path, now_us: int, port: int = 0) -> Path:
     (draft / "audit").mkdir(mode=0o700)
     keys.create_signing_key(draft / "audit" / "log.key", "brightline.test/development")
     keys.create_commitment_key(draft / "audit" / "commitment.key")
-    digest = release.create(draft / "release", 1, TENANTS, MODELS)
+    digest = release.create(draft / "release", 1, TENANTS, MODELS, SIGNERS)
     config = CONFIG.format(port=port, audience=AUDIENCE, issuer=ISSUER, digest=digest)
     (draft / "gateway.toml").write_text(config, encoding="utf-8")
     # Crash before the rename: a hidden draft that the next run removes. After it: a whole deployment.
@@ -114,6 +114,11 @@ def _sample(tenant: str, attributes: dict[str, Json]) -> Tenant:
     return Tenant(tenant, (f"spiffe://{TRUST_DOMAIN}/tenant/{tenant}",), attributes)
 
 
+_FOREVER_MS = 4_102_444_800_000  # 2100-01-01: the samples of a deployment that is thrown away
+
+SIGNERS = ("agency", "provider")
+"""Nobody signed anything: one person made both halves."""
+
 _EVERYBODY = [
     "administrative",
     "general_assistance",
@@ -129,33 +134,52 @@ TENANTS = (
         "northern-logistics",
         {
             "kind": "dod",
+            "region": "US",
+            "owners": ["US"],
+            "national_security": True,
             "policy": "",
             "purposes": [*_EVERYBODY, "maintenance", "targeting_support"],
             "models": ["loopback"],
             "marking_ceiling": "SECRET//NOFORN",
-            "exceptions": [],
+            "grants": [],
         },
     ),
     _sample(
         "harbor-intelligence",
         {
             "kind": "intelligence",
+            "region": "US",
+            "owners": ["US"],
+            "national_security": True,
             "policy": "",
             "purposes": [*_EVERYBODY, "intelligence_analysis", "foreign_intelligence_analysis"],
             "models": ["loopback"],
             "marking_ceiling": "TOP SECRET//SI//NOFORN",
-            "exceptions": ["foreign_intel_analysis"],
+            "grants": [
+                {
+                    "id": "foreign-intelligence-1",
+                    "rule": "foreign_intel_analysis",
+                    "purposes": ["foreign_intelligence_analysis"],
+                    "conditions": [],
+                    "not_before": 0,
+                    "expires": _FOREVER_MS,
+                    "addendum": "sample addendum 1",
+                }
+            ],
         },
     ),
     _sample(
         "river-health",
         {
             "kind": "civil",
+            "region": "US",
+            "owners": ["US"],
+            "national_security": False,
             "policy": "",
             "purposes": [*_EVERYBODY, "medical_support", "public_affairs"],
             "models": ["loopback"],
             "marking_ceiling": "CUI",
-            "exceptions": [],
+            "grants": [],
         },
     ),
 )
@@ -166,6 +190,11 @@ MODELS = (
         description="Answers from inside the gateway, to try it out. No model is asked.",
         upstream="loopback",
         upstream_model="loopback-1",
-        attributes={"marking_ceiling": "TOP SECRET//SI//NOFORN"},
+        attributes={
+            "marking_ceiling": "TOP SECRET//SI//NOFORN",
+            "levels": [{"framework": "RSP", "level": "ASL-2"}],
+            "safeguards": ["input_classifier", "output_classifier"],
+            "report": {"reference": "none: no model is asked", "issued": 0, "expires": _FOREVER_MS},
+        },
     ),
 )

@@ -29,8 +29,11 @@ def prepare(release: Release) -> Attributes:
     )
 
 
-def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us: int) -> Facts:
-    """The decision input without signals. An unknown model is null; a rule refuses it."""
+def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us: int, *, audit_ready: bool) -> Facts:
+    """The decision input without signals. An unknown model is null; a rule refuses it.
+
+    audit_ready: whether a record can be made durable now.
+    """
     release, use = attributes.release, prompt.use
     documents = [p for m in prompt.messages for p in m.parts if isinstance(p, Document)]
     return Facts(
@@ -51,6 +54,7 @@ def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us:
                 "tools": [{"name": t.name, "effector": t.effector} for t in prompt.tools],
                 "autonomy": use["autonomy"],
                 "approval": None,
+                "evidence": use["evidence"],
                 "us_person": use["us_person"],
                 "geo": use["geo"],
                 "volume": use["volume"],
@@ -61,11 +65,22 @@ def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us:
             },
             "model": attributes.models.get(prompt.model),
             "signals": {},
-            "release": {"digest": release.digest, "version": release.version},
+            "safeguards": [],
+            "audit": {"ready": audit_ready},
+            "release": {"digest": release.digest, "version": release.version, "signers": list(release.signers)},
             "now": now_us // 1000,
         },
         release.models.get(prompt.model),
     )
+
+
+def routed(attributes: Attributes, known: Facts, model: str) -> Facts:
+    """The same facts for another model than the one that was asked for."""
+    request = known.input["request"]
+    if not isinstance(request, Mapping):
+        raise TypeError("request facts are an object")
+    changed: dict[str, Json] = {"request": {**request, "model": model}, "model": attributes.models.get(model)}
+    return Facts({**known.input, **changed}, attributes.release.models.get(model))
 
 
 def _marking(banner: Json) -> Json:

@@ -139,14 +139,27 @@ async def decide(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InF
     """Steps 1 to 4."""
     principal = await prove(call, gate, trail, in_force)  # 1
     prompt = await read()
-    known = facts.gather(in_force.attributes, principal, prompt, gate.clock())  # 2
+    known = facts.gather(in_force.attributes, principal, prompt, gate.clock(), audit_ready=gate.log.ready)  # 2
     trail.asked(prompt)
     readings = await gate.detectors.read(prompt.texts())  # 3
     known = known.at(Stage.REQUEST, readings)
     trail.saw(known, readings)
     decision = await in_force.engine.decide(known.input)  # 4
+    if decision.effect is Effect.ALLOW and (routes := _routes(decision)):
+        known = facts.routed(in_force.attributes, known, min(routes))
+        trail.saw(known, readings)
+        decision = await in_force.engine.decide(known.input)
+        if decision.effect is Effect.ALLOW and not len(routes) == 1 == len(routes | _routes(decision)):
+            raise GatewayError(
+                Reason.POLICY_UNAVAILABLE, "the policy engine gave no decision", detail="routes that contradict"
+            )
     trail.decided(decision)
     return prompt, known, decision
+
+
+def _routes(decision: Decision) -> set[str]:
+    """The models that the policy wants to be asked instead: what is permitted there is decided for that model."""
+    return {o.text for o in decision.obligations if o.kind == "route"}
 
 
 async def prove(call: Call, gate: Gate, trail: Trail, in_force: InForce) -> Principal:

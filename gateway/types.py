@@ -197,6 +197,17 @@ class Release:
     models: Mapping[str, Model]
 
 
+def live_safeguards(readings: tuple[Reading, ...]) -> list[Json]:
+    """The safeguards that are live as this decision is made, in alphabetical order.
+
+    Classifiers are live when every one of them answered just now: the same ones read what goes in and what comes back.
+    Every caller was proved by certificate and token before, and every use is recorded.
+    """
+    answered = readings and all(r.score is not None for r in readings)
+    classifiers = ["input_classifier", "output_classifier"] if answered else []
+    return [*classifiers, "trusted_user_access", "usage_monitoring"]
+
+
 class Stage(StrEnum):
     """Which content a decision is about."""
 
@@ -214,7 +225,11 @@ class Facts:
 
     def at(self, stage: Stage, readings: tuple[Reading, ...], request: Mapping[str, Json] | None = None) -> Facts:
         """The same facts at another stage, with other readings and, for tool calls, other request facts."""
-        changed: dict[str, Json] = {"stage": str(stage), "signals": {r.name: r.score for r in readings}}
+        changed: dict[str, Json] = {
+            "stage": str(stage),
+            "signals": {r.name: r.score for r in readings},
+            "safeguards": live_safeguards(readings),
+        }
         if request is not None:
             changed["request"] = request
         return replace(self, input={**self.input, **changed})
@@ -235,7 +250,9 @@ class Effect(IntEnum):
 class Obligation:
     """Something that the policy adds to a permitted call. The parser of decisions refuses kinds it does not know.
 
-    max_tokens: limit. remove_tools: effectors. label, oversight_label, record_authority: text.
+    max_tokens: limit. remove_tools: effectors. label, oversight_label, record_authority: text. route: the model's id as
+    text. incident: what happened as text, and within how many hours it has to be reported as limit; the only kind that
+    a refusal has.
     """
 
     kind: str
@@ -290,6 +307,8 @@ def _apply(obligation: Obligation, prompt: Prompt) -> Prompt:
         return replace(prompt, max_tokens=min(prompt.max_tokens, obligation.limit))
     if obligation.kind == "remove_tools":
         return replace(prompt, tools=tuple(t for t in prompt.tools if t.effector not in obligation.effectors))
+    if obligation.kind == "route":
+        return replace(prompt, model=obligation.text)
     return prompt
 
 

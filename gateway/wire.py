@@ -54,7 +54,7 @@ def rule(value: Rule) -> refusal_pb2.Rule:
 
 
 def obligation(value: types.Obligation) -> inference_pb2.Obligation:
-    """An obligation on the wire: limits and labels concern the caller, the recorded authority is its own."""
+    """An obligation on the wire: its number where it has one, else its text."""
     return inference_pb2.Obligation(kind=value.kind, value=str(value.limit) if value.limit else value.text)
 
 
@@ -149,6 +149,7 @@ def _use(use: use_context_pb2.UseContext) -> dict[str, Json]:
         else None,
         "marking": use.marking,
         "autonomy": _word(use_context_pb2.Autonomy, use.autonomy),
+        "evidence": [{"kind": e.kind, "id": e.id, "expires": e.expires_ms} for e in use.evidence],
         "us_person": {
             "involved": _word(use_context_pb2.Involvement, us_person.involved),
             "basis": us_person.basis,

@@ -44,8 +44,9 @@ class Known:
             "input": self.facts.input if self.facts else None,
             "readings": record.readings(self.readings),
             "decision": record.decision(self.decision),
+            "incidents": self._incident(),
             "marking": self._marking(),
-            "declared": self._declared("conversation_id", "approval_id"),
+            "declared": self._declared(),
             "commitments": {
                 "key": self.ledger.commitments.key_id,
                 "judged": judged,
@@ -93,9 +94,21 @@ class Known:
         labels = [o.text for o in self.decision.obligations if "label" in o.kind] if self.decision else []
         return {"in": request.get("marking") if isinstance(request, dict) else None, "out": labels}
 
-    def _declared(self, *names: str) -> Json:
-        """What the caller named that no rule looks at: it ties records to each other and to the agency's own."""
-        return {name: self.prompt.use.get(name, "") for name in names} if self.prompt else None
+    def _declared(self) -> Json:
+        """What the caller named that no rule looks at, and the model it asked for: the input has the routed one."""
+        if self.prompt is None:
+            return None
+        use = self.prompt.use
+        return {
+            "conversation_id": use.get("conversation_id", ""),
+            "approval_id": use.get("approval_id", ""),
+            "model": self.prompt.model,
+        }
+
+    def _incident(self) -> Json:
+        """What the policy says has to be reported, and by when: the clock runs from this record's own time."""
+        due = [o for o in self.decision.obligations if o.kind == "incident"] if self.decision else []
+        return [{"text": o.text, "aware_at_us": self.call.received_us, "report_within_hours": o.limit} for o in due]
 
     def _idempotency_key(self) -> str | None:
         key = self.prompt.use.get("idempotency_key") if self.prompt else None

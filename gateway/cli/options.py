@@ -19,6 +19,7 @@ from brightline import (
     Client,
     DataOrigin,
     Effector,
+    Evidence,
     Involvement,
     Tool,
     Use,
@@ -157,6 +158,10 @@ def declare(  # noqa: PLR0917 - one parameter for each option
         datetime | None,
         typer.Option(help="Its last moment, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], rich_help_panel=_USE),
     ] = None,
+    evidence: Annotated[
+        list[str] | None,
+        typer.Option(help="A proof: KIND=ID, like impact_assessment=IA-7 (repeatable).", rich_help_panel=_USE),
+    ] = None,
     us_person: Annotated[
         Involvement, typer.Option(help="Whether US persons are concerned.", rich_help_panel=_USE)
     ] = "unspecified",
@@ -193,6 +198,7 @@ def declare(  # noqa: PLR0917 - one parameter for each option
             )
             if authority_kind or authority_citation or authority_id
             else None,
+            evidence=[Evidence(kind=kind, id=name) for kind, _, name in (e.partition("=") for e in evidence or ())],
             us_person=UsPerson(involved=us_person, basis=us_person_basis, process_id=us_person_process),
             geo=geo or (),
             volume=Volume(persons=persons, records=records),

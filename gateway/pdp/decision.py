@@ -2,6 +2,7 @@
 
 1 exact keys and types, known words only       2 decided by the policy of this release
 3 an effect that its rules explain: the strictest of them; allow needs none, nothing else goes without
+4 a refusal obliges to nothing but reporting it, and uses no grant
 """
 
 from __future__ import annotations
@@ -74,6 +75,10 @@ def _decision(result: object, revision: str) -> Decision:
     strictest = max((_EFFECTS[rule.effect] for rule in decision.rules), default=Effect.ALLOW)  # 3
     if decision.effect is not strictest:
         raise _NoDecisionError(f"effect: {effect}, but the strictest rule says {strictest.name.lower()}")
+    if decision.effect is Effect.DENY and (  # 4
+        decision.grants or any(o.kind != "incident" for o in decision.obligations)
+    ):
+        raise _NoDecisionError("obligations, grants: a refusal has none but incident")
     return decision
 
 
@@ -112,6 +117,14 @@ def _obligation(value: object, where: str) -> Obligation:
         case "remove_tools":
             (effectors,) = _fields(params, f"{where}.params", ("effectors",))
             return Obligation(kind, effectors=_each(effectors, f"{where}.params.effectors", _effector))
+        case "route":
+            (model,) = _fields(params, f"{where}.params", ("model",))
+            return Obligation(kind, text=_text(model, f"{where}.params.model"))
+        case "incident":
+            text, hours = _fields(params, f"{where}.params", ("text", "report_within_hours"))
+            if type(hours) is not int or not 0 < hours <= MAX_LIMIT:
+                raise _NoDecisionError(f"{where}.params.report_within_hours: not a positive integer")
+            return Obligation(kind, text=_text(text, f"{where}.params.text"), limit=hours)
         case "label" | "oversight_label" | "record_authority":
             (text,) = _fields(params, f"{where}.params", ("text",))
             return Obligation(kind, text=_text(text, f"{where}.params.text"))

@@ -33,6 +33,9 @@ Name = Annotated[str, Field(min_length=1, max_length=256)]
 Revision = Annotated[str, Field(min_length=1, max_length=128)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
+# ISO 3166-1 alpha-2.
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+
 # The SPIFFE ID of a workload (SPIFFE-ID section 2), or the SHA-256 of a certificate in DER: one spelling of each.
 Certificate = Annotated[
     str, Field(pattern=r"^(spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)+|sha256:[0-9a-f]{64})$", max_length=2048)
@@ -63,6 +66,28 @@ class PolicyManifest(Document):
     files: dict[str, Sha256]
 
 
+class Condition(Document):
+    """An obligation that comes with a grant."""
+
+    kind: Name
+    params: dict[str, Any]
+
+
+class Grant(Document):
+    """What the provider granted a tenant by contract addendum: one rule relaxed, for some purposes, for a time.
+
+    not_before, expires: milliseconds since 1970 UTC.
+    """
+
+    id: Id
+    rule: Name
+    purposes: list[Name] = Field(min_length=1)
+    conditions: list[Condition]
+    not_before: int = Field(ge=0)
+    expires: int = Field(ge=1)
+    addendum: Name
+
+
 class Tenant(Document):
     """A tenant, and the certificates that are its own."""
 
@@ -72,11 +97,14 @@ class Tenant(Document):
         model_config = ConfigDict(extra="allow")
 
         kind: Literal["civil", "dod", "intelligence", "law_enforcement"]
+        region: Country
+        owners: list[Country] = Field(min_length=1)
+        national_security: bool
         policy: str = Field(pattern=r"^([a-z][a-z0-9_]*)?$")
         purposes: list[Name]
         models: list[Id]
         marking_ceiling: Name
-        exceptions: list[Name]
+        grants: list[Grant]
 
     id: Id
     certificates: list[Certificate] = Field(min_length=1)
@@ -89,6 +117,21 @@ class Tenants(Document):
     tenants: list[Tenant]
 
 
+class Level(Document):
+    """The capability level that a framework gives a model."""
+
+    framework: Name
+    level: Name
+
+
+class Report(Document):
+    """The report that a model's levels rest on. issued, expires: milliseconds since 1970 UTC."""
+
+    reference: Name
+    issued: int = Field(ge=0)
+    expires: int = Field(ge=1)
+
+
 class Model(Document):
     """A model, and the upstream that serves it."""
 
@@ -98,6 +141,9 @@ class Model(Document):
         model_config = ConfigDict(extra="allow")
 
         marking_ceiling: Name
+        levels: list[Level]
+        safeguards: list[Name]
+        report: Report
 
     id: Id
     description: str

@@ -5,12 +5,14 @@
 4 compare every digest               5 type every document
 6 the policy is there and says the revision that the manifest says
 7 no tenant or model twice; a certificate belongs to exactly one tenant
+8 a grant relaxes a rule of the provider's baseline that says so, never another
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +32,8 @@ MAX_BYTES = 64 << 20
 MAX_FILES = 10_000
 
 _WASM_MAGIC = b"\0asm"
+_BASELINE_RULE = re.compile(r"rego/brightline/rules/provider_baseline/(?P<id>[a-z0-9_]+)/(?P=id)\.rego")
+_GRANTED = re.compile(rb"^#   (relaxed_by: grant|selected_by: grant)$", re.MULTILINE)
 _AGAIN = "build or copy the release again; a release is never edited in place"
 
 _D = TypeVar("_D", bound=documents.Document)
@@ -71,6 +75,9 @@ def load(path: Path, pinned: str | None) -> Release:
     if data.release.revision != manifest.revision:
         raise StartError(f"{path / DATA}: release.revision is not the revision in {MANIFEST}; {_AGAIN}")
     _one_owner(path / TENANTS, tenants)  # 7
+    relaxed = _relaxed_by_grant(files)
+    for tenant in tenants:
+        _grants(path / TENANTS, tenant, relaxed)  # 8
     return Release(
         digest=found,
         version=manifest.version,
@@ -168,6 +175,28 @@ def _one_owner(path: Path, tenants: Iterable[Tenant]) -> None:
                     "a certificate names one tenant; remove one of the two"
                 )
             owner[certificate] = tenant.id
+
+
+def _relaxed_by_grant(files: Mapping[str, bytes]) -> frozenset[str]:
+    """The rules that a tenant may have a grant for, by what their sources say."""
+    rules = ((_BASELINE_RULE.fullmatch(name), raw) for name, raw in files.items())
+    return frozenset(rule["id"] for rule, raw in rules if rule and _GRANTED.search(raw))
+
+
+def _grants(path: Path, tenant: Tenant, relaxed: frozenset[str]) -> None:
+    grants = tenant.attributes["grants"]
+    if not isinstance(grants, list):
+        raise TypeError("grants were typed as a list")
+    names = [str(grant["id"]) for grant in grants if isinstance(grant, Mapping)]
+    for name in names:
+        if names.count(name) > 1:
+            raise StartError(f"{path}: {tenant.id}: grant {name} is there twice; an id names one")
+    for grant in grants:
+        if isinstance(grant, Mapping) and grant["rule"] not in relaxed:
+            raise StartError(
+                f"{path}: {tenant.id}: grant {grant['id']}: no grant relaxes {grant['rule']}\n"
+                f"a grant names one of: {', '.join(sorted(relaxed)) or 'none, in this policy'}"
+            )
 
 
 def _by_id(path: Path, items: Iterable[_T]) -> Mapping[str, _T]:

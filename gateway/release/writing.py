@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,19 +26,38 @@ def starter() -> Path:
 
 
 def create(
-    folder: Path, version: int, tenants: Sequence[Tenant], models: Sequence[Model], policy: Path | None = None
+    folder: Path,
+    version: int,
+    tenants: Sequence[Tenant],
+    models: Sequence[Model],
+    signers: Sequence[str],
+    *,
+    policy: Path | None = None,
 ) -> str:
     """Write a release to `folder`, which must not exist yet; returns its digest. policy: built, the starter by default.
 
-    Raises StartError when it can't be written, or could not be loaded again.
+    signers: who agreed to it. Raises StartError when it can't be written, or could not be loaded again.
     """
     if folder.exists() or folder.is_symlink():
         raise StartError(f"{folder}: is already there; a release is never edited in place, name another folder")
+    revision, files = read_policy(policy or starter())
+    try:
+        files[TENANTS] = canonical({"tenants": [asdict(t) for t in tenants]})
+        files[MODELS] = canonical({"models": [asdict(m) for m in models]})
+    except NotCanonicalError as error:
+        raise StartError(f"a tenant or model of the release: {error}") from error
+    manifest: dict[str, Json] = {
+        "format": 1,
+        "version": version,
+        "signers": sorted(signers),
+        "revision": revision,
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            _write(draft, version, tenants, models, policy or starter())
+            _write(draft, {**files, MANIFEST: canonical(manifest)})
             digest = load(draft, None).digest
             draft.chmod(0o755)
             # A crash before this line leaves a draft whose name starts with a dot; after it, the whole release.
@@ -51,21 +70,7 @@ def create(
         raise StartError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
-def _write(draft: Path, version: int, tenants: Sequence[Tenant], models: Sequence[Model], policy: Path) -> None:
-    revision, files = read_policy(policy)
-    try:
-        files[TENANTS] = canonical({"tenants": [asdict(t) for t in tenants]})
-        files[MODELS] = canonical({"models": [asdict(m) for m in models]})
-    except NotCanonicalError as error:
-        raise StartError(f"a tenant or model of the release: {error}") from error
-    manifest: dict[str, Json] = {
-        "format": 1,
-        "version": version,
-        "signers": [],
-        "revision": revision,
-        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
-    }
-    files[MANIFEST] = canonical(manifest)
+def _write(draft: Path, files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
         target = draft / name
         target.parent.mkdir(parents=True, exist_ok=True)

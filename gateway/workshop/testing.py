@@ -29,7 +29,7 @@ class Tested:
 
 def tested(rego: Path) -> Tested:
     """Run every test."""
-    run = opa("test", "--bundle", ".", "--coverage", "--format", "json", at=rego)
+    run = opa("test", "--bundle", ".", "--timeout", "60s", "--coverage", "--format", "json", at=rego)
     if run.returncode:
         return Tested((Finding("", f"opa test --verbose --bundle . says more\n{said(run)}"),), 0.0, ())
     ours = {path: lines for path, lines in sorted(json.loads(run.stdout)["files"].items()) if is_policy(path)}

@@ -93,11 +93,12 @@ test_refuses_at_every_stage[note] if {
 			"decision": refused("deny", ["deny provider_baseline model_allowed", "deny directive marking_dominance"]),
 		},
 		"no detectors": {
-			"facts": {"signals": {"autonomous_targeting": null, "domestic_surveillance": null}},
+			"facts": {"signals": {signal: null | some signal, _ in brightline.thresholds}},
 			"decision": refused("deny", [
 				"deny red_line us_person_mass_surveillance",
 				"deny red_line weapon_engage_autonomous",
 				"deny provider_baseline track_person_nonconsent",
+				"deny law nuclear_employment_human",
 			]),
 		},
 		"a tool that does not say what it does": {
@@ -132,13 +133,13 @@ test_obliges_foreign_intelligence if {
 			},
 			{"kind": "record_authority", "params": {"text": "EO 12333 2.4 / order-1"}},
 		],
-		"grants": ["foreign_intel_analysis"],
+		"grants": ["grant-foreign_intel_analysis"],
 	}) with input as foreign_intelligence
 		with data.release.revision as revision
 }
 
 foreign_intelligence := agreed({
-	"tenant": {"exceptions": ["foreign_intel_analysis"]},
+	"tenant": {"grants": [fixtures.grant("foreign_intel_analysis")]},
 	"request": {"purpose": "foreign_intelligence_analysis", "authority": fixtures.authority("EO 12333 2.4")},
 })
 
@@ -150,16 +151,83 @@ test_grants_nothing_when_refused if {
 }
 
 test_red_lines_stay_closed[note] if {
-	some note, facts in {
-		"targeting, declared": {"request": {"purpose": "weapon_engagement", "autonomy": "autonomous"}},
-		"targeting, by content": {"signals": {"autonomous_targeting": 500}},
-		"surveillance, declared": {"request": {"purpose": "domestic_monitoring"}},
-		"surveillance, by content": {"signals": {"domestic_surveillance": 500}},
+	some id, cases in {
+		"weapon_engage_autonomous": {
+			"declared": {"request": {"purpose": "weapon_engagement", "autonomy": "autonomous"}},
+			"by content": {"signals": {"autonomous_targeting": 500}},
+		},
+		"us_person_mass_surveillance": {
+			"declared": {"request": {"purpose": "domestic_monitoring"}},
+			"by content": {"signals": {"domestic_surveillance": 500}},
+		},
 	}
-	some rule in brightline.decision.rules with input as object.union(agreed(facts), fixtures.keys)
+	some case, facts in cases
+	note := concat(", ", [id, case])
+	some rule in brightline.decision.rules with input as object.union(agreed(facts), fixtures.keys(id))
 		with data.release.revision as revision
-	rule.class == "red_line"
+	rule.id == id
 	rule.effect == "deny"
+}
+
+# --- grants -------------------------------------------------------------------------------------------------------
+
+tracking := agreed({"request": {"purpose": "person_tracking"}})
+
+granted(grants) := object.union(tracking, {"tenant": {"grants": grants}})
+
+test_a_grant_relaxes_its_rule_and_brings_its_conditions if {
+	condition := {"kind": "max_tokens", "params": {"limit": 512}}
+	grant := object.union(fixtures.grant("track_person_nonconsent"), {"conditions": [condition]})
+	brightline.decision == object.union(allowed, {
+		"obligations": [condition],
+		"grants": ["grant-track_person_nonconsent"],
+	}) with input as granted([grant])
+		with data.release.revision as revision
+}
+
+test_a_grant_that_does_not_hold_relaxes_nothing[note] if {
+	grant := fixtures.grant("track_person_nonconsent")
+	some note, grants in {
+		"for another rule": [fixtures.grant("purpose_known")],
+		"for another purpose": [object.union(grant, {"purposes": ["translation"]})],
+		"for no purpose": [object.union(grant, {"purposes": []})],
+		"expired": [object.union(grant, {"expires": 999})],
+		"to come": [object.union(grant, {"not_before": 1001})],
+	}
+	outline(brightline.decision) == refused("deny", ["deny provider_baseline track_person_nonconsent"]) with input as granted(grants)
+		with data.release.revision as revision
+}
+
+test_a_grant_that_was_not_used_is_not_named if {
+	brightline.decision == allowed with input as fixtures.changed({"tenant": {"grants": [fixtures.grant("track_person_nonconsent")]}})
+		with data.release.revision as revision
+}
+
+# Whatever a grant names: a rule of another class, and one that no grant relaxes, stay as they are.
+test_a_grant_reaches_no_other_rule[id] if {
+	some id, facts in {
+		"weapon_engage_autonomous": {"signals": {"autonomous_targeting": 500}},
+		"us_person_mass_surveillance": {"request": {"purpose": "domestic_monitoring"}},
+		"nuclear_employment_human": {"request": {"purpose": "nuclear_employment"}},
+		"marking_dominance": {"request": {"marking": null}},
+		"tool_effector_stated": {"request": {"tools": fixtures.tools("unspecified")}},
+		"model_allowed": {"request": {"model": "other"}},
+	}
+	some rule in brightline.decision.rules with input as object.union(agreed(facts), {"tenant": {"grants": [fixtures.grant(id)]}})
+		with data.release.revision as revision
+	rule.id == id
+}
+
+test_a_refusal_keeps_what_has_to_be_reported if {
+	incident := {"kind": "incident", "params": {"text": "seen", "report_within_hours": 24}}
+	verdict := {
+		"effect": "deny",
+		"rule": sound,
+		"obligations": [incident, {"kind": "label", "params": {"text": "dropped"}}],
+	}
+	brightline.decision.obligations == [incident] with input as fixtures.permitted
+		with data.brightline.rules as {"law": {"r": {"verdict": verdict}}}
+		with data.release.revision as revision
 }
 
 test_refuses_no_facts[note] if {
@@ -172,7 +240,7 @@ test_refuses_no_facts[note] if {
 }
 
 test_refuses_spoiled_parts[note] if {
-	some pointer in ["/stage", "/principal", "/tenant", "/request", "/model", "/signals", "/release", "/now"]
+	some pointer in ["/stage", "/principal", "/tenant", "/request", "/model", "/signals", "/safeguards", "/audit", "/release", "/now"]
 	some note, request in object.remove(fixtures.spoiled(fixtures.permitted, pointer), ["/model null"])
 	decision := brightline.decision with input as request with data.release.revision as revision
 	decision.effect == "deny"
@@ -215,8 +283,9 @@ test_refuses_verdicts_that_cannot_be_read[note] if {
 		}}},
 		"no title": {"effect": "allow", "rule": {"custom": sound.custom}},
 		"no remedy": {"effect": "deny", "rule": {"title": "t", "custom": {"id": "r", "class": "law", "sources": []}}},
-		"a grant that the tenant does not have": {"effect": "allow", "rule": sound, "grants": ["weapon_engage_autonomous"]},
-		"grants that are no list": {"effect": "allow", "rule": sound, "grants": "foreign_intel_analysis"},
+		"a grant that the tenant does not have": {"effect": "allow", "rule": sound, "grants": ["grant-r"]},
+		"grants that are no list": {"effect": "allow", "rule": sound, "grants": "grant-r"},
+		"obligations that are no list": {"effect": "allow", "rule": sound, "obligations": {}},
 	}
 	brightline.decision == object.union(allowed, {"effect": "deny", "rules": [misspoken]}) with input as fixtures.permitted
 		with data.brightline.rules as {"law": {"r": {"verdict": verdict}}}

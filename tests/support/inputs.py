@@ -11,6 +11,26 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from gateway.signals.lexicon import load
+
+SIGNALS = tuple(load()[0].signals)
+"""Every signal that a detector reads."""
+
+
+def grant(rule: str, **changes: Any) -> dict[str, Any]:
+    """A grant of the tenant for this rule, in force at the time of the permitted input."""
+    return {
+        "id": f"grant-{rule}",
+        "rule": rule,
+        "purposes": ["general_assistance", "foreign_intelligence_analysis", "person_tracking"],
+        "conditions": [],
+        "not_before": 0,
+        "expires": 1_795_000_000_000,
+        "addendum": "addendum-1",
+        **changes,
+    }
+
+
 PLAIN: dict[str, Any] = {
     "stage": "request",
     "principal": {"subject": "analyst", "client_id": "app", "roles": [], "certificate": "spiffe://agency.example/app"},
@@ -21,7 +41,10 @@ PLAIN: dict[str, Any] = {
         "purposes": ["general_assistance", "targeting_support", "foreign_intelligence_analysis"],
         "models": ["loopback"],
         "marking_ceiling": {"level": 3, "controls": ["NOFORN"]},
-        "exceptions": ["foreign_intel_analysis"],
+        "region": "US",
+        "owners": ["US"],
+        "national_security": True,
+        "grants": [],
     },
     "request": {
         "purpose": "general_assistance",
@@ -31,6 +54,7 @@ PLAIN: dict[str, Any] = {
         "tools": [],
         "autonomy": "none",
         "approval": None,
+        "evidence": [],
         "us_person": {"involved": "no", "basis": "", "process_id": ""},
         "geo": [],
         "volume": {"persons": None, "records": None},
@@ -39,9 +63,17 @@ PLAIN: dict[str, Any] = {
         "max_tokens": 1024,
         "model": "loopback",
     },
-    "model": {"id": "loopback", "marking_ceiling": {"level": 3, "controls": ["NOFORN"]}},
-    "signals": {"autonomous_targeting": 0, "domestic_surveillance": 0},
-    "release": {"digest": "0" * 64, "version": 1},
+    "model": {
+        "id": "loopback",
+        "marking_ceiling": {"level": 3, "controls": ["NOFORN"]},
+        "levels": [{"framework": "RSP", "level": "ASL-2"}],
+        "safeguards": ["input_classifier", "output_classifier"],
+        "report": {"reference": "report-1", "issued": 0, "expires": 4_102_444_800_000},
+    },
+    "signals": dict.fromkeys(SIGNALS, 0),
+    "safeguards": ["input_classifier", "output_classifier", "trusted_user_access", "usage_monitoring"],
+    "audit": {"ready": True},
+    "release": {"digest": "0" * 64, "version": 1, "signers": ["agency", "provider"]},
     "now": 1_790_000_000_000,
 }
 
@@ -61,7 +93,15 @@ _known: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "kind": st.sampled_from(["civil", "dod", "intelligence", "law_enforcement"]),
         "policy": st.sampled_from(["", "example", "absent"]),
         "marking_ceiling": _marking,
-        "exceptions": st.sampled_from([[], ["foreign_intel_analysis"]]),
+        "grants": st.lists(
+            st.builds(
+                grant,
+                st.sampled_from(["foreign_intel_analysis", "track_person_nonconsent", "model_allowed"]),
+                expires=st.sampled_from([1_785_000_000_000, 1_795_000_000_000]),
+                conditions=st.sampled_from([[], [{"kind": "max_tokens", "params": {"limit": 9}}]]),
+            ),
+            max_size=2,
+        ),
     },
     "request": {
         "purpose": st.sampled_from([*PLAIN["tenant"]["purposes"], "logistics_planning", "unheard_of"]),
@@ -103,10 +143,7 @@ _known: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "max_tokens": st.integers(-1, 100_000),
         "model": st.sampled_from(["loopback", "other"]),
     },
-    "signals": {
-        "autonomous_targeting": st.none() | st.integers(0, 1000),
-        "domestic_surveillance": st.none() | st.integers(0, 1000),
-    },
+    "signals": {name: st.none() | st.integers(0, 1000) for name in SIGNALS},
 }
 
 

@@ -32,10 +32,24 @@ ATTRIBUTES: dict[str, Json] = {
     "purposes": ["summarisation"],
     "models": ["loopback"],
     "marking_ceiling": "UNCLASSIFIED",
-    "exceptions": [],
+    "region": "US",
+    "owners": ["US"],
+    "national_security": False,
+    "grants": [],
 }
 TENANT = Tenant("agency", ("spiffe://agency.example/app",), ATTRIBUTES)
-MODEL = Model("loopback", "answers with what it was asked", "loopback", "loopback", {"marking_ceiling": "SECRET"})
+MODEL = Model(
+    "loopback",
+    "answers with what it was asked",
+    "loopback",
+    "loopback",
+    {
+        "marking_ceiling": "SECRET",
+        "levels": [{"framework": "RSP", "level": "ASL-2"}],
+        "safeguards": ["input_classifier", "output_classifier"],
+        "report": {"reference": "report-1", "issued": 0, "expires": 4_102_444_800_000},
+    },
+)
 
 
 def opa() -> str:
@@ -65,7 +79,7 @@ def release(wasm: bytes, data: Mapping[str, Json] = DATA, revision: str = REVISI
     return Release(
         digest="0" * 64,
         version=1,
-        signers=(),
+        signers=("agency", "provider"),
         revision=revision,
         wasm=wasm,
         data=data,

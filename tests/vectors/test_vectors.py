@@ -54,6 +54,11 @@ def as_written(obligation: Obligation) -> Json:
             return {"kind": obligation.kind, "params": {"limit": obligation.limit}}
         case "remove_tools":
             return {"kind": obligation.kind, "params": {"effectors": list(obligation.effectors)}}
+        case "route":
+            return {"kind": obligation.kind, "params": {"model": obligation.text}}
+        case "incident":
+            hours = obligation.limit
+            return {"kind": obligation.kind, "params": {"text": obligation.text, "report_within_hours": hours}}
         case kind:
             return {"kind": kind, "params": {"text": obligation.text}}
 

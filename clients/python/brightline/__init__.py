@@ -38,7 +38,7 @@ from brightline.results import (
     StopReason,
     Usage,
 )
-from brightline.use import Authority, Autonomy, Channel, DataOrigin, Involvement, Use, UsPerson, Volume
+from brightline.use import Authority, Autonomy, Channel, DataOrigin, Evidence, Involvement, Use, UsPerson, Volume
 
 __all__ = [
     "Answer",
@@ -61,6 +61,7 @@ __all__ = [
     "Effect",
     "Effector",
     "Event",
+    "Evidence",
     "GatewayFault",
     "IncompleteStream",
     "InvalidRequest",

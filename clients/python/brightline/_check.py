@@ -35,6 +35,8 @@ def text(field: str, value: object, least: int = 0, most: int | None = None) -> 
         value.encode()
     except UnicodeEncodeError:
         raise ValueError(f"{field}: holds a lone surrogate, which is not text that can be sent") from None
+    if "\0" in value:
+        raise ValueError(f"{field}: holds U+0000, which the gateway refuses")
     if len(value) < least:
         raise ValueError(f"{field}: must not be empty")
     if most is not None and len(value) > most:

@@ -10,7 +10,7 @@ from google.protobuf import struct_pb2
 
 from brightline import _check, _words
 from brightline.content import Document, Message, Part, Text, Tool, ToolResult, ToolUse, user
-from brightline.use import Authority, Use, UsPerson, Volume
+from brightline.use import Authority, Evidence, Use, UsPerson, Volume
 from brightline.v1 import inference_pb2, message_pb2, use_context_pb2
 
 _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -108,6 +108,7 @@ def _use(value: Use) -> use_context_pb2.UseContext:
         autonomy=_words.number(use_context_pb2.Autonomy, value.autonomy),
         us_person=None if value.us_person is None else _us_person(value.us_person),
         geo=value.geo,
+        evidence=[_evidence(e) for e in value.evidence],
         volume=None if value.volume is None else _volume(value.volume),
         data_origin=_words.number(use_context_pb2.DataOrigin, value.data_origin),
         channel=_words.number(use_context_pb2.Channel, value.channel),
@@ -125,6 +126,10 @@ def _authority(value: Authority) -> use_context_pb2.Authority:
         not_before_ms=value.not_before_ms,
         expires_ms=value.expires_ms,
     )
+
+
+def _evidence(value: Evidence) -> use_context_pb2.Evidence:
+    return use_context_pb2.Evidence(kind=value.kind, id=value.id, expires_ms=value.expires_ms)
 
 
 def _us_person(value: UsPerson) -> use_context_pb2.UsPerson:

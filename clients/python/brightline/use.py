@@ -59,6 +59,24 @@ class Authority:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A document, assessment or person that proves a duty met, where a rule asks for it. Raises ValueError.
+
+    kind: for example "impact_assessment". id: in the agency's own files. expires_ms: milliseconds since 1970 UTC, 0 for
+    not stated.
+    """
+
+    kind: str
+    id: str
+    expires_ms: int = 0
+
+    def __post_init__(self) -> None:
+        _check.matching("evidence.kind", self.kind, _check.PURPOSE, f'{_LOWER_CASE}, like "impact_assessment"')
+        _check.text("evidence.id", self.id, 1, 128)
+        _check.integer("evidence.expires_ms", self.expires_ms, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsPerson:
     """Whether US persons are concerned. Raises ValueError.
 
@@ -102,6 +120,7 @@ class Use:
     marking: str
     autonomy: Autonomy = "unspecified"
     authority: Authority | None = None
+    evidence: Sequence[Evidence] = ()
     us_person: UsPerson | None = None
     geo: Sequence[str] = ()
     volume: Volume | None = None
@@ -116,6 +135,9 @@ class Use:
         _check.text("use.marking", self.marking, 1, 256)
         _check.word("use.autonomy", self.autonomy, get_args(Autonomy))
         _check.instance("use.authority", self.authority, (Authority, type(None)))
+        _check.several("use.evidence", self.evidence, 32)
+        for index, item in enumerate(self.evidence):
+            _check.instance(f"use.evidence[{index}]", item, (Evidence,))
         _check.instance("use.us_person", self.us_person, (UsPerson, type(None)))
         _check.several("use.geo", self.geo, 32)
         for index, code in enumerate(self.geo):
@@ -126,4 +148,6 @@ class Use:
         _check.matching("use.approval_id", self.approval_id, _APPROVAL, "at most 64 letters, digits and _ -")
         _check.matching("use.conversation_id", self.conversation_id, _check.KEY, _KEY)
         _check.matching("use.idempotency_key", self.idempotency_key, _check.KEY, _KEY)
-        object.__setattr__(self, "geo", tuple(self.geo))  # what was checked can't change before it is sent
+        # What was checked can't change before it is sent.
+        object.__setattr__(self, "geo", tuple(self.geo))
+        object.__setattr__(self, "evidence", tuple(self.evidence))

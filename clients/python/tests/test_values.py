@@ -16,6 +16,7 @@ from brightline import (
     Document,
     Effect,
     Effector,
+    Evidence,
     Involvement,
     Message,
     Role,
@@ -82,6 +83,7 @@ def test_use_covers_the_contract() -> None:
     for kind, wire in (
         (Use, use_context_pb2.UseContext),
         (Authority, use_context_pb2.Authority),
+        (Evidence, use_context_pb2.Evidence),
         (UsPerson, use_context_pb2.UsPerson),
         (Volume, use_context_pb2.Volume),
     ):
@@ -95,6 +97,7 @@ def test_everything_declared_arrives() -> None:
         marking="SECRET//NOFORN",
         autonomy="operator_supervised",
         authority=Authority(kind="statute", citation="10 USC 127e", id="o-7", not_before_ms=1, expires_ms=2),
+        evidence=[Evidence(kind="impact_assessment", id="ia-1", expires_ms=3)],
         us_person=UsPerson(involved="yes", basis="warrant", process_id="w-1"),
         geo=["US", "DE"],
         volume=Volume(persons=0, records=5),

@@ -5,7 +5,7 @@ import data.fixtures
 
 # Every fact that a decision can rest on, with everything that may be absent there.
 full := object.union(
-	fixtures.changed(fixtures.keys),
+	fixtures.changed(fixtures.keys("foreign_intel_analysis")),
 	{"request": {"geo": ["US"], "volume": {"persons": 1, "records": 1}}},
 )
 
@@ -14,10 +14,10 @@ test_well_formed[note] if {
 		"permitted": fixtures.permitted,
 		"everything stated": full,
 		"unknown model": fixtures.changed({"model": null}),
-		"no detector": fixtures.changed({"signals": {"autonomous_targeting": null, "domestic_surveillance": null}}),
+		"no detector": fixtures.changed({"signals": {signal: null | some signal, _ in data.brightline.thresholds}}),
 		"the highest scores": fixtures.changed({"signals": {"autonomous_targeting": 1000, "domestic_surveillance": 1000}}),
 		"markings not understood": fixtures.declared({"marking": null, "documents": [null]}),
-		"an attribute of the release's own": fixtures.changed({"tenant": {"region": "us-gov-west-1"}}),
+		"an attribute of the release's own": fixtures.changed({"tenant": {"hosting": "us-gov-west-1"}}),
 	}
 	facts.well_formed with input as request
 }
@@ -33,7 +33,20 @@ tolerated[pointer] contains `"odd"` if {
 		"/tenant/policy",
 		"/tenant/purposes/0",
 		"/tenant/models/0",
-		"/tenant/exceptions/0",
+		"/tenant/region",
+		"/tenant/owners/0",
+		"/tenant/grants/0/id",
+		"/tenant/grants/0/rule",
+		"/tenant/grants/0/purposes/0",
+		"/tenant/grants/0/addendum",
+		"/request/evidence/0/kind",
+		"/request/evidence/0/id",
+		"/model/levels/0/framework",
+		"/model/levels/0/level",
+		"/model/safeguards/0",
+		"/model/report/reference",
+		"/safeguards/0",
+		"/release/signers/0",
 		"/tenant/marking_ceiling/controls/0",
 		"/request/purpose",
 		"/request/model",
@@ -73,19 +86,30 @@ tolerated[pointer] contains "null" if {
 		"/request/volume/persons",
 		"/request/volume/records",
 		"/model",
-		"/signals/autonomous_targeting",
-		"/signals/domestic_surveillance",
 	]
 }
 
+tolerated[concat("/", ["/signals", signal])] contains "null" if some signal, _ in data.brightline.thresholds
+
 tolerated["/request/documents"] contains "[null]"
+
+tolerated["/tenant/national_security"] contains "true"
+
+tolerated["/audit/ready"] contains "true"
 
 tolerated[pointer] contains "missing" if {
 	some pointer in [
 		"/principal/roles/0",
 		"/tenant/purposes/0",
 		"/tenant/models/0",
-		"/tenant/exceptions/0",
+		"/tenant/owners/0",
+		"/tenant/grants/0",
+		"/tenant/grants/0/purposes/0",
+		"/request/evidence/0",
+		"/model/levels/0",
+		"/model/safeguards/0",
+		"/safeguards/0",
+		"/release/signers/0",
 		"/tenant/marking_ceiling/controls/0",
 		"/request/geo/0",
 		"/request/documents/0",
@@ -106,8 +130,13 @@ pointers contains concat("/", array.concat([""], [sprintf("%v", [step]) | some s
 	walk(full, [path, _])
 	count(path) > 0
 	every step in path {
-		not step in {1, 2, 3}
+		not later(step)
 	}
+}
+
+later(step) if {
+	is_number(step)
+	step > 0
 }
 
 test_looks_at_every_fact[note] if {
@@ -140,4 +169,24 @@ test_nothing_is_answered_without_facts[note] if {
 	not facts.live_authority with input as request
 	not facts.approved with input as request
 	not facts.well_formed with input as request
+}
+
+proving(changes) := fixtures.declared({"evidence": [object.union(
+	{"kind": "consent", "id": "form-1", "expires": 1000},
+	changes,
+)]})
+
+test_evidence_counts_until_its_last_moment if {
+	facts.proven("consent") with input as proving({})
+}
+
+test_evidence_that_does_not_count[note] if {
+	some note, changes in {
+		"of another kind": {"kind": "senior_review"},
+		"over": {"expires": 999},
+		"with no end": {"expires": 0},
+		"without an identifier": {"id": ""},
+		"with an odd end": {"expires": "2000"},
+	}
+	not facts.proven("consent") with input as proving(changes)
 }

@@ -188,6 +188,7 @@ def test_everything_declared_is_sent(run: Run, gateway: Scripted, reach: list[st
     declared = """
         --autonomy operator_supervised --authority-kind statute --authority-citation X --authority-id 7
         --authority-expires 2027-03-01T12:00:00
+        --evidence impact_assessment=IA-7
         --us-person yes --us-person-basis warrant --us-person-process w-1 --geo US --geo DE --persons 0 --records 5
         --data-origin commercial --channel machine --approval-id ap --conversation-id c --idempotency-key k
         --tool map=read_only --tool fire=weapon --system brief --max-tokens 9

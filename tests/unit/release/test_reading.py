@@ -152,7 +152,7 @@ def attributes(**changes: Any) -> dict[str, Any]:
 
 def model(**changes: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {"id": "m", "description": "", "upstream": "u", "upstream_model": "v"}
-    return {"models": [{**plain, "attributes": {"marking_ceiling": "SECRET"}, **changes}]}
+    return {"models": [{**plain, "attributes": releases.MODEL.attributes, **changes}]}
 
 
 @pytest.mark.parametrize(
@@ -236,6 +236,50 @@ def test_an_id_names_one(tmp_path: Path) -> None:
     assert "agency is there twice" in refusal(releases.write(tmp_path / "t", releases.files(tenants=both)))
     twice = {"models": [*model()["models"], *model()["models"]]}
     assert "m is there twice" in refusal(releases.write(tmp_path / "m", releases.files(models=twice)))
+
+
+def grant(**changes: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "id": "g",
+        "rule": "loose",
+        "purposes": ["summarisation"],
+        "conditions": [],
+        "not_before": 0,
+        "expires": 1,
+        "addendum": "a",
+    }
+    return {**plain, **changes}
+
+
+def granted(*grants: dict[str, Any], cls: str = "provider_baseline", relaxed_by: str = "grant") -> dict[str, bytes]:
+    """The files of a release whose tenant has these grants, and whose policy has the rule `loose`."""
+    files = releases.files(tenants=tenant(attributes={**releases.ATTRIBUTES, "grants": list(grants)}))
+    source = f"# METADATA\n# custom:\n#   relaxed_by: {relaxed_by}\npackage loose\n".encode()
+    return {**files, f"rego/brightline/rules/{cls}/loose/loose.rego": source}
+
+
+def test_a_grant_loads_where_its_rule_may_be_relaxed(tmp_path: Path) -> None:
+    """A grant for a rule of the provider's baseline that says so is an attribute of its tenant."""
+    loaded = release.load(releases.write(tmp_path / "r", granted(grant())), None)
+    assert loaded.tenants["agency"].attributes["grants"] == [grant()]
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        (granted(grant(), cls="red_line"), "grant g: no grant relaxes loose\na grant names one of: none"),
+        (granted(grant(), cls="law"), "no grant relaxes loose"),
+        (granted(grant(), relaxed_by="nobody"), "no grant relaxes loose"),
+        (granted(grant(rule="other")), "no grant relaxes other\na grant names one of: loose"),
+        (granted(grant(), grant()), "grant g is there twice"),
+        (granted(grant(purposes=[])), "grants.0.purposes"),
+        (granted(grant(expires="never")), "grants.0.expires"),
+        (granted(grant(conditions=[{"kind": "label"}])), "grants.0.conditions.0.params"),
+    ],
+)
+def test_a_grant_for_anything_else_is_refused(tmp_path: Path, files: dict[str, bytes], named: str) -> None:
+    """A grant for a red line, a law, a rule that nobody relaxes, an unknown rule, or twice refuses the release."""
+    assert named in refusal(releases.write(tmp_path / "r", files))
 
 
 def test_an_empty_policy_is_refused(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from tests.support.releases import MODEL, TENANT
 def test_what_is_written_loads(tmp_path: Path) -> None:
     """The digest that is returned is the one that loads, with the starter policy and the tenants and models given."""
     folder = tmp_path / "releases" / "1"
-    made = release.create(folder, 7, [TENANT], [MODEL])
+    made = release.create(folder, 7, [TENANT], [MODEL], ["provider"])
     loaded = release.load(folder, made)
-    assert (loaded.version, loaded.signers) == (7, ())
+    assert (loaded.version, loaded.signers) == (7, ("provider",))
     assert (loaded.tenants, loaded.models) == ({TENANT.id: TENANT}, {MODEL.id: MODEL})
     assert loaded.wasm == (release.starter() / "policy.wasm").read_bytes()
     assert made == digest(json.loads((folder / "manifest.json").read_bytes()))
@@ -27,12 +27,13 @@ def test_what_is_written_loads(tmp_path: Path) -> None:
 
 def test_the_same_release_has_the_same_digest(tmp_path: Path) -> None:
     """What is in a release decides its digest, not when or where it was written."""
-    assert release.create(tmp_path / "a", 1, [TENANT], [MODEL]) == release.create(tmp_path / "b", 1, [TENANT], [MODEL])
+    made = [release.create(tmp_path / name, 1, [TENANT], [MODEL], ["provider"]) for name in "ab"]
+    assert made[0] == made[1]
 
 
 def test_only_the_release_is_left(tmp_path: Path) -> None:
     """The folder appears whole, and no draft stays beside it."""
-    release.create(tmp_path / "release", 1, [TENANT], [MODEL])
+    release.create(tmp_path / "release", 1, [TENANT], [MODEL], ["provider"])
     assert [p.name for p in tmp_path.iterdir()] == ["release"]
 
 
@@ -48,7 +49,7 @@ def test_only_the_release_is_left(tmp_path: Path) -> None:
 def test_what_could_not_load_is_not_written(tmp_path: Path, tenant: object) -> None:
     """A release that the gateway would refuse is refused when it is made, and leaves nothing."""
     with pytest.raises(StartError):
-        release.create(tmp_path / "release", 1, [tenant], [MODEL])  # type: ignore[list-item]  # parametrised
+        release.create(tmp_path / "release", 1, [tenant], [MODEL], ["provider"])  # type: ignore[list-item]  # parametrised
     assert list(tmp_path.iterdir()) == []
 
 
@@ -59,7 +60,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("folder", "file", "link"):
         with pytest.raises(StartError, match="already there"):
-            release.create(tmp_path / name, 1, [TENANT], [MODEL])
+            release.create(tmp_path / name, 1, [TENANT], [MODEL], ["provider"])
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -67,4 +68,4 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """An error of the file system is reported with the folder."""
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="file/release: cannot be written"):
-        release.create(tmp_path / "file" / "release", 1, [TENANT], [MODEL])
+        release.create(tmp_path / "file" / "release", 1, [TENANT], [MODEL], ["provider"])

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 
 from gateway.errors import StartError
+from gateway.release import starter
 from gateway.signals.lexicon import load, parse, stem
 from gateway.signals.normalise import normalise
 
 
 def test_the_shipped_lexicon_loads() -> None:
-    """The lexicon of the package is valid, names both red lines, and its version names its bytes."""
+    """The lexicon is valid, reads exactly what the policy has thresholds for, and its version names its bytes."""
     lexicon, version = load()
-    assert set(lexicon.signals) == {"autonomous_targeting", "domestic_surveillance"}
+    policy = json.loads((starter() / "data.json").read_bytes())
+    assert set(lexicon.signals) == set(policy["brightline"]["thresholds"])
     assert version.startswith("lexical-1-")
     assert load()[1] == version
 

@@ -55,12 +55,12 @@ def test_the_digest_stands_for_every_byte(built: Path, policy: Path) -> None:
 
 def test_a_built_policy_becomes_a_release(tmp_path: Path, built: Path) -> None:
     """A release takes any built policy, and none with a file that its manifest does not name so."""
-    release.create(tmp_path / "release", 1, [TENANT], [MODEL], built)
+    release.create(tmp_path / "release", 1, [TENANT], [MODEL], ["provider"], policy=built)
     assert release.load(tmp_path / "release", None).wasm == (built / "policy.wasm").read_bytes()
     with (built / "policy.wasm").open("ab") as file:
         file.write(b"\n")
     with pytest.raises(StartError, match=r"policy\.wasm: is not the file that manifest\.json names"):
-        release.create(tmp_path / "another", 1, [TENANT], [MODEL], built)
+        release.create(tmp_path / "another", 1, [TENANT], [MODEL], ["provider"], policy=built)
 
 
 def test_what_is_committed_is_current() -> None:

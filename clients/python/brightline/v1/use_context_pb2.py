@@ -24,27 +24,29 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62rightline/v1/use_context.proto\x12\rbrightline.v1\"\x85\x04\n\nUseContext\x12\x18\n\x07purpose\x18\x01 \x01(\tR\x07purpose\x12\x36\n\tauthority\x18\x02 \x01(\x0b\x32\x18.brightline.v1.AuthorityR\tauthority\x12\x18\n\x07marking\x18\x03 \x01(\tR\x07marking\x12\x33\n\x08\x61utonomy\x18\x04 \x01(\x0e\x32\x17.brightline.v1.AutonomyR\x08\x61utonomy\x12\x34\n\tus_person\x18\x05 \x01(\x0b\x32\x17.brightline.v1.UsPersonR\x08usPerson\x12\x10\n\x03geo\x18\x06 \x03(\tR\x03geo\x12-\n\x06volume\x18\x07 \x01(\x0b\x32\x15.brightline.v1.VolumeR\x06volume\x12:\n\x0b\x64\x61ta_origin\x18\x08 \x01(\x0e\x32\x19.brightline.v1.DataOriginR\ndataOrigin\x12\x30\n\x07\x63hannel\x18\t \x01(\x0e\x32\x16.brightline.v1.ChannelR\x07\x63hannel\x12\x1f\n\x0b\x61pproval_id\x18\n \x01(\tR\napprovalId\x12\'\n\x0f\x63onversation_id\x18\x0b \x01(\tR\x0e\x63onversationId\x12\'\n\x0fidempotency_key\x18\x0c \x01(\tR\x0eidempotencyKey\"\x8e\x01\n\tAuthority\x12\x12\n\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1a\n\x08\x63itation\x18\x02 \x01(\tR\x08\x63itation\x12\x0e\n\x02id\x18\x03 \x01(\tR\x02id\x12\"\n\rnot_before_ms\x18\x04 \x01(\x03R\x0bnotBeforeMs\x12\x1d\n\nexpires_ms\x18\x05 \x01(\x03R\texpiresMs\"w\n\x08UsPerson\x12\x36\n\x08involved\x18\x01 \x01(\x0e\x32\x1a.brightline.v1.InvolvementR\x08involved\x12\x14\n\x05\x62\x61sis\x18\x02 \x01(\tR\x05\x62\x61sis\x12\x1d\n\nprocess_id\x18\x03 \x01(\tR\tprocessId\"^\n\x06Volume\x12\x1d\n\x07persons\x18\x01 \x01(\x03H\x00R\x07persons\x88\x01\x01\x12\x1d\n\x07records\x18\x02 \x01(\x03H\x01R\x07records\x88\x01\x01\x42\n\n\x08_personsB\n\n\x08_records*\xa8\x01\n\x08\x41utonomy\x12\x18\n\x14\x41UTONOMY_UNSPECIFIED\x10\x00\x12\x11\n\rAUTONOMY_NONE\x10\x01\x12\x16\n\x12\x41UTONOMY_RECOMMEND\x10\x02\x12\x1c\n\x18\x41UTONOMY_SEMI_AUTONOMOUS\x10\x03\x12 \n\x1c\x41UTONOMY_OPERATOR_SUPERVISED\x10\x04\x12\x17\n\x13\x41UTONOMY_AUTONOMOUS\x10\x05*l\n\x0bInvolvement\x12\x1b\n\x17INVOLVEMENT_UNSPECIFIED\x10\x00\x12\x13\n\x0fINVOLVEMENT_YES\x10\x01\x12\x12\n\x0eINVOLVEMENT_NO\x10\x02\x12\x17\n\x13INVOLVEMENT_UNKNOWN\x10\x03*\xcf\x01\n\nDataOrigin\x12\x1b\n\x17\x44\x41TA_ORIGIN_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x41TA_ORIGIN_AGENCY_RECORDS\x10\x01\x12\x16\n\x12\x44\x41TA_ORIGIN_PUBLIC\x10\x02\x12\x1a\n\x16\x44\x41TA_ORIGIN_COMMERCIAL\x10\x03\x12\x1c\n\x18\x44\x41TA_ORIGIN_INTELLIGENCE\x10\x04\x12\x17\n\x13\x44\x41TA_ORIGIN_PARTNER\x10\x05\x12\x19\n\x15\x44\x41TA_ORIGIN_SYNTHETIC\x10\x06*\x8f\x01\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43HANNEL_INTERNAL\x10\x01\x12\x17\n\x13\x43HANNEL_INTERAGENCY\x10\x02\x12\x12\n\x0e\x43HANNEL_PUBLIC\x10\x03\x12\x13\n\x0f\x43HANNEL_FOREIGN\x10\x04\x12\x13\n\x0f\x43HANNEL_MACHINE\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62rightline/v1/use_context.proto\x12\rbrightline.v1\"\xba\x04\n\nUseContext\x12\x18\n\x07purpose\x18\x01 \x01(\tR\x07purpose\x12\x36\n\tauthority\x18\x02 \x01(\x0b\x32\x18.brightline.v1.AuthorityR\tauthority\x12\x18\n\x07marking\x18\x03 \x01(\tR\x07marking\x12\x33\n\x08\x61utonomy\x18\x04 \x01(\x0e\x32\x17.brightline.v1.AutonomyR\x08\x61utonomy\x12\x34\n\tus_person\x18\x05 \x01(\x0b\x32\x17.brightline.v1.UsPersonR\x08usPerson\x12\x10\n\x03geo\x18\x06 \x03(\tR\x03geo\x12-\n\x06volume\x18\x07 \x01(\x0b\x32\x15.brightline.v1.VolumeR\x06volume\x12:\n\x0b\x64\x61ta_origin\x18\x08 \x01(\x0e\x32\x19.brightline.v1.DataOriginR\ndataOrigin\x12\x30\n\x07\x63hannel\x18\t \x01(\x0e\x32\x16.brightline.v1.ChannelR\x07\x63hannel\x12\x1f\n\x0b\x61pproval_id\x18\n \x01(\tR\napprovalId\x12\'\n\x0f\x63onversation_id\x18\x0b \x01(\tR\x0e\x63onversationId\x12\'\n\x0fidempotency_key\x18\x0c \x01(\tR\x0eidempotencyKey\x12\x33\n\x08\x65vidence\x18\r \x03(\x0b\x32\x17.brightline.v1.EvidenceR\x08\x65vidence\"M\n\x08\x45vidence\x12\x12\n\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x1d\n\nexpires_ms\x18\x03 \x01(\x03R\texpiresMs\"\x8e\x01\n\tAuthority\x12\x12\n\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1a\n\x08\x63itation\x18\x02 \x01(\tR\x08\x63itation\x12\x0e\n\x02id\x18\x03 \x01(\tR\x02id\x12\"\n\rnot_before_ms\x18\x04 \x01(\x03R\x0bnotBeforeMs\x12\x1d\n\nexpires_ms\x18\x05 \x01(\x03R\texpiresMs\"w\n\x08UsPerson\x12\x36\n\x08involved\x18\x01 \x01(\x0e\x32\x1a.brightline.v1.InvolvementR\x08involved\x12\x14\n\x05\x62\x61sis\x18\x02 \x01(\tR\x05\x62\x61sis\x12\x1d\n\nprocess_id\x18\x03 \x01(\tR\tprocessId\"^\n\x06Volume\x12\x1d\n\x07persons\x18\x01 \x01(\x03H\x00R\x07persons\x88\x01\x01\x12\x1d\n\x07records\x18\x02 \x01(\x03H\x01R\x07records\x88\x01\x01\x42\n\n\x08_personsB\n\n\x08_records*\xa8\x01\n\x08\x41utonomy\x12\x18\n\x14\x41UTONOMY_UNSPECIFIED\x10\x00\x12\x11\n\rAUTONOMY_NONE\x10\x01\x12\x16\n\x12\x41UTONOMY_RECOMMEND\x10\x02\x12\x1c\n\x18\x41UTONOMY_SEMI_AUTONOMOUS\x10\x03\x12 \n\x1c\x41UTONOMY_OPERATOR_SUPERVISED\x10\x04\x12\x17\n\x13\x41UTONOMY_AUTONOMOUS\x10\x05*l\n\x0bInvolvement\x12\x1b\n\x17INVOLVEMENT_UNSPECIFIED\x10\x00\x12\x13\n\x0fINVOLVEMENT_YES\x10\x01\x12\x12\n\x0eINVOLVEMENT_NO\x10\x02\x12\x17\n\x13INVOLVEMENT_UNKNOWN\x10\x03*\xcf\x01\n\nDataOrigin\x12\x1b\n\x17\x44\x41TA_ORIGIN_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x41TA_ORIGIN_AGENCY_RECORDS\x10\x01\x12\x16\n\x12\x44\x41TA_ORIGIN_PUBLIC\x10\x02\x12\x1a\n\x16\x44\x41TA_ORIGIN_COMMERCIAL\x10\x03\x12\x1c\n\x18\x44\x41TA_ORIGIN_INTELLIGENCE\x10\x04\x12\x17\n\x13\x44\x41TA_ORIGIN_PARTNER\x10\x05\x12\x19\n\x15\x44\x41TA_ORIGIN_SYNTHETIC\x10\x06*\x8f\x01\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43HANNEL_INTERNAL\x10\x01\x12\x17\n\x13\x43HANNEL_INTERAGENCY\x10\x02\x12\x12\n\x0e\x43HANNEL_PUBLIC\x10\x03\x12\x13\n\x0f\x43HANNEL_FOREIGN\x10\x04\x12\x13\n\x0f\x43HANNEL_MACHINE\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'brightline.v1.use_context_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AUTONOMY']._serialized_start=933
-  _globals['_AUTONOMY']._serialized_end=1101
-  _globals['_INVOLVEMENT']._serialized_start=1103
-  _globals['_INVOLVEMENT']._serialized_end=1211
-  _globals['_DATAORIGIN']._serialized_start=1214
-  _globals['_DATAORIGIN']._serialized_end=1421
-  _globals['_CHANNEL']._serialized_start=1424
-  _globals['_CHANNEL']._serialized_end=1567
+  _globals['_AUTONOMY']._serialized_start=1065
+  _globals['_AUTONOMY']._serialized_end=1233
+  _globals['_INVOLVEMENT']._serialized_start=1235
+  _globals['_INVOLVEMENT']._serialized_end=1343
+  _globals['_DATAORIGIN']._serialized_start=1346
+  _globals['_DATAORIGIN']._serialized_end=1553
+  _globals['_CHANNEL']._serialized_start=1556
+  _globals['_CHANNEL']._serialized_end=1699
   _globals['_USECONTEXT']._serialized_start=51
-  _globals['_USECONTEXT']._serialized_end=568
-  _globals['_AUTHORITY']._serialized_start=571
-  _globals['_AUTHORITY']._serialized_end=713
-  _globals['_USPERSON']._serialized_start=715
-  _globals['_USPERSON']._serialized_end=834
-  _globals['_VOLUME']._serialized_start=836
-  _globals['_VOLUME']._serialized_end=930
+  _globals['_USECONTEXT']._serialized_end=621
+  _globals['_EVIDENCE']._serialized_start=623
+  _globals['_EVIDENCE']._serialized_end=700
+  _globals['_AUTHORITY']._serialized_start=703
+  _globals['_AUTHORITY']._serialized_end=845
+  _globals['_USPERSON']._serialized_start=847
+  _globals['_USPERSON']._serialized_end=966
+  _globals['_VOLUME']._serialized_start=968
+  _globals['_VOLUME']._serialized_end=1062
 # @@protoc_insertion_point(module_scope)

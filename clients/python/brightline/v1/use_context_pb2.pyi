@@ -66,7 +66,7 @@ CHANNEL_FOREIGN: Channel
 CHANNEL_MACHINE: Channel
 
 class UseContext(_message.Message):
-    __slots__ = ("purpose", "authority", "marking", "autonomy", "us_person", "geo", "volume", "data_origin", "channel", "approval_id", "conversation_id", "idempotency_key")
+    __slots__ = ("purpose", "authority", "marking", "autonomy", "us_person", "geo", "volume", "data_origin", "channel", "approval_id", "conversation_id", "idempotency_key", "evidence")
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     AUTHORITY_FIELD_NUMBER: _ClassVar[int]
     MARKING_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +79,7 @@ class UseContext(_message.Message):
     APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
     CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     purpose: str
     authority: Authority
     marking: str
@@ -91,7 +92,18 @@ class UseContext(_message.Message):
     approval_id: str
     conversation_id: str
     idempotency_key: str
-    def __init__(self, purpose: _Optional[str] = ..., authority: _Optional[_Union[Authority, _Mapping]] = ..., marking: _Optional[str] = ..., autonomy: _Optional[_Union[Autonomy, str]] = ..., us_person: _Optional[_Union[UsPerson, _Mapping]] = ..., geo: _Optional[_Iterable[str]] = ..., volume: _Optional[_Union[Volume, _Mapping]] = ..., data_origin: _Optional[_Union[DataOrigin, str]] = ..., channel: _Optional[_Union[Channel, str]] = ..., approval_id: _Optional[str] = ..., conversation_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+    evidence: _containers.RepeatedCompositeFieldContainer[Evidence]
+    def __init__(self, purpose: _Optional[str] = ..., authority: _Optional[_Union[Authority, _Mapping]] = ..., marking: _Optional[str] = ..., autonomy: _Optional[_Union[Autonomy, str]] = ..., us_person: _Optional[_Union[UsPerson, _Mapping]] = ..., geo: _Optional[_Iterable[str]] = ..., volume: _Optional[_Union[Volume, _Mapping]] = ..., data_origin: _Optional[_Union[DataOrigin, str]] = ..., channel: _Optional[_Union[Channel, str]] = ..., approval_id: _Optional[str] = ..., conversation_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ...) -> None: ...
+
+class Evidence(_message.Message):
+    __slots__ = ("kind", "id", "expires_ms")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_MS_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    id: str
+    expires_ms: int
+    def __init__(self, kind: _Optional[str] = ..., id: _Optional[str] = ..., expires_ms: _Optional[int] = ...) -> None: ...
 
 class Authority(_message.Message):
     __slots__ = ("kind", "citation", "id", "not_before_ms", "expires_ms")

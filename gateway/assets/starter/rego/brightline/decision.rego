@@ -5,6 +5,8 @@
 #   are found by their place: rules/<class>/<id> for every tenant, agency/<policy> for the tenant that selected it.
 package brightline
 
+import data.brightline.facts
+
 # METADATA
 # title: Decision
 # description: >
@@ -30,12 +32,12 @@ precedence := {"red_line": 0, "provider_baseline": 1, "law": 2, "directive": 3, 
 default effect := "deny"
 
 effect := "require_approval" if {
-	data.brightline.facts.well_formed
+	facts.well_formed
 	strictest == strictness.require_approval
 }
 
 effect := "allow" if {
-	data.brightline.facts.well_formed
+	facts.well_formed
 	strictest == strictness.allow
 }
 
@@ -58,6 +60,7 @@ refusals contains refusal(verdict) if {
 	some [layer, verdict] in verdicts
 	readable(layer, verdict)
 	verdict.effect != "allow"
+	count(relaxing(layer, verdict)) == 0
 }
 
 refusals contains refusal(unreadable) if {
@@ -65,10 +68,36 @@ refusals contains refusal(unreadable) if {
 	not readable(layer, verdict)
 }
 
+# The grants that open a rule of the provider's baseline which says that a grant may. No other layer has any.
+relaxing("provider_baseline", verdict) := facts.grants(verdict.rule.custom.id) if {
+	verdict.rule.custom.relaxed_by == "grant"
+} else := set()
+
+relaxing(layer, _) := set() if layer != "provider_baseline"
+
+# What every verdict adds, and what comes with the grants that were used. A refusal keeps what has to be reported.
 obligations contains obligation if {
-	effect != "deny"
 	some [_, verdict] in verdicts
 	some obligation in object.get(verdict, "obligations", [])
+	kept(obligation)
+}
+
+obligations contains condition if {
+	effect != "deny"
+	some grant in input.tenant.grants
+	grant.id in grants
+	some condition in grant.conditions
+}
+
+kept(_) if effect != "deny"
+
+kept(obligation) if obligation.kind == "incident"
+
+grants contains grant if {
+	effect != "deny"
+	some [layer, verdict] in verdicts
+	verdict.effect != "allow"
+	some grant in relaxing(layer, verdict)
 }
 
 grants contains grant if {
@@ -89,14 +118,16 @@ refusal(verdict) := [strictness[verdict.effect], precedence[custom.class], custo
 	}
 }
 
-# A known effect, a rule that may speak for its layer, and no grant that the tenant does not have.
+# A known effect, a rule that may speak for its layer, and no grant for this rule that the tenant does not have.
 readable(layer, verdict) if {
 	strictness[verdict.effect]
 	precedence[layer]
 	verdict.rule.custom.class == layer
 	is_array(refusal(verdict))
+	is_array(object.get(verdict, "obligations", []))
 	every grant in object.get(verdict, "grants", []) {
-		grant in input.tenant.exceptions
+		layer == "provider_baseline"
+		grant in facts.grants(verdict.rule.custom.id)
 	}
 }
 

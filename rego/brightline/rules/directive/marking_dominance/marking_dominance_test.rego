@@ -3,23 +3,7 @@ package brightline.rules.directive.marking_dominance_test
 import data.brightline.rules.directive.marking_dominance as rule
 import data.fixtures
 
-refusal := {
-	"effect": "deny",
-	"rule": {
-		"scope": "package",
-		"title": "Markings stay below the ceilings of tenant and model",
-		"description": "The marking of the request and of every document is understood, and neither its level nor any of its controls is beyond what the tenant and the model are cleared for. Marked material inside the ceilings is handled, not refused.\n",
-		"custom": {
-			"id": "marking_dominance",
-			"class": "directive",
-			"remedy": "Write the banner as the marking manual has it, or use a model and an enclave that are cleared for this marking.",
-			"sources": [
-				{"title": "DoDM 5200.01 vol. 2, encl. 4", "read": "first_hand"},
-				{"title": "32 CFR 2002", "read": "first_hand"},
-			],
-		},
-	},
-}
+refusal := {"effect": "deny", "id": "marking_dominance"}
 
 ceilings(tenant, model) := {
 	"tenant": {"marking_ceiling": tenant},
@@ -63,11 +47,11 @@ test_refuses_at_every_stage[note] if {
 	}
 	some stage, request in fixtures.stages(facts)
 	note := concat(", ", [case, stage])
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_nothing_opens_it if {
-	rule.verdict == refusal with input as object.union(marked(secret, secret), fixtures.keys)
+	fixtures.says(rule.verdict) == refusal with input as object.union(marked(secret, secret), fixtures.keys("marking_dominance"))
 }
 
 test_refuses_spoiled_facts[note] if {
@@ -91,10 +75,10 @@ test_refuses_spoiled_facts[note] if {
 	request := marked({"level": 2, "controls": ["NOFORN"]}, {"level": 1, "controls": []})
 	two := json.patch(request, [{"op": "add", "path": "/request/documents/1", "value": {"level": 1, "controls": []}}])
 	some note, spoiled in object.remove(fixtures.spoiled(two, pointer), ["/request/documents/0 missing"])
-	rule.verdict == refusal with input as spoiled
+	fixtures.says(rule.verdict) == refusal with input as spoiled
 }
 
 test_refuses_no_facts[note] if {
 	some note, request in fixtures.empty
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }

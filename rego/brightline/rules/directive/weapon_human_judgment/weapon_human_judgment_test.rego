@@ -3,20 +3,7 @@ package brightline.rules.directive.weapon_human_judgment_test
 import data.brightline.rules.directive.weapon_human_judgment as rule
 import data.fixtures
 
-refusal := {
-	"effect": "require_approval",
-	"rule": {
-		"scope": "package",
-		"title": "Appropriate levels of human judgment over the use of force",
-		"description": "Support to targeting or to a weapon waits for a named person's approval, which is where verification, validation and any senior review are referred to.\n",
-		"custom": {
-			"id": "weapon_human_judgment",
-			"class": "directive",
-			"remedy": "Obtain an approval by someone other than the caller, and send the request again with its identifier.",
-			"sources": [{"title": "DoDD 3000.09 §1.2, §3, §4", "read": "first_hand"}],
-		},
-	},
-}
+refusal := {"effect": "require_approval", "id": "weapon_human_judgment"}
 
 # Support to targeting that another person approved.
 approved := fixtures.declared({
@@ -44,16 +31,16 @@ test_waits_for_approval_at_every_stage[note] if {
 	}
 	some stage, request in fixtures.stages(fixtures.declared(facts))
 	note := concat(", ", [case, stage])
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_nobody_approves_themselves if {
-	rule.verdict == refusal with input as object.union(approved, {"principal": {"subject": "colonel"}})
+	fixtures.says(rule.verdict) == refusal with input as object.union(approved, {"principal": {"subject": "colonel"}})
 }
 
 test_no_authority_or_exception_replaces_the_approval if {
-	request := object.union(object.union(approved, fixtures.keys), {"request": {"approval": null}})
-	rule.verdict == refusal with input as request
+	request := object.union(object.union(approved, fixtures.keys("weapon_human_judgment")), {"request": {"approval": null}})
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_waits_on_spoiled_approvals[note] if {
@@ -72,16 +59,16 @@ test_waits_on_spoiled_approvals[note] if {
 		`/request/approval/approver "odd"`,
 		`/request/approval/digest "odd"`,
 	])
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_waits_on_spoiled_facts[note] if {
 	some pointer in ["/request/purpose", "/request/tools", "/request/tools/0/effector"]
 	some note, request in fixtures.spoiled(fixtures.permitted, pointer)
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_refuses_no_facts[note] if {
 	some note, request in fixtures.empty
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }

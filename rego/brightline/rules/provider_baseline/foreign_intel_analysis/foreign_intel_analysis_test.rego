@@ -3,24 +3,11 @@ package brightline.rules.provider_baseline.foreign_intel_analysis_test
 import data.brightline.rules.provider_baseline.foreign_intel_analysis as rule
 import data.fixtures
 
-refusal := {
-	"effect": "deny",
-	"rule": {
-		"scope": "package",
-		"title": "Foreign intelligence analysis under an exception",
-		"description": "A tenant whose contract has the exception may analyse foreign intelligence under an authority that is in force; the authority is recorded and the answer carries an oversight label. For everyone else the purpose is refused.\n",
-		"custom": {
-			"id": "foreign_intel_analysis",
-			"class": "provider_baseline",
-			"remedy": "Cite an authority with its identifier and period. If your contract lacks the exception, ask the provider for it.",
-			"sources": [{"title": "Provider usage policy exceptions page, 16 Mar 2026", "read": "first_hand"}],
-		},
-	},
-}
+refusal := {"effect": "deny", "id": "foreign_intel_analysis"}
 
 permission := {
 	"effect": "allow",
-	"rule": refusal.rule,
+	"id": "foreign_intel_analysis",
 	"obligations": [
 		{
 			"kind": "oversight_label",
@@ -28,12 +15,14 @@ permission := {
 		},
 		{"kind": "record_authority", "params": {"text": "EO 12333 2.4 / order-1"}},
 	],
-	"grants": ["foreign_intel_analysis"],
+	"grants": ["grant-foreign_intel_analysis"],
 }
+
+granted := fixtures.grant("foreign_intel_analysis")
 
 # Analysis of foreign intelligence by a tenant with the exception, under an authority in force.
 excepted := fixtures.changed({
-	"tenant": {"exceptions": ["foreign_intel_analysis"]},
+	"tenant": {"grants": [granted]},
 	"request": {"purpose": "foreign_intelligence_analysis", "authority": fixtures.authority("EO 12333 2.4")},
 })
 
@@ -41,18 +30,22 @@ test_silent_on_other_purposes if not rule.verdict with input as fixtures.permitt
 
 test_allows_and_obliges_at_every_stage[stage] if {
 	some stage, request in fixtures.stages(excepted)
-	rule.verdict == permission with input as request
+	fixtures.says(rule.verdict) == permission with input as request
 }
 
 test_allows_from_the_first_to_the_last_moment[now] if {
 	some now in [500, 1500]
-	rule.verdict == permission with input as object.union(excepted, {"now": now})
+	fixtures.says(rule.verdict) == permission with input as object.union(excepted, {"now": now})
 }
 
 test_refuses[note] if {
 	some note, facts in {
-		"no exception": {"tenant": {"exceptions": []}},
-		"another exception": {"tenant": {"exceptions": ["foreign_intel"]}},
+		"no grant": {"tenant": {"grants": []}},
+		"a grant for another rule": {"tenant": {"grants": [fixtures.grant("foreign_intel")]}},
+		"a grant that is over": {"tenant": {"grants": [object.union(granted, {"expires": 999})]}},
+		"a grant to come": {"tenant": {"grants": [object.union(granted, {"not_before": 1001})]}},
+		"a grant for another purpose": {"tenant": {"grants": [object.union(granted, {"purposes": ["translation"]})]}},
+		"a model above the level": {"model": {"levels": [{"framework": "RSP", "level": "ASL-3"}]}},
 		"no authority": {"request": {"authority": null}},
 		"an authority for something else": {"request": {"authority": {"citation": "18 USC 2518"}}},
 		"an authority with no identifier": {"request": {"authority": {"id": ""}}},
@@ -60,18 +53,18 @@ test_refuses[note] if {
 		"an authority that is over": {"now": 1501},
 		"an authority to come": {"now": 499},
 	}
-	rule.verdict == refusal with input as object.union(excepted, facts)
+	fixtures.says(rule.verdict) == refusal with input as object.union(excepted, facts)
 }
 
 test_no_approval_opens_it if {
-	request := object.union(excepted, {"tenant": {"exceptions": []}, "request": {"approval": fixtures.approval}})
-	rule.verdict == refusal with input as request
+	request := object.union(excepted, {"tenant": {"grants": []}, "request": {"approval": fixtures.approval}})
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_refuses_spoiled_facts[note] if {
 	some pointer in [
 		"/tenant",
-		"/tenant/exceptions",
+		"/tenant/grants",
 		"/request",
 		"/request/purpose",
 		"/request/authority",
@@ -81,10 +74,10 @@ test_refuses_spoiled_facts[note] if {
 		"/now",
 	]
 	some note, request in fixtures.spoiled(excepted, pointer)
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_refuses_no_facts[note] if {
 	some note, request in fixtures.empty
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }

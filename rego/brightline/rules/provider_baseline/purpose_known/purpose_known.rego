@@ -4,7 +4,10 @@
 # custom:
 #   id: purpose_known
 #   class: provider_baseline
+#   statement: Every use has a purpose from the closed list that the tenant's agreement includes.
 #   remedy: Declare a purpose from the list in the caller's guide that your agency's agreement includes.
+#   relaxed_by: nobody
+#   facts: [tenant.purposes, request.purpose]
 #   sources:
 #     - {title: "Agreement of provider and agency, as the release has it in tenants.json", read: first_hand}
 package brightline.rules.provider_baseline.purpose_known

@@ -6,7 +6,10 @@
 # custom:
 #   id: tool_effector_stated
 #   class: provider_baseline
+#   statement: Every tool that is offered states what it can do.
 #   remedy: State the effector of every tool.
+#   relaxed_by: nobody
+#   facts: [request.tools]
 #   sources:
 #     - {title: "Brightline wire contract, Tool.effector", read: first_hand}
 package brightline.rules.provider_baseline.tool_effector_stated

@@ -6,7 +6,10 @@
 # custom:
 #   id: track_person_nonconsent
 #   class: provider_baseline
+#   statement: Persons are not tracked, recognised by face or policed by prediction without their consent.
 #   remedy: Choose the purpose that fits what is asked. If it is tracking, only the provider can agree to it, in the contract.
+#   relaxed_by: grant
+#   facts: [request.purpose, signals.domestic_surveillance, signals.person_tracking]
 #   sources:
 #     - {title: "Provider usage policy, Criminal Justice, Censorship, Surveillance", read: first_hand}
 package brightline.rules.provider_baseline.track_person_nonconsent
@@ -17,5 +20,6 @@ verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if n
 
 harmless if {
 	facts.outside("tracking")
-	facts.quiet(input.signals.domestic_surveillance, data.brightline.thresholds.domestic_surveillance)
+	facts.unheard("domestic_surveillance")
+	facts.unheard("person_tracking")
 }

@@ -6,9 +6,12 @@
 # custom:
 #   id: us_person_mass_surveillance
 #   class: red_line
+#   statement: US persons are not monitored in bulk, commercially bought data included.
 #   remedy: >-
 #     No approval opens this. State whether US persons are involved and how many persons the request touches, or narrow
 #     it to named subjects under a cited authority that is in force.
+#   relaxed_by: nobody
+#   facts: [request.purpose, request.us_person, request.geo, request.volume, request.data_origin, request.authority, signals.domestic_surveillance, now]
 #   sources:
 #     - {title: "NSPM-11 §2(d)", read: first_hand}
 package brightline.rules.red_line.us_person_mass_surveillance
@@ -43,7 +46,7 @@ harmless if {
 	facts.live_authority.citation in object.keys(data.brightline.authorities.targeted)
 }
 
-silent if facts.quiet(input.signals.domestic_surveillance, data.brightline.thresholds.domestic_surveillance)
+silent if facts.unheard("domestic_surveillance")
 
 few if facts.at_most(input.request.volume.persons, limits.named_subjects)
 

@@ -3,20 +3,7 @@ package brightline.rules.red_line.us_person_mass_surveillance_test
 import data.brightline.rules.red_line.us_person_mass_surveillance as rule
 import data.fixtures
 
-refusal := {
-	"effect": "deny",
-	"rule": {
-		"scope": "package",
-		"title": "No mass surveillance of US persons",
-		"description": "A request does not monitor US persons in bulk, commercially bought data included. What is not stated counts as the worst case: people not said to be other than US persons may be, and an unknown number of them may be many.\n",
-		"custom": {
-			"id": "us_person_mass_surveillance",
-			"class": "red_line",
-			"remedy": "No approval opens this. State whether US persons are involved and how many persons the request touches, or narrow it to named subjects under a cited authority that is in force.",
-			"sources": [{"title": "NSPM-11 §2(d)", "read": "first_hand"}],
-		},
-	},
-}
+refusal := {"effect": "deny", "id": "us_person_mass_surveillance"}
 
 # A narrow look at named US persons under an order that is in force.
 narrow := fixtures.declared({
@@ -81,12 +68,12 @@ test_refuses[note] if {
 		"narrow, order not named": object.union(narrow, {"request": {"authority": {"id": ""}}}),
 		"narrow, no end stated": object.union(narrow, {"request": {"authority": {"expires": 0}}}),
 	}
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_refuses_content_at_every_stage[stage] if {
 	some stage, request in fixtures.stages(fixtures.changed({"signals": {"domestic_surveillance": 500}}))
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_nothing_opens_it[note] if {
@@ -95,7 +82,7 @@ test_nothing_opens_it[note] if {
 		"bulk": fixtures.declared({"us_person": {"involved": "yes"}, "volume": {"persons": 26}}),
 		"content": fixtures.changed({"signals": {"domestic_surveillance": 1000}}),
 	}
-	rule.verdict == refusal with input as object.union(request, fixtures.keys)
+	fixtures.says(rule.verdict) == refusal with input as object.union(request, fixtures.keys("us_person_mass_surveillance"))
 }
 
 test_refuses_spoiled_facts[note] if {
@@ -113,7 +100,7 @@ test_refuses_spoiled_facts[note] if {
 		"/now",
 	]
 	some note, request in fixtures.spoiled(narrow, pointer)
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_refuses_spoiled_claims[note] if {
@@ -123,15 +110,15 @@ test_refuses_spoiled_claims[note] if {
 		"/request/data_origin",
 	]
 	some note, request in fixtures.spoiled(fixtures.permitted, pointer)
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_refuses_spoiled_places[note] if {
 	some note, request in fixtures.spoiled(fixtures.declared({"geo": ["FR"], "volume": {"persons": 26}}), "/request/geo")
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_refuses_no_facts[note] if {
 	some note, request in fixtures.empty
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }

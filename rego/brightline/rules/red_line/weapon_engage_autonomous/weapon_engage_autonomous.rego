@@ -7,7 +7,10 @@
 # custom:
 #   id: weapon_engage_autonomous
 #   class: red_line
+#   statement: No target is selected and engaged without a human who selected it.
 #   remedy: No approval opens this. Leave the selection of targets to a person, and declare the autonomy of the system.
+#   relaxed_by: nobody
+#   facts: [request.purpose, request.tools, request.autonomy, signals.autonomous_targeting]
 #   sources:
 #     - {title: "Provider statement, 26 Feb 2026", read: first_hand}
 #     - {title: "OpenAI-DoW agreement page", read: first_hand}
@@ -28,6 +31,6 @@ harmless if {
 	human_selects
 }
 
-silent if facts.quiet(input.signals.autonomous_targeting, data.brightline.thresholds.autonomous_targeting)
+silent if facts.unheard("autonomous_targeting")
 
 human_selects if input.request.autonomy in {"none", "recommend", "semi_autonomous"}

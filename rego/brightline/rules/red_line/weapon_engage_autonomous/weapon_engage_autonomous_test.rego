@@ -3,23 +3,7 @@ package brightline.rules.red_line.weapon_engage_autonomous_test
 import data.brightline.rules.red_line.weapon_engage_autonomous as rule
 import data.fixtures
 
-refusal := {
-	"effect": "deny",
-	"rule": {
-		"scope": "package",
-		"title": "A human selects the target",
-		"description": "No target is selected and engaged without a human who selected it. An override is not a selection, so operator-supervised use is refused like autonomous use, as is use whose autonomy is not stated. The words for autonomy are those of DoDD 3000.09, which itself bans nothing.\n",
-		"custom": {
-			"id": "weapon_engage_autonomous",
-			"class": "red_line",
-			"remedy": "No approval opens this. Leave the selection of targets to a person, and declare the autonomy of the system.",
-			"sources": [
-				{"title": "Provider statement, 26 Feb 2026", "read": "first_hand"},
-				{"title": "OpenAI-DoW agreement page", "read": "first_hand"},
-			],
-		},
-	},
-}
+refusal := {"effect": "deny", "id": "weapon_engage_autonomous"}
 
 # A use of weapons in which a human selects, which this rule leaves to others.
 human_selects := fixtures.declared({
@@ -50,7 +34,7 @@ test_refuses_declared_autonomy[note] if {
 	some purpose in ["weapon_engagement", "targeting_support"]
 	some autonomy in ["autonomous", "operator_supervised", "unspecified"]
 	note := concat(" ", [purpose, autonomy])
-	rule.verdict == refusal with input as fixtures.declared({"purpose": purpose, "autonomy": autonomy})
+	fixtures.says(rule.verdict) == refusal with input as fixtures.declared({"purpose": purpose, "autonomy": autonomy})
 }
 
 test_refuses_autonomous_tools[note] if {
@@ -58,12 +42,12 @@ test_refuses_autonomous_tools[note] if {
 	some autonomy in ["autonomous", "operator_supervised", "unspecified"]
 	note := concat(" ", [effector, autonomy])
 	request := fixtures.declared({"tools": fixtures.tools(effector), "autonomy": autonomy})
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_refuses_content_at_every_stage[stage] if {
 	some stage, request in fixtures.stages(fixtures.changed({"signals": {"autonomous_targeting": 500}}))
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_nothing_opens_it[note] if {
@@ -71,7 +55,7 @@ test_nothing_opens_it[note] if {
 		"declared": fixtures.declared({"purpose": "weapon_engagement", "autonomy": "autonomous"}),
 		"content": fixtures.changed({"signals": {"autonomous_targeting": 1000}}),
 	}
-	rule.verdict == refusal with input as object.union(request, fixtures.keys)
+	fixtures.says(rule.verdict) == refusal with input as object.union(request, fixtures.keys("weapon_engage_autonomous"))
 }
 
 test_refuses_spoiled_facts[note] if {
@@ -83,22 +67,22 @@ test_refuses_spoiled_facts[note] if {
 		"/request/autonomy",
 	]
 	some note, request in fixtures.spoiled(human_selects, pointer)
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_refuses_spoiled_tools[note] if {
 	some pointer in ["/request/tools", "/request/tools/1", "/request/tools/1/effector"]
 	some note, request in object.remove(fixtures.spoiled(fixtures.declared({"tools": fixtures.tools("physical")}), pointer), ["/request/tools/1 missing"])
-	rule.verdict == refusal with input as object.union(request, {"request": {"autonomy": "autonomous"}})
+	fixtures.says(rule.verdict) == refusal with input as object.union(request, {"request": {"autonomy": "autonomous"}})
 }
 
 test_refuses_spoiled_thresholds[note] if {
 	some note, value in {"null": null, "text": "500", "true": true}
-	rule.verdict == refusal with input as fixtures.permitted
+	fixtures.says(rule.verdict) == refusal with input as fixtures.permitted
 		with data.brightline.thresholds.autonomous_targeting as value
 }
 
 test_refuses_no_facts[note] if {
 	some note, request in fixtures.empty
-	rule.verdict == refusal with input as request
+	fixtures.says(rule.verdict) == refusal with input as request
 }

@@ -42,6 +42,36 @@ at_most(persons, limit) if {
 	persons <= limit
 }
 
+# A detector of this signal spoke and stayed below the signal's threshold.
+unheard(signal) if quiet(input.signals[signal], data.brightline.thresholds[signal])
+
+# The caller names evidence of this kind that is still valid.
+proven(kind) if {
+	natural(input.now)
+	some item in input.request.evidence
+	item.kind == kind
+	text(item.id)
+	natural(item.expires)
+	input.now <= item.expires
+}
+
+# The tenant's grants for this rule that hold for the declared purpose, now.
+grants(rule) := {grant.id |
+	some grant in input.tenant.grants
+	grant.rule == rule
+	holds(grant)
+}
+
+holds(grant) if {
+	text(grant.id)
+	input.request.purpose in grant.purposes
+	natural(grant.not_before)
+	natural(grant.expires)
+	natural(input.now)
+	grant.not_before <= input.now
+	input.now <= grant.expires
+}
+
 # The cited authority names its order and is in force now. It has to state when it ends.
 live_authority := authority if {
 	authority := input.request.authority
@@ -81,13 +111,22 @@ well_formed if {
 	request
 	declaration
 	model
-	every score in [input.signals.autonomous_targeting, input.signals.domestic_surveillance] {
-		score_or_null(score)
-	}
+	signals
+	texts(input.safeguards)
+	is_boolean(input.audit.ready)
 	text(input.release.digest)
 	natural(input.release.version)
+	texts(input.release.signers)
 	natural(input.now)
 	input.now > 0
+}
+
+# Every signal that has a threshold has a score, or is known to be unavailable.
+signals if {
+	count(data.brightline.thresholds) > 0
+	every signal, _ in data.brightline.thresholds {
+		score_or_null(input.signals[signal])
+	}
 }
 
 principal if {
@@ -103,8 +142,28 @@ tenant if {
 	is_string(input.tenant.policy)
 	texts(input.tenant.purposes)
 	texts(input.tenant.models)
-	texts(input.tenant.exceptions)
+	text(input.tenant.region)
+	texts(input.tenant.owners)
+	is_boolean(input.tenant.national_security)
 	marking(input.tenant.marking_ceiling)
+	is_array(input.tenant.grants)
+	every grant in input.tenant.grants {
+		well_made(grant)
+	}
+}
+
+well_made(grant) if {
+	text(grant.id)
+	text(grant.rule)
+	texts(grant.purposes)
+	is_array(grant.conditions)
+	every condition in grant.conditions {
+		text(condition.kind)
+		is_object(condition.params)
+	}
+	natural(grant.not_before)
+	natural(grant.expires)
+	text(grant.addendum)
 }
 
 request if {
@@ -151,11 +210,26 @@ declaration if {
 	natural_or_null(input.request.volume.records)
 	authority_or_null(input.request.authority)
 	approval_or_null(input.request.approval)
+	is_array(input.request.evidence)
+	every item in input.request.evidence {
+		text(item.kind)
+		text(item.id)
+		natural(item.expires)
+	}
 }
 
 model if {
 	text(input.model.id)
 	marking(input.model.marking_ceiling)
+	is_array(input.model.levels)
+	every rated in input.model.levels {
+		text(rated.framework)
+		text(rated.level)
+	}
+	texts(input.model.safeguards)
+	text(input.model.report.reference)
+	natural(input.model.report.issued)
+	natural(input.model.report.expires)
 }
 
 # A model that the release does not have is a fact, not a fault: model_allowed refuses it.

@@ -4,7 +4,10 @@
 # custom:
 #   id: ai_only_product
 #   class: agency
+#   statement: An answer that the public sees says that it was made with AI.
 #   remedy: Keep the answer internal, or publish it with its label.
+#   relaxed_by: agency
+#   facts: [request.channel]
 #   sources:
 #     - {title: "Example agency, rules for the use of AI", read: first_hand}
 package brightline.agency.example.rules.ai_only_product

@@ -5,17 +5,7 @@ import data.fixtures
 
 obliging := {
 	"effect": "allow",
-	"rule": {
-		"scope": "package",
-		"title": "A product based solely on AI says so",
-		"description": "An answer that leaves the people who asked carries a label and stays short enough to be reviewed.",
-		"custom": {
-			"id": "ai_only_product",
-			"class": "agency",
-			"remedy": "Keep the answer internal, or publish it with its label.",
-			"sources": [{"title": "Example agency, rules for the use of AI", "read": "first_hand"}],
-		},
-	},
+	"id": "ai_only_product",
 	"obligations": [
 		{"kind": "label", "params": {"text": "Produced with AI and not yet reviewed by a person."}},
 		{"kind": "max_tokens", "params": {"limit": 2048}},
@@ -26,16 +16,16 @@ test_silent_inside if not rule.verdict with input as fixtures.permitted
 
 test_labels_what_leaves[channel] if {
 	some channel in ["unspecified", "interagency", "public", "foreign", "machine"]
-	rule.verdict == obliging with input as fixtures.declared({"channel": channel})
+	fixtures.says(rule.verdict) == obliging with input as fixtures.declared({"channel": channel})
 }
 
 test_labels_spoiled_facts[note] if {
 	some pointer in ["/request", "/request/channel"]
 	some note, request in fixtures.spoiled(fixtures.permitted, pointer)
-	rule.verdict == obliging with input as request
+	fixtures.says(rule.verdict) == obliging with input as request
 }
 
 test_obliges_without_facts[note] if {
 	some note, request in fixtures.empty
-	rule.verdict == obliging with input as request
+	fixtures.says(rule.verdict) == obliging with input as request
 }

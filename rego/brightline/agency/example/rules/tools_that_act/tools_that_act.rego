@@ -4,7 +4,10 @@
 # custom:
 #   id: tools_that_act
 #   class: agency
+#   statement: Tools that act outside the agency are taken out of the call.
 #   remedy: Run such a tool from the application, after a person has decided.
+#   relaxed_by: agency
+#   facts: [request.tools]
 #   sources:
 #     - {title: "Example agency, rules for the use of AI", read: first_hand}
 package brightline.agency.example.rules.tools_that_act

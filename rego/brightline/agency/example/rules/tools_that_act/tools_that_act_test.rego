@@ -5,17 +5,7 @@ import data.fixtures
 
 obliging := {
 	"effect": "allow",
-	"rule": {
-		"scope": "package",
-		"title": "The model gets no tool that acts outside the agency",
-		"description": "Tools that reach people, sensors, other networks or the physical world are taken out of the call.",
-		"custom": {
-			"id": "tools_that_act",
-			"class": "agency",
-			"remedy": "Run such a tool from the application, after a person has decided.",
-			"sources": [{"title": "Example agency, rules for the use of AI", "read": "first_hand"}],
-		},
-	},
+	"id": "tools_that_act",
 	"obligations": [{
 		"kind": "remove_tools",
 		"params": {"effectors": ["communication", "sensor_tasking", "cyber", "physical"]},
@@ -33,16 +23,16 @@ test_silent[note] if {
 
 test_takes_out_tools_that_act[effector] if {
 	some effector in ["communication", "sensor_tasking", "cyber", "physical"]
-	rule.verdict == obliging with input as fixtures.declared({"tools": fixtures.tools(effector)})
+	fixtures.says(rule.verdict) == obliging with input as fixtures.declared({"tools": fixtures.tools(effector)})
 }
 
 test_takes_out_on_spoiled_facts[note] if {
 	some pointer in ["/request", "/request/tools", "/request/tools/0/effector"]
 	some note, request in fixtures.spoiled(fixtures.permitted, pointer)
-	rule.verdict == obliging with input as request
+	fixtures.says(rule.verdict) == obliging with input as request
 }
 
 test_obliges_without_facts[note] if {
 	some note, request in fixtures.empty
-	rule.verdict == obliging with input as request
+	fixtures.says(rule.verdict) == obliging with input as request
 }

@@ -4,7 +4,10 @@
 # custom:
 #   id: agency_policy_present
 #   class: agency
+#   statement: A tenant that selected an agency policy is decided about with it.
 #   remedy: Tell whoever runs the gateway that the release lacks the agency policy which the tenant selected.
+#   relaxed_by: nobody
+#   facts: [tenant.policy]
 #   sources:
 #     - {title: "Brightline release format, tenants.json", read: first_hand}
 package brightline.rules.agency.agency_policy_present

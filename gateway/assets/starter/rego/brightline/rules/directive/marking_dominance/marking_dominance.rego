@@ -6,7 +6,10 @@
 # custom:
 #   id: marking_dominance
 #   class: directive
+#   statement: Markings stay below the ceilings of tenant and model.
 #   remedy: Write the banner as the marking manual has it, or use a model and an enclave that are cleared for this marking.
+#   relaxed_by: official
+#   facts: [request.marking, request.documents, tenant.marking_ceiling, model.marking_ceiling]
 #   sources:
 #     - {title: "DoDM 5200.01 vol. 2, encl. 4", read: first_hand}
 #     - {title: "32 CFR 2002", read: first_hand}

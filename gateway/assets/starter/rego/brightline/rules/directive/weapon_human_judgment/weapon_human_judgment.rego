@@ -6,7 +6,10 @@
 # custom:
 #   id: weapon_human_judgment
 #   class: directive
+#   statement: Support to targeting or to a weapon waits for a named person's approval.
 #   remedy: Obtain an approval by someone other than the caller, and send the request again with its identifier.
+#   relaxed_by: official
+#   facts: [request.purpose, request.tools, request.approval, principal.subject]
 #   sources:
 #     - {title: "DoDD 3000.09 §1.2, §3, §4", read: first_hand}
 package brightline.rules.directive.weapon_human_judgment

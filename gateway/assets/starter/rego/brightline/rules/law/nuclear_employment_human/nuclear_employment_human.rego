@@ -1,12 +1,15 @@
 # METADATA
 # title: Positive human action in nuclear employment
 # description: >
-#   Nothing replaces positive human action in a decision to use nuclear weapons: neither that purpose nor a tool that
-#   could be part of it passes. The source is a statement of policy.
+#   Nothing replaces positive human action in a decision to use nuclear weapons: neither that purpose, nor content about
+#   it, nor a tool that could be part of it passes. The source is a statement of policy.
 # custom:
 #   id: nuclear_employment_human
 #   class: law
+#   statement: Nothing replaces positive human action in nuclear employment.
 #   remedy: No approval opens this. State what each tool can do, and leave out those that take part in nuclear employment.
+#   relaxed_by: nobody
+#   facts: [request.purpose, request.tools, signals.nuclear_command]
 #   sources:
 #     - {title: "FY25 NDAA §1638 (statement of policy)", read: first_hand}
 #     - {title: "2022 Nuclear Posture Review", read: first_hand}
@@ -19,4 +22,5 @@ verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if n
 harmless if {
 	facts.outside("nuclear")
 	facts.conventional
+	facts.unheard("nuclear_command")
 }

@@ -1,12 +1,17 @@
 # METADATA
 # title: Foreign intelligence analysis under an exception
 # description: >
-#   A tenant whose contract has the exception may analyse foreign intelligence under an authority that is in force; the
-#   authority is recorded and the answer carries an oversight label. For everyone else the purpose is refused.
+#   A tenant to which the provider granted it may analyse foreign intelligence under an authority that is in force, with a
+#   model of the level that the exceptions page names; the authority is recorded and the answer carries an oversight
+#   label. For everyone else the purpose is refused.
 # custom:
 #   id: foreign_intel_analysis
 #   class: provider_baseline
+#   statement: Foreign intelligence is analysed only by a tenant that was granted it, under a live authority, with an ASL-2 model.
 #   remedy: Cite an authority with its identifier and period. If your contract lacks the exception, ask the provider for it.
+#   relaxed_by: nobody
+#   selected_by: grant
+#   facts: [request.purpose, request.authority, tenant.grants, model.levels, now]
 #   sources:
 #     - {title: "Provider usage policy exceptions page, 16 Mar 2026", read: first_hand}
 package brightline.rules.provider_baseline.foreign_intel_analysis
@@ -25,12 +30,13 @@ verdict := {
 		{"kind": "oversight_label", "params": {"text": data.brightline.labels.foreign_intelligence}},
 		{"kind": "record_authority", "params": {"text": concat(" / ", [authority.citation, authority.id])}},
 	],
-	"grants": ["foreign_intel_analysis"],
+	"grants": sort(facts.grants("foreign_intel_analysis")),
 } if authority
 
 # The authority that permits it.
 authority := facts.live_authority if {
 	"foreign_intelligence" in facts.areas
-	"foreign_intel_analysis" in input.tenant.exceptions
+	count(facts.grants("foreign_intel_analysis")) > 0
 	facts.live_authority.citation in object.keys(data.brightline.authorities.foreign_intelligence)
+	{"framework": "RSP", "level": "ASL-2"} in input.model.levels
 }

@@ -4,7 +4,10 @@
 # custom:
 #   id: model_allowed
 #   class: provider_baseline
+#   statement: Only a model of the release that the tenant's agreement includes is asked.
 #   remedy: Choose a model that ListModels returns, written exactly as it is there.
+#   relaxed_by: nobody
+#   facts: [tenant.models, request.model, model.id]
 #   sources:
 #     - {title: "Agreement of provider and agency, as the release has it in tenants.json", read: first_hand}
 package brightline.rules.provider_baseline.model_allowed
