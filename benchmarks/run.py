@@ -192,7 +192,7 @@ def point_at(place: Path, url: str) -> None:
         Tenant(t.id, t.certificates, {**t.attributes, "models": ["loopback", "local"]}) for t in deployment.TENANTS
     ]
     shutil.rmtree(place / "release")
-    digest = release.create(place / "release", 2, tenants, models)
+    digest = release.create(place / "release", 2, tenants, models, deployment.SIGNERS)
     key = place / "api.key"
     key.touch(mode=0o600)
     key.write_text("benchmark")
