@@ -19,7 +19,7 @@ from gateway.canonical import Json, canonical, digest
 from gateway.pdp.wasm import ENTRYPOINT
 from gateway.release.documents import DATA, MANIFEST, WASM
 from gateway.workshop.opa import opa, said
-from gateway.workshop.places import LEFT_OUT, Finding, files
+from gateway.workshop.places import Finding, files, sources
 
 
 class BuildError(Exception):
@@ -35,7 +35,9 @@ def build(rego: Path, out: Path) -> str:
         raise BuildError(f"{out}: holds something else than a built policy; name a new folder, or empty this one")
     with tempfile.TemporaryDirectory() as folder:
         staged, bundle = Path(folder) / "rego", Path(folder) / "bundle.tar.gz"
-        shutil.copytree(rego, staged, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        for path in sources(rego):
+            (staged / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(rego / path, staged / path)
         revision = digest(_digests(staged))
         (staged / "release").mkdir()
         (staged / "release/data.json").write_text(json.dumps({"revision": revision}) + "\n")

@@ -7,44 +7,88 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final
 
 from gateway.config import Policy
-from gateway.errors import StartError
+from gateway.errors import GatewayError, StartError
 from gateway.pdp.wasm import open_wasm
 from gateway.types import Release
+from gateway.workshop import agency, data, lint, literals, metadata, modules, reads, typed
 from gateway.workshop.build import BuildError, build
-from gateway.workshop.lint import lint
-from gateway.workshop.opa import opa, said
-from gateway.workshop.places import Finding
+from gateway.workshop.opa import opa
+from gateway.workshop.places import Finding, agencies, misplaced
+
+THINKING_MS: Final = 1000
+"""How long the engine may take for one decision here: four times what a gateway gives it, for busy machines."""
 
 
 def check(rego: Path) -> Iterator[Finding]:
-    """Everything that is wrong with the policy as it is written; nothing when its tests may run."""
-    found = False
-    for finding in (*lint(rego), *well_written(rego)):
-        found = True
+    """Everything that is wrong with the policy as it is written; nothing when its tests may run.
+
+    1 files in their places, none too large    2 Rego, formatted       3 packages, names, tests, one entrypoint
+    4 METADATA, and the facts it names         5 what agencies touch   6 words of verdicts
+    7 types, and built-in functions            8 data by its schemas   9 built, opened and asked by our own engine
+    """
+    if found := list(misplaced(rego)):  # 1: before anything is read
+        yield from found
+        return
+    for finding in written(rego):
+        found.append(finding)
         yield finding
     if not found:
-        yield from runs(rego)
+        yield from runs(rego)  # 9
 
 
-def well_written(rego: Path) -> Iterator[Finding]:
-    """Formatted, and typed against the schema of the input."""
-    for line in opa("fmt", "--list", ".", at=rego).stdout.splitlines():
-        yield Finding(line, "is not formatted; run: brightline policy fmt --write")
-    checked = opa("check", "--strict", "--schema", "schemas/input.json", "--bundle", ".", at=rego)
-    if checked.returncode:
-        yield Finding("", f"opa check --strict:\n{said(checked)}")
+def written(rego: Path) -> Iterator[Finding]:
+    """Steps 2 to 8."""
+    parsed, broken = modules.parse(rego)  # 2
+    yield from broken
+    yield from typed.formatted(rego)
+    yield from lint.placed(rego, parsed)  # 3
+    rules, wrong = metadata.described(parsed)  # 4
+    yield from wrong
+    yield from reads.declared(rules, parsed)
+    yield from agency.confined(parsed)  # 5
+    yield from literals.understood(rego, parsed)  # 6
+    if not broken:
+        yield from typed.checked(rego)  # 7
+    yield from data.typed(rego)  # 8
 
 
 def runs(rego: Path) -> Iterator[Finding]:
-    """The gateway's own engine opens what is built: one entrypoint, and nothing asked of the host."""
+    """The gateway's own engine opens what is built, and decides for everybody, in time."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         try:
-            revision = build(rego, out)
-            data = json.loads((out / "data.json").read_bytes())
-            wasm = (out / "policy.wasm").read_bytes()
-            asyncio.run(open_wasm(Release("", 0, (), revision, wasm, data, {}, {}), Policy()).close())
+            build(rego, out)
+            yield from asyncio.run(_decides(rego, out))
         except (BuildError, StartError) as error:
             yield Finding("", str(error))
+
+
+async def _decides(rego: Path, built: Path) -> list[Finding]:
+    said = json.loads((built / "data.json").read_bytes())
+    wasm = (built / "policy.wasm").read_bytes()
+    release = Release("", 0, (), said["release"]["revision"], wasm, said, {}, {})
+    engine = open_wasm(release, Policy(deadline_ms=THINKING_MS))
+    found = []
+    for owner, facts in _samples(rego):
+        try:
+            await engine.decide(facts)
+        except GatewayError as error:
+            path = f"brightline/agency/{owner}" if owner else "brightline"
+            text = f"no decision within {THINKING_MS} ms: {error.detail}; bound what the rules run over"
+            found.append(Finding(path, text))
+    await engine.close()
+    return found
+
+
+def _samples(rego: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Facts to decide, by the agency whose policy is asked with them."""
+    yield "", {}
+    done = opa("eval", "--format", "raw", "--bundle", ".", "data.fixtures.permitted", at=rego)
+    if done.returncode or not done.stdout.strip():
+        return
+    facts = json.loads(done.stdout)
+    for owner in ("", *agencies(rego)):
+        yield owner, {**facts, "tenant": {**facts["tenant"], "policy": owner}}

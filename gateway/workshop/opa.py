@@ -1,4 +1,4 @@
-"""Open Policy Agent's command: found, and run on a policy folder."""
+"""Open Policy Agent's command: found, and run on a policy folder for a bounded time in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from typing import Final
 from gateway.errors import StartError
 
 MINIMUM: Final = (1, 21, 3)
+DEADLINE_S: Final = 120.0
+MEMORY_MIB: Final = 4096
 _CHECKOUT: Final = Path(__file__).parent.parent.parent / ".tools" / "bin"
 """Where `make setup` puts it; not there in an installed package."""
+
+_BOUNDED: Final = f'ulimit -v {MEMORY_MIB << 10} 2>/dev/null; exec "$0" "$@"'
 
 
 @functools.cache
@@ -28,18 +32,29 @@ def binary() -> str:
             f"get the static build of version {wanted} or newer from the project's releases page, and put it on PATH "
             "as `opa`; in a checkout, `make setup` does"
         )
-    said = subprocess.run([found, "version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 - found on PATH
+    said = subprocess.run([found, "version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 - on PATH
     version = re.search(r"^Version:\s*(\d+)\.(\d+)\.(\d+)", said, re.MULTILINE)
     if version is None or tuple(map(int, version.groups())) < MINIMUM:
         raise StartError(f"{found}: is not Open Policy Agent {wanted} or newer; put such a one on PATH first")
     return found
 
 
-def opa(*arguments: str | Path, at: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run it in the folder `at`. Raises StartError where there is none."""
-    return subprocess.run(  # noqa: S603 - no shell; arguments are options and paths
-        [binary(), *arguments], cwd=at, input=stdin, capture_output=True, text=True, check=False
-    )
+def opa(*arguments: str | Path, at: Path, deadline_s: float = DEADLINE_S) -> subprocess.CompletedProcess[str]:
+    """Run it in the folder `at`. What takes too long or too much fails like any other run, and says so.
+
+    Raises StartError where there is none.
+    """
+    command = ["sh", "-c", _BOUNDED, binary(), *map(str, arguments)]
+    try:
+        done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False, timeout=deadline_s)  # noqa: S603 - options and paths
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"opa did not end within {deadline_s:g} seconds; {_ENDLESS}")
+    if done.returncode and re.search(r"out of memory|cannot allocate memory", done.stderr[:1000]):
+        return subprocess.CompletedProcess(command, 1, "", f"opa needs more than {MEMORY_MIB} MiB; {_ENDLESS}")
+    return done
+
+
+_ENDLESS: Final = "a rule runs over too much, or without end: bound what it runs over"
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:

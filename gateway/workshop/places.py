@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 CLASSES: Final = ("red_line", "provider_baseline", "law", "directive", "agency")
 ENTRY: Final = "brightline/decision.rego"
-LEFT_OUT: Final = ("*_test.rego", "schemas", "fixtures")
-"""What is in a policy folder and not in what is built from it."""
+SHARED: Final = ("authorities", "labels", "limits", "purposes", "thresholds")
+"""Folders below brightline/ with data that every rule may read."""
+
+MAX_BYTES: Final = 1 << 20
+"""The most that one file holds: a gateway keeps all data in the engine's memory, beside the rules."""
 
 RULE_FOLDER: Final = re.compile(r"brightline/(rules|agency/[^/]+/rules)/")
 RULE_FILE: Final = re.compile(
     rf"brightline/(rules/(?P<cls>{'|'.join(CLASSES)})|agency/(?P<agency>[^/]+)/rules)/(?P<id>[^/]+)/(?P=id)(_test)?\.rego"
 )
 """Where a rule lies: of everyone, by class; of one agency, without."""
+
+_AGENCY: Final = re.compile(r"brightline/agency/([^/]+)/")
+_DATA: Final = re.compile(rf"brightline/({'|'.join(SHARED)}|agency(/[a-z][a-z0-9_]*)+)/data\.(yaml|yml|json)")
+_SCHEMA: Final = re.compile(r"schemas/(data/)?[a-z][a-z0-9_]*\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +42,17 @@ class Finding:
 
 
 def files(folder: Path) -> list[str]:
-    """Every file below `folder`, relative to it."""
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    """Every file and link below `folder`, relative to it; hidden files and editors' copies are nobody's."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        found += [(Path(place) / n).relative_to(folder).as_posix() for n in (*names, *links)]
+    return sorted(path for path in found if not path.endswith("~") and not re.search(r"(^|/)\.", path))
+
+
+def sources(rego: Path) -> list[str]:
+    """What is built: policy and data, without tests, fixtures and schemas."""
+    return [path for path in files(rego) if is_policy(path) or is_data(path)]
 
 
 def is_rego(path: str) -> bool:
@@ -48,10 +66,44 @@ def is_test(path: str) -> bool:
 
 
 def is_policy(path: str) -> bool:
-    """Whether the file is part of what is built: neither a test nor what tests share."""
+    """Whether the file is policy: neither a test nor what tests share."""
     return is_rego(path) and not is_test(path) and not path.startswith("fixtures/")
+
+
+def is_data(path: str) -> bool:
+    """Whether the file is data that rules read, in its place."""
+    return _DATA.fullmatch(path) is not None
 
 
 def tests_of(path: str) -> str:
     """The file with the tests of this one."""
     return path.removesuffix(".rego") + "_test.rego"
+
+
+def agency_of(path: str) -> str:
+    """The agency whose file it is; empty for everyone's."""
+    owner = _AGENCY.match(path)
+    return owner[1] if owner else ""
+
+
+def agencies(rego: Path) -> list[str]:
+    """The agencies that have a policy of their own."""
+    return sorted({agency_of(path) for path in files(rego) if is_policy(path)} - {""})
+
+
+def misplaced(rego: Path) -> Iterator[Finding]:
+    """Files that nothing can be made of: links, the over-large, and what is neither Rego nor data in its place."""
+    for path in files(rego):
+        file = rego / path
+        if file.is_symlink():
+            yield Finding(path, "is a link; put the file itself there")
+        elif (size := file.stat().st_size) > MAX_BYTES:
+            yield Finding(
+                path, f"holds {size} bytes, and a file may hold {MAX_BYTES}; keep what rules ask about, no more"
+            )
+        elif not (is_rego(path) or is_data(path) or _SCHEMA.fullmatch(path)):
+            yield Finding(
+                path,
+                "is neither Rego, nor data in its place, nor a schema; data lies in "
+                f"brightline/<{'|'.join(SHARED)}>/data.yaml, or below brightline/agency/<agency>/",
+            )

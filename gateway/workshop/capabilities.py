@@ -1,0 +1,48 @@
+"""What Rego may call. A rule: only what the embedded engine computes inside. A test: everything but the world outside.
+
+Network, clock, randomness, the runtime's settings, print and trace are taken away from both.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from gateway.workshop.opa import opa
+
+_NAMES: Final = """
+    abs and array.concat array.flatten array.reverse array.slice assign base64.decode base64.encode base64.is_valid
+    base64url.decode base64url.encode bits.and bits.lsh bits.negate bits.or bits.rsh bits.xor ceil concat contains count
+    div endswith eq equal floor format_int glob.match graph.reachable gt gte indexof internal.member_2 internal.member_3
+    internal.template_string intersection is_array is_boolean is_null is_number is_object is_set is_string json.filter
+    json.is_valid json.marshal json.remove json.unmarshal lower lt lte max min minus mul neq net.cidr_contains
+    net.cidr_intersects numbers.range object.filter object.get object.keys object.remove object.union object.union_n or
+    plus product regex.find_all_string_submatch_n regex.is_valid regex.match rego.metadata.chain rego.metadata.rule rem
+    replace round sort split startswith strings.replace_n strings.reverse substring sum to_number trim
+    trim_left trim_prefix trim_right trim_space trim_suffix type_name union upper walk
+"""
+INSIDE: Final = frozenset(_NAMES.split())
+"""Built-in functions that a Wasm module computes without asking its host, print and what is deprecated excepted."""
+
+_OUTSIDE: Final = frozenset({"print", "trace", "internal.print", "providers.aws.sign_req"})
+"""Taken away from tests too, beside everything that OPA itself calls nondeterministic."""
+
+
+@contextmanager
+def capabilities(*, of_tests: bool) -> Iterator[Path]:
+    """A capabilities file, as `opa --capabilities` takes it, for rules or for tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "capabilities.json"
+        current = json.loads(opa("capabilities", "--current", at=Path(folder)).stdout)
+        current["builtins"] = [
+            b
+            for b in current["builtins"]
+            if (b["name"] not in _OUTSIDE and not b.get("nondeterministic") if of_tests else b["name"] in INSIDE)
+        ]
+        current["allow_net"] = []
+        path.write_text(json.dumps(current), encoding="utf-8")
+        yield path

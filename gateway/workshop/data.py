@@ -1,0 +1,58 @@
+"""The data files: the shared ones against their JSON Schemas, all of them for what every engine reads alike."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gateway.workshop.modules import errors
+from gateway.workshop.opa import opa, said
+from gateway.workshop.places import Finding, agency_of, files, is_data
+
+_QUERY = """{
+    "wrong": [{"at": e.field, "what": e.desc} | some e in json.match_schema(data, input)[1]],
+    "fractions": [concat(".", [sprintf("%v", [p]) | some p in at]) | walk(data, [at, v]); is_number(v); v != floor(v)],
+    "nulls": [concat(".", [sprintf("%v", [p]) | some p in at]) | walk(data, [at, v]); is_null(v)],
+}"""
+
+
+def typed(rego: Path) -> Iterator[Finding]:
+    """What is wrong with any data file."""
+    for path in filter(is_data, files(rego)):
+        schema = "" if agency_of(path) else f"schemas/data/{path.split('/')[1]}.json"
+        if schema and not (rego / schema).is_file():
+            yield Finding(path, f"has no schema; describe it in {schema}")
+        else:
+            yield from _typed(rego, path, schema)
+
+
+def _typed(rego: Path, path: str, schema: str) -> Iterator[Finding]:
+    arguments = ("--input", schema, _QUERY) if schema else (_QUERY.replace("input", '{"type": "object"}'),)
+    done = opa("eval", "--format", "json", "--data", path, *arguments, at=rego)
+    if done.returncode:
+        told = next(errors(done.stdout), None)
+        yield Finding(path, f"is not readable as data: {told.text if told else said(done)}; correct it")
+        return
+    found: dict[str, Any] = json.loads(done.stdout)["result"][0]["expressions"][0]["value"]
+    for one in found["wrong"]:
+        where = one["at"].removeprefix("(Root)").lstrip(".")
+        text = f"{where or 'the file'}: {one['what']}; {schema or 'an object'} says what is accepted"
+        yield Finding(path, text, _line(rego / path, where))
+    for where in found["fractions"]:
+        text = f"{where}: is no integer, and engines differ on others; write it in smaller units"
+        yield Finding(path, text, _line(rego / path, where))
+    for where in found["nulls"]:
+        text = f"{where}: is null, which sorts below every number; leave the key out, or give it a value"
+        yield Finding(path, text, _line(rego / path, where))
+
+
+def _line(file: Path, where: str) -> int:
+    """The line of a dotted path: each key is looked for after the one before. 0 where it is not found."""
+    row, lines = 0, file.read_text(encoding="utf-8", errors="replace").splitlines()
+    for key in where.split("."):
+        pattern = re.compile(rf"[\s{{,-]*[\"']?{re.escape(key)}[\"']?\s*:")
+        row = next((n for n in range(row, len(lines)) if pattern.match(lines[n])), row - 1) + 1
+    return row

@@ -1,0 +1,43 @@
+"""Verdicts as they are written: an effect or an obligation that no gateway understands is found before it is built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.workshop.modules import Module, Node, line, nodes
+from gateway.workshop.places import RULE_FOLDER, Finding, is_policy
+
+DECISION: Final = "schemas/decision.json"
+EFFECTS: Final = ("allow", "deny", "require_approval")
+
+
+def understood(rego: Path, modules: Sequence[Module]) -> Iterator[Finding]:
+    """Effects and kinds of obligation, written as text, that the schema of decisions does not have."""
+    try:
+        kinds = _kinds(json.loads((rego / DECISION).read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError):
+        yield Finding(DECISION, "is missing or no schema of decisions; it is the same in every policy folder")
+        return
+    for module in modules:
+        if not (is_policy(module.path) and RULE_FOLDER.match(module.path)):
+            continue
+        for node in nodes(module.ast.get("rules", [])):
+            if node.get("type") == "object":
+                yield from _words(module, node, kinds)
+
+
+def _kinds(schema: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(schema["properties"]["obligations"]["items"]["properties"]["kind"]["enum"])
+
+
+def _words(module: Module, node: Node, kinds: Sequence[str]) -> Iterator[Finding]:
+    members = {key["value"]: value for key, value in node["value"] if key["type"] == "string"}
+    expected = {"effect": EFFECTS} if "rule" in members else {"kind": kinds} if "params" in members else {}
+    for key, words in expected.items():
+        said = members.get(key, {})
+        if said.get("type") == "string" and said["value"] not in words:
+            text = f"{key} {said['value']} is not one that a gateway understands; write one of {', '.join(words)}"
+            yield Finding(module.path, text, line(said))

@@ -1,0 +1,33 @@
+"""The policy's tests: failures are named, and so are the lines that no test runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.workshop import testing
+from gateway.workshop.places import Finding
+from tests.support.policy import REGO, edit
+
+RULE = "brightline/rules/law/nuclear_employment_human/nuclear_employment_human.rego"
+TEST = RULE.replace(".rego", "_test.rego")
+
+
+def test_untested_lines_are_named(policy: Path) -> None:
+    """Below the required coverage, each line that no test runs is named with the file that lacks a test."""
+    with (policy / RULE).open("a") as file:
+        file.write("".join(f"\ndead_{n} if input.stage == {n}\n" for n in range(40)))
+    findings = testing.tested(policy).findings()
+    lines = (policy / RULE).read_text().splitlines()
+    for row in (n for n, line in enumerate(lines, 1) if line.startswith("dead_")):
+        assert Finding(RULE, f"no test runs lines {row} to {row}; add one to {TEST}", row) in findings
+
+
+def test_a_failure_is_named(policy: Path) -> None:
+    """A test that fails is named."""
+    edit(policy / RULE, 'outside("nuclear")', 'outside("weapons")')
+    assert "nuclear_employment_human_test.test" in "".join(f.text for f in testing.tested(policy).findings())
+
+
+def test_the_policy_is_tested() -> None:
+    """What is committed passes its tests, and enough of it is tested."""
+    assert testing.tested(REGO).findings() == ()
