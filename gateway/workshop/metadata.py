@@ -41,11 +41,12 @@ class Custom(_Part):
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     cls: Literal["red_line", "provider_baseline", "law", "directive", "agency"] = Field(alias="class")
-    statement: Text = "."
+    statement: Text
     remedy: Text
-    relaxed_by: Literal["nobody", "grant", "statute", "official", "agency"] = "nobody"
+    relaxed_by: Literal["nobody", "grant", "statute", "official", "agency"]
     relaxed_how: Text | None = None
-    facts: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")]] = []
+    selected_by: Literal["grant"] | None = None
+    facts: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")]]
     sources: list[Source] = Field(min_length=1)
 
 
@@ -113,6 +114,7 @@ _REMEDIES: Final = {
     "remedy": "say what the caller can do",
     "relaxed_by": f"write one of {', '.join(sorted({by for some in RELAXED_BY.values() for by in some}))}",
     "relaxed_how": "say in one sentence how, or remove it",
+    "selected_by": "write grant, where the rule speaks only with one, or remove it",
     "facts": "list the paths below input that the rule reads, like request.purpose",
     "sources": f"list {{title, read}}; read is one of {', '.join(READ)}",
 }

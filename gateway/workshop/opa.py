@@ -39,14 +39,18 @@ def binary() -> str:
     return found
 
 
-def opa(*arguments: str | Path, at: Path, deadline_s: float = DEADLINE_S) -> subprocess.CompletedProcess[str]:
+def opa(
+    *arguments: str | Path, at: Path, stdin: str | None = None, deadline_s: float = DEADLINE_S
+) -> subprocess.CompletedProcess[str]:
     """Run it in the folder `at`. What takes too long or too much fails like any other run, and says so.
 
     Raises StartError where there is none.
     """
     command = ["sh", "-c", _BOUNDED, binary(), *map(str, arguments)]
     try:
-        done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False, timeout=deadline_s)  # noqa: S603 - options and paths
+        done = subprocess.run(  # noqa: S603 - arguments are options and paths
+            command, cwd=at, input=stdin, capture_output=True, text=True, check=False, timeout=deadline_s
+        )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, 1, "", f"opa did not end within {deadline_s:g} seconds; {_ENDLESS}")
     if done.returncode and re.search(r"out of memory|cannot allocate memory", done.stderr[:1000]):

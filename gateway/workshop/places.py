@@ -11,7 +11,7 @@ from typing import Final
 
 CLASSES: Final = ("red_line", "provider_baseline", "law", "directive", "agency")
 ENTRY: Final = "brightline/decision.rego"
-SHARED: Final = ("authorities", "labels", "limits", "purposes", "thresholds")
+SHARED: Final = ("authorities", "evidence", "labels", "limits", "purposes", "thresholds")
 """Folders below brightline/ with data that every rule may read."""
 
 MAX_BYTES: Final = 1 << 20

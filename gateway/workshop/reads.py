@@ -81,8 +81,6 @@ def declared(rules: Sequence[Rule], modules: Sequence[Module]) -> Iterator[Findi
     reading, packages = Reading(modules), {m.path: m.package for m in modules}
     for rule in rules:
         read, said = reading.facts(packages[rule.path]), rule.custom.facts
-        if not said:
-            continue
         missing = sorted(fact for fact in read if not any(_overlap(fact, one) for one in said))
         added = sorted(one for one in said if not any(_overlap(fact, one) for fact in read))
         if missing:

@@ -74,7 +74,7 @@ BREAKS: list[tuple[str, str, str, str, tuple[str, ...]]] = [
     ("data", SHARED, "500", "500.5", (f"{SHARED}:", "is no integer", "write it in smaller units")),
     ("data", SHARED, "500", "", (f"{SHARED}:", "is null", "leave the key out")),
     ("data", SHARED, "500", "[", (f"{SHARED}: is not readable as data", "correct it")),
-    ("runs", RULE, "\nverdict", "\n# METADATA\n# entrypoint: true\nverdict", ("its entrypoints are",)),
+    ("runs", RULE, "facts.conventional", "facts.unheard_of(1)", ("opa build", RULE)),
 ]
 
 
@@ -94,8 +94,8 @@ KEYS = [
     ("statement: It is asked. It is refused.", "custom.statement: is not one sentence; say what is refused"),
     ("relaxed_by: grant", "custom.relaxed_by: grant relaxes no rule of class law; write one of nobody, statute"),
     ("relaxed_by: president", "custom.relaxed_by: Input should be"),
-    ("facts: [request.purpose]", "custom.facts: the rule reads request.tools too; add it"),
-    ("facts: [request.purpose, request.tools, now]", "custom.facts: the rule does not read now; remove it"),
+    ("facts: [request.purpose]", "custom.facts: the rule reads request.tools"),
+    ("facts: [request.purpose, request.tools, signals, now]", "custom.facts: the rule does not read now; remove it"),
     ("facts: [Purpose]", "custom.facts.0: String should match pattern"),
 ]
 
