@@ -77,7 +77,7 @@ class Shown:
 
 def verify(path: Path, verifier: Verifier, progress: Progress | None = None) -> Report:
     """Check the whole log at `path`. Raises UnreadableError; everything else that is wrong is in the report."""
-    with _reading(path) as db:
+    with reading(path) as db:
         check = _Check(db, path, verifier)
         problem = None
         try:
@@ -92,7 +92,7 @@ def verify(path: Path, verifier: Verifier, progress: Progress | None = None) -> 
 
 def last_time_us(path: Path) -> int:
     """The time of the last record, 0 when there is none. Raises UnreadableError."""
-    with _reading(path) as db:
+    with reading(path) as db:
         try:
             (time_us,) = db.execute("SELECT coalesce(max(time_us), 0) FROM entries").fetchone()
         except sqlite3.Error as error:
@@ -102,7 +102,7 @@ def last_time_us(path: Path) -> int:
 
 def show(path: Path, verifier: Verifier, decision_id: str) -> list[Shown]:
     """The records of a decision, each proved to be in the log. Raises UnreadableError, ProofError."""
-    with _reading(path) as db:
+    with reading(path) as db:
         try:
             db.execute("BEGIN")
             note = db.execute("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
@@ -129,7 +129,8 @@ def _proved(db: sqlite3.Connection, verifier: Verifier, decision_id: str, row: t
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """The database of a log, to read from. Raises UnreadableError."""
     if not path.is_file():
         raise UnreadableError(f"{path}: there is no log here")
     try:

@@ -135,9 +135,11 @@ def _print(console: Console, decision: Decision, accounts: Sequence[Account], sh
             show(console, f"    rests on  {source.title} ({source.read.replace('_', ' ')})")
         show(console, f"    remedy    {rule.remedy}")
         _print_causes(console, causes.get(rule.id, ()), shown, "because")
+    refusing = {rule.id for rule in decision.rules}
     for account in accounts:
-        if account.effect == "allow":
-            show(console, f"  {account.id} (allow)", "bold")
+        if account.effect and account.id not in refusing:
+            relaxed = "" if account.effect == "allow" else ", relaxed by a grant"
+            show(console, f"  {account.id} ({account.effect}{relaxed})", "bold")
             _print_causes(console, account.causes, shown, "because")
     for obligation in decision.obligations:
         words = [str(value) for value in asdict(obligation).values() if value]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import evaluate
+from gateway.cli import evaluate, impact
 from gateway.errors import StartError
 from gateway.workshop import build as building
 from gateway.workshop import gate, testing
@@ -18,6 +18,7 @@ from gateway.workshop.places import Finding
 app = typer.Typer(help="Write, check, test and build the policy. Needs Open Policy Agent.", no_args_is_help=True)
 
 app.command("eval")(evaluate.evaluate)
+app.command()(impact.impact)
 
 RegoOption = Annotated[Path, typer.Option("--rego", help="The policy folder, of the same shape as rego/.")]
 REGO = Path("rego")

@@ -90,7 +90,7 @@ def event(console: Console, value: Started | brightline.Text | ToolUse) -> None:
         case ToolUse():
             line(console, f"\n[tool call] {value.name} {json.dumps(dict(value.input))}")
         case brightline.Text(text):
-            console.print(Text(_safe(text)), end="", soft_wrap=True)
+            console.print(Text(safe(text)), end="", soft_wrap=True)
 
 
 def ended(console: Console, value: Answer) -> None:
@@ -144,7 +144,7 @@ def as_json(result: Result) -> Mapping[str, Json]:
 
 def _headline(console: Console, word: str, code: int, text: str) -> None:
     line = Text(word.replace("_", " ").upper(), style=_STYLES.get(code, "bold yellow"))
-    console.print(line.append(f"  {_safe(text)}", style="default"), soft_wrap=True)
+    console.print(line.append(f"  {safe(text)}", style="default"), soft_wrap=True)
 
 
 def _rules(console: Console, rules: Sequence[Rule]) -> None:
@@ -174,8 +174,9 @@ def _rules_json(rules: Sequence[Rule]) -> list[Json]:
 
 def line(console: Console, text: str, style: str = "") -> None:
     """Print text that somebody else may have written: nothing in it is obeyed."""
-    console.print(Text(_safe(text), style=style), soft_wrap=True)
+    console.print(Text(safe(text), style=style), soft_wrap=True)
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
+    """The text without what a terminal would obey."""
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)

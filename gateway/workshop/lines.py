@@ -22,11 +22,27 @@ class Line:
     error: str = ""
 
 
+def numbered(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not empty, each with its number; of one that is too long as much as shows that it is."""
+    number = 0
+    while raw := file.readline(MAX_LINE + 1):
+        number += 1
+        rest = raw
+        while len(rest) > MAX_LINE and not rest.endswith(b"\n"):
+            rest = file.readline(MAX_LINE + 1)
+        if raw.strip():
+            yield number, raw
+
+
 def lines(file: BinaryIO) -> Iterator[Line]:
     """Every line that is not empty: an input, or {"id": ..., "input": ...}."""
-    for number, raw in enumerate(_bounded(file), 1):
-        if raw.strip():
-            yield one(raw, f"line {number}", str(number))
+    for number, raw in numbered(file):
+        yield of(number, raw)
+
+
+def of(number: int, raw: bytes) -> Line:
+    """The line with this number."""
+    return one(raw, f"line {number}", str(number))
 
 
 def chunks(found: Iterable[Line], size: int) -> Iterator[list[Line]]:
@@ -39,15 +55,6 @@ def chunks(found: Iterable[Line], size: int) -> Iterator[list[Line]]:
             chunk = []
     if chunk:
         yield chunk
-
-
-def _bounded(file: BinaryIO) -> Iterator[bytes]:
-    """The lines; of one that is too long as much as shows that it is."""
-    while raw := file.readline(MAX_LINE + 1):
-        rest = raw
-        while len(rest) > MAX_LINE and not rest.endswith(b"\n"):
-            rest = file.readline(MAX_LINE + 1)
-        yield raw
 
 
 def one(raw: bytes, where: str, ident: str) -> Line:
