@@ -41,12 +41,16 @@ class Clock:
         """How far the wall clock moved against the monotonic clock since the start."""
         return self._wall() - self._monotonic() - self._offset
 
+    @property
+    def trusted(self) -> bool:
+        """Whether the wall clock is where it was left."""
+        return abs(self.drift_us()) <= TOLERANCE_US
+
     def check(self) -> None:
         """Raise GatewayError(CLOCK_UNTRUSTED) when the wall clock was set while the gateway ran."""
-        drift = self.drift_us()
-        if abs(drift) > TOLERANCE_US:
+        if not self.trusted:
             raise GatewayError(
                 Reason.CLOCK_UNTRUSTED,
                 "the gateway's clock was set while it ran, so no expiry can be judged",
-                detail=f"wall clock moved by {drift} microseconds against the monotonic clock",
+                detail=f"wall clock moved by {self.drift_us()} microseconds against the monotonic clock",
             )

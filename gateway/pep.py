@@ -64,6 +64,11 @@ class Gate:
     answer_bytes: int
     draining: bool = False
 
+    @property
+    def ready(self) -> bool:
+        """Whether a call could be permitted now, as far as the gateway itself is concerned."""
+        return self.clock.trusted and self.log.healthy and not self.draining
+
 
 @dataclass(frozen=True, slots=True)
 class Admitted:

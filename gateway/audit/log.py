@@ -76,6 +76,11 @@ class Log:
         """Whether calls can be recorded now, as far as is known. While not, every call is refused."""
         return self._ledger.ready
 
+    @property
+    def healthy(self) -> bool:
+        """Whether calls can be recorded now, as far as is known: what was last to be written is durable."""
+        return self._writer.healthy
+
     def trail(self, call: Call) -> Trail:
         """The trail of one call, to be entered with `async with`."""
         return Trail(self._ledger, call)

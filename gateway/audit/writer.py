@@ -72,7 +72,7 @@ class Writer:
         self._deadline_s = deadline_ms / 1000
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        self._late = self._closing = False
+        self._late = self._closing = self._lost = False
         self._closed: asyncio.Future[None] = self._loop.create_future()
         # The thread's own, except that `ready` reads _failing.
         self._failing = self._corrupt = self._crowded = False
@@ -84,6 +84,11 @@ class Writer:
     def ready(self) -> bool:
         """Whether an entry would be written now, as far as is known."""
         return not (self._failing or self._late or self._closing)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it is ready, and the last entry that was tried is durable: what can be read may still be full."""
+        return self.ready and not self._lost
 
     def append(self, entry: Entry) -> asyncio.Future[Result]:
         """The entry's result once it is durable. The future fails with GatewayError(AUDIT_UNAVAILABLE)."""
@@ -109,11 +114,14 @@ class Writer:
             return
         if not item.claim.acquire(blocking=False):
             self._late = True  # until the batch that it is in was answered
+        self._lost = True
         item.result.set_exception(unavailable("the record was not durable before its deadline"))
 
     def _answer(self, items: Sequence[_Item], results: Sequence[Result] | None) -> None:
         """Tell the callers of a batch. results: None when none of it is durable."""
         self._late = False
+        if items:
+            self._lost = results is None
         for number, item in enumerate(items):
             item.timer.cancel()
             if item.result.done():

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from gateway import app, config, facts, pdp, release
+from gateway import app, config, facts, listener, pdp, release
 from gateway.audit import keys
 from gateway.audit.log import in_the_future
 from gateway.audit.verify import UnreadableError, last_time_us
@@ -80,7 +80,7 @@ async def _examined(name: str, check: Check, settings: Config) -> Finding:
 
 
 async def _listener(settings: Config) -> str:
-    app.credentials(settings)
+    listener.credentials(settings)
     return f"{settings.listener.address}, mutual TLS"
 
 

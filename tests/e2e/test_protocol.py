@@ -128,7 +128,7 @@ MALFORMED = {
     "cut short": message()[:-3],
     "an unknown field": message() + b"\xa2\x06\x01x",
     "not UTF-8": message().replace(b"trucks", b"tr\xff\xfeks"),
-    "NUL": message(prompt="How many\0trucks?"),
+    "NUL": message(prompt="How many?trucks?").replace(b"many?", b"many\0"),
     "nested beyond what is read": nested(60),
     "a group that never ends": message() + b"\x0b" * 5000,
     "a role that is its default": message().replace(b"\x08\x01\x12", b"\x08\x00\x12", 1),

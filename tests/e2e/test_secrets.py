@@ -113,7 +113,7 @@ async def refusals(heard: Heard, attacker: Attacker, method: str) -> None:
     await heard.refused(attacker, "POLICY_DENIED", method, asked(use=denied))
     await heard.refused(attacker, "POLICY_DENIED", method, asked(model="unheard-of"))
     await heard.refused(attacker, "INVALID_REQUEST", method, asked() + b"\xa2\x06\x07canary!")
-    await heard.refused(attacker, "INVALID_REQUEST", method, asked(prompt=f"{PROMPT}\0"))
+    await heard.refused(attacker, "INVALID_REQUEST", method, asked("NUL").replace(b" NUL", b"\0NUL"))
     await heard.refused(attacker, "REQUEST_TOO_LARGE", method, asked("x" * (1 << 20)))
     await heard.refused(attacker, "DEADLINE_REQUIRED", method, asked(), timeout=None)
 

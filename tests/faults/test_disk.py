@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from brightline import BrightlineError, Client
 from gateway import config
@@ -39,6 +41,16 @@ class Gateway:
     def ask(self) -> str:
         """Ask once. Returns the reason of the refusal, empty when it was answered."""
         return reason(lambda: self.client.generate(**ASK))
+
+    @property
+    def serves(self) -> bool:
+        """What health says."""
+        pair = (self.deployed.key(LOGISTICS), self.deployed.certificate(LOGISTICS))
+        with grpc.secure_channel(
+            self.deployed.address, grpc.ssl_channel_credentials(self.deployed.ca, *pair)
+        ) as channel:
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=20)
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     @property
     def forwarded(self) -> int:
@@ -94,7 +106,8 @@ def running(deployed: Deployment, **how: Any) -> Iterator[Gateway]:
 
 
 def refuses_and_recovers(gateway: Gateway, fault: Callable[[], AbstractContextManager[object]]) -> None:
-    """While the fault lasts, every sort of call is refused for want of a record; then the gateway goes on by itself."""
+    """While the fault lasts, every sort of call is refused and health says so; then the gateway goes on by itself."""
+    assert gateway.serves
     with fault():
         wait_for(lambda: gateway.ask() == "AUDIT_UNAVAILABLE")
         forwarded = gateway.forwarded
@@ -107,6 +120,8 @@ def refuses_and_recovers(gateway: Gateway, fault: Callable[[], AbstractContextMa
         with ThreadPoolExecutor() as callers:
             assert set(callers.map(reason, calls * 3)) == {"AUDIT_UNAVAILABLE"}
         assert gateway.forwarded == forwarded
+        assert not gateway.serves
+    wait_for(lambda: gateway.serves)
     wait_for(lambda: gateway.ask() == "")
     # What nobody could say at first is said within a second or two: nothing was forwarded.
     wait_for(lambda: gateway.report().open_intents == ())

@@ -22,6 +22,7 @@ from gateway import app, config, deployment
 from gateway.canonical import canonical, digest
 from gateway.clock import Clock, system_us
 from gateway.identity import issue
+from gateway.listener import listening
 from gateway.pep import Gate
 from gateway.upstream.loopback import Loopback
 
@@ -143,8 +144,8 @@ class Running(Deployment):
 async def serving(deployed: Deployment, clock: Clock | None = None) -> AsyncIterator[Running]:
     """The gateway of the deployment, in this process."""
     settings = config.load(deployed.config)
-    async with app.opened(settings, clock or Clock()) as gate, app.listening(settings, gate) as port:
-        running = Running(deployed.folder, f"127.0.0.1:{port}", gate=gate)
+    async with app.opened(settings, clock or Clock()) as gate, listening(settings, gate) as listener:
+        running = Running(deployed.folder, f"127.0.0.1:{listener.port}", gate=gate)
         try:
             yield running
         finally:

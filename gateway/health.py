@@ -1,0 +1,77 @@
+"""grpc.health.v1: whether calls can be permitted now.
+
+Not the servicer of grpcio-health-checking: it writes to a watcher while it holds the lock that every change needs, so
+one watcher that does not read would keep the gateway from ever stopping.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import grpc
+from grpc_health.v1 import health_pb2
+
+Response: TypeAlias = health_pb2.HealthCheckResponse
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class Health:
+    """serves: whether calls can be permitted. services: the names that may be asked for. watchers: at most, at once."""
+
+    def __init__(self, serves: Callable[[], bool], services: tuple[str, ...], watchers: int) -> None:
+        self._serves = serves
+        self._services = services
+        self._watchers = watchers
+        self._changed = asyncio.Event()
+        self._told = serves()
+        self._closed = False
+
+    def handlers(self) -> dict[str, Handler]:
+        """The methods of grpc.health.v1.Health by name."""
+        messages = health_pb2.HealthCheckRequest.FromString, Response.SerializeToString
+        return {
+            "Check": grpc.unary_unary_rpc_method_handler(self._check, *messages),
+            "Watch": grpc.unary_stream_rpc_method_handler(self._watch, *messages),
+        }
+
+    def look(self) -> None:
+        """Tell the watchers, if there is something new."""
+        if self._serves() is not self._told:
+            self._told = not self._told
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+    def close(self) -> None:
+        """Tell the watchers for the last time."""
+        self._told, self._closed = False, True
+        self._changed.set()
+
+    async def _check(self, request: health_pb2.HealthCheckRequest, context: Context) -> Response:
+        """The state now; NOT_FOUND for any other name."""
+        if request.service not in self._services:
+            await context.abort(grpc.StatusCode.NOT_FOUND)
+        return Response(status=self._status(request.service, serves=self._serves()))
+
+    async def _watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
+        """The state now and whenever it changes, until the watcher leaves or the gateway stops."""
+        if not self._watchers:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED)
+        self._watchers -= 1
+        try:
+            told, closed = None, False
+            while not closed:
+                changed, closed = self._changed, self._closed
+                if (status := self._status(request.service, serves=self._told)) != told:
+                    await context.write(Response(status=status))
+                    told = status
+                await changed.wait()
+        finally:
+            self._watchers += 1
+
+    def _status(self, service: str, *, serves: bool) -> int:
+        if service not in self._services:
+            return int(Response.SERVICE_UNKNOWN)
+        return int(Response.SERVING if serves else Response.NOT_SERVING)

@@ -1,0 +1,198 @@
+"""The port: gRPC over mutual TLS, health, and what opens it again when gRPC stops listening.
+
+A method name that is not UTF-8 ends the loop in which gRPC for Python (1.85.1) takes calls: it closes the port, and the
+process would stay and answer nobody. So the loop is watched. When it ends, a fresh server takes the same port at once,
+and the calls that the old one has go on there to their end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1.health import SERVICE_NAME
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from gateway import pep
+from gateway.config import Config, read_private, read_public
+from gateway.errors import GatewayError, Reason, StartError
+from gateway.health import Health
+from gateway.pep import Gate
+from gateway.server import SERVICE, Handler, Shell, UnknownMethods, handlers
+from gateway.types import Call, Credentials, new_decision_id
+
+log = structlog.get_logger()
+
+TICK_S = 0.1
+"""How often it is looked whether gRPC still takes calls, and what health has to say."""
+REOPEN_S = 5.0
+"""How long the port may be taken by somebody else when it has to be opened again."""
+
+
+@asynccontextmanager
+async def listening(config: Config, gate: Gate) -> AsyncIterator[Listener]:
+    """Serves `gate`; on exit calls in flight have `drain_ms` to end. Raises StartError."""
+    listener = Listener(config, gate)
+    await listener.open()
+    try:
+        yield listener
+    finally:
+        await listener.close()
+
+
+class Listener:
+    """The port of a gateway. port: its number, once it is open."""
+
+    def __init__(self, config: Config, gate: Gate) -> None:
+        self.port = 0
+        self._config = config
+        self._gate = gate
+        self._tls = credentials(config)
+        self._shell = Shell(gate, config.limits, config.appeal)
+        self._health = Health(lambda: gate.ready, ("", SERVICE), config.limits.concurrent_calls)
+        self._retired: dict[grpc.aio.Server, asyncio.Task[None]] = {}
+
+    async def open(self) -> None:
+        """Open the port and watch it."""
+        self._server, self.port = self._bind(self._config.listener.address)
+        await self._server.start()
+        self._watching = asyncio.create_task(self._watch())
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Return when `stop` is set. Raises StartError when the port was lost for good before that."""
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopping, self._watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            stopping.cancel()
+            self._watching.result()
+
+    async def close(self) -> None:
+        """Turn new calls away and let those in flight end; each that is cut off still writes its outcome."""
+        self._gate.draining = True
+        self._watching.cancel()
+        await asyncio.wait({self._watching})
+        self._health.close()
+        grace_s = self._config.limits.drain_ms / 1000
+        await asyncio.gather(*(_stop(server, grace_s) for server in (self._server, *self._retired)))
+        await asyncio.gather(*self._retired.values())
+        if self._shell.in_flight:
+            await asyncio.wait(self._shell.in_flight, timeout=self._config.audit.deadline_ms / 1000)
+
+    def _bind(self, address: str) -> tuple[grpc.aio.Server, int]:
+        """A server that is not started, and the port that it has taken. Raises StartError."""
+        server = grpc.aio.server(options=_options(self._config))
+        # Methods are not registered with gRPC: when its loop ends it frees what the core still writes to for those.
+        services = {SERVICE: handlers(self._shell), SERVICE_NAME: self._health.handlers()}
+        if self._config.listener.reflection:
+            services[reflection.SERVICE_NAME] = _reflection((*services, reflection.SERVICE_NAME))
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(*s) for s in services.items()])
+        server.add_generic_rpc_handlers((UnknownMethods(self._shell),))
+        try:
+            return server, server.add_secure_port(address, self._tls)
+        except RuntimeError as error:  # gRPC says no more than that
+            raise StartError(
+                f"listener.address: {address} cannot be listened on; is it this host's, and is it free?"
+            ) from error
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self._server.wait_for_termination(TICK_S)
+            except Exception as error:  # gRPC hands on whatever ended its loop
+                log.exception("listener_failed", exc_info=error)
+                await self._reopen()
+                if isinstance(error, UnicodeDecodeError):
+                    await self._record()
+            self._health.look()
+
+    async def _reopen(self) -> None:
+        """Serve on the same port with a fresh server. Raises StartError when somebody else keeps it."""
+        flying = set(self._shell.in_flight)
+        self._retired[self._server] = asyncio.create_task(self._retire(self._server, flying))
+        address = f"{self._config.listener.address.rpartition(':')[0]}:{self.port}"
+        give_up_s = asyncio.get_running_loop().time() + REOPEN_S
+        while True:
+            try:
+                self._server, _ = self._bind(address)
+                break
+            except StartError:
+                if asyncio.get_running_loop().time() > give_up_s:
+                    raise
+                await asyncio.sleep(TICK_S)
+        await self._server.start()
+        log.warning("listener_reopened", address=address)
+
+    async def _retire(self, server: grpc.aio.Server, flying: set[asyncio.Task[Any]]) -> None:
+        """Stop a server once the calls that it has have ended; each of them has a deadline."""
+        if flying:
+            await asyncio.wait(flying)
+        await _stop(server, None)
+        self._retired.pop(server, None)
+
+    async def _record(self) -> None:
+        """A refusal for the call that ended the loop, of which gRPC tells nothing but that there was one."""
+        now_us = self._gate.clock()
+        call = Call(new_decision_id(now_us), "", Credentials((), (), ""), now_us, None)
+        error = GatewayError(Reason.METHOD_UNKNOWN, "the name of the method is no text")
+        await pep.turned_away(call, self._gate, error)
+
+
+def _reflection(services: tuple[str, ...]) -> dict[str, Handler]:
+    servicer = reflection.aio.ReflectionServicer(services)
+    messages = reflection_pb2.ServerReflectionRequest, reflection_pb2.ServerReflectionResponse
+    return {
+        "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(
+            servicer.ServerReflectionInfo, messages[0].FromString, messages[1].SerializeToString
+        )
+    }
+
+
+async def _stop(server: grpc.aio.Server, grace_s: float | None) -> None:
+    with contextlib.suppress(UnicodeDecodeError):  # what ended its loop is told once more, to whoever stops it first
+        await server.stop(grace_s)
+        return
+    await server.stop(grace_s)
+
+
+def credentials(config: Config) -> grpc.ServerCredentials:
+    """The TLS side of the port. Raises StartError."""
+    listener = config.listener
+    key = read_private(listener.key, "listener.key")
+    certificate = read_public(listener.certificate, "listener.certificate")
+    client_ca = read_public(listener.client_ca, "listener.client_ca")
+    # gRPC takes what it can't read for none; without a client CA it would trust the system's.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(listener.certificate, listener.key, password="")
+    except (OSError, ValueError) as error:
+        raise StartError(
+            f"listener.certificate, listener.key: {listener.certificate} and {listener.key} are not a certificate in "
+            "PEM and its unencrypted private key"
+        ) from error
+    try:
+        context.load_verify_locations(cadata=client_ca.decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise StartError(f"listener.client_ca: {listener.client_ca} holds no PEM certificate") from error
+    return grpc.ssl_server_credentials([(key, certificate)], client_ca, require_client_auth=True)
+
+
+def _options(config: Config) -> list[tuple[str, int]]:
+    limits = config.limits
+    return [
+        # Above our own limit, so that the usual case is refused by us, with a reason; beyond it by gRPC, unread.
+        ("grpc.max_receive_message_length", 2 * limits.message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_metadata_size", limits.metadata_bytes),
+        ("grpc.absolute_max_metadata_size", limits.metadata_bytes),
+        ("grpc.max_concurrent_streams", limits.concurrent_calls),
+        ("grpc.max_connection_idle_ms", limits.connections_idle_s * 1000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.max_ping_strikes", 2),
+        ("grpc.so_reuseport", 0),
+    ]

@@ -1,0 +1,223 @@
+"""The port stays open and tells the truth: whatever ends gRPC's loop, and whoever watches without reading."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import h2.settings
+from grpc_health.v1 import health_pb2
+
+from gateway.clock import Clock, monotonic_us, system_us
+from tests.support.attacks import HEALTH, SERVICE, attacking, message, serves, until, verified
+from tests.support.gateways import Deployment, Running, serving, spawned
+from tests.support.raw_http2 import Raw, connected
+
+NO_TEXT = {":path": b"/\xff\xfe"}
+
+
+async def reachable(deployed: Deployment) -> None:
+    """Return once the gateway answers on a connection of its own."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                async with attacking(deployed) as attacker:
+                    assert await attacker.call("ListModels", b"")
+                    return
+            except grpc.aio.AioRpcError as error:
+                assert error.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def forwarded(deployed: Deployment) -> int:
+    """How many calls reached the upstream."""
+    journal = deployed.folder / "journal"
+    return len(journal.read_text().splitlines()) if journal.exists() else 0
+
+
+async def ends_the_loop(deployed: Deployment) -> None:
+    """Name a method in bytes that are no text, and wait until that is recorded."""
+    before = len(deployed.records("refusal"))
+    async with connected(deployed) as raw:
+        raw.begin("/", NO_TEXT, end=True)
+        await until(lambda: len(deployed.records("refusal")) > before)
+    assert [r["reason"] for r in deployed.records("refusal")[before:]] == ["METHOD_UNKNOWN"]
+
+
+# --- the loop of gRPC --------------------------------------------------------------------------------------------
+
+
+async def test_a_method_that_is_no_text_does_not_end_the_service(tmp_path: Path) -> None:
+    """Each such call is refused with a record; the port opens again, and calls in flight get their answers."""
+    deployed = Deployment.create(tmp_path)
+    deployed.edit('kind = "loopback"', 'kind = "loopback"\njournal = "journal"')
+    slow = message(prompt="loopback: wait 1500\nloopback: say done")
+    with spawned(deployed) as process:
+        address = deployed.address
+        for number in range(3):
+            async with attacking(deployed) as honest:
+                flying = [asyncio.create_task(honest.call(m, slow)) for m in ("Generate", "GenerateStream")]
+                await until(lambda n=number: forwarded(deployed) == 2 * n + 2)  # type: ignore[misc]
+                await ends_the_loop(deployed)
+                await reachable(deployed)
+                assert all(b"done" in b"".join(answer) for answer in await asyncio.gather(*flying))
+        process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.wait, 20)
+        assert (process.returncode, deployed.address) == (0, address)
+    assert forwarded(deployed) == 6
+    assert [r["outcome"] for r in deployed.records("outcome")] == ["completed"] * 6
+    assert [r["kind"] for r in deployed.records()][-1] == "stop"
+    assert not verified(deployed).open_intents
+
+
+async def test_a_gateway_that_is_stopped_while_its_loop_ends_still_drains(tmp_path: Path) -> None:
+    """SIGTERM right after such a call ends the process in order: outcomes, then the stop, and it exits with 0."""
+    deployed = Deployment.create(tmp_path)
+    deployed.edit('kind = "loopback"', 'kind = "loopback"\njournal = "journal"')
+    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\ndrain_ms = 2000\n")
+    with spawned(deployed) as process:
+        async with attacking(deployed) as honest, connected(deployed) as raw:
+            slow = message(prompt="loopback: wait 500\nloopback: say done")
+            flying = asyncio.create_task(honest.call(data=slow))
+            await until(lambda: forwarded(deployed) == 1)
+            raw.begin("/", NO_TEXT, end=True)
+            process.send_signal(signal.SIGTERM)
+            assert b"done" in b"".join(await flying)
+            await asyncio.to_thread(process.wait, 20)
+        assert process.returncode == 0
+    assert [r["outcome"] for r in deployed.records("outcome")] == ["completed"]
+    assert deployed.records()[-1]["kind"] == "stop"
+    verified(deployed)
+
+
+async def test_a_port_that_is_lost_ends_the_process(tmp_path: Path) -> None:
+    """When somebody else takes the port before it is opened again, the log is closed and the process says why."""
+    deployed = Deployment.create(tmp_path)
+    with spawned(deployed, program=("tests.support.impatient_gateway", "serve")) as process, socket.socket() as thief:
+        while not await stolen(deployed, thief):
+            await reachable(deployed)
+        await asyncio.to_thread(process.wait, 20)
+    assert process.returncode == 2
+    errors = (deployed.folder / "gateway.log").read_text()
+    assert f"error: listener.address: {deployed.address} cannot be listened on" in errors
+    assert deployed.records()[-1]["kind"] == "stop"
+    verified(deployed)
+
+
+async def stolen(deployed: Deployment, thief: socket.socket) -> bool:
+    """End the loop, and listen on the port before the gateway does. Returns whether that was in time."""
+    before = len(deployed.records("refusal"))
+    async with connected(deployed) as raw:
+        raw.begin("/", NO_TEXT, end=True)
+        while len(deployed.records("refusal")) == before:
+            try:
+                thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                thief.bind(("127.0.0.1", int(deployed.address.rpartition(":")[2])))
+                thief.listen()
+                return True
+            except OSError:
+                await asyncio.sleep(0)
+    return False
+
+
+# --- health ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_watcher_that_does_not_read_keeps_nothing_from_stopping(tmp_path: Path) -> None:
+    """Watchers whose windows are closed hold up neither those who read, nor the stop beyond the drain."""
+    deployed = Deployment.create(tmp_path)
+    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\ndrain_ms = 300\n")
+    with spawned(deployed) as process:
+        async with connected(deployed) as deaf, watching(deployed) as states:
+            deaf.http.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+            deaf.flush()
+            for _ in range(5):
+                watch(deaf)
+            assert await anext(states) == health_pb2.HealthCheckResponse.SERVING
+            process.send_signal(signal.SIGTERM)
+            assert await anext(states) == health_pb2.HealthCheckResponse.NOT_SERVING
+            assert [state async for state in states] == []
+            await asyncio.to_thread(process.wait, 20)
+        assert process.returncode == 0
+    assert deployed.records()[-1]["kind"] == "stop"
+
+
+def watch(raw: Raw) -> int:
+    """Begin to watch health, without end."""
+    stream = raw.begin(f"{HEALTH}/Watch", {"grpc-timeout": None, "authorization": None})
+    raw.message(stream, b"", end=True)
+    return stream
+
+
+@asynccontextmanager
+async def watching(deployed: Deployment, service: str = "") -> AsyncIterator[AsyncIterator[int]]:
+    """The states of the service as they come."""
+    async with attacking(deployed) as attacker:
+        method = attacker.channel.unary_stream(f"{HEALTH}/Watch")
+        call = method(health_pb2.HealthCheckRequest(service=service).SerializeToString())
+
+        async def states() -> AsyncIterator[int]:
+            async for answer in call:
+                yield health_pb2.HealthCheckResponse.FromString(answer).status
+
+        yield states()
+        call.cancel()
+
+
+async def test_health_follows_what_can_be_permitted(tmp_path: Path) -> None:
+    """While the clock can't be believed, or the gateway drains, health is NOT_SERVING; watchers hear of each change."""
+    set_us = [0]
+    status = health_pb2.HealthCheckResponse
+    clock = Clock(lambda: system_us() + set_us[0], monotonic_us)
+    async with serving(Deployment.create(tmp_path), clock) as gateway, watching(gateway) as states:
+        assert gateway.gate is not None
+        for name in (b"", SERVICE[1:].encode()):
+            assert await checked(gateway, name) == status.SERVING
+        assert await anext(states) == status.SERVING
+        for set_us[0], expected in ((3_600_000_000, status.NOT_SERVING), (0, status.SERVING)):
+            assert await checked(gateway) == expected
+            assert await anext(states) == expected
+        gateway.gate.draining = True
+        assert await checked(gateway) == await anext(states) == status.NOT_SERVING
+        async with watching(gateway, "unheard") as unheard:
+            assert await anext(unheard) == status.SERVICE_UNKNOWN
+        gateway.gate.draining = False
+        await serves(gateway)
+
+
+async def checked(running: Running, service: bytes = b"") -> int:
+    """What health says of the service."""
+    async with attacking(running) as attacker:
+        asked = health_pb2.HealthCheckRequest(service=service.decode()).SerializeToString()
+        (answer,) = await attacker.call(f"{HEALTH}/Check", asked, authorizations=())
+        return health_pb2.HealthCheckResponse.FromString(answer).status
+
+
+async def test_watchers_are_bounded(tmp_path: Path) -> None:
+    """There are as many watchers as calls at once; one more is refused, and one that leaves makes room."""
+    deployed = Deployment.create(tmp_path)
+    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\nconcurrent_calls = 3\n")
+    async with serving(deployed) as gateway, connected(gateway) as raw, connected(gateway) as other:
+        streams = [watch(raw) for _ in range(3)]
+        for stream in streams:
+            await raw.some(stream, 1)
+        assert (await other.answer(watch(other))).headers["grpc-status"] == "8"
+        raw.reset(streams[0])
+        raw.flush()
+        await again(other)
+        await serves(gateway)
+
+
+async def again(raw: Raw) -> None:
+    """Return once a watcher is admitted."""
+    async with asyncio.timeout(20):
+        while True:
+            answer = raw._answers[watch(raw)]
+            while not answer.data and not answer.whole:
+                await raw._take()
+            if answer.data:
+                return
