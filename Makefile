@@ -13,7 +13,7 @@ JSON ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts protos protos-check rego starter starter-check unit bench faults audit requirements clean setup python
+.PHONY: help demo test lint types contracts protos protos-check rego starter starter-check unit bench faults engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,10 @@ bench: $(VENV)/.dev ## measure, each figure beside the direct call (JSON=path al
 RUNS ?= 200
 faults: $(VENV)/.dev ## kill -9 at each point of the path (RUNS=200)
 	$(BIN)/python -m tests.faults.sweep --runs $(RUNS) $(if $(JSON),--json $(JSON))
+
+N ?= 200000
+engines: $(VENV)/.dev $(OPA) ## generated inputs through both engines, which have to agree (N=200000, JSON=path)
+	$(BIN)/python -m tests.engines.sweep --inputs $(N) $(if $(JSON),--json $(JSON))
 
 audit: $(VENV)/.dev ## known vulnerabilities of what is pinned
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/run.txt

@@ -16,7 +16,8 @@ from gateway.errors import GatewayError, Reason
 from gateway.pdp import Engine, open_engine
 from gateway.release import starter
 from gateway.types import Decision, Effect
-from tests.support.inputs import inputs, plain
+from tests.support.generate import inputs
+from tests.support.inputs import plain
 from tests.support.opa import serving
 from tests.support.releases import starter_release
 

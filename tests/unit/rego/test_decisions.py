@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from tests.support.inputs import inputs, plain
+from tests.support.generate import inputs
+from tests.support.inputs import plain
 from tests.support.opa import serving
 from tests.support.policy import REGO, STARTER
 
