@@ -1,0 +1,232 @@
+"""What can only make decisions stricter: an agency's policy of any kind, a louder signal, and fewer papers.
+
+Agency policies are generated as Rego, compiled with the pack, and run on the gateway's own engine.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from gateway.release import starter
+from gateway.types import Decision, Effect
+from gateway.workshop.build import build
+from gateway.workshop.deciding import Decide, Made, embedded
+from gateway.workshop.impact import looser
+from gateway.workshop.policies import opened
+from tests.support.generate import inputs
+from tests.support.inputs import plain
+from tests.support.policy import REGO
+
+EXAMPLES = int(os.environ.get("BRIGHTLINE_EXAMPLES", "100"))
+AGENCIES = 24
+"""How many agencies are compiled into one policy."""
+
+many = settings(max_examples=2 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(
+    max_examples=max(1, EXAMPLES // 50),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink is to compile for an hour; what failed is printed
+)
+
+
+@pytest.fixture(scope="module")
+def decide() -> Iterator[Decide]:
+    """The starter policy, in the embedded engine."""
+    with opened(starter()) as policy, embedded(policy.release) as engine:
+        yield engine
+
+
+def effect(made: Made) -> Effect:
+    return made.effect if isinstance(made, Decision) else Effect.DENY
+
+
+# --- agencies -----------------------------------------------------------------------------------------------------
+
+CONDITIONS = (
+    'input.request.channel == "public"',
+    'input.stage != "request"',
+    "input.signals.cbrn > 100",
+    "not input.request.approval",
+    "not data.brightline.facts.approved",
+    'some tool in input.request.tools\n\ttool.effector in {"cyber", "weapon"}',
+    "count(input.request.documents) > 0",
+    "data.brightline.rules.law.nuclear_employment_human.verdict",
+    "not data.brightline.rules.red_line.us_person_mass_surveillance.verdict",
+    "input.tenant.grants[_].id",
+    "input.nothing.at.all",
+)  # fmt: skip
+
+rules = st.builds(
+    lambda cls, ident: {
+        "title": "t",
+        "custom": {"id": ident, "class": cls, "remedy": "m", "sources": [], "relaxed_by": "grant"},
+    },
+    st.sampled_from(["agency", "agency", "agency", "red_line", "provider_baseline", "none"]),
+    st.sampled_from(["own", "marking_dominance", "weapon_engage_autonomous", "foreign_intel_analysis"]),
+)
+obligations = st.sampled_from([
+    [{"kind": "label", "params": {"text": "t"}}],
+    [{"kind": "max_tokens", "params": {"limit": 5}}, {"kind": "max_tokens", "params": {"limit": 9}}],
+    [{"kind": "remove_tools", "params": {"effectors": []}}],
+    [{"kind": "incident", "params": {"text": "t", "report_within_hours": 1}}],
+    [{"kind": "allow", "params": {}}],
+    [],
+    "odd",
+    None,
+])  # fmt: skip
+grants = st.sampled_from([["grant-1"], ["weapon_engage_autonomous"], [], "odd", None])
+verdicts = st.fixed_dictionaries(
+    {"effect": st.sampled_from(["allow", "allow", "require_approval", "deny", "permit", ""]), "rule": rules},
+    optional={"obligations": obligations, "grants": grants},
+) | st.sampled_from(["allow", True, None, {}, {"effect": "allow"}])
+
+
+@st.composite
+def agencies(draw: st.DrawFn) -> str:
+    """The body of an agency's package: verdicts, each under conditions or always; sometimes something else."""
+    if draw(st.integers(0, 9)) == 0:
+        return draw(st.sampled_from(["verdicts := 1", "verdicts := []", 'verdicts := {"allow": true}', "other := 1"]))
+    text = []
+    for verdict in draw(st.lists(verdicts, max_size=4)):
+        conditions = draw(st.lists(st.sampled_from(CONDITIONS), max_size=2, unique=True))
+        body = "".join(f"\n\t{condition}" for condition in conditions) or "\n\ttrue"
+        text.append(f"verdicts contains {json.dumps(verdict)} if {{{body}\n}}")
+    return "\n\n".join(text) or "verdicts := set()"
+
+
+def compiled(folder: Path, bodies: list[str]) -> Path:
+    """The pack with these agencies, called a0, a1 and so on."""
+    shutil.copytree(REGO, folder / "rego", ignore=shutil.ignore_patterns("*_test.rego"))
+    for number, body in enumerate(bodies):
+        place = folder / f"rego/brightline/agency/a{number}"
+        place.mkdir()
+        (place / f"a{number}.rego").write_text(f"package brightline.agency.a{number}\n\n{body}\n")
+    build(folder / "rego", folder / "built")
+    return folder / "built"
+
+
+def of(facts: Any, policy: str) -> Any:
+    return {**facts, "tenant": {**facts["tenant"], "policy": policy}}
+
+
+@few
+@given(
+    bodies=st.lists(agencies(), min_size=AGENCIES, max_size=AGENCIES),
+    asked=st.lists(inputs().filter(lambda facts: isinstance(facts.get("tenant"), dict)), min_size=12, max_size=12),
+)
+@pytest.mark.timeout(600)
+def test_no_agency_policy_weakens_a_decision(bodies: list[str], asked: list[Any]) -> None:
+    """With any agency's policy a decision is as strict as with none, and keeps every rule and obligation."""
+    with tempfile.TemporaryDirectory() as folder:
+        built = compiled(Path(folder), bodies)
+        with opened(built) as policy, embedded(policy.release) as decide:
+            alone = decide([of(facts, "") for facts in asked])
+            for number, body in enumerate(bodies):
+                for facts, before, after in zip(
+                    asked, alone, decide([of(f, f"a{number}") for f in asked]), strict=True
+                ):
+                    assert not weaker(before, after), f"{body}\n{json.dumps(facts)}\n{before}\n{after}"
+
+
+def weaker(before: Made, after: Made) -> bool:
+    """Whether an effect, an obligation or a rule of the first decision is gone in the second."""
+    if isinstance(before, str) or isinstance(after, str):
+        return isinstance(before, str) and not isinstance(after, str)
+    gone = {(rule.id, rule.effect) for rule in before.rules} - {(rule.id, rule.effect) for rule in after.rules}
+    return bool(looser(before, after) or gone)
+
+
+def test_an_agency_is_heard(tmp_path: Path) -> None:
+    """The property above is not empty: compiled in the same way, an agency's refusal refuses."""
+    rule = {"title": "t", "custom": {"id": "own", "class": "agency", "remedy": "m", "sources": []}}
+    body = f'verdicts contains {json.dumps({"effect": "deny", "rule": rule})} if input.stage == "request"'
+    with opened(compiled(tmp_path, [body])) as policy, embedded(policy.release) as decide:
+        made = decide([plain(), of(plain(), "a0")])
+    assert [effect(one) for one in made] == [Effect.ALLOW, Effect.DENY]
+
+
+# --- facts --------------------------------------------------------------------------------------------------------
+
+
+def as_strict(decide: Decide, facts: Any, changed: Any) -> bool:
+    before, after = decide([facts, changed])
+    return effect(after) >= effect(before)
+
+
+def with_fact(facts: Any, part: str, name: str, value: Any) -> Any:
+    changed = copy.deepcopy(facts)
+    changed[part][name] = value
+    return changed
+
+
+@many
+@given(facts=inputs(), name=st.integers(0, 2**16), by=st.none() | st.integers(1, 1000))
+def test_a_louder_signal_is_never_weaker(decide: Decide, facts: Any, name: int, by: int | None) -> None:
+    """A higher score, and a score that nobody could give, leave every decision as strict as it was."""
+    signals = facts.get("signals")
+    if not isinstance(signals, dict) or not signals:
+        return
+    signal = sorted(signals)[name % len(signals)]
+    score = signals[signal]
+    if isinstance(score, int) and not isinstance(score, bool):
+        louder = None if by is None else min(score + by, 1000)
+        assert as_strict(decide, facts, with_fact(facts, "signals", signal, louder))
+
+
+def papers(facts: Any, name: str, otherwise: Any) -> Any:
+    """The request's approval, authority or evidence, or another where it has none."""
+    request = facts.get("request")
+    return (request.get(name) or otherwise) if isinstance(request, dict) else None
+
+
+APPROVAL = {"id": "approval-1", "approver": "colonel", "digest": "sha256-of-the-request"}
+DATA = json.loads((starter() / "data.json").read_bytes())["brightline"]
+CITATIONS = sorted({citation for listed in DATA["authorities"].values() for citation in listed})
+EVIDENCE = [{"kind": kind, "id": "e", "expires": 2**50} for kind in DATA["evidence"]]
+
+
+@many
+@given(facts=inputs())
+def test_a_lower_approval_is_never_weaker(decide: Decide, facts: Any) -> None:
+    """Without its approval, or with one by the caller, a request is decided as strictly as with it."""
+    approval, principal = papers(facts, "approval", APPROVAL), facts.get("principal")
+    if isinstance(approval, dict):
+        own = {**approval, "approver": principal.get("subject", "") if isinstance(principal, dict) else ""}
+        for lower in (None, own):
+            higher = with_fact(facts, "request", "approval", approval)
+            assert as_strict(decide, higher, with_fact(facts, "request", "approval", lower))
+
+
+@many
+@given(facts=inputs(), citation=st.sampled_from(CITATIONS))
+def test_a_request_without_its_authority_is_never_weaker(decide: Decide, facts: Any, citation: str) -> None:
+    """Without its authority, or with one that is over or that nobody knows, a request is decided as strictly."""
+    listed = {"kind": "statute", "citation": citation, "id": "order-1", "not_before": 0, "expires": 2**50}
+    authority = papers(facts, "authority", listed)
+    if isinstance(authority, dict):
+        for less in (None, {**authority, "expires": 0}, {**authority, "citation": "none that anybody lists"}):
+            more = with_fact(facts, "request", "authority", authority)
+            assert as_strict(decide, more, with_fact(facts, "request", "authority", less))
+
+
+@many
+@given(facts=inputs(), which=st.integers(0, 20))
+def test_a_request_with_less_evidence_is_never_weaker(decide: Decide, facts: Any, which: int) -> None:
+    """Without a piece of its evidence a request is decided as strictly as with it."""
+    evidence = papers(facts, "evidence", EVIDENCE)
+    if isinstance(evidence, list) and evidence:
+        fewer = [piece for at, piece in enumerate(evidence) if at != which % len(evidence)]
+        more = with_fact(facts, "request", "evidence", evidence)
+        assert as_strict(decide, more, with_fact(facts, "request", "evidence", fewer))
