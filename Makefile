@@ -47,11 +47,13 @@ rego: $(VENV)/.dev $(OPA) ## format, type, test and lint the policy
 	$(BIN)/brightline policy check
 	$(BIN)/brightline policy test
 
-starter: $(VENV)/.dev $(OPA) ## rebuild the starter release that travels with the package
+starter: $(VENV)/.dev $(OPA) ## rebuild what is made of rego/: the starter policy, docs/rules, docs/counsel.md
 	$(BIN)/brightline policy build --out $(STARTER)
+	$(BIN)/brightline policy docs
 
 starter-check: $(VENV)/.dev $(OPA)
 	$(BIN)/brightline policy build --out $(STARTER) --check
+	$(BIN)/brightline policy docs --check
 
 unit: $(VENV)/.dev $(OPA)
 	$(BIN)/pytest -n auto --dist loadfile

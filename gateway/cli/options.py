@@ -1,11 +1,11 @@
-"""Groups of options that several commands share: each group is a function from its options to one value."""
+"""What several commands share: groups of options, each a function from its options to one value, and reports."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
@@ -27,8 +27,22 @@ from brightline import (
     Volume,
 )
 from gateway.cli import token as development
+from gateway.workshop.places import Finding
 
 R = TypeVar("R")
+
+RegoOption = Annotated[Path, typer.Option("--rego", help="The policy folder, of the same shape as rego/.")]
+REGO = Path("rego")
+
+
+def report(findings: Iterable[Finding], folder: Path) -> None:
+    """Print what was found below `folder`; exits with 1 when there is any."""
+    found = False
+    for finding in findings:
+        typer.echo(finding.below(folder), err=True)
+        found = True
+    if found:
+        raise typer.Exit(1)
 
 
 def takes(**groups: Callable[..., object]) -> Callable[[Callable[..., R]], Callable[..., R]]:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.cli import evaluate, impact
-from gateway.errors import StartError
+from gateway.cli import evaluate, impact, rules
+from gateway.cli.options import REGO, RegoOption, report
 from gateway.workshop import build as building
 from gateway.workshop import gate, testing
 from gateway.workshop.opa import opa, said
-from gateway.workshop.places import Finding
+from gateway.workshop.places import policy_folder
 
 app = typer.Typer(help="Write, check, test and build the policy. Needs Open Policy Agent.", no_args_is_help=True)
 
 app.command("eval")(evaluate.evaluate)
 app.command()(impact.impact)
 
-RegoOption = Annotated[Path, typer.Option("--rego", help="The policy folder, of the same shape as rego/.")]
-REGO = Path("rego")
+app.command()(rules.new)
+app.command("list")(rules.list_rules)
+app.command("show")(rules.show_rule)
+app.command()(rules.docs)
 
 
 @app.command()
@@ -30,21 +31,25 @@ def check(rego: RegoOption = REGO) -> None:
 
     Exits with 0 when nothing is wrong, 1 with a list of what is.
     """
-    _report(gate.check(policy_folder(rego)), rego)
+    report(gate.check(policy_folder(rego)), rego)
 
 
 @app.command("test")
-def run_tests(rego: RegoOption = REGO) -> None:
+def run_tests(
+    rego: RegoOption = REGO, rule: Annotated[str, typer.Option(help="The tests of one rule alone, by its id.")] = ""
+) -> None:
     """Run the policy's tests, and say which lines no test runs.
 
-    Exits with 1 when a test fails, or when the tests run less than 95 % of the policy's lines.
+    Exits with 1 when a test fails, or when the tests run less than 95 % of the lines.
+
+    Example: `brightline policy test --rule model_allowed`
     """
-    result = testing.tested(policy_folder(rego))
+    result = testing.tested(policy_folder(rego), rule=rule)
     if not result.failures:
-        typer.echo(f"{result.percent:.1f} % of the policy's lines are tested")
+        typer.echo(f"every test passes; they run {result.percent:.1f} % of the lines of {rule or 'the policy'}")
         for place in result.missed:
             typer.echo(place.below(rego))
-    _report(result.findings(), rego)
+    report(result.findings(), rego)
 
 
 @app.command()
@@ -71,25 +76,9 @@ def build(
     folder = policy_folder(rego)
     try:
         if check:
-            _report(building.stale(folder, out), out)
+            report(building.stale(folder, out), out)
         else:
             typer.echo(building.build(folder, out))
     except building.BuildError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
-
-
-def policy_folder(path: Path) -> Path:
-    """The policy folder that an option names. Raises StartError when it is none."""
-    if not (path / "brightline").is_dir():
-        raise StartError(f"{path}: is no policy folder; name one with brightline/ in it: --rego PATH")
-    return path
-
-
-def _report(findings: Iterable[Finding], folder: Path) -> None:
-    """Print what was found below `folder`; exits with 1 when there is any."""
-    found = [finding.below(folder) for finding in findings]
-    for finding in found:
-        typer.echo(finding, err=True)
-    if found:
-        raise typer.Exit(1)

@@ -25,19 +25,33 @@ def understood(rego: Path, modules: Sequence[Module]) -> Iterator[Finding]:
         if not (is_policy(module.path) and RULE_FOLDER.match(module.path)):
             continue
         for node in nodes(module.ast.get("rules", [])):
-            if node.get("type") == "object":
-                yield from _words(module, node, kinds)
+            for key, said in _spoken(node).items():
+                words = EFFECTS if key == "effect" else kinds
+                if said["type"] == "string" and said["value"] not in words:
+                    text = (
+                        f"{key} {said['value']} is not one that a gateway understands; write one of {', '.join(words)}"
+                    )
+                    yield Finding(module.path, text, line(said))
+
+
+def answers(module: Module) -> tuple[set[str], set[str]]:
+    """The effects and the kinds of obligation that are written in a rule."""
+    found: dict[str, set[str]] = {"effect": set(), "kind": set()}
+    for node in nodes(module.ast.get("rules", [])):
+        for key, value in _spoken(node).items():
+            if value["type"] == "string":
+                found[key].add(value["value"])
+    return found["effect"], found["kind"]
+
+
+def _spoken(node: Node) -> dict[str, Node]:
+    """What an object of a verdict says: its effect, or the kind of an obligation."""
+    if node.get("type") != "object":
+        return {}
+    members = {key["value"]: value for key, value in node["value"] if key["type"] == "string"}
+    key = "effect" if "rule" in members else "kind" if "params" in members else ""
+    return {key: members[key]} if key in members else {}
 
 
 def _kinds(schema: dict[str, Any]) -> tuple[str, ...]:
     return tuple(schema["properties"]["obligations"]["items"]["properties"]["kind"]["enum"])
-
-
-def _words(module: Module, node: Node, kinds: Sequence[str]) -> Iterator[Finding]:
-    members = {key["value"]: value for key, value in node["value"] if key["type"] == "string"}
-    expected = {"effect": EFFECTS} if "rule" in members else {"kind": kinds} if "params" in members else {}
-    for key, words in expected.items():
-        said = members.get(key, {})
-        if said.get("type") == "string" and said["value"] not in words:
-            text = f"{key} {said['value']} is not one that a gateway understands; write one of {', '.join(words)}"
-            yield Finding(module.path, text, line(said))

@@ -22,6 +22,9 @@ RELAXED_BY: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Who may relax a rule, by its class."""
 
+TO_FILL: Final = "FILL IN"
+"""Stands where an author still has to say something."""
+
 Text = Annotated[str, Field(pattern=r"\S")]
 
 
@@ -94,6 +97,9 @@ def _wrong(module: Module, about: Mapping[str, Any]) -> Iterator[str]:
         for one in error.errors(include_url=False, include_context=False):
             yield f"custom.{'.'.join(map(str, one['loc']))}: {_plainly(one['type'], one['msg'])}; {_remedy(one['loc'])}"
         return
+    for key, value in [("title", about.get("title")), ("description", about.get("description")), *custom]:
+        if TO_FILL in str(value):
+            yield f"{key}: still says {TO_FILL}; {_remedy((key,))}"
     yield from _same("id", custom.id, place["id"])
     yield from _same("class", custom.cls, place["cls"] or "agency")
     if not re.fullmatch(r"(?:[^.!?]|[.!?](?! )(?=.))*\.", custom.statement.strip()):
@@ -108,6 +114,8 @@ def _plainly(kind: str, message: str) -> str:
 
 
 _REMEDIES: Final = {
+    "title": "name it in a few words",
+    "description": "say why it is there and how it decides",
     "id": "write the name of the folder",
     "class": "write the folder's class",
     "statement": "say in one sentence what is refused or required",

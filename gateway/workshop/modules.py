@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +45,9 @@ class Reference:
     whole: bool
 
 
-def parse(rego: Path) -> tuple[list[Module], list[Finding]]:
-    """Every file that is Rego, and what is wrong with the others."""
-    paths = [path for path in files(rego) if is_rego(path)]
+def parse(rego: Path, which: Callable[[str], bool] = is_rego) -> tuple[list[Module], list[Finding]]:
+    """The files that are Rego, by default every one, and what is wrong with the others."""
+    paths = [path for path in files(rego) if which(path)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         parsed = list(pool.map(lambda path: _parse(rego, path, (rego / path).read_bytes()), paths))
     return [m for m in parsed if isinstance(m, Module)], [f for f in parsed if isinstance(f, Finding)]

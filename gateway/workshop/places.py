@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.errors import StartError
+
 CLASSES: Final = ("red_line", "provider_baseline", "law", "directive", "agency")
 ENTRY: Final = "brightline/decision.rego"
 SHARED: Final = ("authorities", "evidence", "labels", "limits", "purposes", "thresholds")
@@ -39,6 +41,13 @@ class Finding:
     def below(self, folder: Path) -> str:
         """As compilers say it, so that editors can follow. folder: what `path` is relative to."""
         return f"{folder / self.path}:{self.line}: {self.text}" if self.line else f"{folder / self.path}: {self.text}"
+
+
+def policy_folder(path: Path) -> Path:
+    """The same path, when a policy is there. Raises StartError."""
+    if not (path / "brightline").is_dir():
+        raise StartError(f"{path}: is no policy folder; name one with brightline/ in it: --rego PATH")
+    return path
 
 
 def files(folder: Path) -> list[str]:

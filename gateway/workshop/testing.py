@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from gateway.errors import StartError
+from gateway.workshop.capabilities import capabilities
 from gateway.workshop.opa import opa, said
-from gateway.workshop.places import Finding, is_policy, tests_of
+from gateway.workshop.places import RULE_FILE, Finding, files, is_policy, tests_of
 
 COVERAGE: Final = 95.0
 """Percent of the lines of the policy, tests excluded, that its tests have to run."""
 
+_EACH_S: Final = "60s"
+"""For one test: coverage is slow, and machines are busy."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What a run of the tests found. percent: of the policy's lines that ran; missed: the places that did not."""
+    """What a run of the tests found. percent: of the lines that ran; missed: the places that did not."""
 
     failures: tuple[Finding, ...]
     percent: float
@@ -27,17 +33,49 @@ class Tested:
         return self.failures or (self.missed if self.percent < COVERAGE else ())
 
 
-def tested(rego: Path) -> Tested:
-    """Run every test."""
-    run = opa("test", "--bundle", ".", "--timeout", "60s", "--coverage", "--format", "json", at=rego)
-    if run.returncode:
-        return Tested((Finding("", f"opa test --verbose --bundle . says more\n{said(run)}"),), 0.0, ())
-    ours = {path: lines for path, lines in sorted(json.loads(run.stdout)["files"].items()) if is_policy(path)}
-    covered = sum(lines.get("covered_lines", 0) for lines in ours.values())
-    total = covered + sum(lines.get("not_covered_lines", 0) for lines in ours.values())
-    missed = tuple(
-        Finding(path, f"no test runs lines {a} to {b}; add one to {tests_of(path)}", a)
-        for path, lines in ours.items()
-        for a, b in ((place["start"]["row"], place["end"]["row"]) for place in lines.get("not_covered", []))
-    )
-    return Tested((), 100 * covered / max(total, 1), missed)
+def tested(rego: Path, *, rule: str) -> Tested:
+    """Run every test, or with `rule` those of one rule. Raises StartError when there is no such rule."""
+    judged = {path for path in files(rego) if is_policy(path) and (not rule or _is(path, rule))}
+    if rule and not judged:
+        raise StartError(f"--rule {rule}: there is no such rule; `brightline policy list` has all")
+    which = ("--run", rf"\.{rule}_test\.") if rule else ()
+    with capabilities(of_tests=True) as allowed:
+        options = ("--bundle", ".", "--timeout", _EACH_S, "--capabilities", allowed, "--format", "json", *which)
+        run = opa("test", *options, "--coverage", at=rego)
+        if run.returncode:  # which says that something failed, not what
+            failures = tuple(_failures(opa("test", *options, at=rego).stdout))
+            return Tested(failures or (Finding("", f"opa test: {said(run)}"),), 0.0, ())
+    covered = json.loads(run.stdout)["files"]
+    lines = {path: covered.get(path, {}) for path in sorted(judged)}
+    ran = sum(found.get("covered_lines", 0) for found in lines.values())
+    total = ran + sum(found.get("not_covered_lines", 0) for found in lines.values())
+    return Tested((), 100 * ran / total if total else 0.0, tuple(_missed(lines)))
+
+
+def _is(path: str, rule: str) -> bool:
+    place = RULE_FILE.fullmatch(path)
+    return place is not None and place["id"] == rule
+
+
+def _failures(output: str) -> Iterator[Finding]:
+    """The tests that did not pass, and for which of their cases."""
+    try:
+        tests: list[dict[str, Any]] = json.loads(output) or []
+    except ValueError:
+        return
+    for test in tests:
+        if test.get("fail") or test.get("error"):
+            cases = [name for name, one in test.get("sub_results", {}).items() if one.get("fail")]
+            told = f" ({', '.join(cases)})" if cases else ""
+            error = f": {test['error']}" if test.get("error") else ""
+            place = test["location"]
+            yield Finding(
+                place["file"], f"{test['name']} fails{told}{error}; correct the rule or the test", place["row"]
+            )
+
+
+def _missed(lines: dict[str, dict[str, Any]]) -> Iterator[Finding]:
+    for path, found in lines.items():
+        for place in found.get("not_covered", []):
+            first, last = place["start"]["row"], place["end"]["row"]
+            yield Finding(path, f"no test runs lines {first} to {last}; add one to {tests_of(path)}", first)

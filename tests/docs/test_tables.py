@@ -59,13 +59,6 @@ def test_every_word_of_a_field_is_explained(heading: str) -> None:
     assert [row[0] for row in rows(CALLERS, heading)] == [n.removeprefix(prefix).lower() for n in names]
 
 
-def test_every_rule_is_listed() -> None:
-    """The table of rules has every rule folder of the starter policy, by class."""
-    folders = (STARTER / "rego" / "brightline" / "rules").glob("*/*")
-    expected = {(folder.name, folder.parent.name) for folder in folders}
-    assert {(row[0], row[1]) for row in rows("docs/policy-authors-guide.md", "The starter policy")} == expected
-
-
 @pytest.mark.parametrize(("heading", "words"), [("Kinds", Kind), ("Outcomes", Outcome)])
 def test_every_word_of_a_record_is_explained(heading: str, words: type[Kind | Outcome]) -> None:
     """The tables of kinds and outcomes have every one."""

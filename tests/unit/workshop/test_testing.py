@@ -16,18 +16,20 @@ def test_untested_lines_are_named(policy: Path) -> None:
     """Below the required coverage, each line that no test runs is named with the file that lacks a test."""
     with (policy / RULE).open("a") as file:
         file.write("".join(f"\ndead_{n} if input.stage == {n}\n" for n in range(40)))
-    findings = testing.tested(policy).findings()
+    findings = testing.tested(policy, rule="").findings()
     lines = (policy / RULE).read_text().splitlines()
     for row in (n for n, line in enumerate(lines, 1) if line.startswith("dead_")):
         assert Finding(RULE, f"no test runs lines {row} to {row}; add one to {TEST}", row) in findings
 
 
 def test_a_failure_is_named(policy: Path) -> None:
-    """A test that fails is named."""
+    """A test that fails is named with its file, its line and the cases that fail."""
     edit(policy / RULE, 'outside("nuclear")', 'outside("weapons")')
-    assert "nuclear_employment_human_test.test" in "".join(f.text for f in testing.tested(policy).findings())
+    first = testing.tested(policy, rule="").findings()[0]
+    assert (first.path, first.line > 0) == (TEST, True)
+    assert first.text == "test_silent fails (another use of weapons); correct the rule or the test"
 
 
 def test_the_policy_is_tested() -> None:
     """What is committed passes its tests, and enough of it is tested."""
-    assert testing.tested(REGO).findings() == ()
+    assert testing.tested(REGO, rule="").findings() == ()
