@@ -1,8 +1,9 @@
 """Reads a request by the contract, strictly. Part of the shell.
 
-1 size  2 well-formed  3 no field that this gateway does not know  4 no U+0000 in any text  5 the contract's own rules.
-A field that is not understood is a field that nobody judged, hence 3. A reader for whom a text ends at U+0000 gets
-another text than the one that was judged, hence 4.
+1 size  2 well-formed  3 not more pieces than can be read in passing, and none with a field that this gateway does not
+know  4 no U+0000 in any text  5 the contract's own rules.
+All of this holds up every other call, hence the bound in 3. A field that is not understood is a field that nobody
+judged. A reader for whom a text ends at U+0000 gets another text than the one that was judged, hence 4.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from protovalidate import Violation
 
 from gateway.errors import GatewayError, Reason
 
+MOST_PIECES = 10_000
+"""Messages within a request, values of JSON among them. A mebibyte holds half a million, which takes seconds."""
+
 RULES = Path(__file__).parent / "assets" / "rules.binpb"
 
 M = TypeVar("M", bound=Message)
@@ -35,12 +39,12 @@ def parse(data: bytes, kind: type[M], limit: int) -> M:
         raise GatewayError(
             Reason.INVALID_REQUEST, "the message is not valid protobuf of this method", detail=str(error)
         ) from None
-    _refuse_unknown_fields(message, "")  # 3
+    _look_at_pieces(message)  # 3
     if b"\0" in data:
         _refuse_nul(message, "")  # 4
-    violations = protovalidate.collect_violations(
-        _with_rules(kind.DESCRIPTOR.full_name).FromString(data), fail_fast=True
-    )  # 5
+    ruled = _with_rules(kind.DESCRIPTOR.full_name).FromString(data)
+    _empty_json(ruled)
+    violations = protovalidate.collect_violations(ruled, fail_fast=True)  # 5
     if violations:
         path = _path(violations[0])
         raise GatewayError(Reason.INVALID_REQUEST, f"{path or 'request'}: {violations[0].proto.message}", field=path)
@@ -61,20 +65,44 @@ def _with_rules(name: str) -> type[Message]:
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(name))
 
 
-def _refuse_unknown_fields(message: Message, path: str) -> None:
-    unknown = UnknownFieldSet(message)
-    if len(unknown):
-        number = f"{path}.{unknown[0].field_number}".lstrip(".")
-        raise GatewayError(Reason.INVALID_REQUEST, f"{number}: this gateway knows no such field", field=number)
+def _look_at_pieces(message: Message) -> None:
+    waiting, pieces = [(message, "")], 1
+    while waiting:
+        piece, path = waiting.pop()
+        unknown = UnknownFieldSet(piece)
+        if len(unknown):
+            number = f"{path}.{unknown[0].field_number}".lstrip(".")
+            raise GatewayError(Reason.INVALID_REQUEST, f"{number}: this gateway knows no such field", field=number)
+        for field, value in piece.ListFields():
+            if field.message_type is None:
+                continue
+            # Within JSON the path stays that of the whole: its keys are the caller's words.
+            here = path if _is_json(piece) else f"{path}.{field.name}".lstrip(".")
+            pieces += len(value) if field.is_repeated else 1
+            if pieces > MOST_PIECES:
+                text = f"{here}: the request has more than {MOST_PIECES} messages, parts and JSON values"
+                raise GatewayError(Reason.INVALID_REQUEST, text, field=here)
+            if not field.is_repeated:
+                waiting.append((value, here))
+            elif isinstance(value, Mapping):
+                waiting += [(item, here) for item in value.values()]
+            else:
+                waiting += [(item, here if _is_json(item) else f"{here}[{i}]") for i, item in enumerate(value)]
+
+
+def _is_json(piece: Message) -> bool:
+    return piece.DESCRIPTOR.full_name.startswith("google.protobuf.")
+
+
+def _empty_json(message: Message) -> None:
+    """Take out what has no rules: walking it takes the validator twenty microseconds a value."""
     for field, value in message.ListFields():
-        if field.message_type is None or field.message_type.full_name.startswith("google.protobuf."):
-            continue
-        here = f"{path}.{field.name}".lstrip(".")
-        if field.is_repeated:
-            for index, item in enumerate(value):
-                _refuse_unknown_fields(item, f"{here}[{index}]")
-        else:
-            _refuse_unknown_fields(value, here)
+        if field.message_type is not None:
+            for item in value if field.is_repeated else [value]:
+                if _is_json(item):
+                    item.Clear()
+                else:
+                    _empty_json(item)
 
 
 def _refuse_nul(message: Message, path: str) -> None:

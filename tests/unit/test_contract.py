@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from google.protobuf import json_format
 from hypothesis import given
@@ -137,6 +139,51 @@ def test_size_is_checked_before_anything_is_parsed() -> None:
     with pytest.raises(GatewayError, match="at most 10 are accepted") as refused:
         contract.parse(b"\xff" * 11, inference_pb2.GenerateRequest, 10)
     assert refused.value.reason is Reason.REQUEST_TOO_LARGE
+
+
+def parts(message: inference_pb2.GenerateRequest) -> None:
+    """Twenty thousand parts, in as many messages as there may be."""
+    for _ in range(100):
+        added = message.prompt.messages.add(role=message_pb2.ROLE_USER)
+        for _ in range(200):
+            added.parts.add(text="x")
+
+
+def values(message: inference_pb2.GenerateRequest) -> None:
+    """As many values in lists of JSON."""
+    message.prompt.tools.add(name="stock").input_schema.update({"a": [[1] * 100] * 200})
+
+
+def members(message: inference_pb2.GenerateRequest) -> None:
+    """As many members of JSON."""
+    message.prompt.tools.add(name="stock").input_schema.update({f"member-{n}": None for n in range(20_000)})
+
+
+@pytest.mark.parametrize(
+    ("fill", "field"),
+    [(parts, "prompt.messages"), (values, "prompt.tools[0].input_schema"), (members, "prompt.tools[0].input_schema")],
+)
+def test_a_request_of_very_many_pieces_is_refused(
+    fill: Callable[[inference_pb2.GenerateRequest], None], field: str
+) -> None:
+    """More pieces than can be looked at in passing are refused, though there are few bytes of them."""
+    message = request()
+    fill(message)
+    with pytest.raises(GatewayError) as refused:
+        contract.parse(message.SerializeToString(), inference_pb2.GenerateRequest, 1 << 20)
+    assert refused.value.reason is Reason.INVALID_REQUEST
+    assert refused.value.field.startswith(field)
+    assert str(contract.MOST_PIECES) in refused.value.message
+
+
+def test_an_unknown_field_within_json_is_refused() -> None:
+    """A field that nobody reads is refused in JSON as elsewhere, and its place is that of the JSON."""
+    message = request()
+    tool = message.prompt.tools.add(name="stock")
+    tool.input_schema.MergeFromString(b"\x92\x3f\x01x")
+    with pytest.raises(GatewayError) as refused:
+        read(message)
+    assert refused.value.field == "prompt.tools[0].input_schema.1010"
 
 
 def test_deep_nesting_and_invalid_utf8_are_refused() -> None:
