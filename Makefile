@@ -13,7 +13,7 @@ JSON ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts protos protos-check rego starter starter-check unit bench faults engines audit requirements clean setup python
+.PHONY: help demo test lint types contracts protos protos-check rego starter starter-check unit bench bench-policy faults engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +60,9 @@ unit: $(VENV)/.dev $(OPA)
 
 bench: $(VENV)/.dev ## measure, each figure beside the direct call (JSON=path also writes the figures)
 	$(BIN)/python -m benchmarks.run $(if $(JSON),--json $(JSON))
+
+bench-policy: $(VENV)/.dev $(OPA) ## measure decisions, each figure beside its target (JSON=path also writes the figures)
+	$(BIN)/python -m benchmarks.policy $(if $(JSON),--json $(JSON))
 
 RUNS ?= 200
 faults: $(VENV)/.dev ## kill -9 at each point of the path (RUNS=200)

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import platform
 import shutil
 import signal
 import subprocess
@@ -20,16 +17,13 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import uvloop
 from grpc import StatusCode
 from openai import AsyncOpenAI
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.figures import Figure, report
 from benchmarks.load import Caller, Latency, latency, question, throughput
 from brightline.v1 import inference_pb2
 from gateway import contract, deployment, release, wire
@@ -49,18 +43,6 @@ PERMITTED, OPENAI = question(TEXT), question(TEXT, model="local")
 REFUSED = question(TEXT, purpose="weapon_engagement")
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table. value, direct, target: in `unit`; met: None where there is no target."""
-
-    name: str
-    unit: str
-    value: float
-    direct: float | None
-    target: str
-    met: bool | None
-
-
 def main() -> None:
     """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
     parser = argparse.ArgumentParser()
@@ -68,7 +50,13 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=100_000, help="requests of the memory measurement")
     arguments = parser.parse_args()
     figures = uvloop.run(measure(arguments.requests))
-    report(figures, arguments.json)
+    report(
+        figures,
+        arguments.json,
+        title="What the gateway costs: mutual TLS, token, Rego, detectors and durable records on",
+        beside="direct call",
+        note="load generator, gateway and upstream on the same machine",
+    )
 
 
 async def measure(requests: int) -> list[Figure]:
@@ -218,23 +206,6 @@ def folder() -> Iterator[Path]:
         yield place
     finally:
         shutil.rmtree(place)
-
-
-def report(figures: list[Figure], path: Path | None) -> None:
-    """Print the table, and write JSON where it is asked for."""
-    table = Table(title="What the gateway costs: mutual TLS, token, Rego, detectors and durable records on")
-    for name in ("figure", "value", "direct call", "target", ""):
-        table.add_column(name, justify="right" if name in {"value", "direct call"} else "left")
-    for f in figures:
-        direct = "" if f.direct is None else f"{f.direct:.2f} {f.unit}"
-        verdict = "" if f.met is None else "reached" if f.met else "MISSED"
-        table.add_row(f.name, f"{f.value:.2f} {f.unit}", direct, f.target, verdict)
-    Console(width=120).print(table)
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    print(f"{machine}, {datetime.now(UTC).date()}; load generator, gateway and upstream on the same machine")
-    if path:
-        document = {"machine": machine, "date": str(datetime.now(UTC).date()), "figures": [asdict(f) for f in figures]}
-        path.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,42 @@
+"""Figures of a measurement: as a table, each beside its target and what it is compared with, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table. value, direct (to compare with): in `unit`; met: None where there is no target."""
+
+    name: str
+    unit: str
+    value: float
+    direct: float | None
+    target: str
+    met: bool | None
+
+
+def report(figures: list[Figure], path: Path | None, *, title: str, beside: str, note: str) -> None:
+    """Print the table, and write JSON where it is asked for. beside: what the figures are compared with."""
+    table = Table(title=title)
+    for name in ("figure", "value", beside, "target", ""):
+        table.add_column(name, justify="right" if name in {"value", beside} else "left")
+    for f in figures:
+        direct = "" if f.direct is None else f"{f.direct:.2f} {f.unit}"
+        verdict = "" if f.met is None else "reached" if f.met else "MISSED"
+        table.add_row(f.name, f"{f.value:.2f} {f.unit}", direct, f.target, verdict)
+    Console(width=120).print(table)
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    print(f"{machine}, {datetime.now(UTC).date()}; {note}")
+    if path:
+        document = {"machine": machine, "date": str(datetime.now(UTC).date()), "figures": [asdict(f) for f in figures]}
+        path.write_text(json.dumps(document, indent=1) + "\n")
