@@ -82,7 +82,7 @@ requirements: $(VENV)/.dev ## pin again, with hashes
 	done
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) .tools .demo build *.egg-info clients/python/*.egg-info
+	rm -rf $(VENV) .tools .demo build *.egg-info clients/*/*.egg-info
 
 setup: $(VENV)/.dev $(OPA) ## set up for development
 
@@ -94,10 +94,10 @@ $(VENV)/.python-$(PYTHON_VERSION): | python
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/.run: $(VENV)/.python-$(PYTHON_VERSION) requirements/run.txt requirements/build.txt pyproject.toml clients/python/pyproject.toml
+$(VENV)/.run: $(VENV)/.python-$(PYTHON_VERSION) requirements/run.txt requirements/build.txt pyproject.toml clients/python/pyproject.toml clients/verify/pyproject.toml
 	$(PIP) install --require-hashes -r requirements/build.txt
 	$(PIP) install --require-hashes -r requirements/run.txt
-	$(PIP) install --no-deps --no-build-isolation --editable . --editable clients/python
+	$(PIP) install --no-deps --no-build-isolation --editable . --editable clients/python --editable clients/verify
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt

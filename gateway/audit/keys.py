@@ -16,7 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.audit.note import NoteError, Signer
+from brightline_verify.note import NoteError, Signer
 from gateway.config import read_private
 from gateway.errors import StartError
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from brightline_verify.record import Kind, Outcome
 from gateway.audit import keys, record
 from gateway.audit.answer import Answer
 from gateway.audit.ledger import Ledger
-from gateway.audit.record import Kind, Outcome, Record
+from gateway.audit.record import Record
 from gateway.canonical import Json
 from gateway.errors import GatewayError, Reason, Rule
 from gateway.types import Call, Decision, Facts, Permitted, Principal, Prompt, Reading, Release, content_bytes

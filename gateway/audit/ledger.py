@@ -11,9 +11,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from brightline_verify.record import Kind, Outcome
 from gateway.audit import record
 from gateway.audit.keys import Commitments
-from gateway.audit.record import Entry, Kind, Outcome, Place, Record
+from gateway.audit.record import Entry, Place, Record
 from gateway.audit.store import Rejection, Result
 from gateway.audit.writer import Writer, finished
 from gateway.clock import TOLERANCE_US, Clock

@@ -7,9 +7,10 @@ import contextlib
 import sqlite3
 from importlib.metadata import version
 
+from brightline_verify.record import Kind, Outcome
 from gateway.audit import keys, record
 from gateway.audit.ledger import Ledger
-from gateway.audit.record import Kind, Outcome, Place, Record
+from gateway.audit.record import Place, Record
 from gateway.audit.store import Store
 from gateway.audit.trail import Trail
 from gateway.audit.writer import Writer, finished

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from gateway.audit.record import Outcome
+from brightline_verify.record import Outcome
 from gateway.errors import GatewayError, Reason
 from gateway.types import Call
 

@@ -10,49 +10,16 @@ import hashlib
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeAlias
 
+from brightline_verify.record import MAX_BYTES, VERSION, Kind
 from gateway.canonical import Json, NotCanonicalError, canonical
 from gateway.errors import Rule
 from gateway.types import Credentials, Decision, Principal, Reading, Release
 
-VERSION = 1
-MAX_BYTES = 65_535
-
 _ESSENTIALS = ("v", "kind", "decision_id", "time_us", "clock", "where", "outcome", "reason", "release", "engine")
 
 Record: TypeAlias = dict[str, Json]
-
-
-class Kind(StrEnum):
-    """What a record is about."""
-
-    START = "start"
-    STOP = "stop"
-    INTENT = "intent"
-    OUTCOME = "outcome"
-    REFUSAL = "refusal"
-    CHECK = "check"
-    ACCESS = "access"
-    AGGREGATE = "aggregate"
-
-
-class Outcome(StrEnum):
-    """How a call ended, for a reader; `reason` says why, for programs."""
-
-    PERMITTED = "permitted"
-    COMPLETED = "completed"
-    REFUSED = "refused"
-    PENDING = "pending"
-    REFUSED_OUTPUT = "refused_output"
-    UPSTREAM_ERROR = "upstream_error"
-    DEADLINE = "deadline"
-    CANCELLED = "cancelled"
-    PARTIAL = "partial"
-    ERROR = "error"
-    NOT_FORWARDED = "not_forwarded"
-    UNKNOWN = "outcome_unknown"
 
 
 class TooLargeError(ValueError):

@@ -5,13 +5,16 @@ These are the decisions about what was asked. Of those about an answer the log h
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.audit.note import Verifier
-from gateway.audit.record import Kind
-from gateway.audit.verify import UnreadableError, reading, verify
+from brightline_verify.database import reading, verify
+from brightline_verify.note import Verifier
+from brightline_verify.record import Kind
+from brightline_verify.report import UnreadableError
+from brightline_verify.whole import Trust
 from gateway.canonical import NotCanonicalError, canonical, parse
 
 _KINDS = (Kind.INTENT, Kind.REFUSAL, Kind.CHECK)
@@ -29,7 +32,7 @@ def inputs(path: Path, verifier: Verifier) -> Iterator[tuple[int, bytes]]:
 
     Nothing is given out of a log in which anything does not hold. Raises UnreadableError.
     """
-    if problem := verify(path, verifier).problem:
+    if problem := verify(path, Trust(verifier), processes=os.cpu_count() or 1).problem:
         raise UnreadableError(f"{path}: is not verified, and nothing of it is used: {problem.what}")
     with reading(path) as db:
         try:

@@ -15,13 +15,14 @@ from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from brightline_verify.database import FORMAT, CorruptError, checkpoint_path, nodes_of
+from brightline_verify.merkle import Frontier, frontier_at
+from brightline_verify.note import Checkpoint, NoteError, Signer, open_checkpoint
+from brightline_verify.record import Kind
 from gateway.audit import disk
-from gateway.audit.merkle import HASH_BYTES, Frontier, Perfect, frontier_at
-from gateway.audit.note import Checkpoint, NoteError, Signer, open_checkpoint
-from gateway.audit.record import Entry, Kind
+from gateway.audit.record import Entry
 from gateway.errors import StartError
 
-FORMAT = 1
 MAX_BATCH = 256
 LOCK_WAIT_S = 0.1
 
@@ -40,10 +41,6 @@ _COLUMNS: Final = 8
 Connect: TypeAlias = Callable[[Path], sqlite3.Connection]
 
 
-class CorruptError(Exception):
-    """What is stored is not what was written. Only a person can decide what happens next."""
-
-
 class Rejection(Enum):
     """Why an entry was not written although the store works."""
 
@@ -58,26 +55,6 @@ Result: TypeAlias = int | Rejection
 def connect(path: Path) -> sqlite3.Connection:
     """The writer's connection. A database that somebody else locks fails instead of stalling."""
     return sqlite3.connect(path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
-
-
-def checkpoint_path(path: Path) -> Path:
-    """Where the latest checkpoint of the log at `path` is, outside the database."""
-    return path.with_name(path.name + ".checkpoint")
-
-
-def nodes_of(connection: sqlite3.Connection) -> Perfect:
-    """Looks up stored nodes of the tree. The lookup raises CorruptError when one is missing."""
-
-    def perfect(level: int, n: int) -> bytes:
-        last = ((n + 1) << level) - 1
-        row = connection.execute("SELECT hashes FROM entries WHERE idx = ?", (last,)).fetchone()
-        hashes = row[0] if row and isinstance(row[0], bytes) else b""
-        node = hashes[level * HASH_BYTES : (level + 1) * HASH_BYTES]
-        if len(node) != HASH_BYTES:
-            raise CorruptError(f"entry {last} or its hashes are missing")
-        return node
-
-    return perfect
 
 
 class Store:

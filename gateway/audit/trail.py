@@ -14,10 +14,11 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from brightline_verify.record import Kind, Outcome
 from gateway.audit import outcomes, record
 from gateway.audit.known import Known
 from gateway.audit.ledger import Ledger
-from gateway.audit.record import Entry, Kind, Outcome, Record
+from gateway.audit.record import Entry, Record
 from gateway.audit.store import Rejection
 from gateway.audit.writer import finished, unavailable
 from gateway.canonical import NotCanonicalError

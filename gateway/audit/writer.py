@@ -17,8 +17,9 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from brightline_verify.database import CorruptError
 from gateway.audit.record import Entry
-from gateway.audit.store import MAX_BATCH, CorruptError, Result, Store
+from gateway.audit.store import MAX_BATCH, Result, Store
 from gateway.errors import GatewayError, Reason
 
 TICK_S = 0.2

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +17,16 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
+from brightline_verify import database
+from brightline_verify.merkle import ProofError
+from brightline_verify.note import NoteError, Verifier
+from brightline_verify.report import Report, UnreadableError, in_words, plain
+from brightline_verify.whole import Trust
 from gateway import config as configuration
-from gateway.audit import verify as verifying
+from gateway.audit import export as exporting
 from gateway.audit.keys import create_commitment_key, create_signing_key, public_path
-from gateway.audit.merkle import ProofError
-from gateway.audit.note import NoteError, Verifier
-from gateway.audit.verify import Report, Shown, UnreadableError
+from gateway.audit.show import Shown
+from gateway.audit.show import show as find
 from gateway.canonical import Json
 from gateway.errors import StartError
 
@@ -46,7 +51,11 @@ def verify(
     try:
         with Progress(console=console, transient=True, disable=json_ or not console.is_terminal) as bar:
             task = bar.add_task("checking", total=None)
-            report = verifying.verify(path, verifier, lambda done, size: bar.update(task, completed=done, total=size))
+
+            def tell(done: int, size: int) -> None:
+                bar.update(task, completed=done, total=size)
+
+            report = database.verify(path, Trust(verifier), processes=os.cpu_count() or 1, progress=tell)
     except UnreadableError as error:
         raise _unusable(str(error)) from error
     if json_:
@@ -70,14 +79,14 @@ def show(
     """
     path, verifier = _which(config, log, key)
     try:
-        found = verifying.show(path, verifier, decision_id)
+        found = find(path, verifier, decision_id)
     except UnreadableError as error:
         raise _unusable(str(error)) from error
     except ProofError as error:
-        typer.echo(f"error: the log does not prove this decision: {_plain(str(error))}", err=True)
+        typer.echo(f"error: the log does not prove this decision: {plain(str(error))}", err=True)
         raise typer.Exit(1) from error
     if not found:
-        typer.echo(f"error: no record of decision {_plain(decision_id)}", err=True)
+        typer.echo(f"error: no record of decision {plain(decision_id)}", err=True)
         raise typer.Exit(1)
     if json_:
         typer.echo(json.dumps([_shown_json(one) for one in found], indent=2))
@@ -85,6 +94,32 @@ def show(
     console = Console(highlight=False, soft_wrap=True)
     for one in found:
         _print_shown(console, one)
+
+
+@app.command()
+def export(  # noqa: PLR0917 - options of a command
+    file: Annotated[Path, typer.Argument(help="The file to make.")],
+    config: ConfigOption = None,
+    log: LogOption = None,
+    key: KeyOption = None,
+    first: Annotated[int, typer.Option(help="The record to begin with.", min=0)] = 0,
+    until: Annotated[int | None, typer.Option(help="End with the last checkpoint over no more records.")] = None,
+    cosigned: Annotated[
+        list[Path] | None, typer.Option(help="A checkpoint that a witness signed; its signature goes along. Repeat it.")
+    ] = None,
+) -> None:
+    """Write the records with their checkpoints into a file for `brightline-verify`. Replaces no file.
+
+    Exits with 0, with 2 when there is nothing to export or it can't be written.
+    """
+    path, verifier = _which(config, log, key)
+    try:
+        notes = [note.read_bytes() for note in cosigned or ()]
+        with file.open("xb") as out:
+            size = exporting.write(path, verifier, out, first=first, until=until, cosigned=notes)
+    except (UnreadableError, OSError) as error:
+        raise _unusable(str(error)) from error
+    typer.echo(f"made {file}: records {first} to {size - 1}")
 
 
 @app.command()
@@ -108,19 +143,9 @@ def keygen(
 
 def print_report(console: Console, report: Report) -> None:
     """Print a report for people."""
-    problem = report.problem
-    if problem is not None:
-        where = "" if problem.index is None else f"record {problem.index}, decision {_plain(problem.decision_id)}: "
-        console.print(Text("NOT VERIFIED", style="bold red"), Text(report.origin))
-        console.print(Text(f"  {where}{_plain(problem.what)}"))
-        console.print(f"  the log has {report.size} records; nothing after the first problem was checked")
-        return
-    console.print(Text("VERIFIED", style="bold green"), Text(report.origin))
-    console.print(f"  {report.size} records, {report.size - report.covered} of them after the last checkpoint")
-    console.print(f"  {report.checkpoints} checkpoints, each signature and root holds")
-    console.print(f"  {len(report.open_intents)} intents without an outcome yet")
-    for decision_id in report.open_intents:
-        console.print(Text(f"    {_plain(decision_id)}"))
+    verdict, *lines = in_words(report)
+    console.print(Text(verdict, style="bold red" if report.problem else "bold green"))
+    console.print(Text("\n".join(lines)))
 
 
 def _print_shown(console: Console, one: Shown) -> None:
@@ -163,7 +188,3 @@ def _which(config: Path | None, log: Path | None, key: Path | None) -> tuple[Pat
 def _unusable(text: str) -> typer.Exit:
     typer.echo(f"error: {text}", err=True)
     return typer.Exit(2)
-
-
-def _plain(text: str) -> str:
-    return json.dumps(text)[1:-1]

@@ -33,9 +33,11 @@ from brightline import (
     UsPerson,
     Volume,
 )
+from brightline_verify import database
+from brightline_verify.note import Verifier
+from brightline_verify.whole import Trust
 from gateway import deployment
-from gateway.audit import keys, verify
-from gateway.audit.note import Verifier
+from gateway.audit import keys
 from gateway.cli import show
 from gateway.cli.audit import print_report
 from gateway.clock import system_us
@@ -225,14 +227,14 @@ def _client(folder: Path, step: Step, address: str) -> Client:
 def _reviewed(console: Console, folder: Path, number: int) -> bool:
     """Verify the trail; then change one byte of a record in a copy of it, and have the verifier name that record."""
     log, changed = folder / "audit" / "log.db", folder / "changed" / "log.db"
-    verifier = Verifier.parse(keys.public_path(folder / "audit" / "log.key").read_text(encoding="ascii"))
+    trust = Trust(Verifier.parse(keys.public_path(folder / "audit" / "log.key").read_text(encoding="ascii")))
     console.print(f"[bold]{number}. a reviewer verifies the trail, with the log and its public key alone[/]")
-    report = verify.verify(log, verifier)
+    report = database.verify(log, trust)
     print_report(console, report)
     shutil.copytree(log.parent, changed.parent, ignore=shutil.ignore_patterns("*.key"))
     index = _change_one_byte(changed)
     console.print(f"\n[bold]{number + 1}. one byte of record {index} is changed, in a copy of the log[/]")
-    after = verify.verify(changed, verifier)
+    after = database.verify(changed, trust)
     print_report(console, after)
     console.print()
     return report.problem is None and after.problem is not None and after.problem.index == index

@@ -13,10 +13,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from brightline_verify.report import UnreadableError
 from gateway import app, config, facts, listener, pdp, release
 from gateway.audit import keys
 from gateway.audit.log import in_the_future
-from gateway.audit.verify import UnreadableError, last_time_us
+from gateway.audit.show import last_time_us
 from gateway.clock import TOLERANCE_US, Clock
 from gateway.config import Config, read_public
 from gateway.errors import GatewayError, StartError

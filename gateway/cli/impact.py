@@ -19,8 +19,8 @@ from rich.text import Text
 from gateway import config as configuration
 from gateway.audit import recorded
 from gateway.audit.keys import public_path
-from gateway.audit.note import NoteError, Verifier
-from gateway.audit.verify import UnreadableError
+from brightline_verify.note import NoteError, Verifier
+from brightline_verify.report import UnreadableError
 from gateway.cli.show import line as show
 from gateway.cli.show import safe
 from gateway.errors import StartError

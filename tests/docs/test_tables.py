@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from brightline import BrightlineError
 from brightline.errors import BY_REASON
 from brightline.v1 import message_pb2, refusal_pb2, use_context_pb2
-from gateway.audit.record import Kind, Outcome
+from brightline_verify.record import Kind, Outcome
 from gateway.config import Config
 from gateway.status import CODES
 from tests.docs.pages import ROOT, rows

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from brightline_verify.note import Signer
 from gateway import cli
 from gateway.audit import log, store
-from gateway.audit.note import Signer
 
 CONTROL = Path(os.environ["FAULT_CONTROL"])
 ON_DISK = ("INSERT ", "PRAGMA wal_checkpoint")

@@ -18,12 +18,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from brightline_verify.database import checkpoint_path, verify
+from brightline_verify.merkle import Frontier
+from brightline_verify.note import Checkpoint, Verifier, open_checkpoint
+from brightline_verify.whole import Trust
 from gateway import config
 from gateway.audit.keys import public_path
-from gateway.audit.merkle import Frontier
-from gateway.audit.note import Checkpoint, Verifier, open_checkpoint
-from gateway.audit.store import checkpoint_path
-from gateway.audit.verify import verify
 from tests.faults.load import Saw, Seen
 from tests.support.gateways import Deployment
 
@@ -77,7 +77,7 @@ def published(deployed: Deployment) -> Checkpoint | None:
 def snapshot(deployed: Deployment) -> Snapshot:
     """Read and verify everything that is on the disk."""
     settings = config.load(deployed.config).audit
-    report = verify(settings.path, _verifier(settings))
+    report = verify(settings.path, Trust(_verifier(settings)))
     with closing(sqlite3.connect(f"file:{settings.path}?mode=ro", uri=True)) as database:
         leaves = [row[0] for row in database.execute("SELECT leaf FROM entries ORDER BY idx")]
     journal = deployed.folder / "journal.jsonl"

@@ -29,9 +29,9 @@ from random import Random
 from subprocess import Popen
 from typing import Any
 
+from brightline_verify.note import Checkpoint
+from brightline_verify.report import UnreadableError
 from gateway import logs
-from gateway.audit.note import Checkpoint
-from gateway.audit.verify import UnreadableError
 from gateway.errors import StartError
 from tests.faults.invariants import Evidence, published, snapshot, violations
 from tests.faults.load import Seen, call, load

@@ -20,10 +20,12 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from brightline import BrightlineError, Client
+from brightline_verify.database import verify
+from brightline_verify.note import Verifier
+from brightline_verify.report import Report
+from brightline_verify.whole import Trust
 from gateway import config
 from gateway.audit.keys import public_path
-from gateway.audit.note import Verifier
-from gateway.audit.verify import Report, verify
 from tests.support.gateways import HARMLESS, LOGISTICS, Deployment, spawned, wait_for
 
 ASK: dict[str, Any] = {"model": "loopback", "prompt": "How many trucks?", "use": HARMLESS}
@@ -60,7 +62,7 @@ class Gateway:
     def report(self) -> Report:
         """What the verifier says of the log."""
         settings = config.load(self.deployed.config).audit
-        return verify(settings.path, Verifier.parse(public_path(settings.signing_key).read_text()))
+        return verify(settings.path, Trust(Verifier.parse(public_path(settings.signing_key).read_text())))
 
 
 def reason(call: Callable[[], object]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.audit.note import Checkpoint
+from brightline_verify.note import Checkpoint
 from gateway.canonical import canonical
 from tests.faults.invariants import Evidence, Snapshot, violations
 from tests.faults.load import Saw, Seen

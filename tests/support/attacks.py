@@ -19,9 +19,11 @@ from google.rpc import error_details_pb2, status_pb2
 
 from brightline import _request
 from brightline.v1 import inference_pb2, refusal_pb2
+from brightline_verify.database import verify
+from brightline_verify.note import Verifier
+from brightline_verify.report import Report
+from brightline_verify.whole import Trust
 from gateway import deployment
-from gateway.audit.note import Verifier
-from gateway.audit.verify import Report, verify
 from gateway.identity.issue import Pair
 from tests.support.gateways import HARMLESS, LOGISTICS, Deployment, Running
 from tests.support.pki import Authority
@@ -181,7 +183,7 @@ async def serves(running: Running) -> None:
 def verified(deployed: Deployment) -> Report:
     """The report on the deployment's log; fails the test when it names a problem."""
     key = (deployed.folder / "audit" / "log.key.pub").read_text()
-    report = verify(deployed.folder / "audit" / "log.db", Verifier.parse(key))
+    report = verify(deployed.folder / "audit" / "log.db", Trust(Verifier.parse(key)))
     assert report.problem is None
     return report
 

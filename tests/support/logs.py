@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from brightline_verify.note import Signer, Verifier
+from brightline_verify.record import Kind, Outcome
+from brightline_verify.whole import Trust
 from gateway.audit.keys import create_commitment_key, create_signing_key, load_signer, public_path
 from gateway.audit.log import Log
-from gateway.audit.note import Signer, Verifier
-from gateway.audit.record import Entry, Kind, Place, entry, head
+from gateway.audit.record import Entry, Place, Record, decision, entry, head, peer, readings, release, rules
 from gateway.audit.store import Store
 from gateway.audit.trail import Trail
 from gateway.clock import Clock
@@ -85,6 +87,11 @@ def verifier(folder: Path) -> Verifier:
     return Verifier.parse(public_path(settings(folder).signing_key).read_text())
 
 
+def trust(folder: Path) -> Trust:
+    """That, and nothing kept or witnessed."""
+    return Trust(verifier(folder))
+
+
 def prompt(text: str = "What is a checkpoint?", **use: Any) -> Prompt:
     """A prompt with the given facts of use."""
     return Prompt("analyst", "", (Message("user", (Text(text),)),), (), 100, None, {"purpose": "analysis", **use})
@@ -140,10 +147,64 @@ async def complete(log: Log, asked: Prompt | None = None) -> str:
 
 def entries(count: int, *, first: int = 0, kind: Kind = Kind.REFUSAL, tenant: str = "t") -> list[Entry]:
     """Entries for a store, without the path that makes them."""
-    return [
-        entry(head(kind, f"{n:032x}", START_US + n, "system", PLACE) | {"principal": {"tenant": tenant}})
-        for n in range(first, first + count)
-    ]
+    return [entry(record(kind, n, tenant)) for n in range(first, first + count)]
+
+
+def record(kind: Kind, number: int, tenant: str = "t", after_us: int = 0, **fields: Any) -> Record:
+    """A whole record with that number as its decision id and its time."""
+    of_every = head(kind, f"{number:032x}", START_US + number + after_us, "system", PLACE)
+    return {**of_every, **_call(kind, tenant), **_BESIDE[kind], **fields}
+
+
+def _call(kind: Kind, tenant: str) -> Record:
+    if kind in {Kind.START, Kind.STOP, Kind.AGGREGATE}:
+        return {}
+    outcomes = {Kind.INTENT: Outcome.PERMITTED, Kind.REFUSAL: Outcome.REFUSED}
+    return {
+        "outcome": str(outcomes.get(kind, Outcome.COMPLETED)),
+        "method": "/brightline.v1.InferenceService/Generate",
+        "reason": "POLICY_DENIED" if kind is Kind.REFUSAL else "",
+        "field": "",
+        "rules": rules((RULE,)) if kind is Kind.REFUSAL else [],
+        "principal": {"tenant": tenant, "subject": "alice", "client_id": "app-1", "roles": []},
+        "release": RELEASE.digest,
+        "engine": {"name": "wasm", "version": "1.2.1"},
+    }
+
+
+_BEFORE: Record = {
+    "peer": peer(Credentials((), (), "ipv4:127.0.0.1:9"), PRINCIPAL),
+    "input": {"stage": "request", "request": {"marking": {"level": 1, "controls": ["CUI"]}, "geo": []}, "now": 1},
+    "readings": readings(READINGS),
+    "decision": decision(ALLOW),
+    "incidents": [],
+    "marking": {"in": None, "out": []},
+    "declared": {"conversation_id": "", "approval_id": ""},
+    "commitments": {"key": "ab" * 8, "judged": "cd" * 32, "forwarded": None},
+    "counts": {"bytes_in": 21},
+}
+_BESIDE: dict[Kind, Record] = {
+    Kind.START: {
+        "origin": ORIGIN,
+        "version": "0.1.0",
+        "release": release(RELEASE),
+        "engine": {"name": "wasm", "version": "1.2.1"},
+    },
+    Kind.STOP: {},
+    Kind.INTENT: {**_BEFORE, "idempotency_key": None},
+    Kind.OUTCOME: {
+        "model": {"answered": "echo", "stop": "end"},
+        "judgements": [
+            {"stage": "response", "effect": "allow", "rules": [], "readings": readings(READINGS), "times": 1}
+        ],
+        "commitments": {"key": "ab" * 8, "output": "ef" * 32},
+        "counts": {"bytes_released": 10, "tokens_in": 3, "tokens_out": None},
+    },
+    Kind.REFUSAL: _BEFORE,
+    Kind.CHECK: _BEFORE,
+    Kind.ACCESS: _BEFORE,
+    Kind.AGGREGATE: {"outcome": "refused", "counts": {"OVERLOADED": {"number": 2, "first_us": 1, "last_us": 2}}},
+}
 
 
 def fill(folder: Path, count: int, *, every: int = 7) -> None:

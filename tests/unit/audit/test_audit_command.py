@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from gateway.audit.merkle import leaf_hash, verify_inclusion
-from gateway.audit.note import open_checkpoint
-from gateway.audit.record import Kind
+from brightline_verify.merkle import leaf_hash, verify_inclusion
+from brightline_verify.note import open_checkpoint
+from brightline_verify.record import Kind
 from gateway.canonical import canonical
 from gateway.cli.audit import app
 from gateway.errors import StartError
@@ -47,10 +47,15 @@ def test_a_sound_log_exits_with_0(folder: Path) -> None:
     assert json.loads(report.stdout) == {
         "ok": True,
         "origin": logs.ORIGIN,
+        "first": 0,
         "size": SIZE,
         "covered": SIZE,
         "checkpoints": 2,
         "open_intents": [],
+        "earlier_outcomes": 0,
+        "gap_us": 1,
+        "gap_index": 1,
+        "witnesses": {},
         "problem": None,
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit.verify import verify
+from brightline_verify.database import verify
 from tests.support import logs
 from tests.unit.audit.faults import CHECKPOINTS, ENTRIES
 
@@ -21,11 +21,11 @@ async def stays_true(folder: Path, acknowledged: list[str]) -> None:
     """After a crash: what was acknowledged is there, the log starts again, closes what was open, and verifies."""
     stored = {f"{r['kind']} {r['decision_id']}" for r in logs.records(folder)}
     assert set(acknowledged) <= stored
-    report = verify(folder / "audit.db", logs.verifier(folder))
+    report = verify(folder / "audit.db", logs.trust(folder))
     assert report.problem is None
     async with logs.opened(folder) as log:
         await logs.complete(log)
-    report = verify(folder / "audit.db", logs.verifier(folder))
+    report = verify(folder / "audit.db", logs.trust(folder))
     assert (report.problem, report.open_intents) == (None, ())
 
 

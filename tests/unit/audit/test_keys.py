@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
+from brightline_verify.note import Verifier
 from gateway.audit import keys
-from gateway.audit.note import Verifier
 from gateway.errors import StartError
 from tests.support.logs import ORIGIN
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from brightline_verify.database import verify
+from brightline_verify.record import Kind
 from gateway.audit import log as logging_
 from gateway.audit.keys import create_commitment_key
 from gateway.audit.log import Log
-from gateway.audit.record import Kind
-from gateway.audit.verify import verify
 from gateway.clock import Clock
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.types import Credentials
@@ -56,7 +56,7 @@ async def recovered(log: Log) -> None:
 
 def problem(folder: Path) -> object:
     """What the verifier finds."""
-    return verify(folder / "audit.db", logs.verifier(folder)).problem
+    return verify(folder / "audit.db", logs.trust(folder)).problem
 
 
 async def test_start_and_stop_are_recorded(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ async def test_orphans_are_marked_once(tmp_path: Path) -> None:
     marked = [r for r in logs.records(tmp_path) if r.get("outcome") == "outcome_unknown"]
     assert [r["decision_id"] for r in marked] == orphans
     assert {r["principal"]["tenant"] for r in marked} == {"tenant-a"}
-    report = verify(tmp_path / "audit.db", logs.verifier(tmp_path))
+    report = verify(tmp_path / "audit.db", logs.trust(tmp_path))
     assert (report.problem, report.open_intents) == (None, ())
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from brightline_verify.record import Outcome
 from gateway.audit import outcomes
-from gateway.audit.record import Outcome
 from gateway.errors import GatewayError, Reason
 from tests.support.logs import START_US, call
 

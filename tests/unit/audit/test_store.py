@@ -16,12 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brightline_verify.database import CorruptError, checkpoint_path, verify
+from brightline_verify.merkle import Frontier
+from brightline_verify.record import Kind
+from brightline_verify.report import UnreadableError
 from gateway.audit import disk
 from gateway.audit.keys import create_signing_key
-from gateway.audit.merkle import Frontier
-from gateway.audit.record import Entry, Kind, entry, head
-from gateway.audit.store import MAX_BATCH, Connect, CorruptError, Rejection, Store, checkpoint_path, connect
-from gateway.audit.verify import UnreadableError, verify
+from gateway.audit.record import Entry, entry
+from gateway.audit.store import MAX_BATCH, Connect, Rejection, Store, connect
 from gateway.errors import StartError
 from tests.support import logs
 from tests.unit.audit.faults import CHECKPOINTS, ENTRIES, Fault, Faults
@@ -39,19 +41,17 @@ def stored(folder: Path, connect: Connect = connect) -> Iterator[Store]:
 
 def keyed(number: int, key: str, tenant: str = "t") -> Entry:
     """An intent with an idempotency key."""
-    made = head(Kind.INTENT, f"{number:032x}", logs.START_US + number, "system", logs.PLACE)
-    return entry(made | {"principal": {"tenant": tenant}, "idempotency_key": key})
+    return entry(logs.record(Kind.INTENT, number, tenant, idempotency_key=key))
 
 
 def closing_of(number: int) -> Entry:
     """An outcome that is only written when it closes an intent."""
-    made = head(Kind.OUTCOME, f"{number:032x}", logs.START_US + number, "system", logs.PLACE)
-    return entry(made | {"principal": {"tenant": "t"}}, closes=True)
+    return entry(logs.record(Kind.OUTCOME, number), closes=True)
 
 
 def sound(folder: Path, size: int) -> None:
     """The closed log in `folder` has `size` entries, all under a checkpoint, and verifies."""
-    report = verify(folder / "audit.db", logs.verifier(folder))
+    report = verify(folder / "audit.db", logs.trust(folder))
     assert (report.problem, report.size, report.covered) == (None, size, size)
 
 
@@ -389,7 +389,7 @@ def test_a_corrupt_page_is_found(tmp_path: Path, page: int) -> None:
         file.seek((page - 1) * 4096)
         file.write(b"\xa5" * 4096)
     try:
-        found = verify(tmp_path / "audit.db", logs.verifier(tmp_path)).problem is not None
+        found = verify(tmp_path / "audit.db", logs.trust(tmp_path)).problem is not None
     except UnreadableError:
         found = True
     assert found

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from brightline_verify.database import verify
 from gateway.audit.keys import OUTPUT, PROMPT, load_commitments
 from gateway.audit.log import Log
 from gateway.audit.trail import Trail
-from gateway.audit.verify import verify
 from gateway.clock import Clock
 from gateway.errors import GatewayError, Reason
 from gateway.types import Effect, End, Permitted, Stage, Text, ToolUse, content_bytes
@@ -23,7 +23,7 @@ DENIED = GatewayError(Reason.OUTPUT_DENIED, "no", rules=(logs.RULE,), sent=True)
 
 def of(folder: Path, decision_id: str) -> list[dict[str, Any]]:
     """The records of a decision; the log that they are in verifies."""
-    assert verify(folder / "audit.db", logs.verifier(folder)).problem is None
+    assert verify(folder / "audit.db", logs.trust(folder)).problem is None
     return [r for r in logs.records(folder) if r["decision_id"] == decision_id]
 
 

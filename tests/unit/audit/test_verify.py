@@ -15,12 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.audit import verify as verifying
-from gateway.audit.merkle import Frontier, ProofError, leaf_hash, verify_inclusion
-from gateway.audit.note import Checkpoint, open_checkpoint
-from gateway.audit.record import Entry, Kind, columns, head
-from gateway.audit.store import Store, checkpoint_path
-from gateway.audit.verify import Problem, Report, UnreadableError, show, verify
+from brightline_verify import database
+from brightline_verify.database import checkpoint_path, verify
+from brightline_verify.merkle import Frontier, ProofError, leaf_hash, verify_inclusion
+from brightline_verify.note import Checkpoint, open_checkpoint
+from brightline_verify.record import Kind
+from brightline_verify.report import Problem, Report, UnreadableError
+from gateway.audit.record import Entry, columns
+from gateway.audit.show import show
+from gateway.audit.store import Store
 from gateway.canonical import canonical
 from tests.support import logs
 
@@ -29,7 +32,14 @@ SIZE = 24
 
 def check(folder: Path) -> Report:
     """The report on the log in `folder`."""
-    return verify(folder / "audit.db", logs.verifier(folder))
+    return verify(folder / "audit.db", logs.trust(folder))
+
+
+def told(folder: Path) -> tuple[Problem | None, int, int, int, int, tuple[str, ...]]:
+    """The report on the log in `folder`, without times."""
+    report = check(folder)
+    assert report.origin == logs.ORIGIN
+    return report.problem, report.first, report.size, report.covered, report.checkpoints, report.open_intents
 
 
 def found(folder: Path) -> Problem:
@@ -75,19 +85,18 @@ def append(folder: Path, *records: dict[str, Any], sign: bool = True) -> None:
 
 def made(kind: Kind, number: int, after_us: int = 0, **fields: Any) -> dict[str, Any]:
     """A record of that kind with the decision id `number`."""
-    time_us = logs.START_US + 1000 + after_us
-    return head(kind, f"{number:032x}", time_us, "system", logs.PLACE) | {"principal": {"tenant": "t"}, **fields}
+    return {**logs.record(kind, number, after_us=1000 - number + after_us, **fields)}
 
 
 def test_a_sound_log_verifies(filled: Path) -> None:
     """Every record, every root and every signature of an untouched log hold."""
-    assert check(filled) == Report(logs.ORIGIN, SIZE, SIZE, 4, (), None)
+    assert told(filled) == (None, 0, SIZE, SIZE, 4, ())
 
 
 def test_an_empty_log_verifies(tmp_path: Path) -> None:
     """A log without entries is sound."""
     logs.fill(tmp_path, 0)
-    assert check(tmp_path) == Report(logs.ORIGIN, 0, 0, 0, (), None)
+    assert told(tmp_path) == (None, 0, 0, 0, 0, ())
 
 
 def test_open_intents_are_reported_and_no_problem(copy: Path) -> None:
@@ -99,16 +108,16 @@ def test_open_intents_are_reported_and_no_problem(copy: Path) -> None:
 
 def test_progress_is_told(filled: Path) -> None:
     """The caller hears how many of how many records are checked."""
-    told: list[tuple[int, int]] = []
-    verify(filled / "audit.db", logs.verifier(filled), lambda done, size: told.append((done, size)))
-    assert told == [(SIZE, SIZE)]
+    heard: list[tuple[int, int]] = []
+    verify(filled / "audit.db", logs.trust(filled), progress=lambda done, size: heard.append((done, size)))
+    assert heard == [(SIZE, SIZE)]
 
 
 def test_pages_are_joined_without_a_gap(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log is read in pages; where they are cut makes no difference."""
     for page in (1, 2, 5, SIZE, SIZE + 1):
-        monkeypatch.setattr(verifying, "_PAGE", page)
-        assert check(filled) == Report(logs.ORIGIN, SIZE, SIZE, 4, (), None)
+        monkeypatch.setattr(database, "_AT_ONCE", page)
+        assert told(filled) == (None, 0, SIZE, SIZE, 4, ())
 
 
 COPY = """
@@ -147,21 +156,21 @@ TAMPERING: dict[str, tuple[str, int | None, str]] = {
     ),
     "a record twice": (
         COPY.format(24),
-        8,
+        24,
         "records that don't belong together",
     ),
     "a record before the first": (
         COPY.format(-1),
-        0,
-        "missing",
+        -1,
+        "the log begins with 0",
     ),
     "the tail": ("DELETE FROM entries WHERE idx >= 22", None, "the tail is missing"),
     "the tail and its checkpoint": (
         "DELETE FROM entries WHERE idx >= 21; DELETE FROM checkpoints WHERE size > 21",
         None,
-        "the checkpoint file covers 24 entries, but there are 21",
+        "a kept checkpoint covers 24 records, and these are 0 to 20",
     ),
-    "everything": ("DELETE FROM entries; DELETE FROM checkpoints", None, "the checkpoint file covers 24 entries"),
+    "everything": ("DELETE FROM entries; DELETE FROM checkpoints", None, "a kept checkpoint covers 24 records"),
     "a checkpoint's text": (
         "UPDATE checkpoints SET note = CAST(replace(note, '14', '13') AS BLOB) WHERE size = 14",
         13,
@@ -170,7 +179,7 @@ TAMPERING: dict[str, tuple[str, int | None, str]] = {
     "a checkpoint's place": (
         "UPDATE checkpoints SET size = 13 WHERE size = 14",
         12,
-        "do not have the root that was signed",
+        "a checkpoint stands where it does not belong",
     ),
     "a checkpoint's type": ("UPDATE checkpoints SET note = CAST(note AS TEXT) WHERE size = 14", 13, "not bytes"),
     "the origin": ("UPDATE log SET origin = 'x'", None, "not a log of"),
@@ -200,7 +209,7 @@ def test_an_edit_with_all_hashes_made_again_is_found(copy: Path) -> None:
             db.execute("UPDATE entries SET leaf = ?, hashes = ? WHERE idx = ?", (changed, tree.append(changed), index))
     problem = found(copy)
     assert problem.index == 13
-    assert "entries 7 to 13 do not have the root that was signed" in problem.what
+    assert "records 7 to 13 do not have the root that was signed" in problem.what
 
 
 def test_a_splice_of_two_logs_is_found(copy: Path, tmp_path: Path) -> None:
@@ -224,7 +233,7 @@ def test_a_restored_backup_is_found(copy: Path) -> None:
     backup = (copy / "audit.db").read_bytes()
     append(copy, made(Kind.REFUSAL, 1000))
     (copy / "audit.db").write_bytes(backup)
-    assert "checkpoint file covers 25 entries, but there are 24" in found(copy).what
+    assert "a kept checkpoint covers 25 records, and these are 0 to 23" in found(copy).what
 
 
 def test_a_missing_or_foreign_checkpoint_file_is_found(copy: Path) -> None:
@@ -241,13 +250,13 @@ def test_a_checkpoint_file_over_other_entries_is_found(copy: Path) -> None:
     """A file that this key signed over entries that are not these is found."""
     note = logs.signer(copy).sign(Checkpoint(logs.ORIGIN, 3, b"r" * 32).text())
     checkpoint_path(copy / "audit.db").write_bytes(note)
-    assert "do not have the root of the checkpoint file" in found(copy).what
+    assert "do not have the root that was kept" in found(copy).what
 
 
 def test_another_key_verifies_nothing(copy: Path, tmp_path: Path) -> None:
     """With the public key of another log the signatures don't hold."""
     (tmp_path / "other").mkdir()
-    assert verify(copy / "audit.db", logs.verifier(tmp_path / "other")).problem is not None
+    assert verify(copy / "audit.db", logs.trust(tmp_path / "other")).problem is not None
 
 
 def test_an_index_that_hides_a_record_is_found(copy: Path) -> None:
@@ -324,7 +333,7 @@ def append_bytes(folder: Path, leaf: bytes) -> None:
 
 def test_what_is_no_log_is_unreadable(tmp_path: Path) -> None:
     """No file, a folder, garbage and another database are told apart from a bad log."""
-    key = logs.verifier(tmp_path)
+    key, trust = logs.verifier(tmp_path), logs.trust(tmp_path)
     garbage, other = tmp_path / "garbage", tmp_path / "other"
     garbage.write_bytes(b"garbage" * 1000)
     with sqlite3.connect(other) as db:
@@ -332,7 +341,7 @@ def test_what_is_no_log_is_unreadable(tmp_path: Path) -> None:
     db.close()
     for path in (tmp_path / "missing", tmp_path, garbage, other):
         with pytest.raises(UnreadableError):
-            verify(path, key)
+            verify(path, trust)
         with pytest.raises(UnreadableError):
             show(path, key, "d")
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from brightline_verify.database import checkpoint_path, verify
+from brightline_verify.note import open_checkpoint
 from gateway.audit import writer as writing
-from gateway.audit.note import open_checkpoint
 from gateway.audit.record import Entry
-from gateway.audit.store import MAX_BATCH, Rejection, Result, Store, checkpoint_path
-from gateway.audit.verify import verify
+from gateway.audit.store import MAX_BATCH, Rejection, Result, Store
 from gateway.audit.writer import Writer, finished
 from gateway.errors import GatewayError, Reason
 from tests.support import logs
@@ -62,7 +62,7 @@ async def test_what_waits_together_is_committed_together_and_in_order(tmp_path: 
         results = [writer.append(e) for e in made]
         assert await asyncio.gather(*results) == list(range(len(made)))
     assert stored(tmp_path) == ids(made)
-    assert verify(tmp_path / "audit.db", logs.verifier(tmp_path)).covered == len(made)
+    assert verify(tmp_path / "audit.db", logs.trust(tmp_path)).covered == len(made)
 
 
 async def test_a_rejected_entry_does_not_disturb_its_batch(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ async def test_a_full_disk_refuses_and_recovers_by_itself(tmp_path: Path) -> Non
         last = logs.entries(1, first=101)[0]
         assert await succeeds(writer.append(last))
     assert set(ids([*acknowledged, last])) <= set(stored(tmp_path))
-    assert verify(tmp_path / "audit.db", logs.verifier(tmp_path)).problem is None
+    assert verify(tmp_path / "audit.db", logs.trust(tmp_path)).problem is None
 
 
 async def succeeds(result: asyncio.Future[Result]) -> bool:
@@ -216,7 +216,7 @@ async def test_checkpoints_are_signed_while_writing(tmp_path: Path, monkeypatch:
         await asyncio.gather(*(writer.append(e) for e in logs.entries(5)))
         file = checkpoint_path(tmp_path / "audit.db")
         await until(lambda: open_checkpoint(file.read_bytes(), logs.verifier(tmp_path)).size == 5)
-        assert verify(tmp_path / "audit.db", logs.verifier(tmp_path)).covered == 5
+        assert verify(tmp_path / "audit.db", logs.trust(tmp_path)).covered == 5
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.LIED])
@@ -231,7 +231,7 @@ async def test_a_checkpoint_that_cannot_be_signed_is_signed_later(
         await writer.append(logs.entries(1)[0])
         await until(lambda: not faults.plan[CHECKPOINTS] and writer.ready)
         await writer.append(logs.entries(1, first=1)[0])
-    report = verify(tmp_path / "audit.db", logs.verifier(tmp_path))
+    report = verify(tmp_path / "audit.db", logs.trust(tmp_path))
     assert (report.problem, report.covered) == (None, 2)
 
 

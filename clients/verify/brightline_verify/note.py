@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from gateway.audit.merkle import HASH_BYTES
+from brightline_verify.merkle import HASH_BYTES
 
 MAX_BYTES = 1 << 16
 MAX_SIGNATURES = 100
@@ -40,27 +40,19 @@ class Verifier:
     @classmethod
     def parse(cls, text: str) -> Verifier:
         """The key in "name+hex key id+base64(type || key)". Raises NoteError."""
-        name, _, rest = text.strip("\n").partition("+")
-        identifier, _, encoded = rest.partition("+")
-        material = _decode(encoded)
-        if material[:1] != _ED25519 or len(material) != 33:
-            raise NoteError("not an Ed25519 verifier key")
-        verifier = cls(_checked(name), material[1:])
-        if identifier != verifier.key_id.hex():
-            raise NoteError("the key id of the verifier key does not belong to its name and key")
-        return verifier
+        return cls(*parse_key(text, _ED25519, "an Ed25519 verifier key"))
 
     @property
     def key_id(self) -> bytes:
         """The first four bytes of SHA-256(name || 0x0A || type || key)."""
-        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.key).digest()[:4]
+        return key_id(self.name, _ED25519, self.key)
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{_encode(_ED25519 + self.key)}"
+        return print_key(self.name, _ED25519, self.key)
 
     def open(self, note: bytes) -> str:
         """The text of a note, once this key's signature on it holds. Raises NoteError."""
-        text, signatures = _split(note)
+        text, signatures = split(note)
         mine = [s for name, s in signatures if name == self.name and s[:4] == self.key_id]
         if len(mine) != 1:
             raise NoteError(f"not signed exactly once by {self.name}+{self.key_id.hex()}")
@@ -76,12 +68,11 @@ class Signer:
 
     def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self.verifier = Verifier(_checked(name), key.public_key().public_bytes_raw())
+        self.verifier = Verifier(checked(name), key.public_key().public_bytes_raw())
 
     def sign(self, text: str) -> bytes:
         """The note of `text`, which ends with a newline."""
-        signature = _encode(self.verifier.key_id + self._key.sign(text.encode()))
-        return f"{text}\n{_DASH}{self.verifier.name} {signature}\n".encode()
+        return f"{text}\n".encode() + line(self.verifier.name, self.verifier.key_id + self._key.sign(text.encode()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +92,13 @@ class Checkpoint:
         origin, size, root = lines[:3]
         if not _SIZE.fullmatch(size):
             raise NoteError("the size of a checkpoint is a decimal number")
-        if len(_decode(root)) != HASH_BYTES:
+        if len(decode(root)) != HASH_BYTES:
             raise NoteError("the root of a checkpoint is a SHA-256")
-        return cls(origin, int(size), _decode(root))
+        return cls(origin, int(size), decode(root))
 
     def text(self) -> str:
         """The text that is signed."""
-        return f"{self.origin}\n{self.size}\n{_encode(self.root)}\n"
+        return f"{self.origin}\n{self.size}\n{encode(self.root)}\n"
 
 
 def open_checkpoint(note: object, verifier: Verifier) -> Checkpoint:
@@ -123,7 +114,41 @@ def open_checkpoint(note: object, verifier: Verifier) -> Checkpoint:
     return checkpoint
 
 
-def _split(note: bytes) -> tuple[str, list[tuple[str, bytes]]]:
+def parse_key(text: str, kind: bytes, what: str) -> tuple[str, bytes]:
+    """Name and public key of a key in text form, of this signature type. Raises NoteError."""
+    name, _, rest = text.strip("\n").partition("+")
+    identifier, _, encoded = rest.partition("+")
+    material = decode(encoded)
+    if material[:1] != kind or len(material) != 33:
+        raise NoteError(f"not {what}")
+    if identifier != key_id(checked(name), kind, material[1:]).hex():
+        raise NoteError(f"the key id of {what} does not belong to its name and key")
+    return name, material[1:]
+
+
+def print_key(name: str, kind: bytes, key: bytes) -> str:
+    """The text form of a key."""
+    return f"{name}+{key_id(name, kind, key).hex()}+{encode(kind + key)}"
+
+
+def key_id(name: str, kind: bytes, key: bytes) -> bytes:
+    """The first four bytes of SHA-256(name || 0x0A || signature type || public key)."""
+    return hashlib.sha256(name.encode() + b"\n" + kind + key).digest()[:4]
+
+
+def line(name: str, signature: bytes) -> bytes:
+    """A signature line. signature: begins with the key id."""
+    return f"{_DASH}{name} {encode(signature)}\n".encode()
+
+
+def without(note: bytes, name: str, identifier: bytes) -> bytes:
+    """The note without the lines of this key. Raises NoteError."""
+    text, signatures = split(note)
+    kept = [(n, s) for n, s in signatures if (n, s[:4]) != (name, identifier)]
+    return f"{text}\n".encode() + b"".join(line(n, s) for n, s in kept)
+
+
+def split(note: bytes) -> tuple[str, list[tuple[str, bytes]]]:
     """The text of a note, its last newline included, and its signatures as (name, key id and signature)."""
     if len(note) > MAX_BYTES:
         raise NoteError("the note is too long")
@@ -144,27 +169,30 @@ def _split(note: bytes) -> tuple[str, list[tuple[str, bytes]]]:
 
 def _signature(line: str) -> tuple[str, bytes]:
     name, space, encoded = line.removeprefix(_DASH).partition(" ")
-    signature = _decode(encoded)
+    signature = decode(encoded)
     if not line.startswith(_DASH) or not space or len(signature) < 5:
         raise NoteError("a signature line is malformed")
-    return _checked(name), signature
+    return checked(name), signature
 
 
-def _checked(name: str) -> str:
+def checked(name: str) -> str:
+    """The name of a key, if it can be one. Raises NoteError."""
     if not _NAME.fullmatch(name):
         raise NoteError("a key name is not empty and has neither white space nor '+'")
     return name
 
 
-def _encode(data: bytes) -> str:
+def encode(data: bytes) -> str:
+    """Base64."""
     return base64.b64encode(data).decode("ascii")
 
 
-def _decode(text: str) -> bytes:
+def decode(text: str) -> bytes:
+    """The bytes of canonical base64. Raises NoteError."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise NoteError("not base64") from error
-    if _encode(data) != text:
+    if encode(data) != text:
         raise NoteError("not canonical base64")
     return data

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.audit.note import MAX_BYTES, MAX_SIGNATURES, Checkpoint, NoteError, Signer, Verifier, open_checkpoint
+from brightline_verify.note import MAX_BYTES, MAX_SIGNATURES, Checkpoint, NoteError, Signer, Verifier, open_checkpoint
 
 GO_VECTOR_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
 GO_VECTOR = (

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
-from gateway.audit.merkle import (
+from brightline_verify.merkle import (
     EMPTY_ROOT,
     HASH_BYTES,
     Frontier,

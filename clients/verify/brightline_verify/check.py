@@ -1,0 +1,225 @@
+"""A batch of records checked: canonical form, fields, hashes, times, and which intents have their outcome.
+
+A record has to be canonical JSON with the fields of its kind. That is found out by parsing it, writing it again and
+comparing, until its shape is known: then matching a pattern is enough (see fields).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from brightline_verify.fields import FieldError
+from brightline_verify.merkle import leaf_hash
+from brightline_verify.record import MAX_BYTES, Kind, pattern
+
+TOLERANCE_US: Final = 10_000_000
+"""How much older than one before it a record may be: a clock that is believed may be 5 s off, to both sides."""
+_LEARN_AFTER: Final = 8
+_MOST_SHAPES: Final = 512
+_MOST_SEEN: Final = 4096
+_MOST_TOLD: Final = 200
+_NO_CONTROL: Final = bytes(max(byte, 32) for byte in range(256))
+_TOGETHER: Final = 64
+SECOND: Final = "a second intent of the same decision"
+NOT_HASHED: Final = "the record is not the one that was hashed into the tree"
+OLDER: Final = "the record is older than the ones before it"
+_again = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+
+Columns: TypeAlias = tuple[str, str, int, str, str | None]
+"""Decision id, kind, time, tenant and idempotency key, as a database repeats them beside a record."""
+
+
+class BadRecordError(ValueError):
+    """The record is not canonical, or not of this format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A record of a batch that is wrong. at: its place in the batch."""
+
+    at: int
+    decision_id: str
+    what: str
+
+
+@dataclass(slots=True)
+class Part:
+    """What is known of a batch. Places are counted from its start, and nothing is known after `bad`.
+
+    hashes: of the leaves, joined, one more than `count` where there is a bad one. ids: of all records but outcomes, 16
+    bytes each, joined. opened: intents without an outcome here; closed: outcomes without an intent here. lows: each
+    record that is older than all before it, with its time and decision id. gap_us, gap_at: the longest time between two
+    neighbours, and the place of the later one.
+    """
+
+    count: int = 0
+    hashes: bytes = b""
+    ids: bytes = b""
+    opened: dict[str, int] = field(default_factory=dict)
+    closed: list[tuple[str, int]] = field(default_factory=list)
+    lows: list[tuple[int, int, str]] = field(default_factory=list)
+    first_us: int = 0
+    last_us: int = 0
+    latest_us: int = 0
+    gap_us: int = 0
+    gap_at: int = 0
+    bad: Bad | None = None
+
+    def found(self, at: int, decision_id: str, what: str) -> None:
+        """Note what is wrong; the earliest counts."""
+        if self.bad is None or at < self.bad.at:
+            self.bad = Bad(at, decision_id, what)
+
+
+_Facts: TypeAlias = tuple[str, str, int]
+"""Kind, decision id and time of a record."""
+
+
+class _Shape:
+    """A shape that was seen often. What matches its pattern is a sound record of its kind."""
+
+    __slots__ = ("kind", "match", "names")
+
+    def __init__(self, kind: str, pattern: bytes) -> None:
+        compiled = re.compile(pattern)
+        self.kind = kind
+        self.match = compiled.fullmatch
+        self.names = tuple(compiled.groupindex)  # in the order of keys: decision_id is first, time_us last
+
+
+class Checker:
+    """Checks batches, and gets faster with the shapes that it meets."""
+
+    def __init__(self) -> None:
+        self._shapes: list[_Shape] = []
+        self._by_length: dict[int, _Shape] = {}
+        self._seen: dict[bytes, int] = {}
+
+    def check(self, leaves: Sequence[bytes], columns: Sequence[Columns] | None = None) -> Part:
+        """Check records that follow each other. columns: what a database says of each, which has to be the same."""
+        part = Part()
+        facts = self._facts(part, leaves, columns)
+        part.count = len(facts)
+        part.hashes = b"".join(map(leaf_hash, leaves[: part.count + 1]))
+        _pair(part, facts)
+        _order(part, facts)
+        return part
+
+    def _facts(self, part: Part, leaves: Sequence[bytes], columns: Sequence[Columns] | None) -> list[_Facts]:
+        facts: list[_Facts] = []
+        plain = False
+        for at, leaf in enumerate(leaves):
+            if at % _TOGETHER == 0:  # if all are, so is each: no pattern begins or ends within a character
+                plain = is_plain(b"".join(leaves[at : at + _TOGETHER]))
+            shape = self._by_length.get(len(leaf))
+            if columns is None and plain and shape and (match := shape.match(leaf)):
+                groups = match.groups()
+                facts.append((shape.kind, groups[0].decode(), int(groups[-1])))
+                continue
+            stored = columns[at] if columns is not None else None
+            try:
+                said = self.read(leaf)
+            except BadRecordError as error:
+                part.found(at, str(stored[0]) if stored else "", str(error))
+                break
+            if stored not in (None, said):
+                part.found(at, said[0], "the columns beside the record say something else than the record")
+                break
+            facts.append((said[1], said[0], said[2]))
+        return facts
+
+    def read(self, leaf: bytes) -> Columns:
+        """What a single record says. Raises BadRecordError."""
+        plain, size = is_plain(leaf), len(leaf)
+        if size > MAX_BYTES:
+            raise BadRecordError(f"the record has {size} bytes; at most {MAX_BYTES} are allowed")
+        if plain:
+            guess = self._by_length.get(size)
+            for shape in (*([guess] if guess else ()), *self._shapes):
+                if match := shape.match(leaf):
+                    self._by_length[size] = shape
+                    return _told(shape, match.groups())
+        value, shape_pattern = _parsed(leaf)
+        if plain:
+            self._learn(value["kind"], shape_pattern)
+        principal = value.get("principal")
+        tenant = principal["tenant"] if principal else ""
+        return value["decision_id"], value["kind"], value["time_us"], tenant, value.get("idempotency_key")
+
+    def _learn(self, kind: str, shape_pattern: bytes) -> None:
+        if len(self._seen) == _MOST_SEEN:
+            self._seen.clear()
+        times = self._seen[shape_pattern] = self._seen.get(shape_pattern, 0) + 1
+        if times == _LEARN_AFTER and len(self._shapes) < _MOST_SHAPES:
+            self._shapes.append(_Shape(kind, shape_pattern))
+
+
+def is_plain(text: bytes) -> bool:
+    """Whether this is UTF-8 without backslashes and control characters, for which patterns hold."""
+    if b"\\" in text or text.translate(_NO_CONTROL) != text:
+        return False
+    try:
+        return text.isascii() or bool(text.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _told(shape: _Shape, groups: Sequence[bytes]) -> Columns:
+    values = {name: group.decode() for name, group in zip(shape.names, groups, strict=True)}
+    key = values.get("idempotency_key")
+    return values["decision_id"], shape.kind, int(values["time_us"]), values.get("tenant", ""), key
+
+
+def _parsed(leaf: bytes) -> tuple[dict[str, Any], bytes]:
+    """The value of a record and the pattern of its shape, the long way. Raises BadRecordError."""
+    try:
+        value = json.loads(leaf.decode())
+        if _again(value).encode() != leaf:
+            raise BadRecordError("the record is not canonical JSON")
+        return value, pattern(value)
+    except FieldError as error:
+        raise BadRecordError(f"the record is malformed: {str(error)[:_MOST_TOLD]}") from error
+    except RecursionError as error:
+        raise BadRecordError("the record is malformed: nested too deeply") from error
+    except ValueError as error:
+        if isinstance(error, BadRecordError):
+            raise
+        raise BadRecordError("the record is not canonical JSON: no JSON at all, or not UTF-8") from error
+
+
+def _pair(part: Part, facts: Sequence[_Facts]) -> None:
+    ids: list[str] = []
+    opened = part.opened
+    for at, (kind, decision_id, _) in enumerate(facts):
+        if kind == Kind.OUTCOME:
+            if opened.pop(decision_id, None) is None:
+                part.closed.append((decision_id, at))
+            continue
+        ids.append(decision_id)
+        if kind == Kind.INTENT:
+            if decision_id in opened:
+                part.found(at, decision_id, SECOND)
+            opened[decision_id] = at
+    part.ids = bytes.fromhex("".join(ids))
+
+
+def _order(part: Part, facts: Sequence[_Facts]) -> None:
+    lowest, latest, last = 1 << 62, 0, 0
+    for at, (_, decision_id, time_us) in enumerate(facts):
+        if time_us < lowest:
+            lowest = time_us
+            part.lows.append((at, time_us, decision_id))
+        if time_us > latest:
+            latest = time_us
+        elif time_us < latest - TOLERANCE_US:
+            part.found(at, decision_id, OLDER)
+        if time_us - last > part.gap_us and at:
+            part.gap_us, part.gap_at = time_us - last, at
+        last = time_us
+    part.latest_us = latest
+    if facts:
+        part.first_us, part.last_us = facts[0][2], last

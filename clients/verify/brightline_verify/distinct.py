@@ -1,0 +1,60 @@
+"""Finds out whether identifiers are all different, in constant memory: they wait in a temporary file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from tempfile import TemporaryFile
+from typing import IO, Final
+
+ID_BYTES: Final = 16
+_AT_ONCE: Final = 1 << 18
+_READ: Final = ID_BYTES << 14
+_BITS: Final = 4
+_DEEPEST: Final = 15
+"""A hash has no more bits. That many alike are equal."""
+
+
+class Distinct:
+    """Identifiers of 16 bytes. Closed at the end."""
+
+    def __init__(self, at_once: int = _AT_ONCE) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115 - closed by close
+        self._at_once = at_once
+
+    def add(self, ids: bytes) -> None:
+        """Add identifiers, joined."""
+        self._file.write(ids)
+
+    def twice(self) -> bytes | None:
+        """One that was added twice, None when all differ."""
+        return _twice(self._file, self._at_once, 0)
+
+    def close(self) -> None:
+        """Forget them."""
+        self._file.close()
+
+
+def _twice(file: IO[bytes], at_once: int, depth: int) -> bytes | None:
+    """Too many are dealt out to files by a hash that nobody can foresee: equal ones come into the same."""
+    if file.tell() <= at_once * ID_BYTES or depth == _DEEPEST:
+        seen: set[bytes] = set()
+        for one in _each(file):
+            if one in seen:
+                return one
+            seen.add(one)
+        return None
+    with ExitStack() as opened:
+        files = [opened.enter_context(TemporaryFile()) for _ in range(1 << _BITS)]
+        shift, mask = depth * _BITS, (1 << _BITS) - 1
+        for one in _each(file):
+            files[hash(one) >> shift & mask].write(one)
+        found = (_twice(dealt, at_once, depth + 1) for dealt in files)
+        return next((one for one in found if one is not None), None)
+
+
+def _each(file: IO[bytes]) -> Iterator[bytes]:
+    file.seek(0)
+    while block := file.read(_READ):
+        for at in range(0, len(block), ID_BYTES):
+            yield block[at : at + ID_BYTES]

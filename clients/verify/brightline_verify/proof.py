@@ -1,0 +1,72 @@
+"""Proofs that a record is in a log, as text (C2SP tlog-proof): its index, the hashes beside its path, a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from brightline_verify.cosignature import Witness
+from brightline_verify.merkle import HASH_BYTES, ProofError, leaf_hash, verify_inclusion
+from brightline_verify.note import Checkpoint, NoteError, Verifier, decode, encode, open_checkpoint
+
+FIRST_LINE: Final = "c2sp.org/tlog-proof@v1"
+MOST_BYTES: Final = 1 << 17
+_MOST_HASHES: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A proof. hashes: from the leaf's sibling up; note: the signed checkpoint, with cosignatures if there are any."""
+
+    index: int
+    hashes: tuple[bytes, ...]
+    note: bytes
+
+    @classmethod
+    def parse(cls, text: bytes) -> Proof:
+        """A proof in text form; extra data is allowed and ignored, since nothing vouches for it. Raises ProofError."""
+        head, separator, note = text.partition(b"\n\n")
+        try:
+            first, *lines = head.decode("ascii").split("\n")
+            lines = lines[1:] if lines and lines[0].startswith("extra ") else lines
+            if first != FIRST_LINE or not separator or len(text) > MOST_BYTES:
+                raise ProofError(f"not a proof: it does not begin with {FIRST_LINE}, or is cut off, or too long")
+            hashes = tuple(decode(line) for line in lines[1:])
+            if len(hashes) > _MOST_HASHES or any(len(node) != HASH_BYTES for node in hashes):
+                raise ProofError("the proof has too many hashes, or one that is no SHA-256")
+            return cls(_index(lines[0] if lines else ""), hashes, note)
+        except (UnicodeDecodeError, NoteError) as error:
+            raise ProofError(f"the proof is malformed: {error}") from error
+
+    def text(self) -> bytes:
+        """The text form."""
+        lines = [FIRST_LINE, f"index {self.index}", *map(encode, self.hashes)]
+        return "".join(f"{line}\n" for line in lines).encode() + b"\n" + self.note
+
+    def verify(self, leaf: bytes, verifier: Verifier) -> Checkpoint:
+        """The checkpoint under which the record stands. Raises ProofError."""
+        try:
+            checkpoint = open_checkpoint(self.note, verifier)
+        except NoteError as error:
+            raise ProofError(f"the checkpoint of the proof: {error}") from error
+        verify_inclusion(leaf_hash(leaf), self.index, checkpoint.size, self.hashes, checkpoint.root)
+        return checkpoint
+
+    def witnessed(self, witnesses: Sequence[Witness], quorum: int) -> dict[str, int]:
+        """When each of the witnesses signed, as far as they did. Raises ProofError when they are too few."""
+        try:
+            times = {witness.name: witness.signed_at(self.note) for witness in witnesses}
+        except NoteError as error:
+            raise ProofError(str(error)) from error
+        signed = {name: time_s for name, time_s in times.items() if time_s is not None}
+        if len(signed) < quorum:
+            raise ProofError(f"{quorum} witnesses are asked for, and {len(signed)} signed")
+        return signed
+
+
+def _index(line: str) -> int:
+    digits = line.removeprefix("index ")
+    if digits == line or not digits.isdigit() or len(digits) > 19 or str(int(digits)) != digits:
+        raise ProofError("the proof has no index")
+    return int(digits)

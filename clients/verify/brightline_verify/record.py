@@ -1,0 +1,168 @@
+"""What a record says, field by field, for every kind: docs/spec/record.md as code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+from brightline_verify.fields import (
+    FieldError,
+    Object,
+    Scalar,
+    Type,
+    anything,
+    hexadecimal,
+    integer,
+    items,
+    literal,
+    maybe,
+    members,
+    named,
+    text,
+    word,
+)
+
+VERSION: Final = 1
+MAX_BYTES: Final = 65_535
+
+
+class Kind(StrEnum):
+    """What a record is about."""
+
+    START = "start"
+    STOP = "stop"
+    INTENT = "intent"
+    OUTCOME = "outcome"
+    REFUSAL = "refusal"
+    CHECK = "check"
+    ACCESS = "access"
+    AGGREGATE = "aggregate"
+
+
+class Outcome(StrEnum):
+    """How a call ended, for a reader; `reason` says why, for programs."""
+
+    PERMITTED = "permitted"
+    COMPLETED = "completed"
+    REFUSED = "refused"
+    PENDING = "pending"
+    REFUSED_OUTPUT = "refused_output"
+    UPSTREAM_ERROR = "upstream_error"
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+    PARTIAL = "partial"
+    ERROR = "error"
+    NOT_FORWARDED = "not_forwarded"
+    UNKNOWN = "outcome_unknown"
+
+
+def _some(optional: str, **fields: Type) -> Object:
+    return Object(MappingProxyType(fields), frozenset(optional.split()))
+
+
+_effect: Final = word("allow", "deny", "require_approval")
+_digest: Final = hexadecimal(64, or_empty=True)
+_engine: Final = _some("", name=text, version=text)
+_rules: Final = items(_some("", **{"id": text, "class": text, "effect": text}))
+_readings: Final = items(_some("", name=text, version=text, score=maybe(integer)))
+_principal: Final = _some(
+    "subject client_id roles", tenant=named("tenant", text), subject=text, client_id=text, roles=items(text)
+)
+_obligations: Final = items(_some("", kind=text, text=text, limit=integer, effectors=items(text)))
+
+_HEAD: Final[Mapping[str, Type]] = MappingProxyType(
+    {
+        "v": Scalar("1", b"1", lambda value: type(value) is int and value == VERSION),
+        "kind": literal(*Kind),
+        "decision_id": named("decision_id", hexadecimal(32)),
+        "time_us": named("time_us", integer),
+        "clock": _some("", source=word("system", "monotonic")),
+        "where": _some("", enclave=text, node=text, component=text, listener=text),
+    }
+)
+"""On every record, whatever was left out."""
+
+_CALL: Final[Mapping[str, Type]] = MappingProxyType(
+    {
+        "outcome": literal(*Outcome),
+        "method": text,
+        "reason": text,
+        "field": text,
+        "rules": _rules,
+        "principal": maybe(_principal),
+        "release": _digest,
+        "engine": _engine,
+    }
+)
+_BEFORE: Final[Mapping[str, Type]] = MappingProxyType(
+    {
+        "peer": _some(
+            "token",
+            address=text,
+            certificate=_some("", name=text, sha256=_digest),
+            token=_some("", issuer=text, id=text, key_id=text),
+        ),
+        "input": anything,
+        "readings": _readings,
+        "incidents": items(_some("", text=text, aware_at_us=integer, report_within_hours=integer)),
+        "decision": maybe(_some("", effect=_effect, obligations=_obligations, grants=items(text))),
+        "marking": Object({"in": anything, "out": items(text)}),
+        "declared": maybe(members(anything)),
+        "commitments": _some("", key=hexadecimal(16), judged=maybe(hexadecimal(64)), forwarded=maybe(hexadecimal(64))),
+        "counts": _some("", bytes_in=integer),
+    }
+)
+_AFTER: Final[Mapping[str, Type]] = MappingProxyType(
+    {
+        "model": maybe(_some("", answered=text, stop=text)),
+        "judgements": items(_some("", stage=text, effect=_effect, rules=_rules, readings=_readings, times=integer)),
+        "commitments": _some("", key=hexadecimal(16), output=maybe(hexadecimal(64))),
+        "counts": _some("", bytes_released=integer, tokens_in=maybe(integer), tokens_out=maybe(integer)),
+    }
+)
+FIELDS: Final[Mapping[str, Mapping[str, Type]]] = MappingProxyType(
+    {
+        Kind.START: {
+            "origin": text,
+            "version": text,
+            "release": _some("", digest=_digest, version=integer, revision=text, signers=items(text)),
+            "engine": _engine,
+        },
+        Kind.STOP: {},
+        Kind.INTENT: {**_CALL, **_BEFORE, "idempotency_key": maybe(named("idempotency_key", text))},
+        Kind.OUTCOME: {**_CALL, **_AFTER},
+        Kind.REFUSAL: {**_CALL, **_BEFORE},
+        Kind.CHECK: {**_CALL, **_BEFORE},
+        Kind.ACCESS: {**_CALL, **_BEFORE},
+        Kind.AGGREGATE: {
+            "outcome": literal(*Outcome),
+            "counts": members(_some("", number=integer, first_us=integer, last_us=integer)),
+        },
+    }
+)
+"""The fields of each kind beside those of every record."""
+
+_TYPES: Final = {
+    kind: Object({**_HEAD, **fields, "omitted": items(text)}, frozenset({*fields, "omitted"}))
+    for kind, fields in FIELDS.items()
+}
+
+
+def pattern(record: Any) -> bytes:
+    """The pattern of all canonical records of the same shape. Raises FieldError for what is no record.
+
+    Everything of its kind has to be there, except where `omitted` says that it was too large, and in an outcome that
+    nobody knows.
+    """
+    if not isinstance(record, dict):
+        raise FieldError("the record is not an object")
+    kind = record.get("kind")
+    if record.get("v") != VERSION or not isinstance(kind, str) or kind not in FIELDS:
+        raise FieldError("the record is of a version or kind that is not known")
+    found = _TYPES[kind](record, "")
+    missing = FIELDS[kind].keys() - record.keys()
+    if missing and "omitted" not in record and record.get("outcome") != Outcome.UNKNOWN:
+        raise FieldError(f"{min(missing)} is missing")
+    return found

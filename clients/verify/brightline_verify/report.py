@@ -1,0 +1,91 @@
+"""What a check found."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+_MOST_SHOWN: Final = 20
+
+
+class UnreadableError(Exception):
+    """There is no log or export that could be checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The first thing that is wrong. index and decision_id: of the record, None and empty when it is no single one."""
+
+    index: int | None
+    decision_id: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The last checkpoint that a witness signed."""
+
+    size: int
+    time_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was checked, up to the problem.
+
+    first, size: the records from first to size - 1. covered: those below it are under a checkpoint. open_intents:
+    without an outcome; earlier_outcomes: of intents before the first record. gap_us, gap_index: the longest time
+    without a record, and the record that ended it. witnesses: what each that was asked about signed last.
+    """
+
+    origin: str
+    first: int
+    size: int
+    covered: int
+    checkpoints: int
+    open_intents: tuple[str, ...]
+    earlier_outcomes: int
+    gap_us: int
+    gap_index: int | None
+    witnesses: dict[str, Seen] = field(default_factory=dict)
+    problem: Problem | None = None
+
+
+def in_words(report: Report) -> list[str]:
+    """The report for people, a line each. What callers may have written is ASCII, which no terminal obeys."""
+    problem = report.problem
+    if problem is not None:
+        where = "" if problem.index is None else f"record {problem.index}, decision {plain(problem.decision_id)}: "
+        return [
+            f"NOT VERIFIED {plain(report.origin)}",
+            f"  {where}{plain(problem.what)}",
+            "  nothing after the first problem was checked",
+        ]
+    lines = [
+        f"VERIFIED {plain(report.origin)}",
+        f"  {report.size - report.first} records, {report.size - report.covered} of them after the last checkpoint",
+        f"  {report.checkpoints} checkpoints, each signature and root holds",
+        f"  {len(report.open_intents)} intents without an outcome yet",
+        *(f"    {plain(decision_id)}" for decision_id in report.open_intents[:_MOST_SHOWN]),
+    ]
+    if report.first:
+        lines.append(f"  begins with record {report.first}; {report.earlier_outcomes} outcomes of earlier intents")
+    if report.gap_index is not None:
+        lines.append(f"  longest time without a record: {report.gap_us / 1e6:.1f} s, before record {report.gap_index}")
+    for name, seen in report.witnesses.items():
+        lines.append(f"  witness {plain(name)} signed {seen.size} records at {_when(seen.time_s)}")
+    return lines
+
+
+def _when(time_s: int) -> str:
+    try:
+        return datetime.fromtimestamp(time_s, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return f"{time_s} s since 1970"
+
+
+def plain(text: str) -> str:
+    """As in JSON: nothing but printable ASCII."""
+    return json.dumps(text)[1:-1]

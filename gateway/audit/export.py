@@ -1,0 +1,86 @@
+"""Writes an export: records in order, and between them the checkpoints over them. Reads the log only.
+
+docs/spec/log.md describes the format. The hashes that it tells are those that were stored with the records, so that a
+record which was changed since is found by itself, and not only somewhere below a checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Final
+
+from brightline_verify.database import CorruptError, nodes_of, reading
+from brightline_verify.export import VERSION
+from brightline_verify.merkle import HASH_BYTES, frontier_at
+from brightline_verify.note import NoteError, Verifier, open_checkpoint
+from brightline_verify.report import UnreadableError
+from brightline_verify.whole import LEAVES_AT_ONCE
+
+_LAST: Final = "SELECT max(size) FROM checkpoints WHERE size <= coalesce(?, size)"
+_ROWS: Final = "SELECT idx, leaf, hashes FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx"
+_NOTES: Final = "SELECT size, note FROM checkpoints WHERE size >= ? AND size <= ? ORDER BY size"
+
+
+def write(
+    path: Path,
+    verifier: Verifier,
+    out: IO[bytes],
+    *,
+    first: int = 0,
+    until: int | None = None,
+    cosigned: Iterable[bytes] = (),
+) -> int:
+    """Write the records from `first` to the last checkpoint, or to the last one over no more than `until`.
+
+    cosigned: checkpoints with signatures of witnesses, which go in the place of the same without. Returns the number of
+    records below the last checkpoint. Raises UnreadableError.
+    """
+    with reading(path) as db:
+        try:
+            db.execute("BEGIN")
+            size = db.execute(_LAST, (until,)).fetchone()[0] or 0
+            if not 0 <= first < size:
+                raise UnreadableError(f"{path}: no checkpoint covers record {first}")
+            better = {open_checkpoint(note, verifier).size: note for note in cosigned}
+            nodes = [_base64(node) for node in frontier_at(first, nodes_of(db)).nodes]
+            header = {"brightline": "export", "first": first, "nodes": nodes, "origin": verifier.name, "size": size}
+            out.write(_line({**header, "v": VERSION}))
+            out.writelines(_lines(db, first, size, better))
+        except (sqlite3.Error, CorruptError, NoteError, UnicodeDecodeError, TypeError) as error:
+            raise UnreadableError(f"{path}: can't be exported: {error}") from error
+    return int(size)
+
+
+def _lines(db: sqlite3.Connection, first: int, size: int, better: dict[int, bytes]) -> Iterator[bytes]:
+    notes = iter(db.execute(_NOTES, (first, size)))
+    signed, note = next(notes)
+    hashes, begun = b"", first
+    if signed == first:
+        yield _checkpoint(better.get(signed, note))
+        signed, note = next(notes)
+    for index, leaf, nodes in db.execute(_ROWS, (first, size)):
+        yield leaf + b"\n"
+        hashes += nodes[:HASH_BYTES]
+        done = index + 1
+        if done == signed or len(hashes) == LEAVES_AT_ONCE * HASH_BYTES:
+            yield _line({"brightline": "leaves", "first": begun, "hashes": _base64(hashes)})
+            hashes, begun = b"", done
+        if done == signed:
+            yield _checkpoint(better.get(signed, note))
+            signed, note = next(notes, (None, b""))
+
+
+def _checkpoint(note: bytes) -> bytes:
+    return _line({"brightline": "checkpoint", "note": note.decode()})
+
+
+def _line(value: dict[str, object]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+
+
+def _base64(data: bytes) -> str:
+    return b64encode(data).decode("ascii")
