@@ -16,11 +16,11 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from brightline_verify.note import NoteError, Verifier
+from brightline_verify.report import UnreadableError
 from gateway import config as configuration
 from gateway.audit import recorded
 from gateway.audit.keys import public_path
-from brightline_verify.note import NoteError, Verifier
-from brightline_verify.report import UnreadableError
 from gateway.cli.show import line as show
 from gateway.cli.show import safe
 from gateway.errors import StartError
