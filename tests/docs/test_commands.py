@@ -1,7 +1,7 @@
 """Every command and every piece of Python in the documentation runs, and prints what is shown below it.
 
-The blocks of a page run in their order, in one scratch folder that has a copy of rego/. Ports in the pages are replaced
-by free ones. What is made with make is looked at with a dry run, because it would run these tests.
+The blocks of a page run in their order, in one scratch folder that has a copy of rego/ and of docs/samples/. Ports in
+the pages are replaced by free ones. What is made with make gets a dry run, because it would run these tests.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ OWN_TESTS = {"clients/python/README.md"}
 def test_the_blocks_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command of a page exits as it says and prints what is shown, and all of its Python runs."""
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(ROOT / "rego", tmp_path / "rego")
+    for name in ("rego", "docs/samples"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     names: dict[str, object] = {"__name__": page}
     with ExitStack() as running:
         shell = Shell(tmp_path, running)
