@@ -101,6 +101,7 @@ class Tenant(Document):
         owners: list[Country] = Field(min_length=1)
         national_security: bool
         policy: str = Field(pattern=r"^([a-z][a-z0-9_]*)?$")
+        rules: list[Name]
         purposes: list[Name]
         models: list[Id]
         marking_ceiling: Name

@@ -5,7 +5,7 @@
 4 compare every digest               5 type every document
 6 the policy is there and says the revision that the manifest says
 7 no tenant or model twice; a certificate belongs to exactly one tenant
-8 a grant relaxes a rule of the provider's baseline that says so, never another
+8 a grant relaxes a rule of the provider's baseline that says so, and a tenant selects rules that say so, never another
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ MAX_BYTES = 64 << 20
 MAX_FILES = 10_000
 
 _WASM_MAGIC = b"\0asm"
-_BASELINE_RULE = re.compile(r"rego/brightline/rules/provider_baseline/(?P<id>[a-z0-9_]+)/(?P=id)\.rego")
+_RULE = r"rego/brightline/rules/{}/(?P<id>[a-z0-9_]+)/(?P=id)\.rego"
+_BASELINE_RULE = re.compile(_RULE.format("provider_baseline"))
+_AGENCY_RULE = re.compile(_RULE.format("agency"))
 _GRANTED = re.compile(rb"^#   (relaxed_by: grant|selected_by: grant)$", re.MULTILINE)
+_SELECTED = re.compile(rb"^#   selected_by: tenant$", re.MULTILINE)
 _AGAIN = "build or copy the release again; a release is never edited in place"
 
 _D = TypeVar("_D", bound=documents.Document)
@@ -75,9 +78,10 @@ def load(path: Path, pinned: str | None) -> Release:
     if data.release.revision != manifest.revision:
         raise StartError(f"{path / DATA}: release.revision is not the revision in {MANIFEST}; {_AGAIN}")
     _one_owner(path / TENANTS, tenants)  # 7
-    relaxed = _relaxed_by_grant(files)
+    relaxed, selected = _saying(files, _BASELINE_RULE, _GRANTED), _saying(files, _AGENCY_RULE, _SELECTED)
     for tenant in tenants:
         _grants(path / TENANTS, tenant, relaxed)  # 8
+        _selection(path / TENANTS, tenant, selected)
     return Release(
         digest=found,
         version=manifest.version,
@@ -177,10 +181,10 @@ def _one_owner(path: Path, tenants: Iterable[Tenant]) -> None:
             owner[certificate] = tenant.id
 
 
-def _relaxed_by_grant(files: Mapping[str, bytes]) -> frozenset[str]:
-    """The rules that a tenant may have a grant for, by what their sources say."""
-    rules = ((_BASELINE_RULE.fullmatch(name), raw) for name, raw in files.items())
-    return frozenset(rule["id"] for rule, raw in rules if rule and _GRANTED.search(raw))
+def _saying(files: Mapping[str, bytes], place: re.Pattern[str], words: re.Pattern[bytes]) -> frozenset[str]:
+    """The rules of a layer whose METADATA has these words."""
+    rules = ((place.fullmatch(name), raw) for name, raw in files.items())
+    return frozenset(rule["id"] for rule, raw in rules if rule and words.search(raw))
 
 
 def _grants(path: Path, tenant: Tenant, relaxed: frozenset[str]) -> None:
@@ -196,6 +200,18 @@ def _grants(path: Path, tenant: Tenant, relaxed: frozenset[str]) -> None:
             raise StartError(
                 f"{path}: {tenant.id}: grant {grant['id']}: no grant relaxes {grant['rule']}\n"
                 f"a grant names one of: {', '.join(sorted(relaxed)) or 'none, in this policy'}"
+            )
+
+
+def _selection(path: Path, tenant: Tenant, selected: frozenset[str]) -> None:
+    rules = tenant.attributes["rules"]
+    if not isinstance(rules, list):
+        raise TypeError("rules were typed as a list")
+    for rule in rules:
+        if rule not in selected:
+            raise StartError(
+                f"{path}: {tenant.id}: rules: {rule} is no rule that a tenant selects\n"
+                f"a tenant selects any of: {', '.join(sorted(selected)) or 'none, in this policy'}"
             )
 
 

@@ -33,6 +33,10 @@ RELAXED: Final[Mapping[str, str]] = {
     "official": "the official whom the source names, by an approval that is recorded",
     "agency": "the agency",
 }
+SELECTED: Final[Mapping[str, str]] = {
+    "grant": "it permits only what the provider has granted the tenant",
+    "tenant": "it speaks only about tenants that selected it",
+}
 ANSWERS: Final[Mapping[str, str]] = {
     "deny": "refuses",
     "require_approval": "asks for an approval",
@@ -54,7 +58,7 @@ class Entry:
         custom = self.rule.custom
         who = RELAXED[custom.relaxed_by]
         if custom.selected_by:
-            who = f"{who}; it permits only what the provider has granted the tenant"
+            who = f"{who}; {SELECTED[custom.selected_by]}"
         return f"{who}: {custom.relaxed_how}" if custom.relaxed_how else who
 
     def as_json(self) -> dict[str, Json]:

@@ -48,7 +48,7 @@ class Custom(_Part):
     remedy: Text
     relaxed_by: Literal["nobody", "grant", "statute", "official", "agency"]
     relaxed_how: Text | None = None
-    selected_by: Literal["grant"] | None = None
+    selected_by: Literal["grant", "tenant"] | None = None
     facts: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")]]
     sources: list[Source] = Field(min_length=1)
 
@@ -104,9 +104,16 @@ def _wrong(module: Module, about: Mapping[str, Any]) -> Iterator[str]:
     yield from _same("class", custom.cls, place["cls"] or "agency")
     if not re.fullmatch(r"(?:[^.!?]|[.!?](?! )(?=.))*\.", custom.statement.strip()):
         yield "custom.statement: is not one sentence; say what is refused or required in one, with a full stop"
+    yield from _who(custom)
+
+
+def _who(custom: Custom) -> Iterator[str]:
+    """Who may relax or select a rule depends on its class."""
     if custom.relaxed_by not in RELAXED_BY[custom.cls]:
         allowed = ", ".join(RELAXED_BY[custom.cls])
         yield f"custom.relaxed_by: {custom.relaxed_by} relaxes no rule of class {custom.cls}; write one of {allowed}"
+    if custom.selected_by == "tenant" and custom.cls != "agency":
+        yield f"custom.selected_by: no tenant selects a rule of class {custom.cls}; remove it"
 
 
 def _plainly(kind: str, message: str) -> str:
@@ -122,7 +129,7 @@ _REMEDIES: Final = {
     "remedy": "say what the caller can do",
     "relaxed_by": f"write one of {', '.join(sorted({by for some in RELAXED_BY.values() for by in some}))}",
     "relaxed_how": "say in one sentence how, or remove it",
-    "selected_by": "write grant, where the rule speaks only with one, or remove it",
+    "selected_by": "write grant where the rule speaks only with one, tenant where tenants select it, or remove it",
     "facts": "list the paths below input that the rule reads, like request.purpose",
     "sources": f"list {{title, read}}; read is one of {', '.join(READ)}",
 }

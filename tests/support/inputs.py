@@ -35,6 +35,7 @@ PLAIN: dict[str, Any] = {
         "id": "agency",
         "kind": "intelligence",
         "policy": "",
+        "rules": ["ai_only_intel_product", "collateral_damage_estimate", "high_stakes_automated_decision"],
         "purposes": ["general_assistance", "targeting_support", "foreign_intelligence_analysis"],
         "models": ["loopback"],
         "marking_ceiling": {"level": 3, "controls": ["NOFORN"]},

@@ -29,6 +29,7 @@ DATA: dict[str, Json] = {"release": {"revision": REVISION}}
 ATTRIBUTES: dict[str, Json] = {
     "kind": "civil",
     "policy": "",
+    "rules": [],
     "purposes": ["summarisation"],
     "models": ["loopback"],
     "marking_ceiling": "UNCLASSIFIED",

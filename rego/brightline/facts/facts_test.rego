@@ -31,6 +31,7 @@ tolerated[pointer] contains `"odd"` if {
 		"/principal/roles/0",
 		"/tenant/id",
 		"/tenant/policy",
+		"/tenant/rules/0",
 		"/tenant/purposes/0",
 		"/tenant/models/0",
 		"/tenant/region",
@@ -100,6 +101,7 @@ tolerated["/audit/ready"] contains "true"
 tolerated[pointer] contains "missing" if {
 	some pointer in [
 		"/principal/roles/0",
+		"/tenant/rules/0",
 		"/tenant/purposes/0",
 		"/tenant/models/0",
 		"/tenant/owners/0",

@@ -282,6 +282,33 @@ def test_a_grant_for_anything_else_is_refused(tmp_path: Path, files: dict[str, b
     assert named in refusal(releases.write(tmp_path / "r", files))
 
 
+def selecting(*rules: str, cls: str = "agency", selected_by: str = "tenant") -> dict[str, bytes]:
+    """The files of a release whose tenant selects these rules, and whose policy has the rule `own`."""
+    files = releases.files(tenants=attributes(rules=list(rules)))
+    source = f"# METADATA\n# custom:\n#   selected_by: {selected_by}\npackage own\n".encode()
+    return {**files, f"rego/brightline/rules/{cls}/own/own.rego": source}
+
+
+def test_a_tenant_selects_a_rule_that_says_so(tmp_path: Path) -> None:
+    """A rule of class agency that tenants select is an attribute of those that did."""
+    loaded = release.load(releases.write(tmp_path / "r", selecting("own")), None)
+    assert loaded.tenants["agency"].attributes["rules"] == ["own"]
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        (selecting("own", cls="law"), "own is no rule that a tenant selects\na tenant selects any of: none"),
+        (selecting("own", selected_by="grant"), "own is no rule that a tenant selects"),
+        (selecting("other"), "other is no rule that a tenant selects\na tenant selects any of: own"),
+        (selecting(""), "rules.0"),
+    ],
+)
+def test_a_selection_of_anything_else_is_refused(tmp_path: Path, files: dict[str, bytes], named: str) -> None:
+    """A rule that is everyone's, that nobody selects, or that nobody knows refuses the release by name."""
+    assert named in refusal(releases.write(tmp_path / "r", files))
+
+
 def test_an_empty_policy_is_refused(tmp_path: Path) -> None:
     """A module without bytes, something else than a module, and a policy without sources are no policy."""
     for name, raw in (("empty", b""), ("text", b"package brightline")):

@@ -94,6 +94,7 @@ KEYS = [
     ("statement: It is asked. It is refused.", "custom.statement: is not one sentence; say what is refused"),
     ("relaxed_by: grant", "custom.relaxed_by: grant relaxes no rule of class law; write one of nobody, statute"),
     ("relaxed_by: president", "custom.relaxed_by: Input should be"),
+    ("selected_by: tenant", "custom.selected_by: no tenant selects a rule of class law; remove it"),
     ("facts: [request.purpose]", "custom.facts: the rule reads request.tools"),
     ("facts: [request.purpose, request.tools, signals, now]", "custom.facts: the rule does not read now; remove it"),
     ("facts: [Purpose]", "custom.facts.0: String should match pattern"),

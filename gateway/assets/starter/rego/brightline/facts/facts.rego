@@ -140,6 +140,7 @@ tenant if {
 	text(input.tenant.id)
 	input.tenant.kind in {"civil", "dod", "intelligence", "law_enforcement"}
 	is_string(input.tenant.policy)
+	texts(input.tenant.rules)
 	texts(input.tenant.purposes)
 	texts(input.tenant.models)
 	text(input.tenant.region)
