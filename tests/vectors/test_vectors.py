@@ -81,8 +81,9 @@ async def test_a_base_is_allowed(engines: dict[str, Engine], name: str) -> None:
 async def test_a_rule_has_a_vector_on_either_side(rule: str) -> None:
     """Every rule is shown where it speaks, and where nothing is against the request that it is about."""
     about = [vector for vector in VECTORS if vector.about == rule]
-    assert any(rule in vector.rules for vector in about), f"tests/vectors/{rule}.jsonl: no vector where it speaks"
-    assert any(vector.effect == "allow" for vector in about), f"tests/vectors/{rule}.jsonl: no vector that is allowed"
+    file = f"tests/vectors/{rule}.jsonl"
+    assert any(rule in vector.rules or vector.obligations for vector in about), f"{file}: no vector where it speaks"
+    assert any(vector.effect == "allow" for vector in about), f"{file}: no vector that is allowed"
 
 
 async def test_vectors_are_about_rules_that_are_there() -> None:
