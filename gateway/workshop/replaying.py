@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -36,18 +37,28 @@ _deciding: Final[list[Decide]] = []
 
 
 def replay(old: Release, new: Release, found: Iterable[Numbered], progress: Callable[[int], None]) -> Impact:
-    """Compare what the policies decide about every line. progress: told how many lines more are done."""
+    """Compare what the policies decide about every line. progress: told how many lines more are done.
+
+    Raises StartError when a policy can't be opened.
+    """
+    for release in (old, new):
+        with embedded(release):
+            pass  # it opens here, so that it will in the processes
     impact = Impact()
     workers = os.cpu_count() or 1
     context = multiprocessing.get_context("spawn")  # the engine's clock is a thread, which a fork would lose
     with ProcessPoolExecutor(workers, context, _open, (_bare(old), _bare(new))) as pool:
         waiting: deque[tuple[int, Future[Impact]]] = deque()
-        for chunk in _chunks(found):
-            waiting.append((len(chunk), pool.submit(_compare, chunk)))
-            if len(waiting) == workers * AHEAD:
+        try:
+            for chunk in _chunks(found):
+                waiting.append((len(chunk), pool.submit(_compare, chunk)))
+                if len(waiting) == workers * AHEAD:
+                    _take(waiting, impact, progress)
+            while waiting:
                 _take(waiting, impact, progress)
-        while waiting:
-            _take(waiting, impact, progress)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     return impact
 
 
@@ -69,7 +80,8 @@ def _bare(release: Release) -> Release:
 
 
 def _open(*releases: Release) -> None:
-    """Open both policies for the life of this process."""
+    """Open both policies for the life of this process, which ends with the one that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _deciding.extend(_open_here.enter_context(embedded(release)) for release in releases)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ async def test_a_log_has_inputs(pair: tuple[Path, Path], tmp_path: Path) -> None
         client = gateway.client()
         await client.check(model="loopback", prompt="How many trucks?", use=HARMLESS)
         await client.generate(model="loopback", prompt="How many trucks?", use=HARMLESS)
-    done = run(*pair, "--log", deployed.folder)
+    done = await asyncio.to_thread(run, *pair, "--log", deployed.folder)
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("0 of 2 decisions are looser")
 
@@ -105,7 +106,7 @@ async def test_a_log_that_does_not_verify_is_not_used(pair: tuple[Path, Path], t
     async with serving(deployed) as gateway:
         await gateway.client().check(model="loopback", prompt="How many trucks?", use=HARMLESS)
     (deployed.folder / "audit/log.db.checkpoint").unlink()
-    done = run(*pair, "--log", deployed.folder)
+    done = await asyncio.to_thread(run, *pair, "--log", deployed.folder)
     assert isinstance(done.exception, StartError)
     assert "is not verified" in str(done.exception)
 
@@ -129,3 +130,13 @@ def test_inputs_come_from_one_place(pair: tuple[Path, Path]) -> None:
     """Neither inputs nor a log, or both, are a mistake."""
     assert run(*pair).exit_code == 2
     assert run(*pair, "--inputs", "-", "--log", "x").exit_code == 2
+
+
+def test_a_policy_that_cannot_run_is_named(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    """A policy that needs what the engine does not have is refused before anything is compared."""
+    rego = small(tmp_path)
+    with (rego / RULE).open("a") as file:
+        file.write("\nverdict := http.send({}) if input.stage\n")
+    done = run(pair[0], rego, "--inputs", "-")
+    assert isinstance(done.exception, StartError)
+    assert "http.send" in str(done.exception)
