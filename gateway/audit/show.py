@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from brightline_verify.database import CorruptError, nodes_of, reading
-from brightline_verify.merkle import ProofError, inclusion_proof, leaf_hash, verify_inclusion
+from brightline_verify.merkle import ProofError, inclusion_proof
 from brightline_verify.note import NoteError, Verifier, open_checkpoint
+from brightline_verify.proof import Proof
 from brightline_verify.report import UnreadableError
 from gateway.audit.record import Record
 from gateway.canonical import NotCanonicalError, parse
@@ -17,12 +17,12 @@ from gateway.canonical import NotCanonicalError, parse
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A record, proved to be in the log. checkpoint: the signed note that the proof leads to, None when too young."""
+    """A record, as it was written and as what it says. proof: that it is in the log; None when it is too young."""
 
     index: int
+    leaf: bytes
     record: Record
-    proof: tuple[bytes, ...]
-    checkpoint: bytes | None
+    proof: Proof | None
 
 
 def last_time_us(path: Path) -> int:
@@ -35,29 +35,36 @@ def last_time_us(path: Path) -> int:
     return int(time_us)
 
 
-def show(path: Path, verifier: Verifier, decision_id: str) -> list[Shown]:
-    """The records of a decision, each proved to be in the log. Raises UnreadableError, ProofError."""
+def show(path: Path, verifier: Verifier, decision_id: str, note: bytes | None = None) -> list[Shown]:
+    """The records of a decision, each proved to be in the log. Raises UnreadableError, ProofError.
+
+    note: the checkpoint that proofs lead to, for example with the signatures of witnesses; else the latest.
+    """
     with reading(path) as db:
         try:
             db.execute("BEGIN")
-            note = db.execute("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
+            if note is None:
+                row = db.execute("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
+                note = row[0] if row else None
             query = "SELECT idx, leaf FROM entries WHERE decision_id = ? ORDER BY idx"
             found = db.execute(query, (decision_id,)).fetchall()
-            return [_proved(db, verifier, decision_id, row, note[0] if note else None) for row in found]
+            read = [(index, leaf, _read(index, leaf, decision_id)) for index, leaf in found]
+            return [Shown(i, leaf, record, _proof(db, verifier, note, i, leaf)) for i, leaf, record in read]
         except (sqlite3.Error, CorruptError, NoteError, NotCanonicalError) as error:
             raise ProofError(str(error)) from error
 
 
-def _proved(db: sqlite3.Connection, verifier: Verifier, decision_id: str, row: tuple[Any, Any], note: Any) -> Shown:
-    index, leaf = row
-    if not isinstance(leaf, bytes) or index < 0:
-        raise ProofError(f"entry {index} is no record")
-    value = parse(leaf)
-    if not isinstance(value, dict) or value.get("decision_id") != decision_id:
+def _read(index: int, leaf: object, decision_id: str) -> Record:
+    value = parse(leaf) if isinstance(leaf, bytes) else None
+    if index < 0 or not isinstance(value, dict) or value.get("decision_id") != decision_id:
         raise ProofError(f"entry {index} is no record of this decision")
-    checkpoint = None if note is None else open_checkpoint(note, verifier)
-    if checkpoint is None or index >= checkpoint.size:
-        return Shown(index, value, (), None)
-    proof = inclusion_proof(index, checkpoint.size, nodes_of(db))
-    verify_inclusion(leaf_hash(leaf), index, checkpoint.size, proof, checkpoint.root)
-    return Shown(index, value, tuple(proof), note)
+    return value
+
+
+def _proof(db: sqlite3.Connection, verifier: Verifier, note: bytes | None, index: int, leaf: bytes) -> Proof | None:
+    size = 0 if note is None else open_checkpoint(note, verifier).size
+    if note is None or index >= size:
+        return None
+    proof = Proof(index, tuple(inclusion_proof(index, size, nodes_of(db))), note)
+    proof.verify(leaf, verifier)
+    return proof

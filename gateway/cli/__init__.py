@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from gateway.cli import ask, audit, demo, doctor, init, policy, serve, token
+from gateway.cli import ask, audit, demo, doctor, evidence, init, policy, serve, token
 from gateway.errors import StartError
 
 app = typer.Typer(
@@ -25,7 +25,14 @@ app.command()(ask.ask)
 app.command()(ask.check)
 app.command()(ask.models)
 app.command()(token.token)
-app.add_typer(audit.app, name="audit")
+trail = typer.Typer(help="Check the audit log, hand over what is in it, and make its keys.", no_args_is_help=True)
+trail.command()(audit.verify)
+trail.command()(audit.show)
+trail.command()(evidence.prove)
+trail.command()(evidence.export)
+trail.command()(evidence.tiles)
+trail.command()(audit.keygen)
+app.add_typer(trail, name="audit")
 app.add_typer(policy.app, name="policy")
 
 

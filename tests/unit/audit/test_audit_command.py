@@ -11,7 +11,7 @@ from brightline_verify.merkle import leaf_hash, verify_inclusion
 from brightline_verify.note import open_checkpoint
 from brightline_verify.record import Kind
 from gateway.canonical import canonical
-from gateway.cli.audit import app
+from gateway.cli import trail as app
 from gateway.errors import StartError
 from tests.support import logs
 from tests.unit.audit.test_verify import append, made

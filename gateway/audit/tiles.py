@@ -1,0 +1,116 @@
+"""Publishes a log as static files that other programs read: C2SP tlog-tiles. Reads the log only.
+
+Below a folder: `checkpoint`, `tile/<level>/<number>` with 256 hashes each, and `tile/entries/<number>` with the records
+behind their lengths in two bytes. The last tile of a level is partial, `<number>.p/<width>`, and goes when it is full.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from brightline_verify.database import CorruptError, nodes_of, reading
+from brightline_verify.merkle import frontier_at
+from brightline_verify.note import NoteError, Verifier, open_checkpoint
+from brightline_verify.report import UnreadableError
+from gateway.audit import disk
+
+HEIGHT: Final = 8
+WIDTH: Final = 1 << HEIGHT
+
+
+def path_of(level: int | str, number: int, width: int = WIDTH) -> str:
+    """Where a tile is below the folder. width: hashes in it, fewer than 256 in a partial one."""
+    digits = f"{number % 1000:03}"
+    while number >= 1000:
+        number //= 1000
+        digits = f"x{number % 1000:03}/{digits}"
+    return f"tile/{level}/{digits}" + (f".p/{width}" if width < WIDTH else "")
+
+
+def publish(log: Path, verifier: Verifier, folder: Path) -> int:
+    """Bring the folder up to the log's last checkpoint. Returns how many records that covers.
+
+    1 what is there is of this log, and the log goes on from it  2 tiles that are new  3 the checkpoint, when all of
+    them are durable  4 partial tiles that are full now go. Raises UnreadableError, OSError.
+    """
+    with reading(log) as db:
+        try:
+            db.execute("BEGIN")
+            row = db.execute("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
+            if row is None:
+                raise UnreadableError(f"{log}: there is no checkpoint yet")
+            size = open_checkpoint(row[0], verifier).size
+            before = _published(db, verifier, folder, size)  # 1
+            for name, data in _tiles(db, before, size):  # 2
+                _write(folder / name, data)
+        except (sqlite3.Error, CorruptError, NoteError) as error:
+            raise UnreadableError(f"{log}: can't be published in {folder}: {error}") from error
+    os.sync()
+    # Crash before this: tiles beyond the published checkpoint, which the next call writes again.
+    disk.replace(folder / "checkpoint", row[0])  # 3
+    for name in _filled(before, size):  # 4
+        shutil.rmtree(folder / f"{name}.p", ignore_errors=True)
+    return size
+
+
+def _published(db: sqlite3.Connection, verifier: Verifier, folder: Path, size: int) -> int:
+    try:
+        published = open_checkpoint((folder / "checkpoint").read_bytes(), verifier)
+    except FileNotFoundError:
+        return 0
+    if published.size > size:
+        raise CorruptError(f"the log has {size} records under a checkpoint, and {published.size} are published")
+    if frontier_at(published.size, nodes_of(db)).root() != published.root:
+        raise CorruptError(f"the log does not go on from the {published.size} records that are published")
+    return published.size
+
+
+def _tiles(db: sqlite3.Connection, before: int, size: int) -> Iterator[tuple[str, bytes]]:
+    """Every tile of a tree of `size` that one of `before` does not have."""
+    perfect = nodes_of(db)
+    for level, number, width in _new(before, size):
+        if level:
+            first = number * WIDTH
+            nodes = [perfect(level * HEIGHT, n) for n in range(first, first + width)]
+            yield path_of(level, number, width), b"".join(nodes)
+            continue
+        rows = db.execute(
+            "SELECT leaf, substr(hashes, 1, 32) FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx",
+            (number * WIDTH, number * WIDTH + width),
+        ).fetchall()
+        if len(rows) != width:
+            raise CorruptError(f"records are missing after {number * WIDTH}")
+        yield path_of(0, number, width), b"".join(node for _, node in rows)
+        yield path_of("entries", number, width), b"".join(len(leaf).to_bytes(2) + leaf for leaf, _ in rows)
+
+
+def _new(before: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """Level, number and width of each tile that one tree has and the one before it has not."""
+    level = 0
+    while count := size >> level * HEIGHT:
+        done = before >> level * HEIGHT
+        for number in range(done // WIDTH, -(-count // WIDTH)):
+            width = min(count - number * WIDTH, WIDTH)
+            if number * WIDTH + width > done:
+                yield level, number, width
+        level += 1
+
+
+def _filled(before: int, size: int) -> Iterator[str]:
+    for level, number, width in _new(before, size):
+        if width == WIDTH:
+            yield path_of(level, number)
+            if not level:
+                yield path_of("entries", number)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)

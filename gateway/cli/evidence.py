@@ -1,0 +1,80 @@
+"""`brightline audit export`, `prove` and `tiles`: what an operator hands to others, who check it for themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brightline_verify.report import UnreadableError
+from gateway.audit import export as exporting
+from gateway.audit import tiles as tiling
+from gateway.cli.audit import proved
+from gateway.cli.options import takes
+from gateway.cli.stored import Stored, stored, unusable
+
+Cosigned = Annotated[
+    Path | None, typer.Option(help="A checkpoint that witnesses signed, to be used in place of the log's own.")
+]
+
+
+@takes(log=stored)
+def export(
+    *,
+    file: Annotated[Path, typer.Argument(help="The file to make.")],
+    log: Stored,
+    first: Annotated[int, typer.Option(help="The record to begin with.", min=0)] = 0,
+    until: Annotated[int | None, typer.Option(help="End with the last checkpoint over no more records.")] = None,
+    cosigned: Cosigned = None,
+) -> None:
+    """Write the records with their checkpoints into a file for `brightline-verify`. Replaces no file.
+
+    Exits with 0, with 2 when there is nothing to export or it can't be written.
+    """
+    try:
+        notes = [cosigned.read_bytes()] if cosigned else []
+        with file.open("xb") as out:
+            size = exporting.write(log.path, log.verifier, out, first=first, until=until, cosigned=notes)
+    except (UnreadableError, OSError) as error:
+        raise unusable(str(error)) from error
+    typer.echo(f"made {file}: records {first} to {size - 1}")
+
+
+@takes(log=stored)
+def prove(
+    *,
+    decision_id: Annotated[str, typer.Argument(help="As in the answer or the refusal.")],
+    log: Stored,
+    folder: Annotated[Path, typer.Option("--to", help="The folder for the files.")] = Path(),
+    cosigned: Cosigned = None,
+) -> None:
+    """Write each record of a decision, and the proof that it is in the log, into files for `brightline-verify`.
+
+    Exits with 0, with 1 when there is none or one can't be proved yet, 2 when something can't be read or written.
+    """
+    try:
+        for one in proved(log, decision_id, cosigned.read_bytes() if cosigned else None):
+            if one.proof is None:
+                typer.echo(f"error: record {one.index} is not under that checkpoint", err=True)
+                raise typer.Exit(1)
+            name = f"record-{one.index}"
+            (folder / f"{name}.json").write_bytes(one.leaf)
+            (folder / f"{name}.tlog-proof").write_bytes(one.proof.text())
+            typer.echo(f"made {folder / name}.json and {folder / name}.tlog-proof")
+    except OSError as error:
+        raise unusable(str(error)) from error
+
+
+@takes(log=stored)
+def tiles(*, folder: Annotated[Path, typer.Argument(help="The folder to publish in.")], log: Stored) -> None:
+    """Publish the log as static files that other programs read (C2SP tlog-tiles), or bring them up to date.
+
+    The records are among them: make the folder readable for those only who may see them. Exits with 0, with 2 when
+    something can't be read or written, or is of another log.
+    """
+    try:
+        size = tiling.publish(log.path, log.verifier, folder)
+    except (UnreadableError, OSError) as error:
+        raise unusable(str(error)) from error
+    typer.echo(f"published {size} records in {folder}")

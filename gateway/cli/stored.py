@@ -1,0 +1,48 @@
+"""Options of every command that reads a log: where it is, and its public key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brightline_verify.note import NoteError, Verifier
+from gateway import config as configuration
+from gateway.audit.keys import public_path
+from gateway.errors import StartError
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A log and its public key."""
+
+    path: Path
+    verifier: Verifier
+
+
+def stored(
+    config: Annotated[Path | None, typer.Option(help="The gateway's configuration, which names log and key.")] = None,
+    log: Annotated[Path | None, typer.Option(help="The log itself, where there is no configuration.")] = None,
+    key: Annotated[Path | None, typer.Option(help="With --log: its public key, the .pub file beside the key.")] = None,
+) -> Stored:
+    """The log. Exits with 2 when the options don't name log and key, or the key can't be read."""
+    try:
+        match config, log, key:
+            case Path(), None, None:
+                settings = configuration.load(config).audit
+                log, key = settings.path, public_path(settings.signing_key)
+            case None, Path(), Path():
+                pass
+            case _:
+                raise unusable("give --config, or --log and --key")
+        return Stored(log, Verifier.parse(configuration.read_public(key, "--key").decode("utf-8")))
+    except (StartError, NoteError, UnicodeDecodeError) as error:
+        raise unusable(str(error)) from error
+
+
+def unusable(text: str) -> typer.Exit:
+    """Say on the error output what can't be read or written; exits with 2 when raised."""
+    typer.echo(f"error: {text}", err=True)
+    return typer.Exit(2)
