@@ -119,6 +119,8 @@ _FOREVER_MS = 4_102_444_800_000  # 2100-01-01: the samples of a deployment that 
 SIGNERS = ("agency", "provider")
 """Nobody signed anything: one person made both halves."""
 
+_SELECTED = ["ai_only_intel_product", "collateral_damage_estimate", "high_stakes_automated_decision"]
+
 _EVERYBODY = [
     "administrative",
     "general_assistance",
@@ -138,7 +140,7 @@ TENANTS = (
             "owners": ["US"],
             "national_security": True,
             "policy": "",
-            "rules": [],
+            "rules": _SELECTED,
             "purposes": [*_EVERYBODY, "maintenance", "targeting_support"],
             "models": ["loopback"],
             "marking_ceiling": "SECRET//NOFORN",
@@ -153,7 +155,7 @@ TENANTS = (
             "owners": ["US"],
             "national_security": True,
             "policy": "",
-            "rules": [],
+            "rules": _SELECTED,
             "purposes": [*_EVERYBODY, "intelligence_analysis", "foreign_intelligence_analysis"],
             "models": ["loopback"],
             "marking_ceiling": "TOP SECRET//SI//NOFORN",
@@ -178,7 +180,7 @@ TENANTS = (
             "owners": ["US"],
             "national_security": False,
             "policy": "",
-            "rules": [],
+            "rules": _SELECTED,
             "purposes": [*_EVERYBODY, "medical_support", "public_affairs"],
             "models": ["loopback"],
             "marking_ceiling": "CUI",

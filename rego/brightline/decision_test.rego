@@ -90,20 +90,16 @@ test_refuses_at_every_stage[note] if {
 		},
 		"an unknown model": {
 			"facts": {"model": null},
-			"decision": refused("deny", ["deny provider_baseline model_allowed", "deny directive marking_dominance"]),
-		},
-		"no detectors": {
-			"facts": {"signals": {signal: null | some signal, _ in brightline.thresholds}},
 			"decision": refused("deny", [
-				"deny red_line us_person_mass_surveillance",
-				"deny red_line weapon_engage_autonomous",
-				"deny provider_baseline track_person_nonconsent",
-				"deny law nuclear_employment_human",
+				"deny provider_baseline model_allowed",
+				"deny provider_baseline model_safeguard_bound",
+				"deny directive marking_dominance",
 			]),
 		},
 		"a tool that does not say what it does": {
 			"facts": {"request": {"tools": fixtures.tools("unspecified")}},
 			"decision": refused("deny", [
+				"deny provider_baseline cyber_unauthorized",
 				"deny provider_baseline tool_effector_stated",
 				"deny law nuclear_employment_human",
 				"require_approval directive weapon_human_judgment",
@@ -117,6 +113,14 @@ test_refuses_at_every_stage[note] if {
 	some stage, request in fixtures.stages(agreed(tc.facts))
 	note := concat(", ", [case, stage])
 	outline(brightline.decision) == tc.decision with input as request with data.release.revision as revision
+}
+
+# Whoever looks at a signal refuses without it.
+test_refuses_without_a_detector[note] if {
+	some signal, _ in brightline.thresholds
+	some stage, request in fixtures.stages(agreed({"signals": {signal: null}}))
+	note := concat(", ", [signal, stage])
+	brightline.decision.effect == "deny" with input as request with data.release.revision as revision
 }
 
 test_allows_what_was_approved if {

@@ -45,6 +45,12 @@ at_most(persons, limit) if {
 # A detector of this signal spoke and stayed below the signal's threshold.
 unheard(signal) if quiet(input.signals[signal], data.brightline.thresholds[signal])
 
+# A detector of this signal spoke and reached the signal's threshold.
+heard(signal) if {
+	natural(input.signals[signal])
+	input.signals[signal] >= data.brightline.thresholds[signal]
+}
+
 # The caller names evidence of this kind that is still valid.
 proven(kind) if {
 	natural(input.now)
@@ -81,6 +87,27 @@ live_authority := authority if {
 	natural(input.now)
 	authority.not_before <= input.now
 	input.now <= authority.expires
+}
+
+# The authority in force, as a record names it.
+cited := concat(" / ", [live_authority.citation, live_authority.id])
+
+# Every level of the model is known, and at the base of its framework.
+base_model if {
+	count(input.model.levels) > 0
+	every rated in input.model.levels {
+		data.brightline.levels[rated.framework][rated.level].base
+	}
+}
+
+# Everything that the request is about is stated to be outside the United States.
+abroad if {
+	count(input.request.geo) > 0
+	every place in input.request.geo {
+		count(place) == 2
+		upper(place) == place
+		not place in data.brightline.limits.us_places
+	}
 }
 
 # A person other than the caller approved this request. That the digest is this request's is what the gateway proves

@@ -28,7 +28,7 @@ verdict := {
 	"rule": rego.metadata.chain()[1].annotations,
 	"obligations": [
 		{"kind": "oversight_label", "params": {"text": data.brightline.labels.foreign_intelligence}},
-		{"kind": "record_authority", "params": {"text": concat(" / ", [authority.citation, authority.id])}},
+		{"kind": "record_authority", "params": {"text": facts.cited}},
 	],
 	"grants": sort(facts.grants("foreign_intel_analysis")),
 } if authority

@@ -58,7 +58,7 @@ own_records if {
 # "No US persons" is believed where nothing else that was declared speaks against it.
 no_us_persons if {
 	input.request.us_person.involved == "no"
-	abroad
+	facts.abroad
 }
 
 no_us_persons if {
@@ -70,13 +70,4 @@ no_us_persons if {
 	input.request.us_person.involved == "no"
 	is_null(input.request.volume.persons)
 	input.request.data_origin in {"unspecified", "agency_records", "public", "intelligence", "partner", "synthetic"}
-}
-
-abroad if {
-	count(input.request.geo) > 0
-	every place in input.request.geo {
-		count(place) == 2
-		upper(place) == place
-		not place in limits.us_places
-	}
 }

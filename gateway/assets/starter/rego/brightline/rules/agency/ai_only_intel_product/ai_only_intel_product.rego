@@ -1,0 +1,50 @@
+# METADATA
+# title: Intelligence products made by AI alone say so
+# description: >
+#   An intelligence product that leaves the analyst's desk carries a label that it was made by AI alone, until
+#   somebody says otherwise. Where it goes counts as away where nobody says. A tenant selects this rule.
+# custom:
+#   id: ai_only_intel_product
+#   class: agency
+#   statement: An intelligence product that is based solely on AI says so.
+#   remedy: >-
+#     Nothing to do: the label comes with the answer. To keep it at the desk, declare the channel internal.
+#   relaxed_by: agency
+#   relaxed_how: The agency decides whether it selects the rule.
+#   selected_by: tenant
+#   facts: [tenant.rules, request.purpose, request.channel]
+#   sources:
+#     - {title: "Agency rule, offered with the pack", read: first_hand}
+package brightline.rules.agency.ai_only_intel_product
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if {
+	not harmless
+	not labelled
+}
+
+verdict := {
+	"effect": "allow",
+	"rule": rego.metadata.chain()[1].annotations,
+	"obligations": [{"kind": "label", "params": {"text": data.brightline.labels.ai_only}}],
+} if labelled
+
+# Nobody selected it, or it is no such product.
+harmless if {
+	facts.texts(input.tenant.rules)
+	not "ai_only_intel_product" in input.tenant.rules
+}
+
+harmless if facts.outside("intelligence")
+
+harmless if {
+	is_array(facts.areas)
+	input.request.channel == "internal"
+}
+
+labelled if {
+	"ai_only_intel_product" in input.tenant.rules
+	"intelligence" in facts.areas
+	input.request.channel in {"unspecified", "interagency", "public", "foreign", "machine"}
+}

@@ -1,0 +1,78 @@
+# METADATA
+# title: No records of lawful expression
+# description: >
+#   No record is made of how people in the United States exercise the rights of the First Amendment: what they
+#   believe, say, write, join or march for. The statute lets it be where a statute says so, where the person concerned
+#   agreed, or within an authorised law enforcement activity.
+# custom:
+#   id: first_amendment_profiling
+#   class: law
+#   statement: No record is made of how people exercise their First Amendment rights.
+#   remedy: >-
+#     Choose the purpose that fits. If a statute allows it, cite that with its identifier and period; if the person
+#     agreed, name the consent as evidence.
+#   relaxed_by: statute
+#   relaxed_how: The statute, the person concerned, or an authorised law enforcement activity, each cited.
+#   facts:
+#     - request.purpose
+#     - request.us_person
+#     - request.geo
+#     - request.authority
+#     - request.evidence
+#     - signals.protected_expression
+#     - now
+#   sources:
+#     - {title: "5 USC 552a(e)(7)", read: general_knowledge}
+#     - {title: "NIST SP 800-53 PT-7(2)", read: first_hand}
+package brightline.rules.law.first_amendment_profiling
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+verdict := {
+	"effect": "allow",
+	"rule": rego.metadata.chain()[1].annotations,
+	"obligations": [{"kind": "record_authority", "params": {"text": facts.cited}}],
+} if {
+	excepted
+	facts.live_authority.citation in object.keys(data.brightline.authorities.expression)
+}
+
+harmless if {
+	facts.outside("expression")
+	facts.unheard("protected_expression")
+}
+
+# People abroad who are no US persons are outside the statute.
+harmless if {
+	facts.natural(input.signals.protected_expression)
+	is_array(facts.areas)
+	input.request.us_person.involved == "no"
+	facts.abroad
+}
+
+harmless if excepted
+
+# What the statute itself names: another statute or authorised law enforcement, cited; or the person concerned.
+excepted if {
+	concerned
+	facts.live_authority.citation in object.keys(data.brightline.authorities.expression)
+}
+
+excepted if {
+	concerned
+	facts.proven("consent")
+}
+
+concerned if {
+	facts.natural(input.signals.protected_expression)
+	not facts.outside("expression")
+	is_array(facts.areas)
+}
+
+concerned if {
+	is_array(facts.areas)
+	facts.natural(input.signals.protected_expression)
+	not facts.unheard("protected_expression")
+}

@@ -1,0 +1,44 @@
+# METADATA
+# title: The military does not enforce domestic law
+# description: >
+#   A tenant of the Department of Defense does no law enforcement in the United States, unless a statute says so
+#   expressly and is cited. Where the work is counts as the United States unless all of it is stated to be elsewhere.
+# custom:
+#   id: military_domestic_law_enforcement
+#   class: law
+#   statement: A military tenant does no law enforcement in the United States.
+#   remedy: State where the subject is, or cite the statute that expressly allows it with its identifier and period.
+#   relaxed_by: statute
+#   relaxed_how: An act of Congress that expressly allows it, cited.
+#   facts: [tenant.kind, request.purpose, request.geo, request.authority, now]
+#   sources:
+#     - {title: "18 USC 1385", read: first_hand}
+#     - {title: "10 USC 275", read: first_hand}
+package brightline.rules.law.military_domestic_law_enforcement
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+verdict := {
+	"effect": "allow",
+	"rule": rego.metadata.chain()[1].annotations,
+	"obligations": [{"kind": "record_authority", "params": {"text": facts.cited}}],
+} if excepted
+
+harmless if input.tenant.kind in {"civil", "intelligence", "law_enforcement"}
+
+harmless if facts.outside("law_enforcement")
+
+harmless if {
+	is_array(facts.areas)
+	facts.abroad
+}
+
+harmless if excepted
+
+excepted if {
+	input.tenant.kind == "dod"
+	"law_enforcement" in facts.areas
+	facts.live_authority.citation in object.keys(data.brightline.authorities.domestic_support)
+}

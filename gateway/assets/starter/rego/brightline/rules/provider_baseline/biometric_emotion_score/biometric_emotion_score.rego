@@ -1,0 +1,35 @@
+# METADATA
+# title: No social scores, sensitive categories or emotions from bodies
+# description: >
+#   Nobody is scored socially, sorted into sensitive categories by the body, or read for emotion, except for medical
+#   care or safety. The EU AI Act, where it is in scope, prohibits the same; its Article 2(3) leaves out what is
+#   exclusively military or for national security.
+# custom:
+#   id: biometric_emotion_score
+#   class: provider_baseline
+#   statement: >-
+#     People are not given social scores, sensitive biometric categories or inferred emotions, medical and safety uses
+#     excepted.
+#   remedy: >-
+#     Choose the purpose that fits: medical support and emergency response are excepted.
+#   relaxed_by: grant
+#   relaxed_how: A signed, scoped and expiring addendum of the provider.
+#   facts: [request.purpose, signals.biometric_scoring]
+#   sources:
+#     - {title: "Provider usage policy, Criminal Justice, Censorship, Surveillance", read: first_hand}
+#     - {title: "EU AI Act, Article 5", read: first_hand}
+package brightline.rules.provider_baseline.biometric_emotion_score
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+harmless if {
+	facts.outside("biometrics")
+	facts.unheard("biometric_scoring")
+}
+
+harmless if {
+	"care" in facts.areas
+	facts.natural(input.signals.biometric_scoring)
+}

@@ -1,0 +1,36 @@
+# METADATA
+# title: No determinations about a person's liberty
+# description: >
+#   A model decides nothing about parole, bail, sentence or anything else that takes a person's liberty, and no system
+#   acts on its answer in law enforcement without a person who decides each action.
+# custom:
+#   id: criminal_justice_determination
+#   class: provider_baseline
+#   statement: A model makes no determination about parole, sentence or liberty.
+#   remedy: >-
+#     Ask for summaries or for the law, and let the person who decides declare that: autonomy none or recommend.
+#   relaxed_by: grant
+#   relaxed_how: A signed, scoped and expiring addendum of the provider.
+#   facts: [request.purpose, request.autonomy, signals.criminal_justice]
+#   sources:
+#     - {title: "Provider usage policy, Criminal Justice, Censorship, Surveillance", read: first_hand}
+package brightline.rules.provider_baseline.criminal_justice_determination
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+harmless if {
+	quiet
+	facts.outside("law_enforcement")
+}
+
+harmless if {
+	quiet
+	input.request.autonomy in {"none", "recommend"}
+}
+
+quiet if {
+	facts.outside("criminal_justice")
+	facts.unheard("criminal_justice")
+}

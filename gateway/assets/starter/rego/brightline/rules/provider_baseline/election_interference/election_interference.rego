@@ -1,0 +1,26 @@
+# METADATA
+# title: No interference in elections
+# description: >
+#   Democratic processes are not undermined. The administration of an election is helped inside government; what goes
+#   to voters is written and answered for by the election's own office.
+# custom:
+#   id: election_interference
+#   class: provider_baseline
+#   statement: Democratic processes are not undermined with a model.
+#   remedy: For the administration of elections, declare that purpose and keep the answer inside government.
+#   relaxed_by: nobody
+#   facts: [request.purpose, request.channel]
+#   sources:
+#     - {title: "Provider usage policy, Election Integrity", read: first_hand}
+package brightline.rules.provider_baseline.election_interference
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+harmless if facts.outside("elections")
+
+harmless if {
+	facts.outside("influence")
+	input.request.channel in {"internal", "interagency"}
+}

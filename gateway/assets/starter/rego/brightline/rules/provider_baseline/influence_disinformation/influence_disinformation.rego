@@ -1,0 +1,33 @@
+# METADATA
+# title: No disinformation, no covert influence
+# description: >
+#   No disinformation is written, and no influence whose origin is hidden. Where the public or a foreign audience sees
+#   the answer, or nobody says who does, less content is enough. Statements under an agency's own name are public
+#   affairs.
+# custom:
+#   id: influence_disinformation
+#   class: provider_baseline
+#   statement: No disinformation and no covert influence is made with a model.
+#   remedy: Say who sees the answer, and write under the agency's own name, as public affairs.
+#   relaxed_by: nobody
+#   facts: [request.purpose, request.channel, signals.influence_operations]
+#   sources:
+#     - {title: "Provider usage policy, Misinformation and Influence", read: first_hand}
+#     - {title: "Provider usage policy exceptions page, 16 Mar 2026 (keeps it prohibited)", read: first_hand}
+package brightline.rules.provider_baseline.influence_disinformation
+
+import data.brightline.facts
+import data.brightline.limits
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+harmless if {
+	facts.outside("influence")
+	facts.quiet(input.signals.influence_operations, limits.strict)
+}
+
+harmless if {
+	facts.outside("influence")
+	facts.unheard("influence_operations")
+	input.request.channel in {"internal", "interagency"}
+}

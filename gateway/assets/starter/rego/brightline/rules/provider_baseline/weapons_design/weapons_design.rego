@@ -1,0 +1,27 @@
+# METADATA
+# title: No design of weapons
+# description: >
+#   A model designs no weapon, makes nothing into one and plans no delivery of one, whether the purpose says so or the
+#   content does. Doctrine, history, law of armed conflict and the maintenance of what is issued are other purposes.
+# custom:
+#   id: weapons_design
+#   class: provider_baseline
+#   statement: Weapons, their making and their delivery are not designed with a model.
+#   remedy: >-
+#     Choose the purpose that fits what is asked. Engineering of weapons needs a grant of the provider, by contract
+#     addendum.
+#   relaxed_by: grant
+#   relaxed_how: A signed, scoped and expiring addendum of the provider.
+#   facts: [request.purpose, signals.weapons_design]
+#   sources:
+#     - {title: "Provider usage policy, Weapons", read: first_hand}
+package brightline.rules.provider_baseline.weapons_design
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+harmless if {
+	facts.outside("weapons_design")
+	facts.unheard("weapons_design")
+}

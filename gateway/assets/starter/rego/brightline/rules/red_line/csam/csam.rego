@@ -1,0 +1,36 @@
+# METADATA
+# title: No sexual content about children
+# description: >
+#   Content that sexualises children is refused, always, and what was seen has to be reported.
+# custom:
+#   id: csam
+#   class: red_line
+#   statement: Nothing that sexualises a child is read, written or passed on.
+#   remedy: No approval opens this. The gateway keeps a record and an incident that has to be reported.
+#   relaxed_by: nobody
+#   facts: [signals.child_safety]
+#   sources:
+#     - {title: "Provider constitution, hard constraint 7", read: first_hand}
+package brightline.rules.red_line.csam
+
+import data.brightline.facts
+import data.brightline.labels
+import data.brightline.limits
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if {
+	not harmless
+	not seen
+}
+
+verdict := {
+	"effect": "deny",
+	"rule": rego.metadata.chain()[1].annotations,
+	"obligations": [{"kind": "incident", "params": {
+		"text": labels.child_safety,
+		"report_within_hours": limits.child_safety_hours,
+	}}],
+} if seen
+
+harmless if facts.unheard("child_safety")
+
+seen if facts.heard("child_safety")

@@ -1,0 +1,20 @@
+# METADATA
+# title: Nothing without a record
+# description: >
+#   A use that can't be recorded durably is refused. The gateway writes the intent before anything is forwarded,
+#   whatever this rule says; the rule makes the duty part of the decision.
+# custom:
+#   id: audit_or_refuse
+#   class: directive
+#   statement: Nothing is forwarded without a durable audit record.
+#   remedy: Try again later. Whoever runs the gateway is alerted that the log is not being written.
+#   relaxed_by: nobody
+#   facts: [audit.ready]
+#   sources:
+#     - {title: "NIST SP 800-53 AU-5", read: first_hand}
+#     - {title: "DISA APSC-DV-001120", read: first_hand}
+package brightline.rules.directive.audit_or_refuse
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+harmless if input.audit.ready == true

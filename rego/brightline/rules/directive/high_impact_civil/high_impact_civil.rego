@@ -1,0 +1,48 @@
+# METADATA
+# title: High-impact uses in civil government
+# description: >
+#   A use with high impact on people needs an impact assessment, testing before and monitoring during use, a trained
+#   operator, human oversight and a way to appeal, each named as evidence that is still valid. National security
+#   systems are outside the memorandum.
+# custom:
+#   id: high_impact_civil
+#   class: directive
+#   statement: >-
+#     A high-impact civil use needs an impact assessment, testing, monitoring, a trained operator, oversight and
+#     appeal.
+#   remedy: >-
+#     Name each of the six as evidence, with its identifier and until when it is valid. A waiver by the CAIO is
+#     written and renewed every year.
+#   relaxed_by: official
+#   relaxed_how: The CAIO, in writing, recertified every year.
+#   facts: [tenant.national_security, request.purpose, request.evidence, now]
+#   sources:
+#     - {title: "OMB M-25-21", read: first_hand}
+package brightline.rules.directive.high_impact_civil
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+harmless if input.tenant.national_security == true
+
+harmless if facts.outside("high_impact")
+
+harmless if {
+	is_array(facts.areas)
+	every kind in [
+		"impact_assessment",
+		"pre_deployment_testing",
+		"ongoing_monitoring",
+		"operator_training",
+		"human_oversight",
+		"appeal_process",
+	] {
+		facts.proven(kind)
+	}
+}
+
+harmless if {
+	is_array(facts.areas)
+	facts.proven("caio_waiver")
+}

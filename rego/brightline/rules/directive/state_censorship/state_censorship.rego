@@ -1,0 +1,25 @@
+# METADATA
+# title: No censorship, no bias put into models
+# description: >
+#   Lawful speech is not censored for a government, and no ideological bias is built into a model or its answers.
+#   Moderation of an agency's own pages under its published rules is no censorship.
+# custom:
+#   id: state_censorship
+#   class: directive
+#   statement: Lawful speech is not censored, and no ideological bias is embedded.
+#   remedy: No approval opens this. Ask about what the law permits, or about the agency's own published rules.
+#   relaxed_by: nobody
+#   facts: [request.purpose, signals.state_censorship]
+#   sources:
+#     - {title: "NSPM-11 §2(d)", read: first_hand}
+#     - {title: "Provider usage policy, Criminal Justice, Censorship, Surveillance", read: first_hand}
+package brightline.rules.directive.state_censorship
+
+import data.brightline.facts
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+harmless if {
+	facts.outside("censorship")
+	facts.unheard("state_censorship")
+}

@@ -1,0 +1,55 @@
+package brightline.rules.law.first_amendment_profiling_test
+
+import data.brightline.rules.law.first_amendment_profiling as rule
+import data.fixtures
+
+refusal := {"effect": "deny", "id": "first_amendment_profiling"}
+
+profiled := fixtures.declared({"purpose": "expression_profiling", "us_person": {"involved": "yes"}})
+
+test_silent[note] if {
+	some note, request in {
+		"permitted": fixtures.permitted,
+		"below the threshold": fixtures.changed({"signals": {"protected_expression": 499}}),
+		"abroad, no US persons": object.union(profiled, {"request": {"us_person": {"involved": "no"}, "geo": ["FR"]}}),
+		"with the person's consent": object.union(profiled, {"request": {"evidence": [{"kind": "consent", "id": "form-1", "expires": 1500}]}}),
+	}
+	not rule.verdict with input as request
+}
+
+test_refuses_at_every_stage[note] if {
+	some case, request in {
+		"declared": profiled,
+		"content": fixtures.changed({"signals": {"protected_expression": 500}}),
+		"no detector": fixtures.changed({"signals": {"protected_expression": null}}),
+		"no US persons, at home": object.union(profiled, {"request": {"us_person": {"involved": "no"}, "geo": ["US"]}}),
+		"no US persons, nobody says where": object.union(profiled, {"request": {"us_person": {"involved": "no"}, "geo": []}}),
+		"abroad, not known who": object.union(profiled, {"request": {"us_person": {"involved": "unknown"}, "geo": ["FR"]}}),
+		"another authority": object.union(profiled, {"request": {"authority": fixtures.authority("EO 12333 2.4")}}),
+		"an exception that is over": object.union(profiled, {"request": {"authority": fixtures.authority("18 USC 2518")}, "now": 1501}),
+		"consent that is over": object.union(profiled, {"request": {"evidence": [{"kind": "consent", "id": "form-1", "expires": 999}]}}),
+		"an approval": object.union(profiled, {"request": {"approval": fixtures.approval}}),
+	}
+	some stage, staged in fixtures.stages(request)
+	note := concat(", ", [case, stage])
+	fixtures.says(rule.verdict) == refusal with input as staged
+}
+
+test_allows_and_records_what_a_statute_allows if {
+	fixtures.says(rule.verdict) == {
+		"effect": "allow",
+		"id": "first_amendment_profiling",
+		"obligations": [{"kind": "record_authority", "params": {"text": "18 USC 2518 / order-1"}}],
+	} with input as object.union(profiled, {"request": {"authority": fixtures.authority("18 USC 2518")}})
+}
+
+test_refuses_spoiled_facts[note] if {
+	some pointer in ["/request", "/request/purpose", "/signals", "/signals/protected_expression"]
+	some note, request in fixtures.spoiled(fixtures.permitted, pointer)
+	fixtures.says(rule.verdict) == refusal with input as request
+}
+
+test_refuses_no_facts[note] if {
+	some note, request in fixtures.empty
+	fixtures.says(rule.verdict) == refusal with input as request
+}

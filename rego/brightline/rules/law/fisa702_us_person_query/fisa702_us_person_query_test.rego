@@ -1,0 +1,55 @@
+package brightline.rules.law.fisa702_us_person_query_test
+
+import data.brightline.rules.law.fisa702_us_person_query as rule
+import data.fixtures
+
+refusal := {"effect": "deny", "id": "fisa702_us_person_query"}
+
+queried := fixtures.declared({
+	"purpose": "fisa702_query",
+	"us_person": {"involved": "yes", "basis": "foreign intelligence", "process_id": "query-1"},
+	"authority": fixtures.authority("50 USC 1881a"),
+})
+
+test_silent[note] if {
+	some note, request in {
+		"another purpose": fixtures.permitted,
+		"nobody of the United States": object.union(queried, {"request": {"us_person": {"involved": "no"}, "authority": null}}),
+	}
+	not rule.verdict with input as request
+}
+
+test_refuses_at_every_stage[note] if {
+	some case, request in {
+		"no certification": object.union(queried, {"request": {"authority": null}}),
+		"another authority": object.union(queried, {"request": {"authority": {"citation": "EO 12333 2.4"}}}),
+		"a certification without identifier": object.union(queried, {"request": {"authority": {"id": ""}}}),
+		"a certification that is over": object.union(queried, {"now": 1501}),
+		"a certification without an end": object.union(queried, {"request": {"authority": {"expires": 0}}}),
+		"no query approval": object.union(queried, {"request": {"us_person": {"process_id": ""}}}),
+		"an approval by a person instead": object.union(queried, {"request": {"approval": fixtures.approval, "authority": null}}),
+		"not stated whether": object.union(queried, {"request": {"us_person": {"involved": "unspecified", "process_id": ""}}}),
+	}
+	some stage, staged in fixtures.stages(request)
+	note := concat(", ", [case, stage])
+	fixtures.says(rule.verdict) == refusal with input as staged
+}
+
+test_allows_and_records_a_certified_query if {
+	fixtures.says(rule.verdict) == {
+		"effect": "allow",
+		"id": "fisa702_us_person_query",
+		"obligations": [{"kind": "record_authority", "params": {"text": "50 USC 1881a / order-1"}}],
+	} with input as queried
+}
+
+test_refuses_spoiled_facts[note] if {
+	some pointer in ["/request", "/request/purpose", "/request/authority", "/request/authority/citation", "/request/authority/expires", "/now"]
+	some note, request in fixtures.spoiled(queried, pointer)
+	fixtures.says(rule.verdict) == refusal with input as request
+}
+
+test_refuses_no_facts[note] if {
+	some note, request in fixtures.empty
+	fixtures.says(rule.verdict) == refusal with input as request
+}

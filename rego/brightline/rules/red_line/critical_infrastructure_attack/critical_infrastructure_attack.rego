@@ -1,0 +1,27 @@
+# METADATA
+# title: No attack on critical infrastructure
+# description: >
+#   Content about attacking the power grid, water, financial or safety systems is refused. Where tools can act on
+#   machines or networks, less of it is enough. Running, restoring and defending such systems is lawful.
+# custom:
+#   id: critical_infrastructure_attack
+#   class: red_line
+#   statement: Power, water, financial and safety systems are not attacked with a model.
+#   remedy: No approval opens this. Ask about protecting or restoring the system, and leave out tools that act on it.
+#   relaxed_by: nobody
+#   facts: [request.tools, signals.critical_infrastructure]
+#   sources:
+#     - {title: "Provider constitution, hard constraint 2", read: first_hand}
+package brightline.rules.red_line.critical_infrastructure_attack
+
+import data.brightline.facts
+import data.brightline.limits
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+
+harmless if facts.quiet(input.signals.critical_infrastructure, limits.strict)
+
+harmless if {
+	facts.unheard("critical_infrastructure")
+	facts.only_tools({"read_only", "digital_write", "communication", "sensor_tasking"})
+}

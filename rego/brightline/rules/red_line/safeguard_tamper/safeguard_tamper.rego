@@ -1,0 +1,55 @@
+# METADATA
+# title: No undermining of safeguards
+# description: >
+#   Nobody undermines oversight, evades the records, gets around a model's safeguards or takes a model's abilities out
+#   of it in bulk. Testing of safeguards that was agreed, and reading about them, stays below. What was seen is an
+#   incident with a clock; what could not be judged is refused without one.
+# custom:
+#   id: safeguard_tamper
+#   class: red_line
+#   statement: >-
+#     Oversight and safeguards are not undermined, by content or by taking a model's answers in bulk to train another.
+#   remedy: >-
+#     No approval opens this. If it is agreed testing, do it on the provider's own testing terms; for training data,
+#     state how many records.
+#   relaxed_by: nobody
+#   facts: [request.purpose, request.volume, signals.safeguard_tampering]
+#   sources:
+#     - {title: "Provider constitution, hard constraint 4", read: first_hand}
+package brightline.rules.red_line.safeguard_tamper
+
+import data.brightline.facts
+import data.brightline.labels
+import data.brightline.limits
+
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if {
+	not harmless
+	not seen
+}
+
+verdict := {
+	"effect": "deny",
+	"rule": rego.metadata.chain()[1].annotations,
+	"obligations": [{"kind": "incident", "params": {
+		"text": labels.safeguard_tampering,
+		"report_within_hours": limits.safeguard_tampering_hours,
+	}}],
+} if seen
+
+harmless if {
+	facts.unheard("safeguard_tampering")
+	facts.outside("model_training")
+}
+
+harmless if {
+	facts.unheard("safeguard_tampering")
+	facts.at_most(input.request.volume.records, limits.training_records)
+}
+
+seen if facts.heard("safeguard_tampering")
+
+seen if {
+	"model_training" in facts.areas
+	facts.natural(input.request.volume.records)
+	input.request.volume.records > limits.training_records
+}
