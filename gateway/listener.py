@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,8 +18,8 @@ import structlog
 from grpc_health.v1.health import SERVICE_NAME
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from gateway import pep
-from gateway.config import Config, read_private, read_public
+from gateway import pep, transport
+from gateway.config import Config
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.health import Health
 from gateway.pep import Gate
@@ -38,6 +37,7 @@ REOPEN_S = 5.0
 @asynccontextmanager
 async def listening(config: Config, gate: Gate) -> AsyncIterator[Listener]:
     """Serves `gate`; on exit calls in flight have `drain_ms` to end. Raises StartError."""
+    transport.reserve_files(config.limits)
     listener = Listener(config, gate)
     await listener.open()
     try:
@@ -53,7 +53,7 @@ class Listener:
         self.port = 0
         self._config = config
         self._gate = gate
-        self._tls = credentials(config)
+        self._tls = transport.credentials(config.listener)
         self._shell = Shell(gate, config.limits, config.appeal)
         self._health = Health(lambda: gate.ready, ("", SERVICE), config.limits.concurrent_calls)
         self._retired: dict[grpc.aio.Server, asyncio.Task[None]] = {}
@@ -86,7 +86,7 @@ class Listener:
 
     def _bind(self, address: str) -> tuple[grpc.aio.Server, int]:
         """A server that is not started, and the port that it has taken. Raises StartError."""
-        server = grpc.aio.server(options=_options(self._config))
+        server = grpc.aio.server(options=transport.options(self._config.limits))
         # Methods are not registered with gRPC: when its loop ends it frees what the core still writes to for those.
         services = {SERVICE: handlers(self._shell), SERVICE_NAME: self._health.handlers()}
         if self._config.listener.reflection:
@@ -158,41 +158,3 @@ async def _stop(server: grpc.aio.Server, grace_s: float | None) -> None:
         await server.stop(grace_s)
         return
     await server.stop(grace_s)
-
-
-def credentials(config: Config) -> grpc.ServerCredentials:
-    """The TLS side of the port. Raises StartError."""
-    listener = config.listener
-    key = read_private(listener.key, "listener.key")
-    certificate = read_public(listener.certificate, "listener.certificate")
-    client_ca = read_public(listener.client_ca, "listener.client_ca")
-    # gRPC takes what it can't read for none; without a client CA it would trust the system's.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(listener.certificate, listener.key, password="")
-    except (OSError, ValueError) as error:
-        raise StartError(
-            f"listener.certificate, listener.key: {listener.certificate} and {listener.key} are not a certificate in "
-            "PEM and its unencrypted private key"
-        ) from error
-    try:
-        context.load_verify_locations(cadata=client_ca.decode("ascii"))
-    except (ssl.SSLError, ValueError) as error:
-        raise StartError(f"listener.client_ca: {listener.client_ca} holds no PEM certificate") from error
-    return grpc.ssl_server_credentials([(key, certificate)], client_ca, require_client_auth=True)
-
-
-def _options(config: Config) -> list[tuple[str, int]]:
-    limits = config.limits
-    return [
-        # Above our own limit, so that the usual case is refused by us, with a reason; beyond it by gRPC, unread.
-        ("grpc.max_receive_message_length", 2 * limits.message_bytes),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.max_metadata_size", limits.metadata_bytes),
-        ("grpc.absolute_max_metadata_size", limits.metadata_bytes),
-        ("grpc.max_concurrent_streams", limits.concurrent_calls),
-        ("grpc.max_connection_idle_ms", limits.connections_idle_s * 1000),
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-        ("grpc.http2.max_ping_strikes", 2),
-        ("grpc.so_reuseport", 0),
-    ]

@@ -94,14 +94,36 @@ def _streaming(shell: Shell, method: str) -> Callable[[object, Context], Awaitab
     async def handle(_: object, context: Context) -> None:
         call = _receive(context, shell, method)
         read = _reader(shell, context, inference_pb2.GenerateStreamRequest)
+        write = _writer(context)
         try:
             async with _bounded(shell, call), aclosing(pep.generate_stream(call, read, shell.gate)) as pieces:
                 async for piece in pieces:
-                    await context.write(_event(call, piece).SerializeToString())
+                    await write(_event(call, piece).SerializeToString())
         except Exception as error:  # noqa: BLE001 - as above
+            await write(None)
             await _refuse(context, shell, call, error)
 
     return handle
+
+
+def _writer(context: Context) -> Callable[[bytes | None], Awaitable[None]]:
+    """Writes a message; None waits for the last one that was begun.
+
+    gRPC can't end a call while a message is on its way, and a message outlives the wait for it when the time is over:
+    a caller who takes it late is still told why there is no more.
+    """
+    last: asyncio.Future[Any] | None = None
+
+    async def write(message: bytes | None) -> None:
+        nonlocal last
+        if message is not None:
+            last = asyncio.ensure_future(context.write(message))
+            last.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, if nobody waits any more
+            await asyncio.shield(last)
+        elif last is not None:
+            await asyncio.wait({last})
+
+    return write
 
 
 async def _generate(shell: Shell, call: Call, context: Context) -> Message:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from brightline_verify.report import UnreadableError
-from gateway import app, config, facts, listener, pdp, release
+from gateway import app, config, facts, pdp, release, transport
 from gateway.audit import keys
 from gateway.audit.log import in_the_future
 from gateway.audit.show import last_time_us
@@ -81,7 +81,8 @@ async def _examined(name: str, check: Check, settings: Config) -> Finding:
 
 
 async def _listener(settings: Config) -> str:
-    listener.credentials(settings)
+    transport.reserve_files(settings.limits)
+    transport.credentials(settings.listener)
     return f"{settings.listener.address}, mutual TLS"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import grpc
 import h2.settings
+import pytest
 from grpc_health.v1 import health_pb2
 
 from gateway.clock import Clock, monotonic_us, system_us
@@ -221,3 +223,43 @@ async def again(raw: Raw) -> None:
                 await raw._take()
             if answer.data:
                 return
+
+
+# --- connections -------------------------------------------------------------------------------------------------
+
+
+async def test_strangers_that_hold_connections_take_nothing_from_those_who_are_connected(tmp_path: Path) -> None:
+    """Connections beyond the bound are closed, and the log has the files that it needs."""
+    deployed = Deployment.create(tmp_path)
+    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\nconnections = 20\n")
+    with spawned(deployed) as process:
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (500, 500))
+        host, _, port = deployed.address.rpartition(":")
+        async with attacking(deployed) as honest:
+            assert await honest.call()
+            strangers = [await asyncio.open_connection(host, int(port)) for _ in range(500)]
+            closed = [asyncio.create_task(reader.read()) for reader, _ in strangers]
+            await asyncio.wait(closed, return_when=asyncio.FIRST_COMPLETED)
+            assert await honest.call()
+            assert await honest.call("GenerateStream")
+            for _, writer in strangers:
+                writer.transport.abort()
+            await asyncio.wait(closed)
+        await reachable(deployed)
+    assert not deployed.records("refusal", "aggregate")
+    verified(deployed)
+
+
+@pytest.mark.parametrize("method", ["Generate", "GenerateStream"])
+async def test_answers_that_nobody_takes_end_with_their_connection(tmp_path: Path, method: str) -> None:
+    """A caller that gives itself an hour and reads nothing is cut off with its connection; it had its one outcome."""
+    deployed = Deployment.create(tmp_path)
+    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\ndeadline_ms = 1000\nconnections_age_s = 1\n")
+    async with serving(deployed) as gateway, connected(gateway) as deaf:
+        deaf.http.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        for _ in range(3):
+            stream = deaf.begin(method, {"grpc-timeout": "1H"})
+            deaf.message(stream, message(), end=True)
+        await deaf.ended()
+        assert [r["kind"] for r in gateway.records("intent", "outcome")].count("outcome") == 3
+        await serves(gateway)

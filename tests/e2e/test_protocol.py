@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import h2.errors
 import h2.exceptions
+import h2.settings
 import pytest
 import pytest_asyncio
 
@@ -229,6 +230,24 @@ async def test_a_call_ends_at_the_longest_deadline_that_is_granted(tmp_path: Pat
         (record,) = gateway.records("refusal", "intent", "outcome")
         assert (record["kind"], record["reason"]) == ("refusal", "DEADLINE_EXCEEDED")
         assert gateway.calls == 0
+
+
+async def test_a_stream_that_is_taken_too_late_still_ends_with_its_reason(tmp_path: Path) -> None:
+    """A caller that gives an hour and reads nothing until the gateway's time was over gets what was sent, and why."""
+    deployed = Deployment.create(tmp_path)
+    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\ndeadline_ms = 500\n")
+    async with serving(deployed) as gateway, connected(gateway) as raw:
+        raw.http.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        stream = raw.begin("GenerateStream", {"grpc-timeout": "1H"})
+        raw.message(stream, message(), end=True)
+        await until(lambda: gateway.records("outcome") != [])
+        raw.http.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 65_535})
+        raw.flush()
+        answer = await raw.answer(stream)
+    assert answer.headers["grpc-status"] == "4"
+    assert "grpc-status-details-bin" in answer.headers
+    (outcome,) = gateway.records("outcome")
+    assert (outcome["reason"], outcome["outcome"]) == ("DEADLINE_EXCEEDED", "deadline")
 
 
 # --- headers and frames ------------------------------------------------------------------------------------------

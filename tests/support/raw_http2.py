@@ -19,6 +19,7 @@ import h2.config
 import h2.connection
 import h2.errors
 import h2.events
+import h2.exceptions
 
 from tests.support.attacks import SERVICE
 from tests.support.gateways import LOGISTICS, Deployment
@@ -43,6 +44,7 @@ class Raw:
         self.closed = False
         self.goodbye: int | None = None
         self.pongs = 0
+        self._leaving = False
         self._reader, self._writer, self._host, self._token = reader, writer, host, token
         self._answers: dict[int, Answer] = {}
         settings = h2.config.H2Configuration(
@@ -136,7 +138,14 @@ class Raw:
         if not data:
             self.closed = True
             return
-        for event in self.http.receive_data(data):
+        if self._leaving:
+            return
+        try:
+            events = self.http.receive_data(data)
+        except h2.exceptions.ProtocolError:  # frames behind a GOAWAY, which h2 takes for the end
+            self._leaving = True
+            return
+        for event in events:
             self._note(event)
         self.flush()
 
