@@ -268,7 +268,7 @@ async def test_a_reader_that_does_not_read_is_waited_for_until_it_leaves(slow: S
     ):
         stream = raw.begin("GenerateStream", headers(way))
         await raw.send(stream, message(prompt=answer, max_tokens=60_000))
-        await raw.some(stream, 100)
+        await raw.some(stream, 1000)
         if way != "deadline":  # which passes without anybody reading
             await leave(raw, stream, way)
     counts = slow.running.records("outcome")[-1]["counts"]
