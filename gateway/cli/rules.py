@@ -40,24 +40,32 @@ def new(
     typer.echo(f"fill in what says {TO_FILL}; then: brightline policy check, brightline policy test --rule {id}")
 
 
-def list_rules(rego: RegoOption = REGO, json_: JsonOption = False) -> None:
-    """List every rule with its layer, title and sources; an agency's own rules after everyone's.
+def list_rules(
+    rego: RegoOption = REGO,
+    json_: JsonOption = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Also what guards the decision itself, and agencies' own rules.")
+    ] = False,
+) -> None:
+    """List the restrictions with their layer, title and sources.
 
     Exits with 1 when a rule is not described as it has to be: it is named, and not listed.
     """
     entries, findings = catalogue(policy_folder(rego))
-    common = [entry for entry in entries if not entry.rule.agency]
-    owners = sorted({entry.rule.agency for entry in entries} - {""})
-    own = {owner: [entry for entry in entries if entry.rule.agency == owner] for owner in owners}
+    listed = [e for e in entries if all_ or not (e.rule.agency or e.rule.custom.guard)]
+    common = [e for e in listed if not (e.rule.agency or e.rule.custom.guard)]
     if json_:
-        agencies = {owner: [e.as_json() for e in rules] for owner, rules in own.items()}
-        typer.echo(json.dumps({"rules": [e.as_json() for e in common], "agencies": agencies}, indent=2))
+        typer.echo(json.dumps([e.as_json() for e in listed], indent=2))
     else:
         console = Console(highlight=False)
         for layer in CLASSES:
             _section(console, f"{layer}: {LAYERS[layer]}", [e for e in common if e.rule.custom.cls == layer])
-        for owner, rules in own.items():
-            _section(console, f"agency {owner}, for its tenants alone", rules)
+        guards = [e for e in listed if e.rule.custom.guard]
+        if guards:
+            _section(console, "guards: what a decision needs before it can restrict anything", guards)
+        for owner in sorted({e.rule.agency for e in listed} - {""}):
+            own = [e for e in listed if e.rule.agency == owner]
+            _section(console, f"agency {owner}, for its tenants alone", own)
     report(findings, rego)
 
 

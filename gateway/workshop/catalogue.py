@@ -67,6 +67,8 @@ class Entry:
         return {
             "id": custom.id,
             "layer": custom.cls,
+            "agency": self.rule.agency,
+            "guard": custom.guard,
             "title": self.rule.title,
             "statement": custom.statement,
             "description": self.rule.description,

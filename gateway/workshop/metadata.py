@@ -49,6 +49,7 @@ class Custom(_Part):
     relaxed_by: Literal["nobody", "grant", "statute", "official", "agency"]
     relaxed_how: Text | None = None
     selected_by: Literal["grant", "tenant"] | None = None
+    guard: bool = False
     facts: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")]]
     sources: list[Source] = Field(min_length=1)
 
@@ -130,6 +131,7 @@ _REMEDIES: Final = {
     "relaxed_by": f"write one of {', '.join(sorted({by for some in RELAXED_BY.values() for by in some}))}",
     "relaxed_how": "say in one sentence how, or remove it",
     "selected_by": "write grant where the rule speaks only with one, tenant where tenants select it, or remove it",
+    "guard": "write true where the rule guards the decision itself and restricts no use, or remove it",
     "facts": "list the paths below input that the rule reads, like request.purpose",
     "sources": f"list {{title, read}}; read is one of {', '.join(READ)}",
 }

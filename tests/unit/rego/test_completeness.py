@@ -16,6 +16,53 @@ AGENCY_RULES = sorted(
     p.parent for p in REGO.glob("brightline/agency/*/rules/*/*.rego") if not p.name.endswith("_test.rego")
 )
 
+# The restrictions that the pack encodes, by class. What else lies in the folders of rules guards the decision itself.
+CATALOGUE = {
+    "red_line": {
+        "cbrn_uplift",
+        "critical_infrastructure_attack",
+        "csam",
+        "damaging_malware",
+        "power_seizure",
+        "safeguard_tamper",
+        "us_person_mass_surveillance",
+        "weapon_engage_autonomous",
+    },
+    "provider_baseline": {
+        "biometric_emotion_score",
+        "criminal_justice_determination",
+        "cyber_unauthorized",
+        "election_interference",
+        "foreign_intel_analysis",
+        "influence_disinformation",
+        "model_safeguard_bound",
+        "region_and_ownership",
+        "track_person_nonconsent",
+        "weapons_design",
+    },
+    "law": {
+        "first_amendment_profiling",
+        "fisa702_us_person_query",
+        "military_domestic_law_enforcement",
+        "nuclear_employment_human",
+        "us_person_intel_authority",
+    },
+    "directive": {
+        "audit_or_refuse",
+        "high_impact_civil",
+        "marking_dominance",
+        "policy_change_dual_signed",
+        "state_censorship",
+        "weapon_human_judgment",
+    },
+    "agency": {
+        "ai_only_intel_product",
+        "collateral_damage_estimate",
+        "high_stakes_automated_decision",
+    },
+}
+GUARDS = {"agency_policy_present", "facts_well_formed", "model_allowed", "purpose_known", "tool_effector_stated"}
+
 
 def described() -> list[str]:
     """The ids in the metadata of the whole policy."""
@@ -27,6 +74,15 @@ def described() -> list[str]:
 def test_every_folder_is_described_and_every_description_is_a_folder() -> None:
     """The ids in metadata are the folders, one each; only the decision's own answer to unreadable verdicts has none."""
     assert sorted(described()) == sorted(["verdict_readable", *(p.name for p in (*RULES, *AGENCY_RULES))])
+
+
+def test_the_catalogue_is_the_pack() -> None:
+    """Every restriction of the catalogue is a rule of its class with a page of its own, and there is no other rule."""
+    rules = {(p.parent.name, p.name) for p in RULES if p.name not in GUARDS}
+    assert rules == {(cls, name) for cls, names in CATALOGUE.items() for name in names}
+    assert len(rules) == 32
+    pages = {p.stem for p in (REGO.parent / "docs/rules").glob("*.md")}
+    assert {name for _, name in rules} <= pages
 
 
 def test_an_id_is_one_rule() -> None:

@@ -82,16 +82,19 @@ def test_an_agency_has_no_other_layer(policy: Path) -> None:
 
 
 def test_every_rule_is_listed() -> None:
-    """The list has every rule folder once, and an agency's own rules apart."""
+    """The list has the restrictions; with --all also the guards of the decision and agencies' own rules."""
     code, output = run("list", "--json", "--rego", REGO)
-    listed: dict[str, Any] = json.loads(output)
+    listed: list[dict[str, Any]] = json.loads(output)
     assert code == 0
-    assert sorted(rule["id"] for rule in listed["rules"]) == IDS
-    assert [rule["id"] for rule in listed["agencies"]["example"]] == ["ai_only_product", "tools_that_act"]
-    assert all(rule["sources"] and rule["statement"] and rule["layer"] for rule in listed["rules"])
-    code, output = run("list", "--rego", REGO)
+    assert len(listed) == 32
+    assert all(rule["sources"] and rule["statement"] and rule["layer"] for rule in listed)
+    everything: list[dict[str, Any]] = json.loads(run("list", "--json", "--all", "--rego", REGO)[1])
+    assert sorted(rule["id"] for rule in everything if not rule["agency"]) == IDS
+    assert [rule["id"] for rule in everything if rule["agency"]] == ["ai_only_product", "tools_that_act"]
+    assert [rule for rule in everything if not (rule["agency"] or rule["guard"])] == listed
+    code, output = run("list", "--all", "--rego", REGO)
     assert code == 0
-    assert all(f"  {ident}  " in output for ident in IDS)
+    assert all(rule["id"] in output for rule in everything)
 
 
 def test_a_rule_is_shown_in_plain_language() -> None:

@@ -7,6 +7,7 @@
 #   statement: Only a model of the release that the tenant's agreement includes is asked.
 #   remedy: Choose a model that ListModels returns, written exactly as it is there.
 #   relaxed_by: nobody
+#   guard: true
 #   facts: [tenant.models, request.model, model.id]
 #   sources:
 #     - {title: "Agreement of provider and agency, as the release has it in tenants.json", read: first_hand}

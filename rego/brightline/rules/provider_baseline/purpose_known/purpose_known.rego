@@ -7,6 +7,7 @@
 #   statement: Every use has a purpose from the closed list that the tenant's agreement includes.
 #   remedy: Declare a purpose from the list in the caller's guide that your agency's agreement includes.
 #   relaxed_by: nobody
+#   guard: true
 #   facts: [tenant.purposes, request.purpose]
 #   sources:
 #     - {title: "Agreement of provider and agency, as the release has it in tenants.json", read: first_hand}

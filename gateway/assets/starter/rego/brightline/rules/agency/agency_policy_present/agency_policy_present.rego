@@ -7,6 +7,7 @@
 #   statement: A tenant that selected an agency policy is decided about with it.
 #   remedy: Tell whoever runs the gateway that the release lacks the agency policy which the tenant selected.
 #   relaxed_by: nobody
+#   guard: true
 #   facts: [tenant.policy]
 #   sources:
 #     - {title: "Brightline release format, tenants.json", read: first_hand}

@@ -7,6 +7,7 @@
 #   statement: A decision is made on complete facts of the agreed shape, or the use is refused.
 #   remedy: Tell whoever runs the gateway; the request itself may be in order.
 #   relaxed_by: nobody
+#   guard: true
 #   facts: [stage, principal, tenant, request, model, signals, safeguards, audit, release, now]
 #   sources:
 #     - {title: "Brightline decision contract, rego/schemas/input.json", read: first_hand}

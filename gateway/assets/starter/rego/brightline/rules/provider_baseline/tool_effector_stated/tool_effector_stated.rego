@@ -9,6 +9,7 @@
 #   statement: Every tool that is offered states what it can do.
 #   remedy: State the effector of every tool.
 #   relaxed_by: nobody
+#   guard: true
 #   facts: [request.tools]
 #   sources:
 #     - {title: "Brightline wire contract, Tool.effector", read: first_hand}
