@@ -192,7 +192,8 @@ def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
             error.sent = True  # the model was asked: whoever repeats the call asks it a second time
             raise
         trail.judged(stage, readings, decision)
-        late = [o.kind for o in decision.obligations if o not in admitted.permitted.obligations]
+        met = (*admitted.permitted.obligations, *(o for o in decision.obligations if o.kind == "incident"))  # recorded
+        late = [o.kind for o in decision.obligations if o not in met]
         if decision.effect is not Effect.ALLOW or late:
             raise GatewayError(
                 Reason.OUTPUT_DENIED,

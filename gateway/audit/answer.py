@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Mapping
 from functools import partial
 
 from gateway.audit import record
 from gateway.audit.keys import OUTPUT, Commitments
 from gateway.canonical import Json
-from gateway.types import Decision, End, Reading, Stage, Text, ToolUse
+from gateway.types import Decision, End, Obligation, Reading, Stage, Text, ToolUse
 
 
 class Answer:
@@ -24,10 +25,14 @@ class Answer:
         self._begin = partial(commitments.begin, OUTPUT, decision_id)
         self._commitment: hmac.HMAC | None = None
         self._judgements: dict[tuple[Json, ...], _Judgement] = {}
+        self._incidents: dict[Obligation, int] = {}
         self._end: End | None = None
 
-    def judged(self, stage: Stage, readings: tuple[Reading, ...], decision: Decision) -> None:
+    def judged(self, stage: Stage, readings: tuple[Reading, ...], decision: Decision, now_us: int) -> None:
         """Note a judgement. Those that differ only in readings become one, with the strictest of each reading."""
+        for obligation in decision.obligations:
+            if obligation.kind == "incident":
+                self._incidents.setdefault(obligation, now_us)
         key = (str(stage), decision.effect.name, *(rule.id for rule in decision.rules))
         found = self._judgements.setdefault(key, _Judgement(stage, decision))
         found.add(readings)
@@ -49,6 +54,10 @@ class Answer:
     def judgements(self) -> Json:
         """Every judgement of the answer."""
         return [j.fields() for j in self._judgements.values()]
+
+    def incidents(self) -> Mapping[Obligation, int]:
+        """What the policy says has to be reported of the answer, and when it was first seen."""
+        return self._incidents
 
     def counts(self) -> dict[str, Json]:
         """Bytes released, and tokens as the model's service counted them; null when it did not say."""

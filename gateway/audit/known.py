@@ -11,7 +11,18 @@ from gateway.audit.ledger import Ledger
 from gateway.audit.record import Record
 from gateway.canonical import Json
 from gateway.errors import GatewayError, Reason, Rule
-from gateway.types import Call, Decision, Facts, Permitted, Principal, Prompt, Reading, Release, content_bytes
+from gateway.types import (
+    Call,
+    Decision,
+    Facts,
+    Obligation,
+    Permitted,
+    Principal,
+    Prompt,
+    Reading,
+    Release,
+    content_bytes,
+)
 
 
 @dataclass(slots=True)
@@ -64,6 +75,7 @@ class Known:
         return self._head(Kind.OUTCOME, outcome, error, reason) | {
             "model": self.answer.model(),
             "judgements": self.answer.judgements(),
+            "incidents": self._incidents_of_answer(),
             "commitments": {"key": self.ledger.commitments.key_id, "output": self.answer.commitment()},
             "counts": self.answer.counts(),
         }
@@ -109,8 +121,17 @@ class Known:
     def _incident(self) -> Json:
         """What the policy says has to be reported, and by when: the clock runs from this record's own time."""
         due = [o for o in self.decision.obligations if o.kind == "incident"] if self.decision else []
-        return [{"text": o.text, "aware_at_us": self.call.received_us, "report_within_hours": o.limit} for o in due]
+        return [_incident(o, self.call.received_us) for o in due]
+
+    def _incidents_of_answer(self) -> Json:
+        """What has to be reported of the answer, and was not in the intent already."""
+        known = self.decision.obligations if self.decision else ()
+        return [_incident(o, seen_us) for o, seen_us in self.answer.incidents().items() if o not in known]
 
     def _idempotency_key(self) -> str | None:
         key = self.prompt.use.get("idempotency_key") if self.prompt else None
         return key if isinstance(key, str) and key else None
+
+
+def _incident(obligation: Obligation, aware_at_us: int) -> Json:
+    return {"text": obligation.text, "aware_at_us": aware_at_us, "report_within_hours": obligation.limit}

@@ -102,7 +102,7 @@ class Trail:
 
     def judged(self, stage: Stage, readings: tuple[Reading, ...], decision: Decision) -> None:
         """What was decided about a piece of the answer."""
-        self._known.answer.judged(stage, readings, decision)
+        self._known.answer.judged(stage, readings, decision, self._ledger.now_us())
 
     def released(self, piece: Text | ToolUse | End) -> None:
         """A piece of the answer goes to the caller."""

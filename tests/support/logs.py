@@ -197,6 +197,7 @@ _BESIDE: dict[Kind, Record] = {
         "judgements": [
             {"stage": "response", "effect": "allow", "rules": [], "readings": readings(READINGS), "times": 1}
         ],
+        "incidents": [],
         "commitments": {"key": "ab" * 8, "output": "ef" * 32},
         "counts": {"bytes_released": 10, "tokens_in": 3, "tokens_out": None},
     },

@@ -67,6 +67,7 @@ _digest: Final = hexadecimal(64, or_empty=True)
 _engine: Final = _some("", name=text, version=text)
 _rules: Final = items(_some("", **{"id": text, "class": text, "effect": text}))
 _readings: Final = items(_some("", name=text, version=text, score=maybe(integer)))
+_incidents: Final = items(_some("", text=text, aware_at_us=integer, report_within_hours=integer))
 _principal: Final = _some(
     "subject client_id roles", tenant=named("tenant", text), subject=text, client_id=text, roles=items(text)
 )
@@ -106,7 +107,7 @@ _BEFORE: Final[Mapping[str, Type]] = MappingProxyType(
         ),
         "input": anything,
         "readings": _readings,
-        "incidents": items(_some("", text=text, aware_at_us=integer, report_within_hours=integer)),
+        "incidents": _incidents,
         "decision": maybe(_some("", effect=_effect, obligations=_obligations, grants=items(text))),
         "marking": Object({"in": anything, "out": items(text)}),
         "declared": maybe(members(anything)),
@@ -118,6 +119,7 @@ _AFTER: Final[Mapping[str, Type]] = MappingProxyType(
     {
         "model": maybe(_some("", answered=text, stop=text)),
         "judgements": items(_some("", stage=text, effect=_effect, rules=_rules, readings=_readings, times=integer)),
+        "incidents": _incidents,
         "commitments": _some("", key=hexadecimal(16), output=maybe(hexadecimal(64))),
         "counts": _some("", bytes_released=integer, tokens_in=maybe(integer), tokens_out=maybe(integer)),
     }
