@@ -38,6 +38,9 @@ from gateway.types import (
 )
 from gateway.upstream import Upstream
 
+STALE_US = 1_000_000
+"""A caller may take long to send its message. What was revoked or expired meanwhile is not believed any more."""
+
 Read = Callable[[], Awaitable[Prompt]]
 """Reads the prompt from the wire. Called after the caller was proved: nobody else can make the gateway parse."""
 
@@ -143,7 +146,11 @@ async def admit(call: Call, read: Read, gate: Gate, trail: Trail) -> Admitted:
 async def decide(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InForce) -> tuple[Prompt, Facts, Decision]:
     """Steps 1 to 4."""
     principal = await prove(call, gate, trail, in_force)  # 1
+    proved_us = gate.clock()
     prompt = await read()
+    if not 0 <= gate.clock() - proved_us <= STALE_US:
+        gate.clock.check()
+        await gate.identity.prove_again(call.credentials, in_force.release.tenants)  # 1
     known = facts.gather(in_force.attributes, principal, prompt, gate.clock(), audit_ready=gate.log.ready)  # 2
     trail.asked(prompt)
     readings = await gate.detectors.read(prompt.texts())  # 3

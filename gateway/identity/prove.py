@@ -29,6 +29,16 @@ class _Verified:
     key: Key
 
 
+@dataclass(frozen=True, slots=True)
+class _Believed:
+    """What steps 1 to 11 found. digest: of the token; kept: it went through all of them before."""
+
+    principal: Principal
+    verified: _Verified
+    digest: bytes
+    kept: bool
+
+
 class Identity:
     """Proves who asks. Opened by Identity.open, closed with close; one for a gateway."""
 
@@ -92,6 +102,17 @@ class Identity:
         A token that passed is kept, and goes through all but 6, the signature and 12 again at each use.
         """
         now_us = self._clock()
+        believed = await self._believe(credentials, tenants, now_us)
+        if not believed.kept:
+            await self._claim(believed.verified.claims, now_us)  # 12
+            self._keep(believed.digest, believed.verified)
+        return believed.principal
+
+    async def prove_again(self, credentials: Credentials, tenants: Mapping[str, Tenant]) -> None:
+        """All steps but 12, for a caller who took its time after it was proved. Raises GatewayError as `prove` does."""
+        await self._believe(credentials, tenants, self._clock())
+
+    async def _believe(self, credentials: Credentials, tenants: Mapping[str, Tenant], now_us: int) -> _Believed:
         certificate = certificates.parse(certificates.only(credentials.certificates))  # 1
         certificates.check_period(certificate, now_us)  # 2
         await self._revocation.check_certificate(certificate, now_us)  # 3
@@ -107,10 +128,7 @@ class Identity:
         if claims.tenant != tenant:  # 10
             raise GatewayError(Reason.TENANT_MISMATCH, "certificate and access token are of different tenants")
         await self._revocation.check_token(claims.token_id)  # 11
-        if kept is None:
-            await self._claim(claims, now_us)  # 12
-            self._keep(digest, verified)
-        return Principal(
+        principal = Principal(
             tenant=tenant,
             subject=claims.subject,
             client_id=claims.client_id,
@@ -121,6 +139,7 @@ class Identity:
             certificate_name=certificate.name,
             certificate_sha256=certificate.sha256,
         )
+        return _Believed(principal, verified, digest, kept is not None)
 
     def _tenant_of(self, certificate: Certificate, tenants: Mapping[str, Tenant]) -> str:
         if tenants is not self._tenants:

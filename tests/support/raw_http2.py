@@ -45,7 +45,7 @@ class Raw:
         self.goodbye: int | None = None
         self.pongs = 0
         self._leaving = False
-        self._reader, self._writer, self._host, self._token = reader, writer, host, token
+        self._reader, self._writer, self._host, self.token = reader, writer, host, token
         self._answers: dict[int, Answer] = {}
         settings = h2.config.H2Configuration(
             header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
@@ -65,7 +65,7 @@ class Raw:
             "te": "trailers",
             "content-type": "application/grpc",
             "grpc-timeout": "20S",
-            "authorization": f"Bearer {self._token}",
+            "authorization": f"Bearer {self.token}",
             **headers,
         }
         stream = self.http.get_next_available_stream_id()
