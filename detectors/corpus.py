@@ -143,6 +143,8 @@ def _count(lines: list[tuple[str, Line]]) -> Iterator[str]:
     for name in CATEGORIES:
         hard = files[name, "prompt", True] + files[name, "output", True]
         yield f"{name:24}{labels[name, 'prompt']:8}{labels[name, 'output']:8}{hard:8}"
+    others = sum(number for (name, _, hard), number in files.items() if hard and name not in CATEGORIES)
+    yield f"{'in other files':24}{'':16}{others:8}"
     ordinary = sum(not line.labels and not line.hard for _, line in lines)
     yield f"{len(lines)} lines, {ordinary} ordinary, {sum(line.kind == 'output' for _, line in lines)} outputs"
     languages = Counter(line.lang for _, line in lines)
