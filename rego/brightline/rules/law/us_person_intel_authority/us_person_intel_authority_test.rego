@@ -5,41 +5,104 @@ import data.fixtures
 
 refusal := {"effect": "require_approval", "id": "us_person_intel_authority"}
 
-asked := fixtures.declared({
-	"purpose": "intelligence_analysis",
-	"us_person": {"involved": "yes", "basis": "counterintelligence inquiry; open sources were not enough", "process_id": "ci-1"},
-	"authority": fixtures.authority("EO 12333 2.4"),
+# Counterintelligence about a US person: an order of the court, the least intrusive means, an approval.
+lawful := fixtures.declared({
+	"purpose": "counterintelligence",
+	"us_person": {"involved": "yes"},
+	"authority": fixtures.authority("50 USC 1805"),
+	"evidence": [{"kind": "least_intrusive_means", "id": "determination-1", "expires": 1500}],
 	"approval": fixtures.approval,
 })
 
+# The same purpose with no paper at all.
+bare := object.union(lawful, {"request": {"authority": null, "evidence": [], "approval": null}})
+
+claiming(us_person, geo) := object.union(bare, {"request": {"us_person": us_person, "geo": geo}})
+
 test_silent[note] if {
 	some note, request in {
-		"another purpose": fixtures.permitted,
-		"nobody of the United States": object.union(asked, {"request": {"us_person": {"involved": "no"}}}),
-		"authority, basis and approval": asked,
+		"permitted": fixtures.permitted,
+		"US persons, no intelligence": fixtures.declared({"us_person": {"involved": "yes"}}),
+		"not stated, no intelligence": fixtures.declared({"us_person": {"involved": "unspecified"}}),
+		"none, no place stated": claiming({"involved": "no"}, []),
+		"none, abroad": claiming({"involved": "no"}, ["FR", "DE"]),
+		"none, in the US, with the basis": claiming({"involved": "no", "basis": "diplomatic list"}, ["US"]),
 	}
 	not rule.verdict with input as request
 }
 
-test_waits_at_every_stage[note] if {
-	some case, request in {
-		"no approval": object.union(asked, {"request": {"approval": null}}),
-		"approved by the caller": object.union(asked, {"request": {"approval": {"approver": "analyst"}}}),
-		"no authority": object.union(asked, {"request": {"authority": null}}),
-		"an authority that is over": object.union(asked, {"now": 1501}),
-		"an authority for something else": object.union(asked, {"request": {"authority": {"citation": "18 USC 2518"}}}),
-		"no basis": object.union(asked, {"request": {"us_person": {"basis": ""}}}),
-		"not known whether, and not approved": object.union(asked, {"request": {"approval": null, "us_person": {"involved": "unknown"}}}),
-		"not stated, and not approved": object.union(asked, {"request": {"approval": null, "us_person": {"involved": "unspecified"}}}),
-	}
-	some stage, staged in fixtures.stages(request)
-	note := concat(", ", [case, stage])
-	fixtures.says(rule.verdict) == refusal with input as staged
+test_allows_and_records_at_every_stage[stage] if {
+	some stage, request in fixtures.stages(lawful)
+	fixtures.says(rule.verdict) == {
+		"effect": "allow",
+		"id": "us_person_intel_authority",
+		"obligations": [{"kind": "record_authority", "params": {"text": "50 USC 1805 / order-1"}}],
+	} with input as request
 }
 
-test_waits_spoiled_facts[note] if {
-	some pointer in ["/request", "/request/purpose", "/request/authority", "/request/authority/citation", "/request/authority/expires", "/request/approval", "/now"]
-	some note, request in fixtures.spoiled(asked, pointer)
+test_allows[note] if {
+	some note, facts in {
+		"the first moment": {"now": 500},
+		"the last moment": {"now": 1500},
+		"foreign intelligence": {"request": {"purpose": "foreign_intelligence_analysis"}},
+		"not known whether": {"request": {"us_person": {"involved": "unknown"}}},
+		"procedures": {"request": {"authority": {"citation": "DoDM 5240.01"}}},
+	}
+	rule.verdict.effect == "allow" with input as object.union(lawful, facts)
+}
+
+test_waits_at_every_stage[note] if {
+	some case, facts in {
+		"no authority": {"request": {"authority": null}},
+		"an authority for something else": {"request": {"authority": {"citation": "18 USC 2518"}}},
+		"an authority that is not named": {"request": {"authority": {"id": ""}}},
+		"an authority without an end": {"request": {"authority": {"expires": 0}}},
+		"an authority that is over": {"request": {"authority": {"expires": 999}}},
+		"an authority to come": {"request": {"authority": {"not_before": 1001}}},
+		"neither foreign nor counter": {"request": {"purpose": "intelligence_analysis"}},
+		"means not determined": {"request": {"evidence": []}},
+		"other evidence": {"request": {"evidence": [{"kind": "consent", "id": "c", "expires": 1500}]}},
+		"a determination that is over": {"request": {"evidence": [{"kind": "least_intrusive_means", "id": "d", "expires": 999}]}},
+		"no approval": {"request": {"approval": null}},
+		"approved by the caller": {"request": {"approval": {"approver": "analyst"}}},
+		"not known whether, not approved": {"request": {"approval": null, "us_person": {"involved": "unknown"}}},
+		"not stated, not approved": {"request": {"approval": null, "us_person": {"involved": "unspecified"}}},
+		"none, in the US": {"request": {"approval": null, "us_person": {"involved": "no"}, "geo": ["FR", "US"]}},
+		"none, in a territory": {"request": {"approval": null, "us_person": {"involved": "no"}, "geo": ["GU"]}},
+		"none, in lower case": {"request": {"approval": null, "us_person": {"involved": "no"}, "geo": ["fr"]}},
+		"none, with more letters": {"request": {"approval": null, "us_person": {"involved": "no"}, "geo": ["FRA"]}},
+	}
+	some stage, request in fixtures.stages(object.union(lawful, facts))
+	note := concat(", ", [case, stage])
+	fixtures.says(rule.verdict) == refusal with input as request
+}
+
+test_waits_whatever_is_granted if {
+	request := object.union(bare, {"tenant": {"grants": [fixtures.grant("us_person_intel_authority")]}})
+	fixtures.says(rule.verdict) == refusal with input as request
+}
+
+test_waits_on_spoiled_facts[note] if {
+	some pointer in [
+		"/request",
+		"/request/purpose",
+		"/request/authority",
+		"/request/authority/citation",
+		"/request/authority/expires",
+		"/request/evidence",
+		"/request/evidence/0",
+		"/request/evidence/0/kind",
+		"/request/approval",
+		"/now",
+	]
+	some note, request in fixtures.spoiled(lawful, pointer)
+	fixtures.says(rule.verdict) == refusal with input as request
+}
+
+test_waits_on_spoiled_claims[note] if {
+	some pointer in ["/request/us_person", "/request/us_person/involved", "/request/geo", "/request/geo/0"]
+	claimed := claiming({"involved": "no"}, ["FR"])
+	some note, request in object.remove(fixtures.spoiled(claimed, pointer), ["/request/geo/0 missing"])
 	fixtures.says(rule.verdict) == refusal with input as request
 }
 

@@ -100,9 +100,26 @@ base_model if {
 	}
 }
 
+# Nobody concerned is a US person. Whoever is in the United States counts as one, unless the basis says why not.
+foreign_persons if {
+	input.request.us_person.involved == "no"
+	elsewhere
+}
+
+foreign_persons if {
+	input.request.us_person.involved == "no"
+	text(input.request.us_person.basis)
+}
+
 # Everything that the request is about is stated to be outside the United States.
 abroad if {
 	count(input.request.geo) > 0
+	elsewhere
+}
+
+# Nothing that the request is about is stated to be in the United States, or in a place that nobody knows.
+elsewhere if {
+	is_array(input.request.geo)
 	every place in input.request.geo {
 		count(place) == 2
 		upper(place) == place

@@ -3,16 +3,17 @@
 # description: >
 #   A query for US persons in data of section 702 needs a certification that is live and the approval of the query.
 #   The section lapsed on 12 Jun 2026; certifications run on to their own end, so it is the certification's period
-#   that counts, never the statute's.
+#   that counts, never the statute's. A certification that is cited for another purpose permits nothing about US persons.
 # custom:
 #   id: fisa702_us_person_query
 #   class: law
 #   statement: A query of section 702 data for US persons needs a live certification and the approval of the query.
 #   remedy: >-
-#     Cite 50 USC 1881a with the certification's identifier and period, and name the query approval as process_id.
+#     Declare the purpose fisa702_query, cite 50 USC 1881a with the certification's identifier and period, and name the
+#     query approval as process_id.
 #   relaxed_by: statute
 #   relaxed_how: By procedures that the FISC approved, for the certification that is cited.
-#   facts: [request.purpose, request.authority, request.us_person, now]
+#   facts: [request.purpose, request.authority, request.us_person, request.geo, now]
 #   sources:
 #     - {title: "50 USC 1881a", read: general_knowledge}
 #     - {title: "Lapse of section 702 on 12 Jun 2026; certifications to about Mar 2027", read: first_hand}
@@ -20,22 +21,36 @@ package brightline.rules.law.fisa702_us_person_query
 
 import data.brightline.facts
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if {
+	not harmless
+	not certified
+}
 
 verdict := {
 	"effect": "allow",
 	"rule": rego.metadata.chain()[1].annotations,
 	"obligations": [{"kind": "record_authority", "params": {"text": facts.cited}}],
-} if certified
+} if {
+	not harmless
+	certified
+}
 
-harmless if facts.outside("fisa702")
+harmless if {
+	facts.outside("fisa702")
+	not_cited
+}
 
-harmless if input.request.us_person.involved == "no"
-
-harmless if certified
+harmless if facts.foreign_persons
 
 certified if {
 	"fisa702" in facts.areas
 	facts.live_authority.citation in object.keys(data.brightline.authorities.fisa702)
 	facts.text(input.request.us_person.process_id)
+}
+
+not_cited if is_null(input.request.authority)
+
+not_cited if {
+	facts.text(input.request.authority.citation)
+	not input.request.authority.citation in object.keys(data.brightline.authorities.fisa702)
 }

@@ -1,9 +1,10 @@
 # METADATA
 # title: Intelligence on US persons needs authority and approval
 # description: >
-#   Intelligence work that concerns US persons waits for a person's approval, under a cited authority in force, with a
-#   stated basis that says why the means are the least intrusive. Whether US persons are concerned counts as yes where
-#   it is not stated as no.
+#   Intelligence work that concerns US persons cites an authority in force, is for foreign intelligence or
+#   counterintelligence, names the determination that its means are the least intrusive, and waits for the approval of
+#   the head of the component; the authority is recorded. Persons not stated to be other than US persons may be.
+#   Whoever is in the United States is presumed to be one, unless the stated basis says what speaks against it.
 # custom:
 #   id: us_person_intel_authority
 #   class: law
@@ -11,11 +12,19 @@
 #     Intelligence work about US persons needs a cited authority, a foreign-intelligence or counterintelligence
 #     purpose and the least intrusive means.
 #   remedy: >-
-#     State whether US persons are involved; if they are, cite the authority and its period, give the basis, and
-#     obtain an approval.
+#     State whether US persons are involved, and on what basis they are not where they are in the United States. If
+#     they are, cite the authority and its period, name the evidence least_intrusive_means, and obtain an approval.
 #   relaxed_by: official
 #   relaxed_how: By procedures that the Attorney General approved; the head of the component.
-#   facts: [request.purpose, request.us_person, request.authority, request.approval, principal.subject, now]
+#   facts:
+#     - request.purpose
+#     - request.us_person
+#     - request.geo
+#     - request.authority
+#     - request.evidence
+#     - request.approval
+#     - principal.subject
+#     - now
 #   sources:
 #     - {title: "EO 12333 §2.3", read: general_knowledge}
 #     - {title: "EO 12333 §2.4", read: first_hand}
@@ -24,15 +33,31 @@ package brightline.rules.law.us_person_intel_authority
 
 import data.brightline.facts
 
-verdict := {"effect": "require_approval", "rule": rego.metadata.chain()[1].annotations} if not harmless
+verdict := {"effect": "require_approval", "rule": rego.metadata.chain()[1].annotations} if {
+	not harmless
+	not lawful
+}
+
+verdict := {
+	"effect": "allow",
+	"rule": rego.metadata.chain()[1].annotations,
+	"obligations": [{"kind": "record_authority", "params": {"text": facts.cited}}],
+} if {
+	not harmless
+	lawful
+}
 
 harmless if facts.outside("intelligence")
 
-harmless if input.request.us_person.involved == "no"
+harmless if facts.foreign_persons
 
-harmless if {
-	"intelligence" in facts.areas
+lawful if {
+	foreign_or_counter
 	facts.live_authority.citation in object.keys(data.brightline.authorities.us_person_intelligence)
-	facts.text(input.request.us_person.basis)
+	facts.proven("least_intrusive_means")
 	facts.approved
 }
+
+foreign_or_counter if "foreign_intelligence" in facts.areas
+
+foreign_or_counter if "counterintelligence" in facts.areas
