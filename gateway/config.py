@@ -116,7 +116,10 @@ class Policy(_Section):
 
 
 class Audit(_Section):
-    """The log. origin names it in every checkpoint; keys sign checkpoints and make content commitments."""
+    """The log. origin names it in every checkpoint; keys sign checkpoints and make content commitments.
+
+    lock_store: a folder on another volume, where the latest checkpoint goes too.
+    """
 
     path: FilePath
     origin: str = Field(pattern=r"^[^\s+]+$", max_length=255)
@@ -124,7 +127,10 @@ class Audit(_Section):
     commitment_key: FilePath
     enclave: str = ""
     node: str = ""
+    lock_store: FilePath | None = None
     deadline_ms: Milliseconds = 1000
+    checkpoint_ms: int = Field(default=1000, ge=10, le=60_000)
+    checkpoint_records: int = Field(default=10_000, ge=1, le=1_000_000)
     unauthenticated_per_s: int = Field(default=50, ge=1)
 
 

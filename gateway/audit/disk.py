@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import StartError
@@ -15,14 +16,21 @@ def lock(path: Path) -> int:
     Raises StartError when another process holds it.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return hold(path)
+    except BlockingIOError as error:
+        raise StartError(f"audit.path: {path}: another process writes this log") from error
     except OSError as error:
         raise StartError(f"audit.path: {path}: cannot be opened: {error.strerror}") from error
+
+
+def hold(path: Path) -> int:
+    """The same. Raises OSError, BlockingIOError when another process holds it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except OSError:
         os.close(descriptor)
-        raise StartError(f"audit.path: {path}: another process writes this log") from error
+        raise
     return descriptor
 
 
@@ -40,3 +48,24 @@ def replace(path: Path, data: bytes) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A file that is read and replaced whole."""
+
+    path: Path
+
+    def read(self) -> bytes | None:
+        """What is in it, None when there is no file. Raises OSError."""
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, data: bytes) -> None:
+        """Put `data` into it, durably. Raises OSError."""
+        replace(self.path, data)
+
+    def __str__(self) -> str:
+        return str(self.path)

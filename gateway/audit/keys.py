@@ -16,8 +16,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from brightline_verify.cosignature import Cosigner, Witness
 from brightline_verify.note import NoteError, Signer
-from gateway.config import read_private
+from gateway.config import read_private, read_public
 from gateway.errors import StartError
 
 PROMPT = b"brightline.v1.prompt"
@@ -48,20 +49,37 @@ def create_signing_key(path: Path, origin: str) -> None:
     """Create the key (PEM, PKCS #8, mode 0600) and, beside it, `<path>.pub` for verifiers. Raises StartError."""
     key = Ed25519PrivateKey.generate()
     signer = _signer(origin, key)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _create(path, pem, 0o600)
+    _create(path, _pem(key), 0o600)
     _create(public_path(path), f"{signer.verifier}\n".encode(), 0o644)
+
+
+def create_witness_key(path: Path, name: str) -> None:
+    """Create a witness's key, and beside it `<path>.pub` for those who ask for its signatures. Raises StartError."""
+    key = Ed25519PrivateKey.generate()
+    try:
+        cosigner = Cosigner(name, key)
+    except NoteError as error:
+        raise StartError(f"{name}: {error}") from error
+    _create(path, _pem(key), 0o600)
+    _create(public_path(path), f"{cosigner.witness}\n".encode(), 0o644)
+
+
+def load_cosigner(path: Path) -> Cosigner:
+    """The witness of a key; its name is in the public half beside it. Raises StartError as load_signer does."""
+    public = public_path(path)
+    try:
+        witness = Witness.parse(read_public(public, "--key").decode("utf-8"))
+        cosigner = Cosigner(witness.name, _load(path, "--key"))
+    except (NoteError, UnicodeDecodeError) as error:
+        raise StartError(f"--key: {public}: {error}") from error
+    if cosigner.witness != witness:
+        raise StartError(f"--key: {public}: is not the public half of {path}")
+    return cosigner
 
 
 def load_signer(path: Path, origin: str) -> Signer:
     """The signer of the log `origin`. Raises StartError when the file is missing, readable by others or no key."""
-    try:
-        key = serialization.load_pem_private_key(read_private(path, "audit.signing_key"), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise StartError(f"audit.signing_key: {path}: is not an unencrypted private key in PEM") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise StartError(f"audit.signing_key: {path}: is not an Ed25519 key")
-    return _signer(origin, key)
+    return _signer(origin, _load(path, "audit.signing_key"))
 
 
 def create_commitment_key(path: Path) -> None:
@@ -80,6 +98,23 @@ def load_commitments(path: Path) -> Commitments:
 def public_path(signing_key: Path) -> Path:
     """Where the verifier key of a signing key is."""
     return signing_key.with_name(signing_key.name + ".pub")
+
+
+def _pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _load(path: Path, key: str) -> Ed25519PrivateKey:
+    """The private key in the file that the configuration key or option `key` names."""
+    try:
+        loaded = serialization.load_pem_private_key(read_private(path, key), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise StartError(f"{key}: {path}: is not an unencrypted private key in PEM") from error
+    if not isinstance(loaded, Ed25519PrivateKey):
+        raise StartError(f"{key}: {path}: is not an Ed25519 key")
+    return loaded
 
 
 def _signer(origin: str, key: Ed25519PrivateKey) -> Signer:

@@ -7,9 +7,11 @@ import contextlib
 import sqlite3
 from importlib.metadata import version
 
+from brightline_verify.database import CorruptError
 from brightline_verify.record import Kind, Outcome
 from gateway.audit import keys, record
 from gateway.audit.ledger import Ledger
+from gateway.audit.lock_store import Folder
 from gateway.audit.record import Place, Record
 from gateway.audit.store import Store
 from gateway.audit.trail import Trail
@@ -50,16 +52,18 @@ class Log:
         }
         signer = keys.load_signer(settings.signing_key, settings.origin)  # 1
         commitments = keys.load_commitments(settings.commitment_key)
-        store = Store(settings.path, signer)  # 2
+        kept = Folder(settings.lock_store, settings.origin) if settings.lock_store else None
+        store = Store(settings.path, signer, lock_store=kept)  # 2
         try:
             _compare_clock(store, clock())  # 3
             orphans = store.orphans()
         except (sqlite3.Error, StartError) as error:
-            with contextlib.suppress(sqlite3.Error, OSError):
+            with contextlib.suppress(sqlite3.Error, OSError, CorruptError):
                 store.close()
             raise StartError(f"audit.path: {settings.path}: {error}") from error
         place = Place(settings.enclave, settings.node, "gateway", listener)
-        writer = Writer(store, settings.deadline_ms)
+        cadence = {"checkpoint_ms": settings.checkpoint_ms, "checkpoint_records": settings.checkpoint_records}
+        writer = Writer(store, settings.deadline_ms, **cadence)
         ledger = Ledger(writer, clock, place, commitments, settings.unauthenticated_per_s)
         log = cls(writer, ledger, clock)
         try:

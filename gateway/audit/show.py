@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brightline_verify.database import CorruptError, nodes_of, reading
-from brightline_verify.merkle import ProofError, inclusion_proof
-from brightline_verify.note import NoteError, Verifier, open_checkpoint
+from brightline_verify.merkle import ProofError, frontier_at, inclusion_proof
+from brightline_verify.note import Checkpoint, NoteError, Verifier, open_checkpoint
 from brightline_verify.proof import Proof
 from brightline_verify.report import UnreadableError
 from gateway.audit.record import Record
@@ -33,6 +33,32 @@ def last_time_us(path: Path) -> int:
         except sqlite3.Error as error:
             raise UnreadableError(f"{path}: can't be read: {error}") from error
     return int(time_us)
+
+
+def compare(path: Path, verifier: Verifier, kept: bytes | None) -> None:
+    """Check that the log goes on from a checkpoint of it that was kept; None: that it has not begun either.
+
+    Raises UnreadableError, which names both sizes, and NoteError.
+    """
+    checkpoint = None if kept is None else open_checkpoint(kept, verifier)
+    size = 0
+    if path.exists():
+        with reading(path) as db:
+            try:
+                size = db.execute("SELECT coalesce(max(idx) + 1, 0) FROM entries").fetchone()[0]
+                if checkpoint and 0 < checkpoint.size <= size:
+                    _same_root(frontier_at(checkpoint.size, nodes_of(db)).root(), checkpoint)
+            except (sqlite3.Error, CorruptError) as error:
+                raise UnreadableError(f"{path}: can't be read: {error}") from error
+    if checkpoint is None and size:
+        raise UnreadableError(f"its checkpoint is missing, and the log has {size} entries; run: brightline audit lock")
+    if checkpoint is not None and checkpoint.size > size:
+        raise UnreadableError(f"its checkpoint was signed over {checkpoint.size} entries, but the log has {size}")
+
+
+def _same_root(root: bytes, checkpoint: Checkpoint) -> None:
+    if root != checkpoint.root:
+        raise UnreadableError("the log went another way: its entries do not have this root")
 
 
 def show(path: Path, verifier: Verifier, decision_id: str, note: bytes | None = None) -> list[Shown]:

@@ -7,13 +7,14 @@ tree, so the tree can never be ahead of or behind its entries. Only this module 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from brightline_verify.database import FORMAT, CorruptError, checkpoint_path, nodes_of
 from brightline_verify.merkle import Frontier, frontier_at
@@ -48,6 +49,16 @@ class Rejection(Enum):
     NOTHING_TO_CLOSE = "no open intent of this decision id"
 
 
+class Place(Protocol):
+    """A place that keeps the latest checkpoint: the file beside the log, or a lock store."""
+
+    def read(self) -> bytes | None:
+        """The note, None when there never was one. Raises OSError."""
+
+    def write(self, note: bytes) -> None:
+        """Put the note there, durably, in the place of an older one. Raises OSError."""
+
+
 Result: TypeAlias = int | Rejection
 """The index of an entry in the log, or why it has none."""
 
@@ -60,15 +71,20 @@ def connect(path: Path) -> sqlite3.Connection:
 class Store:
     """The one writer of a log. `frontier` is the tree of everything that is known to be durable."""
 
-    def __init__(self, path: Path, signer: Signer, connect: Connect = connect) -> None:
+    def __init__(
+        self, path: Path, signer: Signer, connect: Connect = connect, *, lock_store: Place | None = None
+    ) -> None:
         """Open the log and check its tail, or create it. Raises StartError.
 
         1 nobody else writes it  2 it is a log of this format and origin  3 its last checkpoint is signed by this key
         and fits the entries below  4 every entry above hashes to what is stored  5 it is not behind the checkpoint file
+        6 nor behind the lock store
         """
         self._path = path
         self._signer = signer
         self._connect = connect
+        self._lock_store = lock_store
+        self._places = [disk.Whole(checkpoint_path(path)), *([lock_store] if lock_store else [])]
         self._in_doubt: tuple[Frontier, list[Result]] | None = None
         self._lock = disk.lock(path.with_name(path.name + ".lock"))  # 1
         try:
@@ -80,7 +96,7 @@ class Store:
         try:
             self._initialise()  # 2
             self.frontier = self._tail()  # 3, 4
-            self._compare_file()  # 5
+            self._compare()  # 5, 6
         except (OSError, sqlite3.Error, CorruptError, NoteError) as error:
             self._release()
             raise StartError(f"audit.path: {path}: {error}") from error
@@ -134,18 +150,24 @@ class Store:
         return self.frontier.size - self._signed_size
 
     def checkpoint(self) -> None:
-        """Sign the tree as it is, unless that was done. Raises sqlite3.Error, OSError."""
+        """Sign the tree as it is, unless that was done. Raises sqlite3.Error, OSError, CorruptError."""
         if not self.unsigned:
             return
         note = self._sign()
+        if self._lock_store is not None:
+            kept = self._lock_store.read()
+            if kept is None:
+                raise FileNotFoundError(errno.ENOENT, f"{self._lock_store} has lost its checkpoint")
+            self._fits(kept, self._lock_store)  # no other log of this origin wrote there
         # Crash before this commit: the entries are durable, and the next start checks them without a checkpoint.
         self._db.execute("INSERT OR IGNORE INTO checkpoints VALUES (?, ?)", (self.frontier.size, note))
-        # Crash before this file is there: it is behind the database, which is no sign of a rollback.
-        disk.replace(checkpoint_path(self._path), note)
+        for place in self._places:
+            # Crash before it is there: this place is behind the log, which is no sign of a rollback.
+            place.write(note)
         self._signed_size = self.frontier.size
 
     def close(self) -> None:
-        """Sign what is there and release the log. Raises sqlite3.Error, OSError; the log is released all the same."""
+        """Sign what is there and release the log. Raises as checkpoint does; the log is released all the same."""
         try:
             if self._in_doubt is None:
                 self.checkpoint()
@@ -208,20 +230,28 @@ class Store:
                 raise CorruptError(f"entry {index} is not what was written; run: brightline audit verify")
         return frontier
 
-    def _compare_file(self) -> None:
-        path = checkpoint_path(self._path)
-        if not path.exists():
-            if self.frontier.size:
-                raise CorruptError(f"{path} is missing: without it a log that lost its tail looks whole")
-            disk.replace(path, self._sign())  # crash before this: an empty log, and the next start is here again
-            return
-        note = path.read_bytes()
-        signed = open_checkpoint(note, self._signer.verifier)
+    def _compare(self) -> None:
+        for place in self._places:
+            note = place.read()
+            if note is None and self.frontier.size:
+                hint = "; run: brightline audit lock" if place is self._lock_store else ""
+                raise CorruptError(f"{place} is missing: without it a log that lost its tail looks whole{hint}")
+            if note is None:
+                note = self._sign()  # crash before it is there: an empty log, and the next start is here again
+            else:
+                self._fits(note, place)
+            place.write(note)  # maybe the same again: whoever can't write it is told now, before anybody is served
+
+    def _fits(self, note: bytes, place: Place) -> None:
+        """Raises CorruptError unless the log goes on from this checkpoint of it."""
+        try:
+            signed = open_checkpoint(note, self._signer.verifier)
+        except NoteError as error:
+            raise CorruptError(f"{place}: {error}") from error
         if signed.size > self.frontier.size:
-            raise CorruptError(f"the log has {self.frontier.size} entries, but {path} was signed over {signed.size}")
+            raise CorruptError(f"the log has {self.frontier.size} entries, but {place} was signed over {signed.size}")
         if frontier_at(signed.size, nodes_of(self._db)).root() != signed.root:
-            raise CorruptError(f"the entries do not have the root of {path}")
-        disk.replace(path, note)  # the same again: whoever can't write it is told now, before anybody is served
+            raise CorruptError(f"the entries do not have the root of {place}")
 
     def _rejection(self, e: Entry, keys: set[tuple[str, str]]) -> Rejection | None:
         if e.closes:

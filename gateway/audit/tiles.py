@@ -11,25 +11,13 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from brightline_verify.database import CorruptError, nodes_of, reading
 from brightline_verify.merkle import frontier_at
 from brightline_verify.note import NoteError, Verifier, open_checkpoint
 from brightline_verify.report import UnreadableError
+from brightline_verify.tiles import HEIGHT, WIDTH, path_of
 from gateway.audit import disk
-
-HEIGHT: Final = 8
-WIDTH: Final = 1 << HEIGHT
-
-
-def path_of(level: int | str, number: int, width: int = WIDTH) -> str:
-    """Where a tile is below the folder. width: hashes in it, fewer than 256 in a partial one."""
-    digits = f"{number % 1000:03}"
-    while number >= 1000:
-        number //= 1000
-        digits = f"x{number % 1000:03}/{digits}"
-    return f"tile/{level}/{digits}" + (f".p/{width}" if width < WIDTH else "")
 
 
 def publish(log: Path, verifier: Verifier, folder: Path) -> int:

@@ -23,8 +23,6 @@ from gateway.audit.store import MAX_BATCH, Result, Store
 from gateway.errors import GatewayError, Reason
 
 TICK_S = 0.2
-CHECKPOINT_S = 1.0
-CHECKPOINT_ENTRIES = 10_000
 GATHER_S = 0.001
 """How long a batch waits for more where the last one had several: a commit costs the same for one entry and for fifty,
 and each wakes the event loop. A caller who is alone never waits."""
@@ -66,11 +64,17 @@ class _Item:
 
 
 class Writer:
-    """Owns a store and its thread. Made and used on the event loop's thread; deadline_ms bounds every append."""
+    """Owns a store and its thread. Made and used on the event loop's thread; deadline_ms bounds every append.
 
-    def __init__(self, store: Store, deadline_ms: int) -> None:
+    checkpoint_ms, checkpoint_records: a checkpoint is signed when one is over, and there is something to sign.
+    """
+
+    def __init__(
+        self, store: Store, deadline_ms: int, *, checkpoint_ms: int = 1000, checkpoint_records: int = 10_000
+    ) -> None:
         self._store = store
         self._deadline_s = deadline_ms / 1000
+        self._checkpoint_s, self._checkpoint_records = checkpoint_ms / 1000, checkpoint_records
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._late = self._closing = self._lost = False
@@ -144,7 +148,7 @@ class Writer:
                 self._tell(self._answer, items, None)
             else:
                 self._write(items)
-        with contextlib.suppress(sqlite3.Error, OSError):  # what can't be signed now, the next start checks
+        with contextlib.suppress(sqlite3.Error, OSError, CorruptError):  # what can't be signed now, a start checks
             self._store.close()
         self._tell(self._closed.set_result, None)
 
@@ -180,7 +184,7 @@ class Writer:
 
     def _sign_when_due(self) -> None:
         now = time.monotonic()
-        if self._store.unsigned >= CHECKPOINT_ENTRIES or now - self._signed_at >= CHECKPOINT_S:
+        if self._store.unsigned >= self._checkpoint_records or now - self._signed_at >= self._checkpoint_s:
             self._store.checkpoint()
             self._signed_at = now
 

@@ -21,7 +21,7 @@ from brightline_verify import database
 from brightline_verify.merkle import ProofError
 from brightline_verify.report import Report, UnreadableError, in_words, plain
 from brightline_verify.whole import Trust
-from gateway.audit.keys import create_commitment_key, create_signing_key, public_path
+from gateway.audit.keys import create_commitment_key, create_signing_key, create_witness_key, public_path
 from gateway.audit.show import Shown
 from gateway.audit.show import show as find
 from gateway.canonical import Json
@@ -96,13 +96,22 @@ def keygen(
         "log.key"
     ),
     commitment_key: Annotated[Path, typer.Option(help="The file to make.")] = Path("commitment.key"),
+    witness: Annotated[
+        Path | None, typer.Option(help="Make a witness's key in this file instead; the name is the witness's.")
+    ] = None,
 ) -> None:
     """Make the keys of a new log: one signs its checkpoints, one keys its commitments to content.
 
-    Neither replaces a file. Give `<signing key>.pub` to auditors by a way of its own.
+    Neither replaces a file. Give `<signing key>.pub` to auditors by a way of its own. A witness has a key of its own,
+    on a host of its own: with `--witness`.
 
-    Example: `brightline audit keygen agency.example/one`
+    Examples: `brightline audit keygen agency.example/one`,
+    `brightline audit keygen witness.example/w --witness witness.key`
     """
+    if witness is not None:
+        create_witness_key(witness, origin)
+        typer.echo(f"made {witness} and {public_path(witness)}")
+        return
     create_signing_key(signing_key, origin)
     create_commitment_key(commitment_key)
     typer.echo(f"made {signing_key}, {public_path(signing_key)} and {commitment_key}")

@@ -13,13 +13,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from brightline_verify.note import NoteError
 from brightline_verify.report import UnreadableError
 from gateway import app, config, facts, pdp, release, transport
 from gateway.audit import keys
+from gateway.audit.lock_store import Folder
 from gateway.audit.log import in_the_future
-from gateway.audit.show import last_time_us
+from gateway.audit.show import compare, last_time_us
 from gateway.clock import TOLERANCE_US, Clock
-from gateway.config import Config, read_public
+from gateway.config import Audit, Config, read_public
 from gateway.errors import GatewayError, StartError
 from gateway.identity import Identity
 from gateway.upstream import open_upstream
@@ -120,7 +122,7 @@ async def _upstreams(settings: Config) -> str:
 async def _audit(settings: Config) -> str:
     keys.load_signer(settings.audit.signing_key, settings.audit.origin)
     keys.load_commitments(settings.audit.commitment_key)
-    return f"origin {settings.audit.origin}, {_log_state(settings.audit.path)}"
+    return f"origin {settings.audit.origin}, {_log_state(settings.audit.path)}, {_lock_state(settings.audit)}"
 
 
 def _log_state(path: Path) -> str:
@@ -135,3 +137,20 @@ def _log_state(path: Path) -> str:
     if ahead_us > TOLERANCE_US:
         raise StartError(f"audit.path: {path}: {in_the_future(ahead_us)}")
     return "has a log"
+
+
+def _lock_state(settings: Audit) -> str:
+    """Raises StartError for a lock store that can't be read, or that the log does not go on from."""
+    if settings.lock_store is None:
+        return "no lock store"
+    store = Folder(settings.lock_store, settings.origin)
+    verifier = keys.load_signer(settings.signing_key, settings.origin).verifier
+    try:
+        note = store.read()
+        compare(settings.path, verifier, note)
+    except (OSError, NoteError, UnreadableError) as error:
+        raise StartError(f"audit.lock_store: {settings.lock_store}: {error}") from error
+    begun = "has" if note else "will have"
+    same = settings.lock_store.stat().st_dev == settings.path.parent.stat().st_dev
+    where = ", on the same volume as the log: it protects little" if same else ""
+    return f"lock store {begun} its checkpoint{where}"

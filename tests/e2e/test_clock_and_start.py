@@ -16,7 +16,10 @@ from pathlib import Path
 import grpc
 import pytest
 
+from brightline_verify.note import Checkpoint
 from gateway import config
+from gateway.audit.keys import load_signer
+from gateway.audit.lock_store import Folder
 from gateway.canonical import canonical
 from gateway.cli.doctor import examine
 from gateway.clock import Clock, monotonic_us, system_us
@@ -124,6 +127,15 @@ def with_key(deployed: Deployment) -> Path:
     return path
 
 
+def lost_log(deployed: Deployment) -> None:
+    """The lock store knows of a log of seven records, and there is none."""
+    deployed.edit("[audit]\n", '[audit]\nlock_store = "elsewhere"\n')
+    settings = config.load(deployed.config).audit
+    note = load_signer(settings.signing_key, settings.origin).sign(Checkpoint(settings.origin, 7, bytes(32)).text())
+    (deployed.folder / "elsewhere").mkdir()
+    Folder(deployed.folder / "elsewhere", settings.origin).write(note)
+
+
 PRODUCTION = 'profile = "production"'
 DEVELOPMENT = 'profile = "development"'
 ISSUER = '[[identity.issuers]]\nissuer = "https://issuer.brightline.test"\njwks_file = "issuer/jwks.json"\n'
@@ -157,6 +169,8 @@ DEFECTS: dict[str, tuple[Defect, tuple[str, ...]]] = {
     "a short commitment key": (holds("audit/commitment.key", b"00"), ("audit.commitment_key", "commitment.key")),
     "a log that is none": (holds("audit/log.db", b"x" * 5000), ("audit.path", "log.db")),
     "no folder for the log": (says('"audit/log.db"', '"absent/log.db"'), ("audit.path", "absent")),
+    "no folder for the lock store": (says("[audit]\n", '[audit]\nlock_store = "absent"\n'), ("absent", "No such file")),
+    "a lock store of a log that is lost": (lost_log, ("elsewhere", "signed over 7", "0")),
     "another release": (
         says('[release]\npath = "release"\ndigest = "', f'[release]\npath = "release"\ndigest = "{"0" * 64}" # "'),
         ("release.digest", "0" * 64),

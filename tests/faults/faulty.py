@@ -58,9 +58,9 @@ def connect(path: Path) -> sqlite3.Connection:
     )
 
 
-def faulty_store(path: Path, signer: Signer) -> store.Store:
+def faulty_store(path: Path, signer: Signer, **how: Any) -> store.Store:
     """The store that a log opens."""
-    return store.Store(path, signer, connect)
+    return store.Store(path, signer, connect, **how)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,8 @@ from tests.faults.victim import POINTS
 from tests.support.gateways import Deployment, serving, spawned
 
 ANYWHERE = "anywhere"
+_PUBLISHING = 'checkpoint_ms = 50\nlock_store = "elsewhere"\n'
+"""Checkpoints come often, so that they happen in the short life of a victim."""
 ALL = (*POINTS, ANYWHERE)
 JOBS = 2
 PATIENCE_S = 20.0
@@ -78,7 +80,8 @@ async def _run(result: Result) -> None:
     deployed.edit('kind = "loopback"\n', 'kind = "loopback"\njournal = "journal.jsonl"\n')
     # A record of its own for each call, and none refused because the machine is slow: every call is evidence.
     deployed.edit("[policy]\n", "[policy]\ndeadline_ms = 10000\n")
-    deployed.edit("[audit]\n", "[audit]\nunauthenticated_per_s = 100000\ndeadline_ms = 20000\n")
+    deployed.edit("[audit]\n", f"[audit]\nunauthenticated_per_s = 100000\ndeadline_ms = 20000\n{_PUBLISHING}")
+    (deployed.folder / "elsewhere").mkdir()
     evidence = await _crash(deployed, result.point, random)
     async with serving(deployed) as running:
         client = running.client()

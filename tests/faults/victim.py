@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any
 
 from gateway import cli, server
-from gateway.audit import disk, writer
+from gateway.audit import disk
 from gateway.audit.log import Log
 from gateway.audit.store import Store
 from gateway.audit.trail import Trail
@@ -25,9 +25,6 @@ from gateway.identity import Identity
 from gateway.pdp import wasm
 from gateway.types import Text
 from gateway.upstream import loopback
-
-CHECKPOINT_S = 0.05
-"""Seconds between checkpoints, so that they happen in the short life of a victim."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,6 @@ def main() -> None:
     parser.add_argument("--passage", type=int, default=1)
     parser.add_argument("--config", required=True)
     given = parser.parse_args()
-    writer.CHECKPOINT_S = CHECKPOINT_S
     if given.die_at is not None:
         arm(POINTS[given.die_at], given.passage)
     sys.argv = ["brightline", "serve", "--config", given.config]

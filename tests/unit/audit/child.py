@@ -21,7 +21,7 @@ async def main(folder: Path, statement: str = "", fault: str = "", well: str = "
     if statement:
         faults.plan[statement] = [None] * int(well) + [Fault[fault]]
     real = logging_.Store
-    logging_.Store = lambda path, signer: real(path, signer, faults.connect)  # type: ignore[assignment, misc]
+    logging_.Store = lambda path, signer, **how: real(path, signer, faults.connect, **how)  # type: ignore[assignment, misc]
     log = await logs.open_log(folder)
 
     async def calls() -> None:

@@ -36,7 +36,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     """Faults under every store that a log opens."""
     made = Faults()
     real = logging_.Store
-    monkeypatch.setattr(logging_, "Store", lambda path, signer: real(path, signer, made.connect))
+    monkeypatch.setattr(logging_, "Store", lambda path, signer, **how: real(path, signer, made.connect, **how))
     return made
 
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from brightline_verify.merkle import Frontier, leaf_hash
 from brightline_verify.note import open_checkpoint
 from brightline_verify.report import UnreadableError
+from brightline_verify.tiles import WIDTH, path_of
 from gateway.audit import disk
 from gateway.audit.store import Store
-from gateway.audit.tiles import WIDTH, path_of, publish
+from gateway.audit.tiles import publish
 from tests.support import logs
 
 

@@ -12,7 +12,6 @@ import uvloop
 
 from brightline_verify.database import checkpoint_path, verify
 from brightline_verify.note import open_checkpoint
-from gateway.audit import writer as writing
 from gateway.audit.record import Entry
 from gateway.audit.store import MAX_BATCH, Rejection, Result, Store
 from gateway.audit.writer import Writer, finished
@@ -22,9 +21,10 @@ from tests.unit.audit.faults import CHECKPOINTS, ENTRIES, OPEN, Fault, Faults
 
 
 @asynccontextmanager
-async def written(folder: Path, faults: Faults, deadline_ms: int = 5000) -> AsyncIterator[Writer]:
+async def written(folder: Path, faults: Faults, deadline_ms: int = 5000, **how: int) -> AsyncIterator[Writer]:
     """A writer on the log in `folder`."""
-    writer = Writer(Store(logs.settings(folder).path, logs.signer(folder), faults.connect), deadline_ms)
+    store = Store(logs.settings(folder).path, logs.signer(folder), faults.connect)
+    writer = Writer(store, deadline_ms, **how)
     try:
         yield writer
     finally:
@@ -209,10 +209,10 @@ async def test_a_locked_database_refuses_and_recovers_by_itself(tmp_path: Path) 
         assert await writer.append(second) == 0
 
 
-async def test_checkpoints_are_signed_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint covers what was written without the log being closed, in the database and in the file."""
-    monkeypatch.setattr(writing, "CHECKPOINT_S", 0.0)
-    async with written(tmp_path, Faults()) as writer:
+@pytest.mark.parametrize("often", [{"checkpoint_ms": 10}, {"checkpoint_ms": 60_000, "checkpoint_records": 5}])
+async def test_checkpoints_are_signed_while_writing(tmp_path: Path, often: dict[str, int]) -> None:
+    """After so much time or so many records a checkpoint covers what was written, in the database and in the file."""
+    async with written(tmp_path, Faults(), **often) as writer:
         await asyncio.gather(*(writer.append(e) for e in logs.entries(5)))
         file = checkpoint_path(tmp_path / "audit.db")
         await until(lambda: open_checkpoint(file.read_bytes(), logs.verifier(tmp_path)).size == 5)
@@ -220,14 +220,11 @@ async def test_checkpoints_are_signed_while_writing(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.LIED])
-async def test_a_checkpoint_that_cannot_be_signed_is_signed_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault
-) -> None:
+async def test_a_checkpoint_that_cannot_be_signed_is_signed_later(tmp_path: Path, fault: Fault) -> None:
     """A checkpoint that fails, either way, loses no record and is made again."""
-    monkeypatch.setattr(writing, "CHECKPOINT_S", 0.0)
     faults = Faults()
     faults.plan[CHECKPOINTS] = [fault] * 2
-    async with written(tmp_path, faults) as writer:
+    async with written(tmp_path, faults, checkpoint_ms=10) as writer:
         await writer.append(logs.entries(1)[0])
         await until(lambda: not faults.plan[CHECKPOINTS] and writer.ready)
         await writer.append(logs.entries(1, first=1)[0])

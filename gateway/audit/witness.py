@@ -1,0 +1,76 @@
+"""A witness: signs a checkpoint only if the log goes on from the last one that it signed.
+
+It runs on another host than the gateway, on the log's published tiles, with a key of its own. What it signed last is
+its state: it is durable before the signature leaves, so that no crash makes it sign two histories.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from brightline_verify import tiles
+from brightline_verify.cosignature import Cosigner
+from brightline_verify.merkle import EMPTY_ROOT, ProofError, consistency_proof, verify_consistency
+from brightline_verify.note import Checkpoint, NoteError, Verifier, open_checkpoint
+from brightline_verify.tiles import TileError
+from gateway.audit import disk
+
+
+class RefusedError(Exception):
+    """The witness does not sign: the log was cut back or went another way, or nobody can tell that it was not."""
+
+
+def witness(folder: Path, log: Verifier, cosigner: Cosigner, state: Path, now_s: int, *, begin: bool = False) -> bytes:
+    """The log's published checkpoint with the witness's signature. Raises RefusedError, OSError.
+
+    1 nobody else uses this state  2 it is what this witness signed, and is only missing when it begins  3 the
+    published checkpoint is signed by the log  4 it is neither smaller nor another of the same size  5 it goes on from
+    the last one  6 the time is not before the last one's  7 the state is durable before the signature is returned
+    """
+    lock = disk.hold(state.with_name(state.name + ".lock"))  # 1
+    try:
+        published = (folder / "checkpoint").read_bytes()
+        last, last_s = _last(state, log, cosigner, begin=begin)  # 2
+        checkpoint = open_checkpoint(published, log)  # 3
+        _goes_on(folder, last, checkpoint)  # 4, 5
+        if now_s < last_s:  # 6
+            raise RefusedError(f"the clock is {last_s - now_s} s before the last signature; set it right")
+        signed = cosigner.cosign(published, now_s)
+        # Crash before this: the old state, and a signature that nobody has. After it: the same is signed once more.
+        disk.replace(state, signed)  # 7
+        return signed
+    except (NoteError, ProofError, TileError) as error:
+        raise RefusedError(f"the published log does not hold: {error}") from error
+    finally:
+        os.close(lock)
+
+
+def _last(state: Path, log: Verifier, cosigner: Cosigner, *, begin: bool) -> tuple[Checkpoint, int]:
+    try:
+        note = state.read_bytes()
+    except FileNotFoundError:
+        if not begin:
+            raise RefusedError(f"{state} is missing: without it a log that was cut back looks whole") from None
+        return Checkpoint(log.name, 0, EMPTY_ROOT), 0
+    if begin:
+        raise RefusedError(f"{state} is there: this witness began before")
+    try:
+        time_s = cosigner.witness.signed_at(note)
+        if time_s is None:
+            raise RefusedError(f"{state} was not signed by {cosigner.witness.name}")
+        return open_checkpoint(note, log), time_s
+    except NoteError as error:
+        raise RefusedError(f"{state}: {error}") from error
+
+
+def _goes_on(folder: Path, last: Checkpoint, checkpoint: Checkpoint) -> None:
+    if checkpoint.size < last.size:
+        raise RefusedError(f"the log was cut back: {last.size} records were signed, and now it has {checkpoint.size}")
+    if checkpoint.size == last.size and checkpoint.root != last.root:
+        raise RefusedError(f"the log went another way: there are two checkpoints over {last.size} records")
+    proof = consistency_proof(last.size, checkpoint.size, tiles.nodes_of(folder, checkpoint.size))
+    try:
+        verify_consistency(last.size, checkpoint.size, last.root, checkpoint.root, proof)
+    except ProofError as error:
+        raise RefusedError(f"the log went another way after at most {last.size} records: {error}") from error

@@ -1,0 +1,43 @@
+"""`brightline audit witness`: what somebody runs who is to notice a log that was cut back or rewritten."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brightline_verify.note import NoteError, Verifier
+from brightline_verify.report import plain
+from gateway.audit import disk
+from gateway.audit.keys import load_cosigner
+from gateway.audit.witness import RefusedError
+from gateway.audit.witness import witness as sign
+from gateway.cli.stored import unusable
+from gateway.config import read_public
+
+
+def witness(  # noqa: PLR0917 - one parameter for each option
+    published: Annotated[Path, typer.Argument(help="The folder that `brightline audit tiles` made.")],
+    log_key: Annotated[Path, typer.Option(help="The log's public key.")],
+    key: Annotated[Path, typer.Option(help="The witness's key; its public half is `<key>.pub`.")],
+    state: Annotated[Path, typer.Option(help="What was signed last. Keep it: without it nothing is signed.")],
+    to: Annotated[Path, typer.Option(help="The file for the signed checkpoint.")],
+    begin: Annotated[bool, typer.Option("--begin", help="The first time, when there is no state yet.")] = False,
+) -> None:
+    """Sign the log's published checkpoint, if the log goes on from the last one that was signed.
+
+    Run it on a host of its own, with a key made by `brightline audit keygen --witness`, as often as the log is to be
+    watched. Exits with 0, 1 when it refuses to sign, 2 when something can't be read or written.
+    """
+    try:
+        verifier = Verifier.parse(read_public(log_key, "--log-key").decode("utf-8"))
+        signed = sign(published, verifier, load_cosigner(key), state, int(time.time()), begin=begin)
+        disk.replace(to, signed)
+    except RefusedError as error:
+        typer.echo(f"REFUSED: {plain(str(error))}", err=True)
+        raise typer.Exit(1) from error
+    except (NoteError, UnicodeDecodeError, OSError) as error:
+        raise unusable(str(error)) from error
+    typer.echo(f"signed {signed.split(maxsplit=2)[1].decode()} records of {verifier.name}")
