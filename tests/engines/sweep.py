@@ -12,7 +12,9 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -111,8 +113,9 @@ def decide(numbers: Sequence[Numbers]) -> tuple[list[Made], list[Made]]:
 
 @functools.cache
 def _open() -> tuple[Opened, Decide]:
-    """The starter, open for the life of this process."""
-    policy = _open_here.enter_context(opened(starter()))
+    """A copy of the starter, which may be built anew meanwhile, open for the life of this process."""
+    copy = Path(_open_here.enter_context(tempfile.TemporaryDirectory())) / "starter"
+    policy = _open_here.enter_context(opened(Path(shutil.copytree(starter(), copy))))
     return policy, _open_here.enter_context(embedded(policy.release))
 
 
