@@ -41,7 +41,7 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
         )
     async with AsyncExitStack() as stack:
         loaded = release.load(config.release.path, config.release.digest)  # 2
-        attributes = facts.prepare(loaded)
+        attributes = facts.prepare(loaded, config.marking_ceiling)
         engine = await pdp.open_engine(loaded, config.policy)
         stack.push_async_callback(engine.close)
         client_ca = read_public(config.listener.client_ca, "listener.client_ca")

@@ -157,10 +157,11 @@ class Upstream(_Section):
 
 
 class Config(_Section):
-    """Everything the gateway is told at start."""
+    """Everything the gateway is told at start. marking_ceiling: the highest marking that the enclave is cleared for."""
 
     profile: Literal["development", "production"]
     appeal: str = ""
+    marking_ceiling: str = Field(default="UNCLASSIFIED", max_length=256)
     listener: Listener
     limits: Limits = Limits()
     identity: Identity
@@ -188,6 +189,11 @@ class Config(_Section):
             raise ValueError("identity.issuers: the production profile needs at least one token issuer")
         if self.release.digest is None:
             raise ValueError("release.digest: the production profile needs the digest of the release")
+        if "marking_ceiling" not in self.model_fields_set:
+            raise ValueError(
+                "marking_ceiling: the production profile needs the highest marking that this enclave is cleared for, "
+                'such as "UNCLASSIFIED", "CUI" or "SECRET//NOFORN"'
+            )
         if self.listener.reflection:
             raise ValueError("listener.reflection: the production profile does not serve reflection")
         if any(u.kind == "loopback" for u in self.upstreams):

@@ -24,6 +24,7 @@ CONFIG = """\
 # A development deployment of the Brightline gateway. docs/operators-page.md explains every key.
 profile = "development"
 appeal = "policy-appeals@agency.example"
+marking_ceiling = "TOP SECRET//SI//NOFORN"
 
 [listener]
 address = "127.0.0.1:{port}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from gateway import marking
 from gateway.canonical import Json
@@ -18,14 +19,19 @@ class Attributes:
     release: Release
     tenants: Mapping[str, Mapping[str, Json]]
     models: Mapping[str, Mapping[str, Json]]
+    enclave: Mapping[str, Json]
 
 
-def prepare(release: Release) -> Attributes:
-    """The attributes with their ceilings parsed. Raises StartError that names a ceiling which is no banner line."""
+def prepare(release: Release, ceiling: str) -> Attributes:
+    """The attributes with their ceilings parsed. Raises StartError that says what is wrong with which ceiling.
+
+    ceiling: of the enclave, from the configuration.
+    """
     return Attributes(
         release,
         {i: {**_attributes(f"tenants.json: {i}", t.attributes), "id": i} for i, t in release.tenants.items()},
         {i: {**_attributes(f"models.json: {i}", m.attributes), "id": i} for i, m in release.models.items()},
+        {"marking_ceiling": _ceiling("marking_ceiling", ceiling)},
     )
 
 
@@ -36,6 +42,7 @@ def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us:
     """
     release, use = attributes.release, prompt.use
     documents = [p for m in prompt.messages for p in m.parts if isinstance(p, Document)]
+    banners = [str(use["marking"]), *(d.marking or str(use["marking"]) for d in documents)]
     return Facts(
         {
             "stage": "request",
@@ -49,8 +56,9 @@ def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us:
             "request": {
                 "purpose": use["purpose"],
                 "authority": use["authority"],
-                "marking": _marking(use["marking"]),
-                "documents": [_marking(d.marking or use["marking"]) for d in documents],
+                "marking": _marking(banners[0]),
+                "documents": [_marking(banner) for banner in banners[1:]],
+                "output_marking": _output_marking(set(banners)),
                 "tools": [{"name": t.name, "effector": t.effector} for t in prompt.tools],
                 "autonomy": use["autonomy"],
                 "approval": None,
@@ -64,6 +72,7 @@ def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us:
                 "model": prompt.model,
             },
             "model": attributes.models.get(prompt.model),
+            "enclave": attributes.enclave,
             "signals": {},
             "safeguards": [],
             "audit": {"ready": audit_ready},
@@ -71,6 +80,7 @@ def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us:
             "now": now_us // 1000,
         },
         release.models.get(prompt.model),
+        _remark(banners),
     )
 
 
@@ -80,16 +90,51 @@ def routed(attributes: Attributes, known: Facts, model: str) -> Facts:
     if not isinstance(request, Mapping):
         raise TypeError("request facts are an object")
     changed: dict[str, Json] = {"request": {**request, "model": model}, "model": attributes.models.get(model)}
-    return Facts({**known.input, **changed}, attributes.release.models.get(model))
+    return replace(known, input={**known.input, **changed}, model=attributes.release.models.get(model))
 
 
-def _marking(banner: Json) -> Json:
-    parsed = marking.parse(str(banner))
+# Callers repeat banners: what was read is remembered, in bounds. Nobody changes what these return.
+
+_FEW = 4
+"""Requests with more banners than this are not remembered: they could fill the memory."""
+
+
+@lru_cache(maxsize=1024)
+def _marking(banner: str) -> Json:
+    parsed = marking.parse(banner)
     return None if parsed is None else marking.facts(parsed)
 
 
+def _remark(banners: list[str]) -> str:
+    """What is wrong with the first banner that is not understood: of the request, then of the documents from 1."""
+    number, wrong = next(((n, b) for n, b in enumerate(banners) if _marking(b) is None), (0, None))
+    if wrong is None:
+        return ""
+    return f"{f'marking of document {number}' if number else 'use.marking'}: {marking.explain(wrong)}"
+
+
+def _output_marking(banners: set[str]) -> Json:
+    """How what is made of this is marked; null when a banner is not understood, or when none says all of it."""
+    return _remembered(frozenset(banners)) if len(banners) <= _FEW else _highest(frozenset(banners))
+
+
+def _highest(banners: frozenset[str]) -> Json:
+    parsed = [marking.parse(banner) for banner in banners]
+    understood = [p for p in parsed if p is not None]
+    highest = marking.highest(understood) if len(understood) == len(parsed) else None
+    return None if highest is None else {"banner": marking.write(highest), **marking.facts(highest)}
+
+
+_remembered = lru_cache(maxsize=1024)(_highest)
+
+
 def _attributes(where: str, attributes: Mapping[str, Json]) -> Mapping[str, Json]:
-    ceiling = _marking(attributes.get("marking_ceiling", ""))
-    if ceiling is None:
-        raise StartError(f'{where}: marking_ceiling is not a banner line; write for example "SECRET//NOFORN"')
+    ceiling = _ceiling(f"{where}: marking_ceiling", str(attributes.get("marking_ceiling", "")))
     return {**attributes, "marking_ceiling": ceiling}
+
+
+def _ceiling(where: str, banner: str) -> Json:
+    wrong = marking.explain(banner)
+    if wrong:
+        raise StartError(f'{where}: "{banner}" is not a banner line: {wrong}')
+    return _marking(banner)

@@ -218,10 +218,14 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The decision input of one stage. model: None when the release has no such model."""
+    """The decision input of one stage. model: None when the release has no such model.
+
+    remark: for the caller, what is wrong with a marking that was not understood; repeats nothing of it.
+    """
 
     input: Mapping[str, Json]
     model: Model | None
+    remark: str = ""
 
     def at(self, stage: Stage, readings: tuple[Reading, ...], request: Mapping[str, Json] | None = None) -> Facts:
         """The same facts at another stage, with other readings and, for tool calls, other request facts."""
@@ -250,9 +254,9 @@ class Effect(IntEnum):
 class Obligation:
     """Something that the policy adds to a permitted call. The parser of decisions refuses kinds it does not know.
 
-    max_tokens: limit. remove_tools: effectors. label, oversight_label, record_authority: text. route: the model's id as
-    text. incident: what happened as text, and within how many hours it has to be reported as limit; the only kind that
-    a refusal has.
+    max_tokens: limit. remove_tools: effectors. output_marking: a banner line as text. label, oversight_label,
+    record_authority: text. route: the model's id as text. incident: what happened as text, and within how many hours it
+    has to be reported as limit; the only kind that a refusal has.
     """
 
     kind: str
@@ -294,7 +298,8 @@ class Decision:
                 Reason.APPROVAL_REQUIRED, "a human approval is required before this use", rules=self.rules
             )
         if self.effect is not Effect.ALLOW:
-            raise GatewayError(Reason.POLICY_DENIED, "the policy does not permit this use", rules=self.rules)
+            message = "; ".join(filter(None, ("the policy does not permit this use", facts.remark)))
+            raise GatewayError(Reason.POLICY_DENIED, message, rules=self.rules)
         if facts.model is None:
             raise GatewayError(Reason.INTERNAL, "no model to forward to", detail="allowed without a model")
         for obligation in self.obligations:

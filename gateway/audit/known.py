@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from brightline_verify.record import Kind, Outcome
 from gateway.audit import keys, record
@@ -23,6 +24,9 @@ from gateway.types import (
     Release,
     content_bytes,
 )
+
+_OUT: Final = frozenset({"output_marking", "label", "oversight_label"})
+"""Obligations that say how what goes out is marked."""
 
 
 @dataclass(slots=True)
@@ -102,9 +106,9 @@ class Known:
         return self.ledger.commitments.of(keys.PROMPT, self.call.decision_id, content), len(content)
 
     def _marking(self) -> Json:
-        """The marking that came in, and the labels that the policy puts on what goes out."""
+        """The marking that came in, and the marking and labels that the policy puts on what goes out."""
         request = self.facts.input.get("request") if self.facts else None
-        labels = [o.text for o in self.decision.obligations if "label" in o.kind] if self.decision else []
+        labels = [o.text for o in self.decision.obligations if o.kind in _OUT] if self.decision else []
         return {"in": request.get("marking") if isinstance(request, dict) else None, "out": labels}
 
     def _declared(self) -> Json:

@@ -90,7 +90,7 @@ async def _listener(settings: Config) -> str:
 
 async def _release(settings: Config) -> str:
     loaded = release.load(settings.release.path, settings.release.digest)
-    facts.prepare(loaded)
+    facts.prepare(loaded, settings.marking_ceiling)
     pinned = "pinned" if settings.release.digest else "not pinned"
     return f"version {loaded.version}, {len(loaded.tenants)} tenants, digest {loaded.digest} ({pinned})"
 

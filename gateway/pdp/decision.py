@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from gateway import marking
 from gateway.errors import GatewayError, Reason, Rule, Source
 from gateway.types import Decision, Effect, Obligation
 
@@ -125,6 +126,11 @@ def _obligation(value: object, where: str) -> Obligation:
             if type(hours) is not int or not 0 < hours <= MAX_LIMIT:
                 raise _NoDecisionError(f"{where}.params.report_within_hours: not a positive integer")
             return Obligation(kind, text=_text(text, f"{where}.params.text"), limit=hours)
+        case "output_marking":
+            (text,) = _fields(params, f"{where}.params", ("text",))
+            if marking.parse(_text(text, f"{where}.params.text")) is None:
+                raise _NoDecisionError(f"{where}.params.text: not a banner line")
+            return Obligation(kind, text=text)
         case "label" | "oversight_label" | "record_authority":
             (text,) = _fields(params, f"{where}.params", ("text",))
             return Obligation(kind, text=_text(text, f"{where}.params.text"))

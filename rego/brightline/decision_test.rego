@@ -6,14 +6,21 @@ import data.fixtures
 # What the tests give as the revision, which a build writes beside the policy.
 revision := "revision-1"
 
-allowed := {"effect": "allow", "rules": [], "obligations": [], "grants": [], "revision": revision}
+allowed := {"effect": "allow", "rules": [], "obligations": [marked], "grants": [], "revision": revision}
+
+# What every permitted request is obliged to: the banner of the fixtures' output.
+marked := {"kind": "output_marking", "params": {"text": "CUI"}}
 
 # As much of a decision as says who refused: the texts of a rule are the matter of the rule's own test.
 outline(decision) := object.union(decision, {"rules": [concat(" ", [rule.effect, rule.class, rule.id]) |
 	some rule in decision.rules
 ]})
 
-refused(effect, rules) := object.union(allowed, {"effect": effect, "rules": rules})
+refused(effect, rules) := object.union(allowed, {
+	"effect": effect,
+	"rules": rules,
+	"obligations": [marked | effect != "deny"],
+})
 
 test_allows_at_every_stage[stage] if {
 	some stage, request in fixtures.stages(fixtures.permitted)
@@ -131,6 +138,7 @@ test_allows_what_was_approved if {
 test_obliges_foreign_intelligence if {
 	brightline.decision == object.union(allowed, {
 		"obligations": [
+			marked,
 			{
 				"kind": "oversight_label",
 				"params": {"text": "Foreign intelligence analysis under a provider exception. Subject to oversight."},
@@ -183,7 +191,7 @@ test_a_grant_relaxes_its_rule_and_brings_its_conditions if {
 	condition := {"kind": "max_tokens", "params": {"limit": 512}}
 	grant := object.union(fixtures.grant("track_person_nonconsent"), {"conditions": [condition]})
 	brightline.decision == object.union(allowed, {
-		"obligations": [condition],
+		"obligations": [condition, marked],
 		"grants": ["grant-track_person_nonconsent"],
 	}) with input as granted([grant])
 		with data.release.revision as revision
@@ -291,7 +299,7 @@ test_refuses_verdicts_that_cannot_be_read[note] if {
 		"grants that are no list": {"effect": "allow", "rule": sound, "grants": "grant-r"},
 		"obligations that are no list": {"effect": "allow", "rule": sound, "obligations": {}},
 	}
-	brightline.decision == object.union(allowed, {"effect": "deny", "rules": [misspoken]}) with input as fixtures.permitted
+	brightline.decision == object.union(allowed, {"effect": "deny", "rules": [misspoken], "obligations": []}) with input as fixtures.permitted
 		with data.brightline.rules as {"law": {"r": {"verdict": verdict}}}
 		with data.release.revision as revision
 }
@@ -317,7 +325,8 @@ test_agency_adds_obligations if {
 	brightline.decision == object.union(allowed, {"obligations": [
 		{"kind": "label", "params": {"text": "Produced with AI and not yet reviewed by a person."}},
 		{"kind": "max_tokens", "params": {"limit": 2048}},
-	]}) with input as object.union(member, {"request": {"channel": "public"}})
+		marked,
+	]}) with input as object.union(member, {"request": {"channel": "interagency"}})
 		with data.release.revision as revision
 }
 
@@ -335,6 +344,6 @@ test_agency_cannot_open_what_others_closed if {
 }
 
 test_agency_of_another_tenant_is_silent if {
-	brightline.decision == allowed with input as fixtures.declared({"channel": "public"})
+	brightline.decision == allowed with input as fixtures.declared({"channel": "interagency"})
 		with data.release.revision as revision
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from gateway import marking
 from gateway.signals.lexicon import load
 
 SIGNALS = tuple(load()[0].signals)
@@ -28,6 +29,19 @@ def grant(rule: str, **changes: Any) -> dict[str, Any]:
     }
 
 
+def marked(banner: str) -> dict[str, Any]:
+    """What the policy sees of a banner line."""
+    parsed = marking.parse(banner)
+    assert parsed is not None, banner
+    return marking.facts(parsed)
+
+
+def output(*banners: str) -> dict[str, Any] | None:
+    """What the policy sees of the marking of what is made of these."""
+    highest = marking.highest(filter(None, map(marking.parse, banners)))
+    return None if highest is None else {"banner": marking.write(highest), **marking.facts(highest)}
+
+
 PLAIN: dict[str, Any] = {
     "stage": "request",
     "principal": {"subject": "analyst", "client_id": "app", "roles": [], "certificate": "spiffe://agency.example/app"},
@@ -38,7 +52,7 @@ PLAIN: dict[str, Any] = {
         "rules": ["ai_only_intel_product", "collateral_damage_estimate", "high_stakes_automated_decision"],
         "purposes": ["general_assistance", "targeting_support", "foreign_intelligence_analysis"],
         "models": ["loopback"],
-        "marking_ceiling": {"level": 3, "controls": ["NOFORN"]},
+        "marking_ceiling": marked("SECRET//SI//ORCON/NOFORN"),
         "region": "US",
         "owners": ["US"],
         "national_security": True,
@@ -47,8 +61,9 @@ PLAIN: dict[str, Any] = {
     "request": {
         "purpose": "general_assistance",
         "authority": None,
-        "marking": {"level": 0, "controls": []},
+        "marking": marked("UNCLASSIFIED"),
         "documents": [],
+        "output_marking": output("UNCLASSIFIED"),
         "tools": [],
         "autonomy": "none",
         "approval": None,
@@ -63,11 +78,12 @@ PLAIN: dict[str, Any] = {
     },
     "model": {
         "id": "loopback",
-        "marking_ceiling": {"level": 3, "controls": ["NOFORN"]},
+        "marking_ceiling": marked("SECRET//SI//ORCON/NOFORN"),
         "levels": [{"framework": "RSP", "level": "ASL-2"}],
         "safeguards": ["input_classifier", "output_classifier"],
         "report": {"reference": "report-1", "issued": 0, "expires": 4_102_444_800_000},
     },
+    "enclave": {"marking_ceiling": marked("SECRET//SI//ORCON/NOFORN")},
     "signals": dict.fromkeys(SIGNALS, 0),
     "safeguards": ["input_classifier", "output_classifier", "trusted_user_access", "usage_monitoring"],
     "audit": {"ready": True},

@@ -11,6 +11,7 @@ from gateway.errors import StartError
 
 GOOD = """
 profile = "{profile}"
+marking_ceiling = "CUI"
 [listener]
 address = "127.0.0.1:0"
 certificate = "server.pem"
@@ -66,6 +67,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, profile: str) -> None:
         ("[release]", "[relaese]\nx = 1\n[release]", "relaese: unknown key"),
         ('profile = "production"', 'profile = "staging"', "profile: "),
         ('profile = "production"', "", "profile: "),
+        ('marking_ceiling = "CUI"', "", "marking_ceiling: the production profile needs"),
         ('address = "127.0.0.1:0"', 'address = "everywhere"', "listener.address: "),
         ('client_ca = "ca.pem"', 'client_ca = "ca.pem"\nsecurity = "plaintext"', "listener.security: "),
         ('client_ca = "ca.pem"', 'client_ca = "ca.pem"\nreflection = true', "listener.reflection: "),

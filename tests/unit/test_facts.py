@@ -8,7 +8,20 @@ import pytest
 
 from gateway import facts
 from gateway.errors import StartError
-from gateway.types import Document, Message, Model, Principal, Prompt, Reading, Release, Stage, Tenant, Text, Tool
+from gateway.types import (
+    Document,
+    Facts,
+    Message,
+    Model,
+    Principal,
+    Prompt,
+    Reading,
+    Release,
+    Stage,
+    Tenant,
+    Text,
+    Tool,
+)
 
 PRINCIPAL = Principal("north", "s", "c", ("analyst",), "iss", "jti", "kid", "spiffe://x.test/north", "0" * 64)
 USE = {
@@ -38,21 +51,35 @@ RELEASE = Release(
     tenants={"north": Tenant("north", ("x",), {"kind": "dod", "marking_ceiling": "SECRET//NOFORN"})},
     models={"m1": Model("m1", "", "u", "um", {"marking_ceiling": "CUI"})},
 )
+NOFORN = {"level": 3, "controls": [], "release_to": ["USA"]}
+CUI = {"level": 1, "controls": [], "release_to": ["USA", "UNSTATED"]}
+
+
+def gathered(prompt: Prompt = PROMPT, release: Release = RELEASE, now_us: int = 0) -> Facts:
+    """The facts of a request, in an enclave that is cleared for SECRET//NOFORN."""
+    return facts.gather(facts.prepare(release, "SECRET//NOFORN"), PRINCIPAL, prompt, now_us, audit_ready=True)
+
+
+def with_markings(*banners: str) -> Prompt:
+    """A request with the first banner, and documents with the others."""
+    documents = tuple(Document("d", "text", banner) for banner in banners[1:])
+    return replace(PROMPT, messages=(Message("user", documents),), use={**USE, "marking": banners[0]})
 
 
 def test_facts_come_from_release_proof_and_declaration() -> None:
     """Tenant and model attributes are the release's, with ceilings parsed; markings of documents are their own."""
-    known = facts.gather(facts.prepare(RELEASE), PRINCIPAL, PROMPT, 1_800_000_000_123_456, audit_ready=True)
+    known = gathered(now_us=1_800_000_000_123_456)
     assert known.input["tenant"] == {
         "id": "north",
         "kind": "dod",
-        "marking_ceiling": {"level": 3, "controls": ["NOFORN"]},
+        "marking_ceiling": NOFORN,
     }
-    assert known.input["model"] == {"id": "m1", "marking_ceiling": {"level": 1, "controls": []}}
+    assert known.input["model"] == {"id": "m1", "marking_ceiling": CUI}
+    assert known.input["enclave"] == {"marking_ceiling": NOFORN}
     assert known.input["now"] == 1_800_000_000_123
     assert known.input["release"] == {"digest": "d" * 64, "version": 7, "signers": []}
     request = known.input["request"]
-    assert request["marking"] == {"level": 3, "controls": ["NOFORN"]}
+    assert request["marking"] == NOFORN
     assert [d and d["level"] for d in request["documents"]] == [1, 3, None]
     assert request["tools"] == [{"name": "aim", "effector": "weapon"}]
     assert known.model is RELEASE.models["m1"]
@@ -64,29 +91,26 @@ def test_no_attribute_takes_the_place_of_an_identifier() -> None:
     odd = replace(
         RELEASE, tenants={"north": Tenant("north", ("x",), ceiling)}, models={"m1": Model("m1", "", "u", "um", ceiling)}
     )
-    known = facts.gather(facts.prepare(odd), PRINCIPAL, PROMPT, 1, audit_ready=True)
+    known = gathered(release=odd)
     assert [known.input[kind]["id"] for kind in ("tenant", "model")] == ["north", "m1"]
 
 
 def test_an_approval_is_never_taken_from_the_request() -> None:
     """An approval id that nobody granted is no approval."""
-    assert (
-        facts.gather(facts.prepare(RELEASE), PRINCIPAL, PROMPT, 0, audit_ready=True).input["request"]["approval"]
-        is None
-    )
+    assert gathered().input["request"]["approval"] is None
 
 
 @pytest.mark.parametrize("name", ["M1", " m1", "m1 ", "m2", ""])
 def test_another_spelling_of_a_model_is_another_model(name: str) -> None:
     """A model is found by its exact identifier; anything else is unknown, which a rule refuses."""
-    known = facts.gather(facts.prepare(RELEASE), PRINCIPAL, replace(PROMPT, model=name), 0, audit_ready=True)
+    known = gathered(replace(PROMPT, model=name))
     assert known.model is None
     assert known.input["model"] is None
 
 
 def test_a_later_stage_has_its_own_signals() -> None:
     """Facts at another stage keep everything but the stage and what the detectors say; unavailable stays null."""
-    known = facts.gather(facts.prepare(RELEASE), PRINCIPAL, PROMPT, 0, audit_ready=True)
+    known = gathered()
     later = known.at(Stage.RESPONSE, (Reading("a", "1", 600), Reading("b", "1", None)))
     assert later.input == {
         **known.input,
@@ -97,9 +121,66 @@ def test_a_later_stage_has_its_own_signals() -> None:
     assert known.input["signals"] == {}
 
 
-@pytest.mark.parametrize("ceiling", ["", "SECRTE", "REL TO USA"])
-def test_a_ceiling_that_is_no_banner_refuses_the_start(ceiling: str) -> None:
-    """A release whose ceiling can't be understood is not served."""
-    broken = replace(RELEASE, models={"m1": Model("m1", "", "u", "um", {"marking_ceiling": ceiling})})
-    with pytest.raises(StartError, match=r"models\.json: m1: marking_ceiling"):
-        facts.prepare(broken)
+@pytest.mark.parametrize(
+    ("banners", "output"),
+    [
+        (("UNCLASSIFIED",), "UNCLASSIFIED"),
+        (("UNCLASSIFIED", "", "SECRET//REL TO USA, FVEY"), "SECRET//REL TO USA, FVEY"),
+        (("CUI", "SECRET//NOFORN"), "SECRET//CUI//NOFORN"),
+        (("SECRET//REL TO USA, FVEY", "SECRET//REL TO USA, GBR, JPN"), "SECRET//REL TO USA, GBR"),
+        (("SECRET//REL TO USA, GBR", "SECRET//REL TO USA, JPN"), "SECRET//NOFORN"),
+        (
+            ("TOP SECRET//SI//NOFORN", "SECRET//TK//NOFORN", "CONFIDENTIAL", "CUI//SP-CTI", "UNCLASSIFIED//FISA"),
+            "TOP SECRET//SI/TK//CUI//SP-CTI//NOFORN/FISA",
+        ),
+        (("UNCLASSIFIED", "SECRTE"), None),
+        (("CUI", "UNCLASSIFIED//FISA"), None),
+    ],
+)
+def test_the_output_is_marked_with_the_highest(banners: tuple[str, ...], output: str | None) -> None:
+    """What is made of request and documents has their highest marking; none where one is odd or none says it all."""
+    marked = gathered(with_markings(*banners)).input["request"]["output_marking"]
+    assert (marked and marked["banner"]) == output
+
+
+@pytest.mark.parametrize(
+    ("banners", "remark"),
+    [
+        (("SECRET",), ""),
+        (
+            ("SECRET//NOFORN/REL TO USA, GBR",),
+            "use.marking: group 2, dissemination controls: NOFORN and REL TO contradict",
+        ),
+        (("SECRET", "", "hunter2"), "marking of document 2: a banner line is written in capitals"),
+    ],
+)
+def test_a_caller_is_told_what_is_wrong_with_a_marking(banners: tuple[str, ...], remark: str) -> None:
+    """The remark names the first marking that is not understood, and says what is wrong; it repeats nothing of it."""
+    found = gathered(with_markings(*banners)).remark
+    assert found.startswith(remark)
+    assert bool(found) == bool(remark)
+    assert "hunter2" not in found
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "said"),
+    [
+        ("", "begins with UNCLASSIFIED, CUI"),
+        ("SECRTE", "begins with UNCLASSIFIED, CUI"),
+        ("SECRET//NOFORN/REL TO USA, GBR", "NOFORN and REL TO contradict each other"),
+        ("SECRET//NOFORN//REL TO USA, GBR", "NOFORN and REL TO contradict each other"),
+        ("SECRET//NF", "NOT RELEASABLE TO FOREIGN NATIONALS"),
+    ],
+)
+def test_a_ceiling_that_is_no_banner_refuses_the_start(ceiling: str, said: str) -> None:
+    """A gateway whose ceiling can't be understood does not serve; it says which, what is wrong, what is accepted."""
+    attributes = {"marking_ceiling": ceiling}
+    for where, broken, enclave in (
+        ("models.json: m1: ", replace(RELEASE, models={"m1": Model("m1", "", "u", "um", attributes)}), "CUI"),
+        ("tenants.json: north: ", replace(RELEASE, tenants={"north": Tenant("north", ("x",), attributes)}), "CUI"),
+        ("", RELEASE, ceiling),
+    ):
+        with pytest.raises(StartError) as refused:
+            facts.prepare(broken, enclave)
+        assert str(refused.value).startswith(f'{where}marking_ceiling: "{ceiling}" is not a banner line: ')
+        assert said in str(refused.value)

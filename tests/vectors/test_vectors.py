@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -43,9 +44,13 @@ def said(decision: Decision) -> tuple[str, set[str], list[Json], set[str]]:
     return (
         decision.effect.name.lower(),
         {rule.id for rule in decision.rules},
-        sorted(map(as_written, decision.obligations), key=canonical),
+        sorted(map(as_written, (o for o in decision.obligations if o.kind != "output_marking")), key=canonical),
         set(decision.grants),
     )
+
+
+def banner(facts: Any) -> str:
+    return str(facts["request"]["output_marking"]["banner"])
 
 
 def as_written(obligation: Obligation) -> Json:
@@ -69,6 +74,10 @@ async def test_a_vector_is_decided_as_it_says(engines: dict[str, Engine], engine
     """The decision has the effect, rules, obligations and grants that the vector says, and no others."""
     decision = await engines[engine].decide(vector.input)
     assert said(decision) == (vector.effect, vector.rules, vector.obligations, vector.grants), vector.why
+    markings = [o.text for o in decision.obligations if o.kind == "output_marking"]
+    assert markings == (
+        [] if "marking_dominance" in vector.rules or vector.effect == "deny" else [banner(vector.input)]
+    )
 
 
 @pytest.mark.parametrize("name", bases())

@@ -52,6 +52,7 @@ def test_every_field_is_read() -> None:
     obligations = [
         MAX_TOKENS,
         {"kind": "remove_tools", "params": {"effectors": ["weapon", "cyber"]}},
+        {"kind": "output_marking", "params": {"text": "SECRET//NOFORN"}},
         *({"kind": kind, "params": {"text": kind}} for kind in ("label", "oversight_label", "record_authority")),
     ]
     decision = parse(answer("allow", REMARK, obligations=obligations, grants=["g"]), REVISION)
@@ -69,6 +70,7 @@ def test_every_field_is_read() -> None:
     assert decision.obligations == (
         Obligation("max_tokens", limit=100),
         Obligation("remove_tools", effectors=("weapon", "cyber")),
+        Obligation("output_marking", text="SECRET//NOFORN"),
         Obligation("label", text="label"),
         Obligation("oversight_label", text="oversight_label"),
         Obligation("record_authority", text="record_authority"),
@@ -170,6 +172,9 @@ def test_one_odd_detail_is_refused(place: str, change: Callable[[dict[str, Any]]
         ("label", {"text": ""}),
         ("label", {"text": 1}),
         ("label", {"limit": 1}),
+        ("output_marking", {"text": "SECRTE"}),
+        ("output_marking", {"text": ""}),
+        ("output_marking", {"text": 1}),
         ("oversight_label", {}),
         ("record_authority", []),
     ],

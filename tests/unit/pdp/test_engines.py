@@ -15,9 +15,9 @@ from gateway.config import Policy
 from gateway.errors import GatewayError, Reason
 from gateway.pdp import Engine, open_engine
 from gateway.release import starter
-from gateway.types import Decision, Effect
+from gateway.types import Decision, Effect, Obligation
 from tests.support.generate import inputs
-from tests.support.inputs import plain
+from tests.support.inputs import output, plain
 from tests.support.opa import serving
 from tests.support.releases import starter_release
 
@@ -62,8 +62,9 @@ async def test_an_engine_says_what_it_is(engine: Engine, engines: dict[str, Engi
 
 
 async def test_a_permitted_use_is_allowed(engine: Engine) -> None:
-    """A plain use within the tenant's bounds is allowed, with no rule against it."""
-    assert await engine.decide(plain()) == Decision(Effect.ALLOW, (), (), ())
+    """A plain use within the tenant's bounds is allowed, with no rule against it, and its output is marked."""
+    marked = Obligation("output_marking", text="UNCLASSIFIED")
+    assert await engine.decide(plain()) == Decision(Effect.ALLOW, (), (marked,), ())
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ async def test_a_permitted_use_is_allowed(engine: Engine) -> None:
         ({"signals": {"autonomous_targeting": None}}, Effect.DENY, "weapon_engage_autonomous"),
         ({"signals": {"domestic_surveillance": 900}}, Effect.DENY, "us_person_mass_surveillance"),
         ({"request": {"purpose": "unheard_of"}}, Effect.DENY, "purpose_known"),
-        ({"request": {"marking": {"level": 4, "controls": []}}}, Effect.DENY, "marking_dominance"),
+        ({"request": {"output_marking": output("TOP SECRET")}}, Effect.DENY, "marking_dominance"),
         ({"request": {"marking": None}}, Effect.DENY, "marking_dominance"),
         ({"request": {"tools": [{"name": "t", "effector": "nuclear"}]}}, Effect.DENY, "nuclear_employment_human"),
         ({"request": {"tools": [{"name": "t", "effector": "unspecified"}]}}, Effect.DENY, "tool_effector_stated"),

@@ -75,6 +75,11 @@ relaxing("provider_baseline", verdict) := facts.grants(verdict.rule.custom.id) i
 
 relaxing(layer, _) := set() if layer != "provider_baseline"
 
+# What is made of marked material is marked like it. A marking that nobody can state is refused by marking_dominance.
+obligations contains {"kind": "output_marking", "params": {"text": input.request.output_marking.banner}} if {
+	effect != "deny"
+}
+
 # What every verdict adds, and what comes with the grants that were used. A refusal keeps what has to be reported.
 obligations contains obligation if {
 	some [_, verdict] in verdicts

@@ -8,7 +8,7 @@
 #   remedy: Tell whoever runs the gateway; the request itself may be in order.
 #   relaxed_by: nobody
 #   guard: true
-#   facts: [stage, principal, tenant, request, model, signals, safeguards, audit, release, now]
+#   facts: [stage, principal, tenant, request, model, enclave, signals, safeguards, audit, release, now]
 #   sources:
 #     - {title: "Brightline decision contract, rego/schemas/input.json", read: first_hand}
 package brightline.rules.provider_baseline.facts_well_formed

@@ -155,6 +155,7 @@ well_formed if {
 	request
 	declaration
 	model
+	marking(input.enclave.marking_ceiling)
 	signals
 	texts(input.safeguards)
 	is_boolean(input.audit.ready)
@@ -217,6 +218,7 @@ request if {
 	natural(input.request.max_tokens)
 	input.request.max_tokens > 0
 	marking_or_null(input.request.marking)
+	output_marking_or_null(input.request.output_marking)
 	is_array(input.request.documents)
 	every document in input.request.documents {
 		marking_or_null(document)
@@ -325,11 +327,26 @@ marking(value) if {
 	natural(value.level)
 	value.level <= 4
 	texts(value.controls)
+	readers_or_null(value.release_to)
 }
 
 marking_or_null(value) if marking(value)
 
 marking_or_null(value) if is_null(value)
+
+output_marking_or_null(value) if {
+	marking(value)
+	text(value.banner)
+}
+
+output_marking_or_null(value) if is_null(value)
+
+readers_or_null(value) if {
+	texts(value)
+	"USA" in value
+}
+
+readers_or_null(value) if is_null(value)
 
 authority_or_null(value) if {
 	text(value.kind)

@@ -1,15 +1,24 @@
 # METADATA
-# title: Markings stay below the ceilings of tenant and model
+# title: Markings stay below the ceilings, and the output is marked as high as its input
 # description: >
-#   The marking of the request and of every document is understood, and neither its level nor any of its controls is
-#   beyond what the tenant and the model are cleared for. Marked material inside the ceilings is handled, not refused.
+#   The marking of the request and of every document is understood, and neither its level, nor any of its controls, nor
+#   whom it is released to is beyond what the tenant, the model and the enclave are cleared for. The output is marked
+#   with the highest of them (the decision obliges to it), for an audience that may have it. Marked material inside the
+#   ceilings is handled, not refused.
 # custom:
 #   id: marking_dominance
 #   class: directive
-#   statement: Markings stay below the ceilings of tenant and model.
-#   remedy: Write the banner as the marking manual has it, or use a model and an enclave that are cleared for this marking.
+#   statement: Input stays below the ceilings of tenant, model and enclave, and output is marked as high as the highest input.
+#   remedy: Write the banner as the marking manual has it, or use a model, an enclave and a channel that are cleared for this marking.
 #   relaxed_by: official
-#   facts: [request.marking, request.documents, tenant.marking_ceiling, model.marking_ceiling]
+#   facts:
+#     - request.marking
+#     - request.documents
+#     - request.output_marking
+#     - request.channel
+#     - tenant.marking_ceiling
+#     - model.marking_ceiling
+#     - enclave.marking_ceiling
 #   sources:
 #     - {title: "DoDM 5200.01 vol. 2, encl. 4", read: first_hand}
 #     - {title: "32 CFR 2002", read: first_hand}
@@ -19,19 +28,36 @@ import data.brightline.facts
 
 verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
 
+output := input.request.output_marking
+
+# What is below the output's marking is below the ceilings that are above it.
 harmless if {
-	inside(input.request.marking)
+	facts.text(output.banner)
+	dominated(input.request.marking, output)
 	is_array(input.request.documents)
 	every document in input.request.documents {
-		inside(document)
+		dominated(document, output)
 	}
+	dominated(output, input.tenant.marking_ceiling)
+	dominated(output, input.model.marking_ceiling)
+	dominated(output, input.enclave.marking_ceiling)
+	audience
 }
 
-inside(marking) if {
-	dominated(marking, input.tenant.marking_ceiling)
-	dominated(marking, input.model.marking_ceiling)
+# Who sees the output may have it: anybody where nothing limits it, and people in government inside the ceilings.
+audience if dominated(output, {"level": 0, "controls": [], "release_to": null})
+
+audience if input.request.channel in {"internal", "interagency", "machine"}
+
+# A foreign audience is the one that the tenant's ceiling names.
+audience if {
+	input.request.channel == "foreign"
+	some reader in input.tenant.marking_ceiling.release_to
+	not reader in {"USA", "RELIDO", "UNSTATED"}
+	not startswith(reader, "DISPLAY ")
 }
 
+# Whatever may hold the ceiling may hold the marking.
 dominated(marking, ceiling) if {
 	facts.natural(marking.level)
 	facts.natural(ceiling.level)
@@ -39,6 +65,31 @@ dominated(marking, ceiling) if {
 	is_array(marking.controls)
 	is_array(ceiling.controls)
 	every control in marking.controls {
-		control in ceiling.controls
+		covered(control, ceiling)
+	}
+	released(marking.release_to, ceiling.release_to)
+}
+
+covered(control, ceiling) if control in ceiling.controls
+
+# Any classification protects these.
+covered(control, ceiling) if {
+	control in {"DOD UCNI", "DOE UCNI", "LIMDIS", "SBU"}
+	ceiling.level >= 2
+}
+
+# Everybody who reads under the ceiling is somebody to whom it is released. Null is everybody.
+released(readers, _) if is_null(readers)
+
+released(readers, wanted) if {
+	is_array(readers)
+	is_array(wanted)
+	"USA" in wanted
+	every reader in wanted {
+		given(reader, readers)
 	}
 }
+
+given(reader, readers) if reader in readers
+
+given(reader, readers) if trim_prefix(reader, "DISPLAY ") in readers

@@ -1,0 +1,58 @@
+"""Banner lines: what a document says about who may see it. Ground floor: imports nothing of the gateway.
+
+Understood are, with categories in this order, in capitals, as the Register spells them out or abbreviates them:
+
+    UNCLASSIFIED [// AEA] [// FGI] [// dissemination] [// of other agencies]
+    CUI [// categories] [// dissemination]                                          CONTROLLED is the same word
+    CONFIDENTIAL | SECRET | TOP SECRET
+        [// SCI] [// SAP] [// AEA] [// NATO] [// FGI] [// CUI [// categories]] [// dissemination] [// of other agencies]
+    //JOINT level owners, the same groups                     //GBR SECRET, //NATO SECRET [// NATO] [// dissemination]
+
+Everything else is not understood: lower case, portion marks, FOUO and other retired words, unknown or repeated words,
+words out of order, and words that contradict each other. Not understood is never lower: the policy refuses it.
+
+Sources: the IC Markings System Register and Manual (ODNI, 2016, the successor of CAPCO's) for the grammar and every
+table but CUI's; NARA's CUI marking handbook (1.1, 2016) and 32 CFR 2002.20 for CUI, alone and beside classified
+information. Each module says what of it was read first hand, what second hand, and what is general knowledge. DoDM
+5200.01 vol. 2 was read second hand: what is its own and not the Register's is known where a module says so.
+
+    fault            MarkingError                    compartments     SCI, SAP
+    words            words of dissemination          nuclear          AEA
+    countries        lists                           foreign          FGI, NATO, JOINT
+    dissemination                                    cui
+    value            Marking, write                  banner           read
+    together         what stands with what           lattice          dominance, the highest
+    portions         portion marks
+"""
+
+from __future__ import annotations
+
+from gateway.marking.banner import read
+from gateway.marking.fault import MarkingError
+from gateway.marking.lattice import controls, dominates, highest, release_to
+from gateway.marking.portions import portion
+from gateway.marking.value import Marking, write
+
+__all__ = ["Marking", "dominates", "explain", "facts", "highest", "parse", "portion", "write"]
+
+
+def parse(text: str) -> Marking | None:
+    """The marking that a banner line states; None when it is not understood. Never raises."""
+    try:
+        return read(text)
+    except MarkingError:
+        return None
+
+
+def explain(text: str) -> str:
+    """What is wrong with a banner line and what would be accepted; empty when it is understood. Repeats none of it."""
+    try:
+        read(text)
+    except MarkingError as error:
+        return str(error)
+    return ""
+
+
+def facts(marking: Marking) -> dict[str, int | list[str] | None]:
+    """The marking as the policy sees it."""
+    return {"level": marking.level, "controls": [*controls(marking)], "release_to": release_to(marking)}
