@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
 from google.protobuf.internal import api_implementation
 
-from gateway import facts, pdp, release
+from gateway.activation import Activation, prepare
 from gateway.audit.log import Log
 from gateway.clock import Clock
 from gateway.config import Config, read_public
 from gateway.errors import StartError
 from gateway.identity import Identity
 from gateway.listener import listening
-from gateway.pep import Gate, InForce
+from gateway.pep import Gate
 from gateway.signals import Detectors
-from gateway.types import Release
 from gateway.upstream import open_upstream
 
 log = structlog.get_logger()
@@ -40,49 +41,67 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
             "protobuf runs without its C implementation (upb); install a wheel of protobuf for this platform"
         )
     async with AsyncExitStack() as stack:
-        loaded = release.load(config.release.path, config.release.digest)  # 2
-        attributes = facts.prepare(loaded, config.marking_ceiling)
-        engine = await pdp.open_engine(loaded, config.policy)
-        stack.push_async_callback(engine.close)
+        in_force = await prepare(config)  # 2
+        stack.push_async_callback(in_force.close)
         client_ca = read_public(config.listener.client_ca, "listener.client_ca")
         identity = await Identity.open(config.identity, clock, client_ca)  # 3
         stack.push_async_callback(identity.close)
-        check_upstreams(config, loaded)
         upstreams = {}
         for settings in config.upstreams:  # 4
             upstream = open_upstream(settings, config.limits.answer_bytes)
             stack.push_async_callback(upstream.close)
             upstreams[settings.name] = upstream
+        engine, listener = in_force.engine, config.listener.address
         trail = await Log.open(  # 5
-            config.audit, loaded, engine.name, engine.version, clock=clock, listener=config.listener.address
+            config.audit, in_force.release, engine.name, engine.version, clock=clock, listener=listener
         )
         stack.push_async_callback(trail.close)
-        yield Gate(
+        gate = Gate(
             clock=clock,
             identity=identity,
             detectors=Detectors(),
             upstreams=upstreams,
             log=trail,
-            in_force=InForce(loaded, attributes, engine),
+            in_force=in_force,
             answer_bytes=config.limits.answer_bytes,
         )
+        try:
+            yield gate
+        finally:
+            await gate.in_force.close()
 
 
-async def run(config: Config, address_file: Path | None) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. address_file: where host:port is written once calls are served."""
-    stop = asyncio.Event()
+async def run(config: Config, address_file: Path | None, state_file: Path | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; SIGHUP puts in force what is in the release folder now.
+
+    address_file: where host:port is written once calls are served; state_file: where it is said what is in force.
+    """
+    stop, reload = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, reload)):
+        loop.add_signal_handler(number, event.set)
     async with opened(config, Clock()) as gate, listening(config, gate) as listener:
         address = f"{config.listener.address.rpartition(':')[0]}:{listener.port}"
         log.info("serving", address=address, release=gate.in_force.release.digest, engine=gate.in_force.engine.name)
         _settle()
+        activation = Activation(config, gate)
+        _tell(state_file, activation)
+        reloading = asyncio.create_task(activation.whenever(reload, partial(_tell, state_file)))
         if address_file is not None:
             _publish(address_file, address)
         await listener.until(stop)
         log.info("draining", milliseconds=config.limits.drain_ms)
+        reloading.cancel()
+        await asyncio.wait({reloading})
+    await activation.close()
     log.info("stopped")
+
+
+def _tell(path: Path | None, activation: Activation) -> None:
+    """Say what is in force, for a tool that asked for another release."""
+    if path is not None:
+        state = {"pid": os.getpid(), "release": activation.gate.in_force.release.digest}
+        _publish(path, json.dumps({**state, "tried": activation.tried, "trouble": activation.trouble}))
 
 
 def _settle() -> None:
@@ -95,15 +114,8 @@ def _settle() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
-def _publish(path: Path, address: str) -> None:
-    # Crash before the rename: the old address or none, never half of one.
+def _publish(path: Path, text: str) -> None:
+    # Crash before the rename: the old text or none, never half of one.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(address + "\n", encoding="ascii")
+    draft.write_text(text + "\n", encoding="ascii")
     draft.replace(path)
-
-
-def check_upstreams(config: Config, loaded: Release) -> None:
-    """Raise StartError unless every model of the release has its upstream."""
-    missing = {m.upstream for m in loaded.models.values()} - {u.name for u in config.upstreams}
-    if missing:
-        raise StartError(f"upstreams: the release names {sorted(missing)}, which the configuration does not have")

@@ -19,6 +19,8 @@ from gateway.types import Model, Tenant
 ISSUER = "https://issuer.brightline.test"
 AUDIENCE = "brightline-gateway"
 TRUST_DOMAIN = "brightline.test"
+STATE = "in_force.json"
+"""Where a gateway of this profile says what it has in force."""
 
 CONFIG = """\
 # A development deployment of the Brightline gateway. docs/operators-page.md explains every key.
@@ -43,7 +45,8 @@ jwks_file = "issuer/jwks.json"
 
 [release]
 path = "release"
-digest = "{digest}"
+# Pinned, no other release comes in force. Production requires it; `brightline policy watch` does without.
+# digest = "{digest}"
 
 [policy]
 engine = "wasm"

@@ -140,7 +140,8 @@ class Listener:
         now_us = self._gate.clock()
         call = Call(new_decision_id(now_us), "", Credentials((), (), ""), now_us, None)
         error = GatewayError(Reason.METHOD_UNKNOWN, "the name of the method is no text")
-        await pep.turned_away(call, self._gate, error)
+        with self._gate.in_force.held() as in_force:
+            await pep.turned_away(call, self._gate, in_force, error)
 
 
 def _reflection(services: tuple[str, ...]) -> dict[str, Handler]:

@@ -18,7 +18,7 @@ from gateway.canonical import Json
 from gateway.clock import Clock
 from gateway.errors import GatewayError, Reason
 from gateway.identity import Identity
-from gateway.pdp import Engine
+from gateway.inforce import InForce
 from gateway.signals import Detectors
 from gateway.types import (
     Call,
@@ -31,7 +31,6 @@ from gateway.types import (
     Permitted,
     Principal,
     Prompt,
-    Release,
     Stage,
     Text,
     ToolUse,
@@ -43,15 +42,6 @@ STALE_US = 1_000_000
 
 Read = Callable[[], Awaitable[Prompt]]
 """Reads the prompt from the wire. Called after the caller was proved: nobody else can make the gateway parse."""
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """A release with everything that was made from it. A call is decided by one of these from start to end."""
-
-    release: Release
-    attributes: facts.Attributes
-    engine: Engine
 
 
 @dataclass(slots=True)
@@ -82,10 +72,10 @@ class Admitted:
     in_force: InForce
 
 
-async def generate(call: Call, read: Read, gate: Gate) -> tuple[Admitted, Completion]:
+async def generate(call: Call, read: Read, gate: Gate, in_force: InForce) -> tuple[Admitted, Completion]:
     """The judged answer. Raises GatewayError."""
     async with gate.log.trail(call) as trail:  # 8
-        admitted = await admit(call, read, gate, trail)  # 1 to 5
+        admitted = await admit(call, read, gate, trail, in_force)  # 1 to 5
         upstream = gate.upstreams[admitted.permitted.model.upstream]
         completion = await upstream.generate(admitted.permitted, seconds_left(call, gate))  # 6
         await output.judge_whole(completion, judge(admitted, gate, trail))  # 7
@@ -93,10 +83,12 @@ async def generate(call: Call, read: Read, gate: Gate) -> tuple[Admitted, Comple
         return admitted, completion
 
 
-async def generate_stream(call: Call, read: Read, gate: Gate) -> AsyncGenerator[Admitted | Text | ToolUse | End]:
+async def generate_stream(
+    call: Call, read: Read, gate: Gate, in_force: InForce
+) -> AsyncGenerator[Admitted | Text | ToolUse | End]:
     """The decision, then the judged pieces of the answer, then its end. Raises GatewayError."""
     async with gate.log.trail(call) as trail:  # 8
-        admitted = await admit(call, read, gate, trail)  # 1 to 5
+        admitted = await admit(call, read, gate, trail, in_force)  # 1 to 5
         yield admitted
         upstream = gate.upstreams[admitted.permitted.model.upstream]
         chunks = upstream.stream(admitted.permitted, seconds_left(call, gate))  # 6
@@ -111,18 +103,16 @@ async def generate_stream(call: Call, read: Read, gate: Gate) -> AsyncGenerator[
     yield end  # after the outcome is durable
 
 
-async def check(call: Call, read: Read, gate: Gate) -> tuple[InForce, Decision]:
+async def check(call: Call, read: Read, gate: Gate, in_force: InForce) -> Decision:
     """What generate would decide now; recorded, never forwarded. Raises GatewayError."""
     async with gate.log.trail(call) as trail:
-        in_force = gate.in_force
         _, _, decision = await decide(call, read, gate, trail, in_force)
-        return in_force, decision
+        return decision
 
 
-async def models(call: Call, read: Callable[[], Awaitable[object]], gate: Gate) -> tuple[Model, ...]:
+async def models(call: Call, read: Callable[[], Awaitable[object]], gate: Gate, in_force: InForce) -> tuple[Model, ...]:
     """The models of the caller's tenant, in alphabetical order. Raises GatewayError."""
     async with gate.log.trail(call) as trail:
-        in_force = gate.in_force
         principal = await prove(call, gate, trail, in_force)
         await read()
         names = in_force.attributes.tenants[principal.tenant]["models"]
@@ -130,9 +120,8 @@ async def models(call: Call, read: Callable[[], Awaitable[object]], gate: Gate) 
         return tuple(known[n] for n in sorted(known) if isinstance(names, list | tuple) and n in names)
 
 
-async def admit(call: Call, read: Read, gate: Gate, trail: Trail) -> Admitted:
+async def admit(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InForce) -> Admitted:
     """Steps 1 to 5: after this line the intent is durable."""
-    in_force = gate.in_force
     prompt, known, decision = await decide(call, read, gate, trail, in_force)
     permitted = decision.permit(prompt, known)
     if permitted.model.upstream not in gate.upstreams:
@@ -224,11 +213,11 @@ def request_at(stage: Stage, admitted: Admitted, used: tuple[ToolUse, ...]) -> M
     return {**request, "tools": [{"name": u.name, "effector": offered.get(u.name, "unspecified")} for u in used]}
 
 
-async def turned_away(call: Call, gate: Gate, error: GatewayError) -> GatewayError:
+async def turned_away(call: Call, gate: Gate, in_force: InForce, error: GatewayError) -> GatewayError:
     """The error to raise for a call that is refused before anything is known of it, once that is recorded."""
     try:
         async with gate.log.trail(call) as trail:
-            trail.in_force(gate.in_force.release, gate.in_force.engine.name, gate.in_force.engine.version)
+            trail.in_force(in_force.release, in_force.engine.name, in_force.engine.version)
             raise error
     except GatewayError as recorded:
         return recorded

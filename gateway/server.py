@@ -21,6 +21,7 @@ from brightline.v1 import inference_pb2
 from gateway import contract, pep, status, wire
 from gateway.config import Limits
 from gateway.errors import GatewayError, Reason
+from gateway.inforce import InForce
 from gateway.pep import Admitted, Gate
 from gateway.types import Call, Credentials, End, Prompt, Text, ToolUse, new_decision_id
 
@@ -50,7 +51,7 @@ class Shell:
     in_flight: set[asyncio.Task[Any]] = field(default_factory=set)
 
 
-Work: TypeAlias = Callable[[Shell, Call, Context], Awaitable[Message]]
+Work: TypeAlias = Callable[[Shell, Call, InForce, Context], Awaitable[Message]]
 
 
 def handlers(shell: Shell) -> dict[str, Handler]:
@@ -79,11 +80,12 @@ class UnknownMethods(grpc.GenericRpcHandler):
 def _unary(shell: Shell, method: str, work: Work) -> Callable[[object, Context], Awaitable[bytes]]:
     async def handle(_: object, context: Context) -> bytes:
         call = _receive(context, shell, method)
-        try:
-            async with _bounded(shell, call):
-                return (await work(shell, call, context)).SerializeToString()
-        except Exception as error:  # noqa: BLE001 - the last line of defence: the caller gets INTERNAL, never the text
-            return await _refuse(context, shell, call, error)
+        with shell.gate.in_force.held() as in_force:
+            try:
+                async with _bounded(shell, call, in_force):
+                    return (await work(shell, call, in_force, context)).SerializeToString()
+            except Exception as error:  # noqa: BLE001 - the last line of defence: the caller gets INTERNAL, not the text
+                return await _refuse(context, shell, call, in_force, error)
 
     return handle
 
@@ -95,13 +97,15 @@ def _streaming(shell: Shell, method: str) -> Callable[[object, Context], Awaitab
         call = _receive(context, shell, method)
         read = _reader(shell, context, inference_pb2.GenerateStreamRequest)
         write = _writer(context)
-        try:
-            async with _bounded(shell, call), aclosing(pep.generate_stream(call, read, shell.gate)) as pieces:
-                async for piece in pieces:
-                    await write(_event(call, piece).SerializeToString())
-        except Exception as error:  # noqa: BLE001 - as above
-            await write(None)
-            await _refuse(context, shell, call, error)
+        with shell.gate.in_force.held() as in_force:
+            try:
+                answer = pep.generate_stream(call, read, shell.gate, in_force)
+                async with _bounded(shell, call, in_force), aclosing(answer) as pieces:
+                    async for piece in pieces:
+                        await write(_event(call, piece).SerializeToString())
+            except Exception as error:  # noqa: BLE001 - as above
+                await write(None)
+                await _refuse(context, shell, call, in_force, error)
 
     return handle
 
@@ -126,12 +130,12 @@ def _writer(context: Context) -> Callable[[bytes | None], Awaitable[None]]:
     return write
 
 
-async def _generate(shell: Shell, call: Call, context: Context) -> Message:
+async def _generate(shell: Shell, call: Call, in_force: InForce, context: Context) -> Message:
     read = _reader(shell, context, inference_pb2.GenerateRequest)
-    admitted, completion = await pep.generate(call, read, shell.gate)
+    admitted, completion = await pep.generate(call, read, shell.gate, in_force)
     return inference_pb2.GenerateResponse(
         decision_id=call.decision_id,
-        release=admitted.in_force.release.digest,
+        release=in_force.release.digest,
         parts=[wire.part(p) for p in completion.parts],
         stop_reason=wire.stop_reason(completion.end),
         usage=wire.usage(completion.end),
@@ -139,9 +143,9 @@ async def _generate(shell: Shell, call: Call, context: Context) -> Message:
     )
 
 
-async def _check(shell: Shell, call: Call, context: Context) -> Message:
+async def _check(shell: Shell, call: Call, in_force: InForce, context: Context) -> Message:
     read = _reader(shell, context, inference_pb2.CheckPolicyRequest)
-    in_force, decision = await pep.check(call, read, shell.gate)
+    decision = await pep.check(call, read, shell.gate, in_force)
     return inference_pb2.CheckPolicyResponse(
         decision_id=call.decision_id,
         release=in_force.release.digest,
@@ -151,13 +155,15 @@ async def _check(shell: Shell, call: Call, context: Context) -> Message:
     )
 
 
-async def _models(shell: Shell, call: Call, context: Context) -> Message:
-    found = await pep.models(call, partial(_only_message, shell, context, inference_pb2.ListModelsRequest), shell.gate)
+async def _models(shell: Shell, call: Call, in_force: InForce, context: Context) -> Message:
+    read = partial(_only_message, shell, context, inference_pb2.ListModelsRequest)
+    found = await pep.models(call, read, shell.gate, in_force)
     return inference_pb2.ListModelsResponse(decision_id=call.decision_id, models=[wire.model(m) for m in found])
 
 
-async def _unknown(shell: Shell, call: Call, _: Context) -> Message:
-    raise await pep.turned_away(call, shell.gate, GatewayError(Reason.METHOD_UNKNOWN, "no such method here"))
+async def _unknown(shell: Shell, call: Call, in_force: InForce, _: Context) -> Message:
+    error = GatewayError(Reason.METHOD_UNKNOWN, "no such method here")
+    raise await pep.turned_away(call, shell.gate, in_force, error)
 
 
 def _event(call: Call, piece: Admitted | Text | ToolUse | End) -> Message:
@@ -214,11 +220,11 @@ async def _only_message(shell: Shell, context: Context, kind: type[M]) -> M:
 
 
 @asynccontextmanager
-async def _bounded(shell: Shell, call: Call) -> AsyncIterator[None]:
+async def _bounded(shell: Shell, call: Call, in_force: InForce) -> AsyncIterator[None]:
     """Counts the call, and ends it at its deadline wherever it is: gRPC knows only the caller's, which may be later."""
     if len(shell.in_flight) >= shell.limits.concurrent_calls:
         error = GatewayError(Reason.OVERLOADED, "too many calls at once; try again in a moment")
-        raise await pep.turned_away(call, shell.gate, error)
+        raise await pep.turned_away(call, shell.gate, in_force, error)
     task = cast("asyncio.Task[Any]", asyncio.current_task())
     shell.in_flight.add(task)
     left_s = None if call.deadline_us is None else (call.deadline_us - call.received_us) / 1_000_000
@@ -233,7 +239,7 @@ async def _bounded(shell: Shell, call: Call) -> AsyncIterator[None]:
         shell.in_flight.discard(task)
 
 
-async def _refuse(context: Context, shell: Shell, call: Call, error: Exception) -> NoReturn:
+async def _refuse(context: Context, shell: Shell, call: Call, in_force: InForce, error: Exception) -> NoReturn:
     """End the call with the public form of `error`. The abort is awaited: without that gRPC answers OK."""
     if not isinstance(error, GatewayError):
         log.error("fault", decision_id=call.decision_id, method=call.method, exc_info=error)
@@ -241,7 +247,7 @@ async def _refuse(context: Context, shell: Shell, call: Call, error: Exception) 
             Reason.INTERNAL, "the gateway failed; its operator finds the decision id in the log", sent=True
         )
     log.info("refused", decision_id=call.decision_id, method=call.method, reason=error.reason, detail=error.detail)
-    release = shell.gate.in_force.release.digest
-    trailing = ((status.DETAILS_KEY, status.details(error, call.decision_id, release, shell.appeal)),)
+    details = status.details(error, call.decision_id, in_force.release.digest, shell.appeal)
+    trailing = ((status.DETAILS_KEY, details),)
     await context.abort(status.CODES[error.reason], error.message, trailing)
     raise AssertionError("abort returned")

@@ -15,7 +15,7 @@ from gateway.audit.lock_store import Folder
 from gateway.audit.record import Place, Record
 from gateway.audit.store import Store
 from gateway.audit.trail import Trail
-from gateway.audit.writer import Writer, finished
+from gateway.audit.writer import Writer, finished, unavailable
 from gateway.canonical import Json
 from gateway.clock import TOLERANCE_US, Clock
 from gateway.config import Audit
@@ -23,6 +23,8 @@ from gateway.errors import StartError
 from gateway.types import Call, Release, new_decision_id
 
 FLUSH_S = 1.0
+_WHY = 500
+"""Characters of why a release was refused."""
 
 
 class Log:
@@ -89,6 +91,25 @@ class Log:
     def trail(self, call: Call) -> Trail:
         """The trail of one call, to be entered with `async with`."""
         return Trail(self._ledger, call)
+
+    async def activated(self, fresh: Release, engine: str, engine_version: str, before: Release) -> None:
+        """Record that another release comes in force. Raises GatewayError (AUDIT_UNAVAILABLE) unless it is durable."""
+        made = self._release(Outcome.COMPLETED, engine, engine_version, before)
+        if not await self._write(made | {"release": record.release(fresh)}):
+            raise unavailable("the activation was not durable")
+
+    async def not_activated(self, stays: Release, engine: str, engine_version: str, why: str) -> None:
+        """Record that another release was refused and why, as far as the log can be written."""
+        made = self._release(Outcome.REFUSED, engine, engine_version, stays)
+        await self._write(made | {"release": None, "why": why[:_WHY]})
+
+    def _release(self, outcome: Outcome, engine: str, engine_version: str, before: Release) -> Record:
+        return self._ledger.head(Kind.RELEASE, new_decision_id(self._clock())) | {
+            "outcome": str(outcome),
+            "engine": {"name": engine, "version": engine_version},
+            "previous": before.digest,
+            "why": "",
+        }
 
     async def close(self) -> None:
         """Record the stop, sign a last checkpoint and release the log."""

@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from brightline_verify.note import NoteError
 from brightline_verify.report import UnreadableError
-from gateway import app, config, facts, pdp, release, transport
+from gateway import activation, config, facts, pdp, release, transport
 from gateway.audit import keys
 from gateway.audit.lock_store import Folder
 from gateway.audit.log import in_the_future
@@ -113,7 +113,7 @@ async def _identity(settings: Config) -> str:
 
 
 async def _upstreams(settings: Config) -> str:
-    app.check_upstreams(settings, release.load(settings.release.path, settings.release.digest))
+    activation.check_upstreams(settings, release.load(settings.release.path, settings.release.digest))
     for upstream in settings.upstreams:
         await open_upstream(upstream, settings.limits.answer_bytes).close()
     return ", ".join(f"{u.name} ({u.kind})" for u in settings.upstreams)

@@ -9,6 +9,7 @@ import typer
 import uvloop
 
 from gateway import app, config, logs
+from gateway.deployment import STATE
 
 
 def serve(
@@ -18,7 +19,7 @@ def serve(
         typer.Option(help="Where to write host and port once calls are served; a development deployment has its own."),
     ] = None,
 ) -> None:
-    """Run the gateway until SIGTERM or SIGINT, then let calls in flight end.
+    """Run the gateway until SIGTERM or SIGINT, then let calls in flight end. SIGHUP loads the release again.
 
     Everything is checked first: a missing key, an unknown setting or a log that was tampered with refuses the start and
     says what to do.
@@ -27,6 +28,8 @@ def serve(
     """
     settings = config.load(path)
     logs.configure(settings.log_level)
-    if address_file is None and settings.profile == "development":
-        address_file = path.parent / "address"
-    uvloop.run(app.run(settings, address_file))
+    state_file = None
+    if settings.profile == "development":
+        address_file = address_file or path.parent / "address"
+        state_file = path.parent / STATE
+    uvloop.run(app.run(settings, address_file, state_file))

@@ -3,6 +3,8 @@
 Undefined, unknown, late, broken or from another policy: each is POLICY_UNAVAILABLE, which refuses the call.
 """
 
+import asyncio
+
 from gateway.config import Policy
 from gateway.pdp.engine import Engine
 from gateway.pdp.opa import open_opa
@@ -18,4 +20,6 @@ async def open_engine(release: Release, config: Policy) -> Engine:
     Raises StartError when the configuration or the module can't work. A server that does not answer yet is no such
     case: every decision is refused until it does.
     """
-    return await open_opa(release, config) if config.engine == "opa" else open_wasm(release, config)
+    if config.engine == "opa":
+        return await open_opa(release, config)
+    return await asyncio.to_thread(open_wasm, release, config)  # compiling takes a while, and calls go on

@@ -19,6 +19,8 @@ from brightline import BrightlineError
 from brightline.errors import BY_REASON
 from brightline.v1 import message_pb2, refusal_pb2, use_context_pb2
 from brightline_verify.record import Kind, Outcome
+from gateway import config
+from gateway.activation import Activation
 from gateway.config import Config
 from gateway.status import CODES
 from tests.docs.pages import ROOT, rows
@@ -127,6 +129,9 @@ async def test_every_field_of_a_record_is_explained(tmp_path: Path) -> None:
             await asyncio.gather(*(nobody.models() for _ in range(5)), return_exceptions=True)
         with pytest.raises(BrightlineError):
             await client.generate(**{**ask, "use": replace(HARMLESS, purpose="weapon_engagement")})
+        assert gateway.gate is not None
+        (deployed.folder / "release" / "models.json").unlink()
+        await Activation(config.load(deployed.config), gateway.gate).reload()
     records = deployed.records()
     assert {record["kind"] for record in records} == {str(kind) for kind in Kind}
     fields = {field for record in records for field in record} | {"omitted"}

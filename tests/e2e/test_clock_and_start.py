@@ -172,7 +172,7 @@ DEFECTS: dict[str, tuple[Defect, tuple[str, ...]]] = {
     "no folder for the lock store": (says("[audit]\n", '[audit]\nlock_store = "absent"\n'), ("absent", "No such file")),
     "a lock store of a log that is lost": (lost_log, ("elsewhere", "signed over 7", "0")),
     "another release": (
-        says('[release]\npath = "release"\ndigest = "', f'[release]\npath = "release"\ndigest = "{"0" * 64}" # "'),
+        says('[release]\npath = "release"\n', f'[release]\npath = "release"\ndigest = "{"0" * 64}"\n'),
         ("release.digest", "0" * 64),
     ),
     "a file of the release that was changed": (holds("release/policy.wasm", b""), ("policy.wasm", "SHA-256 differs")),

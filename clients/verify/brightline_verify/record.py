@@ -39,6 +39,7 @@ class Kind(StrEnum):
     CHECK = "check"
     ACCESS = "access"
     AGGREGATE = "aggregate"
+    RELEASE = "release"
 
 
 class Outcome(StrEnum):
@@ -65,6 +66,7 @@ def _some(optional: str, **fields: Type) -> Object:
 _effect: Final = word("allow", "deny", "require_approval")
 _digest: Final = hexadecimal(64, or_empty=True)
 _engine: Final = _some("", name=text, version=text)
+_release: Final = _some("", digest=_digest, version=integer, revision=text, signers=items(text))
 _rules: Final = items(_some("", **{"id": text, "class": text, "effect": text}))
 _readings: Final = items(_some("", name=text, version=text, score=maybe(integer)))
 _incidents: Final = items(_some("", text=text, aware_at_us=integer, report_within_hours=integer))
@@ -129,7 +131,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Type]]] = MappingProxyType(
         Kind.START: {
             "origin": text,
             "version": text,
-            "release": _some("", digest=_digest, version=integer, revision=text, signers=items(text)),
+            "release": _release,
             "engine": _engine,
         },
         Kind.STOP: {},
@@ -141,6 +143,13 @@ FIELDS: Final[Mapping[str, Mapping[str, Type]]] = MappingProxyType(
         Kind.AGGREGATE: {
             "outcome": literal(*Outcome),
             "counts": members(_some("", number=integer, first_us=integer, last_us=integer)),
+        },
+        Kind.RELEASE: {
+            "outcome": literal(Outcome.COMPLETED, Outcome.REFUSED),
+            "release": maybe(_release),
+            "previous": _digest,
+            "engine": _engine,
+            "why": text,
         },
     }
 )

@@ -1,0 +1,53 @@
+"""What is in force: a release with everything that was made from it, for the calls that it decides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Self
+
+from gateway import facts
+from gateway.pdp import Engine
+from gateway.types import Release
+
+
+@dataclass(slots=True, eq=False)
+class InForce:
+    """A call is decided by one of these from start to end, and holds it for as long."""
+
+    release: Release
+    attributes: facts.Attributes
+    engine: Engine
+    _calls: int = field(default=0, init=False)
+    _idle: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _closed: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._idle.set()
+
+    @contextmanager
+    def held(self) -> Iterator[Self]:
+        """For one call. What is held is not closed."""
+        self._calls += 1
+        self._idle.clear()
+        try:
+            yield self
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._idle.set()
+
+    async def retire(self) -> None:
+        """Close the engine once the last call is over, or now when cancelled. No new call may come here."""
+        try:
+            await self._idle.wait()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the engine, once."""
+        if not self._closed:
+            self._closed = True
+            await self.engine.close()
