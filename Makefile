@@ -7,7 +7,9 @@ TOOLS := .tools/bin
 OPA := $(TOOLS)/opa
 STARTER := gateway/assets/starter
 OPA_VERSION := 1.21.3
+# The lists are whole, so nothing is resolved: what a newer release of a package asks for can't break an old list.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PINNED := install --no-deps --require-hashes -r
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2] if sys.version_info >= (3, 11) else "")' 2>/dev/null)
 JSON ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
@@ -95,13 +97,14 @@ $(VENV)/.python-$(PYTHON_VERSION): | python
 	touch $@
 
 $(VENV)/.run: $(VENV)/.python-$(PYTHON_VERSION) requirements/run.txt requirements/build.txt pyproject.toml clients/python/pyproject.toml clients/verify/pyproject.toml
-	$(PIP) install --require-hashes -r requirements/build.txt
-	$(PIP) install --require-hashes -r requirements/run.txt
+	$(PIP) $(PINNED) requirements/build.txt
+	$(PIP) $(PINNED) requirements/run.txt
 	$(PIP) install --no-deps --no-build-isolation --editable . --editable clients/python --editable clients/verify
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
-	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) $(PINNED) requirements/dev.txt
+	$(BIN)/python -m pip check --quiet
 	touch $@
 
 # The opa on PATH when it is new enough, else the pinned version by Go, else how to get it.
