@@ -185,19 +185,18 @@ class Config(_Section):
     def _production(self) -> Self:
         if self.profile != "production":
             return self
-        if not self.identity.issuers:
-            raise ValueError("identity.issuers: the production profile needs at least one token issuer")
-        if self.release.digest is None:
-            raise ValueError("release.digest: the production profile needs the digest of the release")
-        if "marking_ceiling" not in self.model_fields_set:
-            raise ValueError(
-                "marking_ceiling: the production profile needs the highest marking that this enclave is cleared for, "
-                'such as "UNCLASSIFIED", "CUI" or "SECRET//NOFORN"'
-            )
-        if self.listener.reflection:
-            raise ValueError("listener.reflection: the production profile does not serve reflection")
-        if any(u.kind == "loopback" for u in self.upstreams):
-            raise ValueError("upstreams: the production profile has no loopback upstream")
+        lacking = {
+            "identity.issuers: the production profile needs at least one token issuer": not self.identity.issuers,
+            "release.digest: the production profile needs the digest of the release": self.release.digest is None,
+            "marking_ceiling: the production profile needs the highest marking that this enclave is cleared for, "
+            'such as "UNCLASSIFIED", "CUI" or "SECRET//NOFORN"': "marking_ceiling" not in self.model_fields_set,
+            "listener.reflection: the production profile does not serve reflection": self.listener.reflection,
+            "upstreams: the production profile has no loopback upstream": any(
+                u.kind == "loopback" for u in self.upstreams
+            ),
+        }
+        if any(lacking.values()):
+            raise ValueError("\n".join(text for text, is_so in lacking.items() if is_so))
         return self
 
 

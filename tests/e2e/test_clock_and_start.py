@@ -321,7 +321,8 @@ async def test_sigterm_lets_calls_in_flight_end(tmp_path: Path) -> None:
             await until(lambda: b"draining" in (deployed.folder / "gateway.log").read_bytes())
             with pytest.raises(grpc.aio.AioRpcError) as error:
                 await late.call()
-            assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+            # CANCELLED: gRPC's core has the call already, and stops before it hands it on.
+            assert error.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
             answers = await asyncio.gather(*flying)
             assert all(b"done" in b"".join(a) for a in answers)
         await asyncio.to_thread(process.wait, 20)

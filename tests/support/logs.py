@@ -157,7 +157,7 @@ def record(kind: Kind, number: int, tenant: str = "t", after_us: int = 0, **fiel
 
 
 def _call(kind: Kind, tenant: str) -> Record:
-    if kind in {Kind.START, Kind.STOP, Kind.AGGREGATE}:
+    if kind in {Kind.START, Kind.STOP, Kind.AGGREGATE, Kind.RELEASE}:
         return {}
     outcomes = {Kind.INTENT: Outcome.PERMITTED, Kind.REFUSAL: Outcome.REFUSED}
     return {
@@ -205,6 +205,13 @@ _BESIDE: dict[Kind, Record] = {
     Kind.CHECK: _BEFORE,
     Kind.ACCESS: _BEFORE,
     Kind.AGGREGATE: {"outcome": "refused", "counts": {"OVERLOADED": {"number": 2, "first_us": 1, "last_us": 2}}},
+    Kind.RELEASE: {
+        "outcome": "completed",
+        "release": release(RELEASE),
+        "previous": "cd" * 32,
+        "engine": {"name": "wasm", "version": "1.2.1"},
+        "why": "",
+    },
 }
 
 

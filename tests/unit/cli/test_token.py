@@ -57,7 +57,7 @@ def test_a_production_deployment_gets_no_token(run: Run, folder: Path) -> None:
     path = folder / "gateway.toml"
     text = path.read_text().replace('profile = "development"', 'profile = "production"')
     text = text.replace("reflection = true", "reflection = false").replace('kind = "loopback"', 'kind = "openai"')
-    path.write_text(text)
+    path.write_text(text.replace("# digest =", "digest ="))
     result = run("token", "--deployment", folder, "--tenant", TENANT)
     assert isinstance(result.exception, StartError)
     assert "development profile only" in str(result.exception)
