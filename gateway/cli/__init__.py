@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from gateway.cli import ask, audit, demo, doctor, evidence, init, lock, policy, serve, token, witness
+from gateway.cli import ask, audit, demo, doctor, evidence, init, lock, oversight, policy, serve, token, witness
 from gateway.errors import StartError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ trail.command()(audit.show)
 trail.command()(evidence.prove)
 trail.command()(evidence.export)
 trail.command()(evidence.tiles)
+trail.command()(oversight.report)
 trail.command()(witness.witness)
 trail.command()(lock.lock)
 trail.command()(audit.keygen)

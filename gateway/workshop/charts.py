@@ -1,13 +1,13 @@
-"""Plots as inline SVG: text that needs no script, no network and no font of its own. Colours are the page's."""
+"""Plots of what a change of the policy does, as inline SVG."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Final
 
 from gateway.workshop.impact import Row, rank
+from gateway.workshop.svg import rect, short, svg, text
 
 EFFECTS: Final = ("deny", "require_approval", "allow")
 WORDS: Final = {"deny": "refused", "require_approval": "needs approval", "allow": "allowed"}
@@ -20,21 +20,21 @@ _BAR_H, _BAR_GAP, _NAME_W, _SIDE_W, _NUMBER_W = 20, 8, 270, 210, 64
 
 def matrix(counts: Mapping[tuple[str, str], int]) -> str:
     """Effects before, downwards, and after, across. What became looser is right of the diagonal."""
-    parts = [_text(_LEFT + 1.5 * _CELL_W, 16, "after", "middle", "quiet")]
-    parts.append(_text(_LEFT - 12, _TOP - 14, "before", "end", "quiet"))
+    parts = [text(_LEFT + 1.5 * _CELL_W, 16, "after", "middle", "quiet")]
+    parts.append(text(_LEFT - 12, _TOP - 14, "before", "end", "quiet"))
     for column, effect in enumerate(EFFECTS):
-        parts.append(_text(_LEFT + (column + 0.5) * _CELL_W, _TOP - 14, WORDS[effect], "middle"))
+        parts.append(text(_LEFT + (column + 0.5) * _CELL_W, _TOP - 14, WORDS[effect], "middle"))
     for line, before in enumerate(EFFECTS):
         y = _TOP + line * _CELL_H
-        parts.append(_text(_LEFT - 12, y + _CELL_H / 2 + 5, WORDS[before], "end"))
+        parts.append(text(_LEFT - 12, y + _CELL_H / 2 + 5, WORDS[before], "end"))
         for column, after in enumerate(EFFECTS):
             count, x = counts.get((before, after), 0), _LEFT + column * _CELL_W
             kind = "same" if before == after else "looser" if rank(after) < rank(before) else "stricter"
             opacity = _shade(count, sum(counts.values()))
-            parts.append(_rect(x + 2, y + 2, _CELL_W - 4, _CELL_H - 4, f'class="cell {kind}" fill-opacity="{opacity}"'))
-            figure = _text(x + _CELL_W / 2, y + _CELL_H / 2 + 6, f"{count:,}", "middle", "figure" if count else "quiet")
+            parts.append(rect(x + 2, y + 2, _CELL_W - 4, _CELL_H - 4, f'class="cell {kind}" fill-opacity="{opacity}"'))
+            figure = text(x + _CELL_W / 2, y + _CELL_H / 2 + 6, f"{count:,}", "middle", "figure" if count else "quiet")
             parts.append(figure)
-    return _svg(_LEFT + 3 * _CELL_W, _TOP + 3 * _CELL_H, parts, "Decisions by effect before and after")
+    return svg(_LEFT + 3 * _CELL_W, _TOP + 3 * _CELL_H, parts, "Decisions by effect before and after")
 
 
 def _shade(count: int, total: int) -> str:
@@ -47,37 +47,20 @@ def bars(rows: Sequence[Row], label: str) -> str:
     longest = max((max(row.loosened, row.tightened) for row in shown), default=0) or 1
     axis = _NAME_W + _NUMBER_W + _SIDE_W
     parts = [
-        _text(axis - 8, 14, "looser", "end", "looser-text"),
-        _text(axis + 8, 14, "stricter", css="stricter-text"),
+        text(axis - 8, 14, "looser", "end", "looser-text"),
+        text(axis + 8, 14, "stricter", css="stricter-text"),
     ]
     for number, row in enumerate(shown):
         y = 26 + number * (_BAR_H + _BAR_GAP)
         left, right = (_SIDE_W * math.sqrt(count / longest) for count in (row.loosened, row.tightened))
         middle = y + _BAR_H / 2 + 5
-        parts.append(_text(_NAME_W - 8, middle, _short(row.name), "end"))
-        parts.append(_rect(axis - left, y, left, _BAR_H, 'class="looser"'))
-        parts.append(_rect(axis, y, right, _BAR_H, 'class="stricter"'))
+        parts.append(text(_NAME_W - 8, middle, short(row.name), "end"))
+        parts.append(rect(axis - left, y, left, _BAR_H, 'class="looser"'))
+        parts.append(rect(axis, y, right, _BAR_H, 'class="stricter"'))
         if row.loosened:
-            parts.append(_text(axis - left - 6, middle, f"{row.loosened:,}", "end", "figure"))
+            parts.append(text(axis - left - 6, middle, f"{row.loosened:,}", "end", "figure"))
         if row.tightened:
-            parts.append(_text(axis + right + 6, middle, f"{row.tightened:,}", css="figure"))
+            parts.append(text(axis + right + 6, middle, f"{row.tightened:,}", css="figure"))
     height = 26 + len(shown) * (_BAR_H + _BAR_GAP)
     parts.append(f'<line class="axis" x1="{axis}" x2="{axis}" y1="20" y2="{height}"/>')
-    return _svg(axis + _SIDE_W + _NUMBER_W, height + 4, parts, label)
-
-
-def _svg(width: float, height: float, parts: Sequence[str], label: str) -> str:
-    size = f'viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px"'
-    return f'<svg role="img" aria-label="{escape(label)}" {size}>{"".join(parts)}</svg>'
-
-
-def _rect(x: float, y: float, width: float, height: float, style: str) -> str:
-    return f'<rect {style} x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="3"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start", css: str = "") -> str:
-    return f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 36 else f"{name[:35]}…"
+    return svg(axis + _SIDE_W + _NUMBER_W, height + 4, parts, label)

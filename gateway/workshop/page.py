@@ -11,7 +11,7 @@ from typing import Final
 from gateway.workshop.charts import MOST, bars, matrix
 from gateway.workshop.impact import Flip, Impact, Row, by_purpose, by_rule, by_tenant
 
-TEMPLATE: Final = Path(__file__).parent.parent / "assets" / "impact.html"
+ASSETS: Final = Path(__file__).parent.parent / "assets"
 LOOSER: Final = 100
 STRICTER: Final = 25
 """How many decisions of each kind the page lists."""
@@ -22,7 +22,8 @@ def page(impact: Impact, old: str, new: str, old_revision: str, new_revision: st
     ordered = impact.ordered()
     looser = [flip for flip in ordered if flip.loosened]
     stricter = [flip for flip in ordered if not flip.loosened]
-    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+    return Template((ASSETS / "impact.html").read_text(encoding="utf-8")).substitute(
+        style=(ASSETS / "page.css").read_text(encoding="utf-8"),
         verdict=_verdict(len(looser), len(stricter)),
         mood="bad" if looser else "good",
         decisions=f"{impact.decisions():,}",

@@ -1,0 +1,101 @@
+"""`brightline audit report`: a period of the log in figures, on the terminal, as JSON and as a page."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from brightline_verify.report import UnreadableError, plain
+from gateway.audit import recorded
+from gateway.cli.options import takes
+from gateway.cli.stored import Stored, stored, unusable
+from gateway.oversight.counting import CALLS, Counts
+from gateway.oversight.page import page
+from gateway.oversight.plots import WORDS
+from gateway.oversight.report import Oversight, Period
+
+_RED_LINES = Path("rego/brightline/rules/red_line")
+_EACH = 1000
+
+
+@takes(log=stored)
+def report(
+    *,
+    log: Stored,
+    since: Annotated[datetime | None, typer.Option(help="The first day, UTC.", formats=["%Y-%m-%d"])] = None,
+    until: Annotated[datetime | None, typer.Option(help="The last day, UTC.", formats=["%Y-%m-%d"])] = None,
+    release: Annotated[
+        Path | None, typer.Option(help="A release: its red lines are told also where they never fired.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page to this file.")] = None,
+    json_: Annotated[Path | None, typer.Option("--json", help="Write everything to this file.")] = None,
+) -> None:
+    """Count what was decided in a period: by tenant, rule, effect and release; overrides, incidents with their clocks.
+
+    The whole log is checked first, and nothing is told of a log that does not verify. Exits with 0, with 2 when
+    something can't be read, written or verified.
+
+    Example: `brightline audit report --config gateway.toml --since 2026-07-01 --until 2026-09-30 --html oversight.html`
+    """
+    period = Period(_us(since, 0), _us(until, 1))
+    errors = Console(stderr=True, highlight=False)
+    counts = Counts(_red_lines(release) if release else ())
+    try:
+        with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
+            task = bar.add_task("checking", total=None)
+            checked = recorded.verified(
+                log.path, log.verifier, lambda done, size: bar.update(task, completed=done, total=size)
+            )
+            task = bar.add_task("counting", total=checked.size)
+            bounds = {"since_us": period.since_us, "before_us": period.before_us}
+            given = {name: at for name, at in bounds.items() if at is not None}
+            for index, _, record in recorded.records(log.path, **given):
+                if index >= checked.size:
+                    break
+                counts.add(record)
+                if index % _EACH == 0:
+                    bar.update(task, completed=index)
+        made = Oversight(checked, period, counts, time.time_ns() // 1000)
+        if json_:
+            json_.write_text(json.dumps(made.as_json(), indent=1) + "\n", encoding="utf-8")
+        if html:
+            html.write_text(page(made), encoding="utf-8")
+    except (UnreadableError, OSError) as error:
+        raise unusable(str(error)) from error
+    _print(made)
+
+
+def _us(day: datetime | None, later: int) -> int | None:
+    """The beginning of a day, or of that many days later."""
+    return None if day is None else int((day.replace(tzinfo=UTC) + timedelta(days=later)).timestamp()) * 1_000_000
+
+
+def _red_lines(release: Path) -> list[str]:
+    """The red lines of a release, which are the folders of its sources. Exits with 2 when there are none."""
+    found = sorted(path.name for path in (release / _RED_LINES).glob("*") if path.is_dir())
+    if not found:
+        raise unusable(f"--release: {release / _RED_LINES}: no red lines here; give the folder of a release")
+    return found
+
+
+def _print(made: Oversight) -> None:
+    counts = made.counts
+    typer.echo(f"{plain(made.log.origin)}, {made.period}: {counts.records} records of a log that verified")
+    for kind in CALLS:
+        typer.echo(f"  {counts.calls[kind]:>9} {WORDS[kind]}")
+    typer.echo(f"  {counts.answers['refused_output']:>9} answers refused by a rule")
+    typer.echo(f"  {counts.model_refusals:>9} refused by the model itself")
+    typer.echo(
+        f"  {sum(counts.approvals.values()):>9} permitted by an approval, {sum(counts.grants.values())} by a grant"
+    )
+    for name, fired in sorted(counts.rules.items()):
+        if fired.cls == "red_line":
+            typer.echo(f"  {fired.total():>9} red line {plain(name)}")
+    typer.echo(f"  {counts.incidents_in_all:>9} incidents to report")

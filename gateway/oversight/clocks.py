@@ -1,0 +1,54 @@
+"""By when an incident has to be reported, on the clocks of those who may ask. All run from when it became known.
+
+Which of them applies is for counsel to say: the gateway knows neither who was harmed nor who is the developer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+_HOUR_US: Final = 3_600_000_000
+_DAY: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A duty to report. from_us: since when it is in force, 0 for before there was a gateway."""
+
+    name: str
+    hours: int
+    from_us: int = 0
+
+
+_RAISE_US: Final = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+
+CLOCKS: Final = (
+    Clock("SB 53, 24 h", 24),
+    Clock("EU 9.3, 2 d", 2 * _DAY),
+    Clock("RAISE, 72 h", 72, _RAISE_US),
+    Clock("EU 9.3, 5 d", 5 * _DAY),
+    Clock("EU 9.3, 10 d", 10 * _DAY),
+    Clock("SB 53, 15 d", 15 * _DAY),
+    Clock("EU 9.3, 15 d", 15 * _DAY),
+)
+"""California SB 53: 24 hours on imminent danger, else 15 days. New York RAISE: in force from 2027. EU: measure 9.3 of
+the code of practice for general-purpose AI, by the kind of harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What a policy said has to be reported. hours: by the policy's own clock."""
+
+    decision_id: str
+    tenant: str
+    text: str
+    aware_at_us: int
+    hours: int
+
+    def due(self) -> list[tuple[str, int]]:
+        """Every clock that runs for it and when it is over: the policy's own first, then by time."""
+        running = [clock for clock in CLOCKS if self.aware_at_us >= clock.from_us]
+        own = ("policy", self.aware_at_us + self.hours * _HOUR_US)
+        return [own, *((clock.name, self.aware_at_us + clock.hours * _HOUR_US) for clock in running)]

@@ -1,0 +1,134 @@
+"""The report as a value: what was counted, in which period of which log, and by when what has to be reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from brightline_verify.report import Report
+from gateway.canonical import Json
+from gateway.oversight.counting import CALLS, Counts
+
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From since_us, to before before_us: microseconds since 1970 UTC, None for no bound."""
+
+    since_us: int | None
+    before_us: int | None
+
+    def __str__(self) -> str:
+        since = "the beginning" if self.since_us is None else day(self.since_us)
+        until = "its end" if self.before_us is None else day(self.before_us - 1)
+        return f"{since} to {until}" if since != until else since
+
+
+@dataclass(frozen=True, slots=True)
+class Oversight:
+    """A report. log: what verification found; made_us: when it was made."""
+
+    log: Report
+    period: Period
+    counts: Counts
+    made_us: int
+
+    def as_json(self) -> dict[str, Json]:
+        """Everything, for programs: the auditor's guide has the fields."""
+        counts = self.counts
+        return {
+            "format": FORMAT,
+            "log": {"origin": self.log.origin, "records": self.log.size, "under_a_checkpoint": self.log.covered},
+            "made_us": self.made_us,
+            "period": {"since_us": self.period.since_us, "before_us": self.period.before_us},
+            "records": counts.records,
+            "calls": calls(counts.calls),
+            "checks": calls(counts.checks),
+            "reasons": _sorted(counts.reasons),
+            "answers": _sorted(counts.answers),
+            "refusals": self.refusals(),
+            "days": [{"day": name, **calls(counted)} for name, counted in sorted(counts.days.items())],
+            "tenants": [
+                {
+                    "tenant": name,
+                    **calls(tenant.calls),
+                    "refused_answers": tenant.refused_answers,
+                    "model_refusals": tenant.model_refusals,
+                }
+                for name, tenant in sorted(counts.tenants.items())
+            ],
+            "rules": [
+                {"id": name, "class": f.cls, "requests": f.requests, "approvals": f.approvals, "answers": f.answers}
+                for name, f in sorted(counts.rules.items())
+            ],
+            "releases": [
+                {
+                    "digest": name,
+                    "version": release.version,
+                    "signers": list(release.signers),
+                    "first_us": release.first_us,
+                    "last_us": release.last_us,
+                    **calls(release.calls),
+                }
+                for name, release in sorted(counts.releases.items(), key=lambda item: item[1].first_us)
+            ],
+            "activations": _sorted(counts.activations),
+            "approvals": [
+                {"tenant": tenant, "approver": approver, "uses": uses}
+                for (tenant, approver), uses in sorted(counts.approvals.items())
+            ],
+            "grants": [
+                {"tenant": tenant, "grant": grant, "uses": uses}
+                for (tenant, grant), uses in sorted(counts.grants.items())
+            ],
+            "detectors": [{"name": name, **_sorted(seen)} for name, seen in sorted(counts.detectors.items())],
+            "incidents": [
+                {
+                    "decision_id": incident.decision_id,
+                    "tenant": incident.tenant,
+                    "text": incident.text,
+                    "aware_at_us": incident.aware_at_us,
+                    "due": [{"clock": name, "at_us": at} for name, at in incident.due()],
+                }
+                for incident in counts.incidents
+            ],
+            "incidents_in_all": counts.incidents_in_all,
+        }
+
+    def refusals(self) -> dict[str, Json]:
+        """Who refused: a rule before the model was asked, a rule after it answered, or the model itself."""
+        counts = self.counts
+        return {
+            "requests_by_rule": counts.calls["denied"],
+            "answers_by_rule": counts.answers["refused_output"],
+            "by_the_model": counts.model_refusals,
+        }
+
+
+def calls(counted: Mapping[str, int]) -> dict[str, Json]:
+    """What calls came to, every kind of it."""
+    return {kind: counted.get(kind, 0) for kind in CALLS}
+
+
+def day(at_us: int) -> str:
+    """The day of a time, UTC."""
+    return _moment(at_us).date().isoformat()
+
+
+def minute(at_us: int) -> str:
+    """A time to the minute, UTC."""
+    return f"{_moment(at_us):%Y-%m-%d %H:%M}"
+
+
+def _moment(at_us: int) -> datetime:
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _sorted(counted: Mapping[str, int]) -> dict[str, Json]:
+    return dict(sorted(counted.items()))
