@@ -15,7 +15,7 @@ JSON ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts protos protos-check rego starter starter-check unit bench bench-policy faults engines audit requirements clean setup python
+.PHONY: help demo test lint types contracts protos protos-check rego starter starter-check unit bench bench-policy bench-search faults engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,10 @@ bench: $(VENV)/.dev ## measure, each figure beside the direct call (JSON=path al
 
 bench-policy: $(VENV)/.dev $(OPA) ## measure decisions, each figure beside its target (JSON=path also writes the figures)
 	$(BIN)/python -m benchmarks.policy $(if $(JSON),--json $(JSON))
+
+RECORDS ?= 1000000
+bench-search: $(VENV)/.dev ## measure searches of the audit log (RECORDS=1000000, JSON=path)
+	$(BIN)/python -m benchmarks.search --records $(RECORDS) $(if $(JSON),--json $(JSON))
 
 RUNS ?= 200
 faults: $(VENV)/.dev ## kill -9 at each point of the path (RUNS=200)

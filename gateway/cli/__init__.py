@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from gateway.cli import ask, audit, demo, doctor, evidence, init, lock, oversight, policy, serve, token, witness
+from gateway.cli import ask, audit, demo, doctor, evidence, init, lock, oversight, policy, search, serve, token, witness
 from gateway.errors import StartError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command()(ask.models)
 app.command()(token.token)
 trail = typer.Typer(help="Check the audit log, hand over what is in it, and make its keys.", no_args_is_help=True)
 trail.command()(audit.verify)
+trail.command("search")(search.find)
 trail.command()(audit.show)
 trail.command()(evidence.prove)
 trail.command()(evidence.export)
@@ -34,6 +35,7 @@ trail.command()(evidence.tiles)
 trail.command()(oversight.report)
 trail.command()(witness.witness)
 trail.command()(lock.lock)
+trail.command()(search.index)
 trail.command()(audit.keygen)
 app.add_typer(trail, name="audit")
 app.add_typer(policy.app, name="policy")

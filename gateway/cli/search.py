@@ -1,0 +1,182 @@
+"""`brightline audit search` and `index`: find records by what they say, newest first."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from brightline_verify.record import Kind, Outcome
+from brightline_verify.report import UnreadableError
+from gateway.audit import index as indexes
+from gateway.audit import indexing, reader, search
+from gateway.audit.filter import EFFECTS, Filter, effect, rule_ids
+from gateway.audit.index import index_path
+from gateway.audit.search import Found, Page, Place, Position
+from gateway.cli.options import takes
+from gateway.cli.show import line
+from gateway.cli.stored import Stored, stored, unusable
+
+_MANY = 100_000
+"""Records without an index that are looked through without saying that it takes a while."""
+
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f"]
+_WHAT = "What to look for"
+
+
+def wanted(  # noqa: PLR0917 - one parameter for each option
+    tenant: Annotated[str, typer.Option(help="The caller's tenant.", rich_help_panel=_WHAT)] = "",
+    subject: Annotated[str, typer.Option(help="The caller's subject, as its token said.", rich_help_panel=_WHAT)] = "",
+    rule: Annotated[str, typer.Option(help="A rule that fired, by its id.", rich_help_panel=_WHAT)] = "",
+    effect_: Annotated[
+        str, typer.Option("--effect", help="allow, deny or require_approval.", rich_help_panel=_WHAT)
+    ] = "",
+    kind: Annotated[str, typer.Option(help="intent, outcome, refusal, ...", rich_help_panel=_WHAT)] = "",
+    outcome: Annotated[str, typer.Option(help="completed, refused, partial, ...", rich_help_panel=_WHAT)] = "",
+    reason: Annotated[str, typer.Option(help="A public reason, like POLICY_DENIED.", rich_help_panel=_WHAT)] = "",
+    decision: Annotated[str, typer.Option(help="A decision id.", rich_help_panel=_WHAT)] = "",
+    since: Annotated[
+        datetime | None, typer.Option(help="Not before, UTC.", formats=_FORMATS, rich_help_panel=_WHAT)
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="Before, UTC.", formats=_FORMATS, rich_help_panel=_WHAT)
+    ] = None,
+) -> Filter:
+    """What is looked for. Raises typer.BadParameter for a word that no record has."""
+    for name, word, known in (("effect", effect_, EFFECTS), ("kind", kind, Kind), ("outcome", outcome, Outcome)):
+        if word and word not in tuple(map(str, known)):
+            raise typer.BadParameter(f"--{name} {word}: is none of {', '.join(map(str, known))}")
+    return Filter(tenant, subject, rule, effect_, kind, outcome, reason, decision, _us(since), _us(until))
+
+
+@takes(log=stored, looked_for=wanted)
+def find(
+    *,
+    log: Stored,
+    looked_for: Filter,
+    most: Annotated[int, typer.Option(help="How many records at most.", min=1, max=search.MOST_RECORDS)] = 20,
+    page: Annotated[str, typer.Option(help="Go on where an earlier search ended: what it printed.")] = "",
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Find records, newest first: by tenant, subject, rule, effect, kind, outcome, reason, decision and time.
+
+    Every option that is given has to fit. Prove what was found with `brightline audit prove`: an index (`audit index`)
+    makes a search fast, and vouches for nothing.
+
+    Example: `brightline audit search --rule weapon_engage_autonomous --since 2026-11-01 --config gateway.toml`
+
+    Exits with 0 when there is something, 1 when there is nothing, 2 when there is no log or key to read.
+    """
+    try:
+        with places(log) as found_places:
+            found = search.page(found_places, looked_for, _position(page), most)
+    except (UnreadableError, indexes.StaleError) as error:
+        raise unusable(str(error)) from error
+    if json_:
+        typer.echo(json.dumps(as_json(found), indent=2))
+    else:
+        show(Console(highlight=False, soft_wrap=True), found)
+    raise typer.Exit(0 if found.found else 1)
+
+
+@takes(log=stored)
+def index(*, log: Stored, rebuild: Annotated[bool, typer.Option(help="Forget the index there is.")] = False) -> None:
+    """Make the index that searches use, or bring it up to date. A gateway that serves does so by itself.
+
+    It is derived from the log and lies beside it. Whoever can write it can hide records from a search, not from the
+    verifier: make it again with --rebuild where that matters.
+
+    Exits with 0, with 2 when there is no log to read or another process makes the index.
+    """
+    console = Console(stderr=True, highlight=False)
+    path = index_path(log.path)
+    try:
+        with reader.opened(log.path) as opened, Progress(console=console, disable=not console.is_terminal) as bar:
+            task = bar.add_task("indexing", total=None)
+            with contextlib.closing(indexes.Builder(path, opened, anew=rebuild)) as builder:
+                indexing.catch_up(opened, builder, lambda done, size: bar.update(task, completed=done, total=size))
+                size = builder.size
+    except BlockingIOError as error:
+        raise unusable(f"{path}: another process makes it, a gateway that serves for example") from error
+    except (UnreadableError, OSError, sqlite3.Error) as error:
+        raise unusable(str(error)) from error
+    typer.echo(f"indexed {size} records in {path}")
+
+
+@contextmanager
+def places(log: Stored) -> Iterator[list[Place]]:
+    """The log, with its index where there is one. Raises UnreadableError."""
+    with ExitStack() as stack:
+        opened = stack.enter_context(reader.opened(log.path))
+        try:
+            found = stack.enter_context(indexes.opened(index_path(log.path), opened))
+        except indexes.StaleError:
+            found = None
+        if opened.size() - (found.size if found else 0) > _MANY:
+            typer.echo(
+                "there is no index of most of this log, so this takes a while; run: brightline audit index", err=True
+            )
+        yield [Place(opened, found)]
+
+
+def as_json(page: Page) -> dict[str, Any]:
+    """A page for programs. `page` goes on after it, and is empty at the end."""
+    records = [{"origin": f.origin, "index": f.index, "record": f.record} for f in page.found]
+    return {"records": records, "page": token(page.rest)}
+
+
+def show(console: Console, page: Page) -> None:
+    """A page for people."""
+    for found in page.found:
+        _row(console, found)
+    if not page.found:
+        line(console, "no record fits")
+    if page.rest:
+        line(console, f"there are more: --page {token(page.rest)}", "dim")
+
+
+def token(position: Position | None) -> str:
+    """A position as a word for the command line. It is read by who wrote it, so nothing protects it."""
+    return json.dumps(position, separators=(",", ":")).encode().hex() if position else ""
+
+
+def _position(text: str) -> Position | None:
+    if not text:
+        return None
+    try:
+        value = json.loads(bytes.fromhex(text))
+        return {str(origin): int(below) for origin, below in value.items()}
+    except (ValueError, AttributeError, TypeError):
+        raise typer.BadParameter("--page: is not what a search printed") from None
+
+
+def _row(console: Console, found: Found) -> None:
+    record = found.record
+    principal = record.get("principal") or {}
+    words = (*(str(record.get(name, "")) for name in ("kind", "outcome", "reason")), effect(record))
+    line(console, f"{_when(record['time_us'])}  {record.get('decision_id', '')}  record {found.index}", "bold")
+    line(console, f"  {' '.join(filter(None, words))}")
+    who = " ".join(str(principal[name]) for name in ("tenant", "subject") if principal.get(name))
+    rules = ", ".join(sorted(set(rule_ids(record))))
+    for name, value in (("by", who), ("rules", rules)):
+        if value:
+            line(console, f"  {name:<5} {value}")
+
+
+def _when(time_us: int) -> str:
+    try:
+        return datetime.fromtimestamp(time_us / 1_000_000, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):  # of a record that no gateway wrote
+        return str(time_us)
+
+
+def _us(time: datetime | None) -> int:
+    return int(time.replace(tzinfo=UTC).timestamp() * 1_000_000) if time else 0
