@@ -98,7 +98,7 @@ def slow_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
     def wait(store: Store, entries: Any) -> Any:
         begun.set()
-        assert free.wait(20)
+        assert free.wait(90)
         return append(store, entries)
 
     with monkeypatch.context() as patch:

@@ -68,7 +68,7 @@ async def test_a_method_that_is_no_text_does_not_end_the_service(tmp_path: Path)
                 await reachable(deployed)
                 assert all(b"done" in b"".join(answer) for answer in await asyncio.gather(*flying))
         process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait, 20)
+        await asyncio.to_thread(process.wait, 90)
         assert (process.returncode, deployed.address) == (0, address)
     assert forwarded(deployed) == 6
     assert [r["outcome"] for r in deployed.records("outcome")] == ["completed"] * 6
@@ -89,7 +89,7 @@ async def test_a_gateway_that_is_stopped_while_its_loop_ends_still_drains(tmp_pa
             raw.begin("/", NO_TEXT, end=True)
             process.send_signal(signal.SIGTERM)
             assert b"done" in b"".join(await flying)
-            await asyncio.to_thread(process.wait, 20)
+            await asyncio.to_thread(process.wait, 90)
         assert process.returncode == 0
     assert [r["outcome"] for r in deployed.records("outcome")] == ["completed"]
     assert deployed.records()[-1]["kind"] == "stop"
@@ -102,7 +102,7 @@ async def test_a_port_that_is_lost_ends_the_process(tmp_path: Path) -> None:
     with spawned(deployed, program=("tests.support.impatient_gateway", "serve")) as process, socket.socket() as thief:
         while not await stolen(deployed, thief):
             await reachable(deployed)
-        await asyncio.to_thread(process.wait, 20)
+        await asyncio.to_thread(process.wait, 90)
     assert process.returncode == 2
     errors = (deployed.folder / "gateway.log").read_text()
     assert f"error: listener.address: {deployed.address} cannot be listened on" in errors
@@ -143,7 +143,7 @@ async def test_a_watcher_that_does_not_read_keeps_nothing_from_stopping(tmp_path
             process.send_signal(signal.SIGTERM)
             assert await anext(states) == health_pb2.HealthCheckResponse.NOT_SERVING
             assert [state async for state in states] == []
-            await asyncio.to_thread(process.wait, 20)
+            await asyncio.to_thread(process.wait, 90)
         assert process.returncode == 0
     assert deployed.records()[-1]["kind"] == "stop"
 

@@ -188,7 +188,7 @@ def verified(deployed: Deployment) -> Report:
     return report
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 90.0) -> None:
     """Return once the condition holds; fails the test when it doesn't in time."""
     give_up = time.monotonic() + seconds
     while not condition():

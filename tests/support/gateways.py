@@ -176,10 +176,10 @@ def spawned(
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(90)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 90.0) -> None:
     """Return once the condition holds; fails the test when it doesn't in time."""
     give_up = time.monotonic() + seconds
     while not condition():

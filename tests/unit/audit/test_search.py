@@ -258,7 +258,7 @@ def test_the_index_follows_the_log_and_ends_with_its_parent(tmp_path: Path) -> N
         wait_for(lambda: indexed(tmp_path) == 12)
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(20) == 0
+        assert process.wait(90) == 0
 
 
 def indexed(folder: Path) -> int:
