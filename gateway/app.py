@@ -22,7 +22,7 @@ from google.protobuf.internal import api_implementation
 from gateway.activation import Activation, prepare
 from gateway.audit.log import Log
 from gateway.clock import Clock
-from gateway.config import Config, read_public
+from gateway.config import Config
 from gateway.errors import StartError
 from gateway.identity import Identity
 from gateway.listener import listening
@@ -43,8 +43,7 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
     async with AsyncExitStack() as stack:
         in_force = await prepare(config)  # 2
         stack.push_async_callback(in_force.close)
-        client_ca = read_public(config.listener.client_ca, "listener.client_ca")
-        identity = await Identity.open(config.identity, clock, client_ca)  # 3
+        identity = await Identity.open(config.identity, clock, config.listener.client_ca)  # 3
         stack.push_async_callback(identity.close)
         upstreams = {}
         for settings in config.upstreams:  # 4

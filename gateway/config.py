@@ -86,11 +86,19 @@ class Issuer(_Section):
         return self
 
 
+class TrustDomain(_Section):
+    """A SPIFFE trust domain whose names only these CAs may issue. ca: PEM, of roots or of the CAs below them."""
+
+    name: str = Field(pattern=r"^[a-z0-9._-]{1,255}$")
+    ca: FilePath
+
+
 class Identity(_Section):
     """Who is believed. tokens: "bound" (used until they expire) or "single_use" (each jti once, durably)."""
 
     audience: str = Field(min_length=1)
     issuers: tuple[Issuer, ...] = ()
+    trust_domains: tuple[TrustDomain, ...] = ()
     tokens: Literal["bound", "single_use"] = "bound"
     max_token_age_s: int = Field(default=3600, ge=1)
     leeway_s: int = Field(default=5, ge=0, le=60)
@@ -179,6 +187,9 @@ class Config(_Section):
         issuers = [i.issuer for i in self.identity.issuers]
         if len(set(issuers)) != len(issuers):
             raise ValueError("identity.issuers: two issuers have the same name")
+        domains = [d.name for d in self.identity.trust_domains]
+        if len(set(domains)) != len(domains):
+            raise ValueError("identity.trust_domains: two trust domains have the same name")
         return self
 
     @model_validator(mode="after")

@@ -53,7 +53,7 @@ class Listener:
         self.port = 0
         self._config = config
         self._gate = gate
-        self._tls = transport.credentials(config.listener)
+        self._tls = transport.Tls(config.listener)
         self._shell = Shell(gate, config.limits, config.appeal)
         self._health = Health(lambda: gate.ready, ("", SERVICE), config.limits.concurrent_calls)
         self._retired: dict[grpc.aio.Server, asyncio.Task[None]] = {}
@@ -94,7 +94,7 @@ class Listener:
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(*s) for s in services.items()])
         server.add_generic_rpc_handlers((UnknownMethods(self._shell),))
         try:
-            return server, server.add_secure_port(address, self._tls)
+            return server, server.add_secure_port(address, self._tls.credentials())
         except RuntimeError as error:  # gRPC says no more than that
             raise StartError(
                 f"listener.address: {address} cannot be listened on; is it this host's, and is it free?"

@@ -187,14 +187,16 @@ def _event(call: Call, piece: Admitted | Text | ToolUse | End) -> Message:
 def _receive(context: Context, shell: Shell, method: str) -> Call:
     now = shell.gate.clock()
     left = context.time_remaining()
+    peer = context.auth_context() or {}
     most = shell.limits.deadline_ms * 1000
     return Call(
         decision_id=new_decision_id(now),
         method=method,
         credentials=Credentials(
-            certificates=tuple((context.auth_context() or {}).get("x509_pem_cert", ())),
+            certificates=tuple(peer.get("x509_pem_cert", ())),
             authorizations=tuple(str(v) for k, v in context.invocation_metadata() or () if k == "authorization"),
             address=context.peer(),
+            chain=b"".join(peer.get("x509_pem_cert_chain", ())),
         ),
         received_us=now,
         deadline_us=None if left is None else now + min(int(left * 1_000_000), most),

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import resource
 import ssl
+import threading
+from pathlib import Path
 
 import grpc
+import structlog
 
 from gateway.config import Limits, Listener, read_private, read_public
 from gateway.errors import StartError
+
+log = structlog.get_logger()
 
 HANDSHAKE_MS = 10_000
 """How long a stranger may hold a connection without proving by TLS that it has a certificate."""
@@ -16,8 +21,49 @@ OWN_FILES = 128
 """How many files the gateway may have open beside connections: log, ledger, lists, libraries."""
 
 
-def credentials(listener: Listener) -> grpc.ServerCredentials:
-    """The TLS side of the port. Raises StartError."""
+class Tls:
+    """The TLS side of the port. Its files are read again when they change, for the connections that come then.
+
+    What can't be used changes nothing: a certificate and its key are two files, and one is replaced before the other.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        """Raises StartError."""
+        self._listener = listener
+        self._turn = threading.Lock()
+        self._stamp = self._stamped()
+        self._in_use = configuration(listener)
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """For one port."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._in_use,
+            self._renewed,  # type: ignore[arg-type]  # None is gRPC's word for unchanged, which the stubs don't know
+            require_client_authentication=True,
+        )
+
+    def _renewed(self) -> grpc.ServerCertificateConfiguration | None:
+        """What to use from now on, None for no change. gRPC asks before each handshake."""
+        with self._turn:  # handshakes have threads of their own
+            stamp = self._stamped()
+            if stamp == self._stamp:
+                return None
+            self._stamp = stamp
+            try:
+                self._in_use = configuration(self._listener)
+            except StartError as error:
+                log.error("certificates not replaced", why=str(error))  # noqa: TRY400 - the text says all there is
+                return None
+            log.info("certificates replaced")
+            return self._in_use
+
+    def _stamped(self) -> list[tuple[int, int, int] | None]:
+        files = self._listener.certificate, self._listener.key, self._listener.client_ca
+        return [_stamp(path) for path in files]
+
+
+def configuration(listener: Listener) -> grpc.ServerCertificateConfiguration:
+    """Certificate, key and client CAs as the files have them now. Raises StartError."""
     key = read_private(listener.key, "listener.key")
     certificate = read_public(listener.certificate, "listener.certificate")
     client_ca = read_public(listener.client_ca, "listener.client_ca")
@@ -34,7 +80,15 @@ def credentials(listener: Listener) -> grpc.ServerCredentials:
         context.load_verify_locations(cadata=client_ca.decode("ascii"))
     except (ssl.SSLError, ValueError) as error:
         raise StartError(f"listener.client_ca: {listener.client_ca} holds no PEM certificate") from error
-    return grpc.ssl_server_credentials([(key, certificate)], client_ca, require_client_auth=True)
+    return grpc.ssl_server_certificate_configuration([(key, certificate)], client_ca)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def reserve_files(limits: Limits) -> None:

@@ -22,11 +22,15 @@ def new_decision_id(now_us: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the caller presented, unverified. certificates: PEM as the TLS layer gave them; address: peer address."""
+    """What the caller presented, unverified. certificates: PEM as the TLS layer gave them; address: peer address.
+
+    chain: PEM of the certificates between its own and a CA.
+    """
 
     certificates: tuple[bytes, ...]
     authorizations: tuple[str, ...]
     address: str
+    chain: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from gateway.audit.lock_store import Folder
 from gateway.audit.log import in_the_future
 from gateway.audit.show import compare, last_time_us
 from gateway.clock import TOLERANCE_US, Clock
-from gateway.config import Audit, Config, read_public
+from gateway.config import Audit, Config
 from gateway.errors import GatewayError, StartError
 from gateway.identity import Identity
 from gateway.upstream import open_upstream
@@ -84,7 +84,7 @@ async def _examined(name: str, check: Check, settings: Config) -> Finding:
 
 async def _listener(settings: Config) -> str:
     transport.reserve_files(settings.limits)
-    transport.credentials(settings.listener)
+    transport.configuration(settings.listener)
     return f"{settings.listener.address}, mutual TLS"
 
 
@@ -106,8 +106,7 @@ async def _policy(settings: Config) -> str:
 
 
 async def _identity(settings: Config) -> str:
-    client_ca = read_public(settings.listener.client_ca, "listener.client_ca")
-    identity = await Identity.open(settings.identity, Clock(), client_ca)
+    identity = await Identity.open(settings.identity, Clock(), settings.listener.client_ca)
     await identity.close()
     return f"{len(settings.identity.issuers)} token issuers, audience {settings.identity.audience}"
 

@@ -23,16 +23,20 @@ _MAX_PEM_BYTES = 16 << 10
 _MAX_SPIFFE_ID = 2048
 _SPIFFE_ID = re.compile(r"spiffe://[a-z0-9._-]{1,255}(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+)+")
 """A SPIFFE ID with a path (SPIFFE-ID sections 2.1 to 2.4): no port, user, query, fragment, escape or dot segment."""
+_CARD = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""The identifier of a PIV card (FIPS 201-3): it names the card, which says nothing of a tenant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """A well-formed client certificate. name: its SPIFFE ID, or `sha256:` and the hexadecimal digest of its DER.
 
-    thumbprint: its x5t#S256 (RFC 8705). issuer: the issuer's name as DER. Seconds are since 1970 UTC, both inclusive.
+    trust_domain: of its SPIFFE ID, empty when it has none. thumbprint: its x5t#S256 (RFC 8705). issuer: the issuer's
+    name as DER. Seconds are since 1970 UTC, both inclusive.
     """
 
     name: str
+    trust_domain: str
     sha256: str
     thumbprint: str
     issuer: bytes
@@ -44,7 +48,7 @@ class Certificate:
 def only(certificates: Sequence[bytes]) -> bytes:
     """The one PEM certificate that the peer presented. Raises GatewayError(CERTIFICATE_INVALID) for none or several."""
     if len(certificates) != 1:
-        raise _invalid(f"{len(certificates)} certificates presented")
+        raise invalid(f"{len(certificates)} certificates presented")
     return certificates[0]
 
 
@@ -55,22 +59,25 @@ def parse(pem: bytes) -> Certificate:
     A function of its bytes alone, and therefore kept; whatever depends on the time is checked at each use.
     """
     if len(pem) > _MAX_PEM_BYTES or pem.count(b"-----BEGIN ") != 1:
-        raise _invalid("not one PEM certificate of bounded size")
+        raise invalid("not one PEM certificate of bounded size")
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         problem, names = _usage_problem(certificate.extensions), _uri_names(certificate.extensions)
         digest = certificate.fingerprint(hashes.SHA256())
         issuer = certificate.issuer.public_bytes()
     except Exception as error:
-        raise _invalid(f"unreadable: {type(error).__name__}") from error
+        raise invalid(f"unreadable: {type(error).__name__}") from error
     if problem:
-        raise _invalid(problem)
+        raise invalid(problem)
     if len(names) > 1:
-        raise _invalid("several URI names")
+        raise invalid("several URI names")
+    if names and _CARD.fullmatch(names[0]):
+        names = []
     if names and (len(names[0]) > _MAX_SPIFFE_ID or not _SPIFFE_ID.fullmatch(names[0])):
-        raise _invalid("its URI name is not a SPIFFE ID")
+        raise invalid("its URI name is neither a SPIFFE ID nor the UUID of a card")
     return Certificate(
         name=names[0] if names else f"sha256:{digest.hex()}",
+        trust_domain=names[0].split("/", 3)[2] if names else "",
         sha256=digest.hex(),
         thumbprint=urlsafe_b64encode(digest).rstrip(b"=").decode(),
         issuer=issuer,
@@ -83,7 +90,7 @@ def parse(pem: bytes) -> Certificate:
 def check_period(certificate: Certificate, now_us: int) -> None:
     """Raise GatewayError(CERTIFICATE_INVALID) outside of the validity period (RFC 5280 section 4.1.2.5)."""
     if not certificate.not_before_s <= now_us // 1_000_000 <= certificate.not_after_s:
-        raise _invalid("outside of its validity period")
+        raise invalid("outside of its validity period")
 
 
 def _usage_problem(extensions: x509.Extensions) -> str:
@@ -109,7 +116,8 @@ def _uri_names(extensions: x509.Extensions) -> list[str]:
     return names.get_values_for_type(x509.UniformResourceIdentifier)
 
 
-def _invalid(detail: str) -> GatewayError:
+def invalid(detail: str) -> GatewayError:
+    """The refusal of a certificate; why is for the operator alone."""
     return GatewayError(
         Reason.CERTIFICATE_INVALID, "the client certificate is not one that this gateway accepts", detail=detail
     )

@@ -6,12 +6,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
 from gateway.config import Identity as Settings
 from gateway.errors import GatewayError, Reason
 from gateway.identity import certificate as certificates
 from gateway.identity import token as tokens
 from gateway.identity.certificate import Certificate
+from gateway.identity.domains import Domains, open_domains
 from gateway.identity.jwks import Key
 from gateway.identity.keys import Keys, open_keys
 from gateway.identity.ledger import Ledger, open_ledger
@@ -50,23 +52,26 @@ class Identity:
         keys: Mapping[str, Keys],
         ledger: Ledger,
         revocation: Revocation,
+        domains: Domains,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._keys = keys
         self._ledger = ledger
         self._revocation = revocation
+        self._domains = domains
         self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
         self._tenants: Mapping[str, Tenant] = {}
         self._tenant_by_certificate: Mapping[str, str] = {}
 
     @classmethod
-    async def open(cls, settings: Settings, clock: Callable[[], int], client_ca: bytes) -> Identity:
-        """Read what the settings name. clock: microseconds since 1970 UTC. client_ca: PEM, signs the CRL.
+    async def open(cls, settings: Settings, clock: Callable[[], int], client_ca: Path) -> Identity:
+        """Read what the settings name. clock: microseconds since 1970 UTC. client_ca: PEM, signs the CRLs.
 
         Raises StartError.
         """
         revocation = await open_revocation(settings, client_ca)
+        domains = await open_domains(settings.trust_domains)
         keys: dict[str, Keys] = {}
         try:
             for issuer in settings.issuers:
@@ -76,7 +81,7 @@ class Identity:
             for opened in keys.values():
                 await opened.close()
             raise
-        return cls(settings, clock, keys=keys, ledger=ledger, revocation=revocation)
+        return cls(settings, clock, keys=keys, ledger=ledger, revocation=revocation, domains=domains)
 
     async def close(self) -> None:
         """Stop fetching keys, and close the ledger."""
@@ -91,8 +96,8 @@ class Identity:
         CREDENTIAL_REVOKED, TOKEN_NOT_BOUND, TENANT_MISMATCH, TOKEN_REPLAYED, IDENTITY_UNAVAILABLE.
 
         Of the certificate, which TLS has verified to be of the client CA and the peer's own:
-           1 exactly one, well formed, for clients, with one name    2 in its period    3 not revoked
-           4 of exactly one tenant
+           1 exactly one, well formed, for clients, with one name, which its CA may issue    2 in its period
+           3 not revoked    4 of exactly one tenant
         Of the token:
            5 exactly one, of bounded size
            6 header, algorithm and form, before any key is looked up
@@ -113,7 +118,9 @@ class Identity:
         await self._believe(credentials, tenants, self._clock())
 
     async def _believe(self, credentials: Credentials, tenants: Mapping[str, Tenant], now_us: int) -> _Believed:
-        certificate = certificates.parse(certificates.only(credentials.certificates))  # 1
+        pem = certificates.only(credentials.certificates)  # 1
+        certificate = certificates.parse(pem)
+        await self._domains.check(certificate, pem, credentials.chain, now_us)
         certificates.check_period(certificate, now_us)  # 2
         await self._revocation.check_certificate(certificate, now_us)  # 3
         tenant = self._tenant_of(certificate, tenants)  # 4

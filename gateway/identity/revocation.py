@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from cryptography import x509
@@ -37,20 +37,21 @@ class Revocation:
             raise GatewayError(Reason.CREDENTIAL_REVOKED, "the access token was revoked", detail="jti is on the list")
 
 
-async def open_revocation(settings: Settings, client_ca: bytes) -> Revocation:
-    """Read the files that the settings name. client_ca: PEM, one of which signs the CRL. Raises StartError."""
+async def open_revocation(settings: Settings, client_ca: Path) -> Revocation:
+    """Read the files that the settings name. client_ca: PEM, one of which signs each list. Raises StartError."""
     crls = token_ids = None
     if settings.crl is not None:
-        try:
-            authorities = x509.load_pem_x509_certificates(client_ca)
-        except ValueError as error:
-            raise StartError("listener.client_ca: holds no PEM certificate that can be read") from error
-        crls = Watched(settings.crl, partial(crl.parse, authorities=authorities), crl.MAX_BYTES)
+        await _readable(Watched(client_ca, x509.load_pem_x509_certificates, crl.MAX_BYTES), "listener.client_ca")
+        crls = Watched((settings.crl, client_ca), _parse_lists, crl.MAX_BYTES)
         await _readable(crls, "identity.crl")
     if settings.revoked_tokens is not None:
         token_ids = Watched(settings.revoked_tokens, _parse_token_ids, _MAX_LIST_BYTES)
         await _readable(token_ids, "identity.revoked_tokens")
     return Revocation(crls, token_ids)
+
+
+def _parse_lists(lists: bytes, client_ca: bytes) -> Crls:
+    return crl.parse(lists, x509.load_pem_x509_certificates(client_ca))
 
 
 def _parse_token_ids(data: bytes) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""A file that is parsed once and again whenever it changes."""
+"""A file, or several that belong together, parsed once and again whenever one of them changes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ T = TypeVar("T")
 
 
 class UnreadableError(Exception):
-    """The file can't be read or understood. The text names the file and says why."""
+    """A file can't be read or understood. The text names it and says why."""
 
 
 class Watched(Generic[T]):
-    """The parsed content of a file. parse raises ValueError; max_bytes bounds what is read.
+    """The parsed content of one file or more. parse takes the bytes of each in order, and raises ValueError; max_bytes
+    bounds what is read of each.
 
     A change is seen by its inode, size and times, at the next use. Replace the file by renaming a new one over it: a
     rewrite in place can be read half written, and is then refused until it is whole. What can't be read or parsed is
     an error at each use, never the content of before.
     """
 
-    def __init__(self, path: Path, parse: Callable[[bytes], T], max_bytes: int) -> None:
-        self._path = path
+    def __init__(self, paths: Path | tuple[Path, ...], parse: Callable[..., T], max_bytes: int) -> None:
+        self._paths = paths if isinstance(paths, tuple) else (paths,)
         self._parse = parse
         self._max_bytes = max_bytes
         self._loading = asyncio.Lock()
@@ -43,28 +44,34 @@ class Watched(Generic[T]):
         return self._value
 
     def _changed(self) -> bool:
-        try:
-            return _stamp(os.stat(self._path)) != self._stamp  # noqa: PTH116 - on every call: half the time of Path.stat
-        except OSError as error:
-            raise UnreadableError(f"{self._path}: cannot be read: {error.strerror}") from error
+        stamp: tuple[int, ...] = ()
+        for path in self._paths:
+            try:
+                stamp += _stamp(os.stat(path))  # noqa: PTH116 - on every call: half the time of Path.stat
+            except OSError as error:
+                raise UnreadableError(f"{path}: cannot be read: {error.strerror}") from error
+        return stamp != self._stamp
 
     def _load(self) -> None:
+        stamp: tuple[int, ...] = ()
+        contents = []
+        for path in self._paths:
+            try:
+                with path.open("rb") as file:
+                    stamp += _stamp(os.fstat(file.fileno()))
+                    contents.append(file.read(self._max_bytes + 1))
+            except OSError as error:
+                raise UnreadableError(f"{path}: cannot be read: {error.strerror}") from error
         try:
-            with self._path.open("rb") as file:
-                stamp = _stamp(os.fstat(file.fileno()))
-                data = file.read(self._max_bytes + 1)
-        except OSError as error:
-            raise UnreadableError(f"{self._path}: cannot be read: {error.strerror}") from error
-        try:
-            self._value, self._problem = self._parse_bounded(data), ""
+            self._value, self._problem = self._parse_bounded(contents), ""
         except ValueError as error:
-            self._problem = f"{self._path}: {error}"
+            self._problem = f"{self._paths[0]}: {error}"
         self._stamp = stamp  # last: until now every reader waits for this one
 
-    def _parse_bounded(self, data: bytes) -> T:
-        if len(data) > self._max_bytes:
+    def _parse_bounded(self, contents: list[bytes]) -> T:
+        if any(len(data) > self._max_bytes for data in contents):
             raise ValueError(f"larger than {self._max_bytes} bytes")
-        return self._parse(data)
+        return self._parse(*contents)
 
 
 def _stamp(status: os.stat_result) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ NOW_US = 1_800_000_000_000_000
 
 @dataclass
 class Desk:
-    """Opened with the files in folder. settings: what tests change in the configuration."""
+    """Opened with the files in folder. settings: what tests change in the configuration; others: further client CAs."""
 
     folder: Path
     now_us: int = NOW_US
@@ -37,6 +37,7 @@ class Desk:
         }
     )
     identity: Identity | None = None
+    others: list[Authority] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._opening = asyncio.Lock()
@@ -57,6 +58,7 @@ class Desk:
         return path
 
     async def open(self, **settings: Any) -> None:
+        await self.close()
         self.settings |= settings
         given = {
             "audience": AUDIENCE,
@@ -64,7 +66,8 @@ class Desk:
             "ledger": self.folder / "ledger",
             **self.settings,
         }
-        self.identity = await Identity.open(Settings(**given), lambda: self.now_us, self.authority.ca.certificate)
+        client_ca = self.write("client_ca.pem", b"".join(a.ca.certificate for a in (self.authority, *self.others)))
+        self.identity = await Identity.open(Settings(**given), lambda: self.now_us, client_ca)
 
     async def close(self) -> None:
         if self.identity is not None:

@@ -143,6 +143,30 @@ class Authority:
         return key
 
 
+def two_tiers(now_us: int) -> tuple[Authority, Authority]:
+    """A root, and a CA below it that issues."""
+    tiers: list[Authority] = []
+    for name, depth in (("root", 1), ("issuing CA", 0)):
+        above, made = (tiers or [None])[-1], Authority(now_us, name)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        key = above._key() if above else made._key()
+        issuer = x509.load_pem_x509_certificate(above.ca.certificate).subject if above else subject
+        own = made._key().public_key()
+        certificate = (
+            x509.CertificateBuilder(issuer, subject, own, x509.random_serial_number())
+            .not_valid_before(_time(now_us - HOURS))
+            .not_valid_after(_time(now_us + 24 * HOURS))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=depth), critical=True)
+            .add_extension(_key_usage(key_cert_sign=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(own), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        object.__setattr__(made, "ca", Pair(certificate.public_bytes(serialization.Encoding.PEM), made.ca.key))
+        tiers.append(made)
+    return tiers[0], tiers[1]
+
+
 def uri(text: str) -> x509.UniformResourceIdentifier:
     """A URI name for a SAN; NUL and nonsense included, if text has them."""
     return x509.UniformResourceIdentifier(text)

@@ -51,6 +51,19 @@ def test_other_kinds_of_names_do_not_count() -> None:
     assert parse(dns_only.certificate).name == issue.fingerprint(dns_only.certificate)
 
 
+def test_a_card_is_known_by_its_digest() -> None:
+    """The UUID that PIV cards carry as their URI name (FIPS 201-3) names no tenant: the digest does."""
+    card = AUTHORITY.client_with_uri("urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8").certificate
+    assert (parse(card).name, parse(card).trust_domain) == (issue.fingerprint(card), "")
+
+
+def test_a_card_that_is_also_a_workload_is_refused() -> None:
+    """A UUID beside a SPIFFE ID makes two URI names."""
+    both = AUTHORITY.certificate([uri("urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8"), uri(SPIFFE_ID)])
+    with pytest.raises(GatewayError):
+        parse(both.certificate)
+
+
 def test_digest_and_thumbprint_are_of_the_der() -> None:
     """Fingerprint and x5t#S256 agree with those that the development authority computes."""
     pem = AUTHORITY.client().certificate

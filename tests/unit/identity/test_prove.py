@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.config import Issuer
+from gateway.config import Issuer, TrustDomain
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.identity import issue
 from gateway.identity.prove import tenant_index
@@ -243,6 +243,7 @@ async def test_unusable_files_refuse_the_start(desk: Desk) -> None:
     await desk.close()
     for settings, key in (
         ({"crl": bad}, "identity.crl"),
+        ({"trust_domains": (TrustDomain(name="a", ca=bad),)}, "identity.trust_domains.ca"),
         ({"revoked_tokens": bad}, "identity.revoked_tokens"),
         ({"issuers": (Issuer(issuer="i", jwks_file=bad),)}, "identity.issuers.jwks_file"),
         ({"issuers": (Issuer(issuer="i", jwks_url="https://127.0.0.1:9", ca=bad),)}, "identity.issuers.ca"),
