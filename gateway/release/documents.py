@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 MANIFEST: Final = "manifest.json"
 WASM: Final = "policy.wasm"
@@ -66,11 +66,72 @@ class PolicyManifest(Document):
     files: dict[str, Sha256]
 
 
-class Condition(Document):
-    """An obligation that comes with a grant."""
+class Text(Document):
+    """Params of a condition that says something: to the caller, or to the record."""
 
-    kind: Name
-    params: dict[str, Any]
+    text: Name
+
+
+class Says(Document):
+    """A condition that says something."""
+
+    kind: Literal["label", "oversight_label", "record_authority"]
+    params: Text
+
+
+class Limit(Document):
+    """Params of a condition that keeps answers short."""
+
+    limit: int = Field(ge=1, lt=2**31)
+
+
+class Limits(Document):
+    """A condition that keeps answers short."""
+
+    kind: Literal["max_tokens"]
+    params: Limit
+
+
+class Effectors(Document):
+    """Params of a condition that takes tools out of the call."""
+
+    effectors: list[
+        Literal[
+            "unspecified",
+            "read_only",
+            "digital_write",
+            "communication",
+            "sensor_tasking",
+            "cyber",
+            "physical",
+            "weapon",
+            "nuclear",
+        ]
+    ] = Field(min_length=1)
+
+
+class Removes(Document):
+    """A condition that takes tools out of the call."""
+
+    kind: Literal["remove_tools"]
+    params: Effectors
+
+
+class To(Document):
+    """Params of a condition that asks another model."""
+
+    model: Id
+
+
+class Routes(Document):
+    """A condition that asks another model."""
+
+    kind: Literal["route"]
+    params: To
+
+
+Condition = Annotated[Says | Limits | Removes | Routes, Field(discriminator="kind")]
+"""An obligation that comes with a grant. One that no gateway understands would refuse every use of it."""
 
 
 class Grant(Document):
@@ -86,6 +147,12 @@ class Grant(Document):
     not_before: int = Field(ge=0)
     expires: int = Field(ge=1)
     addendum: Name
+
+    @model_validator(mode="after")
+    def _for_a_time(self) -> Self:
+        if self.expires < self.not_before:
+            raise ValueError("expires is before not_before, so it would never hold; correct one of the two")
+        return self
 
 
 class Tenant(Document):

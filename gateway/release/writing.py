@@ -14,10 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gateway.canonical import Json, NotCanonicalError, canonical
+from gateway.clock import system_us
 from gateway.errors import StartError
+from gateway.release import documents
 from gateway.release.documents import MANIFEST, MODELS, TENANTS
 from gateway.release.reading import load, read_policy
-from gateway.types import Model, Tenant
+from gateway.types import Model, Release, Tenant
 
 
 def starter() -> Path:
@@ -58,16 +60,29 @@ def create(
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
             _write(draft, {**files, MANIFEST: canonical(manifest)})
-            digest = load(draft, None).digest
+            made = load(draft, None)
+            _unexpired(made)
             draft.chmod(0o755)
             # A crash before this line leaves a draft whose name starts with a dot; after it, the whole release.
             draft.rename(folder)
             _sync(folder.parent)
-            return digest
+            return made.digest
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         raise StartError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def _unexpired(made: Release) -> None:
+    """Raise StartError for a grant that is over: whoever writes it means it to hold. One that ends later just ends."""
+    now_ms = system_us() // 1000
+    for tenant in made.tenants.values():
+        for grant in documents.Tenant.Attributes.model_validate(dict(tenant.attributes)).grants:
+            if grant.expires < now_ms:
+                raise StartError(
+                    f"{TENANTS}: {tenant.id}: grant {grant.id}: expired at {grant.expires} (ms since 1970)\n"
+                    "renew it with the provider, or leave it out"
+                )
 
 
 def _write(draft: Path, files: Mapping[str, bytes]) -> None:

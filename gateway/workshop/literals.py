@@ -12,6 +12,8 @@ from gateway.workshop.places import RULE_FOLDER, Finding, is_policy
 
 DECISION: Final = "schemas/decision.json"
 EFFECTS: Final = ("allow", "deny", "require_approval")
+OF_THE_DECISION: Final = "output_marking"
+"""The kind that the decision itself adds; a rule that brought one could state a lower marking beside it."""
 
 
 def understood(rego: Path, modules: Sequence[Module]) -> Iterator[Finding]:
@@ -28,9 +30,7 @@ def understood(rego: Path, modules: Sequence[Module]) -> Iterator[Finding]:
             for key, said in _spoken(node).items():
                 words = EFFECTS if key == "effect" else kinds
                 if said["type"] == "string" and said["value"] not in words:
-                    text = (
-                        f"{key} {said['value']} is not one that a gateway understands; write one of {', '.join(words)}"
-                    )
+                    text = f"{key} {said['value']} is not one that a rule may bring; write one of {', '.join(words)}"
                     yield Finding(module.path, text, line(said))
 
 
@@ -54,4 +54,5 @@ def _spoken(node: Node) -> dict[str, Node]:
 
 
 def _kinds(schema: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(schema["properties"]["obligations"]["items"]["properties"]["kind"]["enum"])
+    kinds = schema["properties"]["obligations"]["items"]["properties"]["kind"]["enum"]
+    return tuple(kind for kind in kinds if kind != OF_THE_DECISION)

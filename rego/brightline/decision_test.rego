@@ -297,6 +297,8 @@ test_refuses_verdicts_that_cannot_be_read[note] if {
 		"no remedy": {"effect": "deny", "rule": {"title": "t", "custom": {"id": "r", "class": "law", "sources": []}}},
 		"a grant that the tenant does not have": {"effect": "allow", "rule": sound, "grants": ["grant-r"]},
 		"grants that are no list": {"effect": "allow", "rule": sound, "grants": "grant-r"},
+		"an output marking of its own": {"effect": "allow", "rule": sound, "obligations": [marked]},
+		"an obligation of no kind": {"effect": "allow", "rule": sound, "obligations": [{}]},
 		"obligations that are no list": {"effect": "allow", "rule": sound, "obligations": {}},
 	}
 	brightline.decision == object.union(allowed, {"effect": "deny", "rules": [misspoken], "obligations": []}) with input as fixtures.permitted

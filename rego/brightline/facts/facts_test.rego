@@ -210,7 +210,41 @@ test_evidence_that_does_not_count[note] if {
 		"over": {"expires": 999},
 		"with no end": {"expires": 0},
 		"without an identifier": {"id": ""},
+		"with a blank identifier": {"id": " \t"},
+		"with an identifier that has no width": {"id": "\u200b\ufeff"},
+		"with a dash for an identifier": {"id": "--"},
+		"with a number for an identifier": {"id": 7},
 		"with an odd end": {"expires": "2000"},
 	}
 	not facts.proven("consent") with input as proving(changes)
+}
+
+test_evidence_is_renewed_in_time if {
+	facts.renewed("consent", 0) with input as proving({})
+	facts.renewed("consent", 500) with input as proving({"expires": 1500})
+	not facts.renewed("consent", 499) with input as proving({"expires": 1500})
+	not facts.renewed("consent", 500) with input as proving({"expires": 999})
+	not facts.renewed("consent", 500) with input as object.union(proving({}), {"now": "1000"})
+}
+
+test_abroad if facts.abroad with input as fixtures.declared({"geo": ["FR", "NO"]})
+
+test_not_abroad[note] if {
+	some note, geo in {
+		"nowhere": [],
+		"at home": ["US"],
+		"in a territory": ["FR", "GU"],
+		"in small letters": ["fr"],
+		"in wide letters": ["\uff26\uff32"],
+		"that nobody assigned": ["XX"],
+		"by its three letters": ["FRA"],
+		"that is no text": [7],
+	}
+	not facts.abroad with input as fixtures.declared({"geo": geo})
+}
+
+test_nobody_approves_themselves_in_other_letters if {
+	request := fixtures.changed({"principal": {"subject": "CN=Analyst"}, "request": {"approval": fixtures.approval}})
+	facts.approved with input as request
+	not facts.approved with input as object.union(request, {"request": {"approval": {"approver": "cn=analyst"}}})
 }

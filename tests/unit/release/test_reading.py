@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from gateway import release
 from gateway.canonical import Json
 from gateway.errors import StartError
-from gateway.release import reading
+from gateway.pdp.decision import EFFECTORS
+from gateway.release import documents, reading
 from tests.support import releases
+from tests.support.releases import ROOT
 
 
 def refusal(folder: Path, pinned: str | None = None) -> str:
@@ -258,10 +261,30 @@ def granted(*grants: dict[str, Any], cls: str = "provider_baseline", relaxed_by:
     return {**files, f"rego/brightline/rules/{cls}/loose/loose.rego": source}
 
 
-def test_a_grant_loads_where_its_rule_may_be_relaxed(tmp_path: Path) -> None:
+CONDITIONS = [
+    {"kind": "label", "params": {"text": "t"}},
+    {"kind": "oversight_label", "params": {"text": "t"}},
+    {"kind": "record_authority", "params": {"text": "t"}},
+    {"kind": "max_tokens", "params": {"limit": 1}},
+    {"kind": "remove_tools", "params": {"effectors": ["cyber"]}},
+    {"kind": "route", "params": {"model": "small"}},
+]
+
+
+@pytest.mark.parametrize("given", [grant(), grant(conditions=CONDITIONS), grant(not_before=1)])
+def test_a_grant_loads_where_its_rule_may_be_relaxed(tmp_path: Path, given: dict[str, Any]) -> None:
     """A grant for a rule of the provider's baseline that says so is an attribute of its tenant."""
-    loaded = release.load(releases.write(tmp_path / "r", granted(grant())), None)
-    assert loaded.tenants["agency"].attributes["grants"] == [grant()]
+    loaded = release.load(releases.write(tmp_path / "r", granted(given)), None)
+    assert loaded.tenants["agency"].attributes["grants"] == [given]
+
+
+def test_the_conditions_of_a_grant_are_obligations_of_the_contract() -> None:
+    """What a grant may ask in return is what a decision may oblige to, the decision's own kinds excepted."""
+    schema = json.loads((ROOT / "rego/schemas/decision.json").read_bytes())
+    kinds = schema["properties"]["obligations"]["items"]["properties"]["kind"]["enum"]
+    assert {one["kind"] for one in CONDITIONS} == {*kinds} - {"output_marking", "incident"}
+    effectors = get_args(get_args(documents.Effectors.model_fields["effectors"].annotation)[0])
+    assert {*effectors} == EFFECTORS
 
 
 @pytest.mark.parametrize(
@@ -274,11 +297,16 @@ def test_a_grant_loads_where_its_rule_may_be_relaxed(tmp_path: Path) -> None:
         (granted(grant(), grant()), "grant g is there twice"),
         (granted(grant(purposes=[])), "grants.0.purposes"),
         (granted(grant(expires="never")), "grants.0.expires"),
-        (granted(grant(conditions=[{"kind": "label"}])), "grants.0.conditions.0.params"),
+        (granted(grant(not_before=2)), "expires is before not_before, so it would never hold"),
+        (granted(grant(conditions=[{"kind": "label"}])), "grants.0.conditions.0.label.params"),
+        (granted(grant(conditions=[{"kind": "shout", "params": {}}])), "grants.0.conditions.0"),
+        (granted(grant(conditions=[{"kind": "output_marking", "params": {"text": "CUI"}}])), "grants.0.conditions.0"),
+        (granted(grant(conditions=[{"kind": "max_tokens", "params": {"limit": 0}}])), "conditions.0.max_tokens.params"),
+        (granted(grant(conditions=[{"kind": "remove_tools", "params": {"effectors": ["gun"]}}])), "params.effectors.0"),
     ],
 )
 def test_a_grant_for_anything_else_is_refused(tmp_path: Path, files: dict[str, bytes], named: str) -> None:
-    """A grant for a red line, a law, a rule that nobody relaxes, an unknown rule, or twice refuses the release."""
+    """A grant for a red line, a law, a rule that nobody relaxes, under odd conditions, or twice refuses the release."""
     assert named in refusal(releases.write(tmp_path / "r", files))
 
 

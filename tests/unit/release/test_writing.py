@@ -10,6 +10,7 @@ import pytest
 
 from gateway import release
 from gateway.canonical import digest
+from gateway.clock import system_us
 from gateway.errors import StartError
 from tests.support.releases import MODEL, TENANT
 
@@ -51,6 +52,21 @@ def test_what_could_not_load_is_not_written(tmp_path: Path, tenant: object) -> N
     with pytest.raises(StartError):
         release.create(tmp_path / "release", 1, [tenant], [MODEL], ["provider"])  # type: ignore[list-item]  # parametrised
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_expired_grant_is_not_written(tmp_path: Path) -> None:
+    """A grant that is over is refused by tenant and id when a release is made; one that still holds is not."""
+    grant = {"id": "addendum-1", "rule": "weapons_design", "purposes": ["p"], "conditions": [], "addendum": "a"}
+
+    def create(expires: int) -> str:
+        grants = [{**grant, "not_before": 0, "expires": expires}]
+        tenant = replace(TENANT, attributes={**TENANT.attributes, "grants": grants})
+        return release.create(tmp_path / "release", 1, [tenant], [MODEL], ["provider"])
+
+    with pytest.raises(StartError, match=r"agency: grant addendum-1: expired at 1790000000000, .*\n.*leave it out"):
+        create(1_790_000_000_000)
+    assert list(tmp_path.iterdir()) == []
+    assert create(system_us() // 1000 + 3_600_000)
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

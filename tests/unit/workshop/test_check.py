@@ -115,12 +115,19 @@ def test_a_key_of_metadata_that_can_not_be_so_is_named(policy: Path, key: str, s
 @pytest.mark.parametrize(
     ("written", "says"),
     [
-        ('"effect": "refuse"', "effect refuse is not one that a gateway understands; write one of allow"),
-        ('"obligations": [{"kind": "shout", "params": {}}], "effect": "deny"', "kind shout is not one that a gateway"),
+        ('"effect": "refuse"', "effect refuse is not one that a rule may bring; write one of allow"),
+        (
+            '"obligations": [{"kind": "shout", "params": {}}], "effect": "deny"',
+            "kind shout is not one that a rule may bring",
+        ),
+        (
+            '"obligations": [{"kind": "output_marking", "params": {"text": "CUI"}}], "effect": "allow"',
+            "kind output_marking is not one that a rule may bring",
+        ),
     ],
 )
-def test_words_of_a_verdict_that_no_gateway_understands_are_named(policy: Path, written: str, says: str) -> None:
-    """An unknown effect or kind of obligation is refused with its line before it is built."""
+def test_words_that_no_verdict_may_hold_are_named(policy: Path, written: str, says: str) -> None:
+    """An effect or kind of obligation that is unknown, or the decision's own, is refused with its line."""
     edit(policy / RULE, '"effect": "deny"', written)
     row = next(n for n, line in enumerate((policy / RULE).read_text().splitlines(), 1) if written in line)
     found = list(CHECKS["understood"](policy))

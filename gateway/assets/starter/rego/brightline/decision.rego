@@ -123,13 +123,17 @@ refusal(verdict) := [strictness[verdict.effect], precedence[custom.class], custo
 	}
 }
 
-# A known effect, a rule that may speak for its layer, and no grant for this rule that the tenant does not have.
+# A known effect, a rule that may speak for its layer, no second marking of the output beside the decision's own, and no
+# grant for this rule that the tenant does not have.
 readable(layer, verdict) if {
 	strictness[verdict.effect]
 	precedence[layer]
 	verdict.rule.custom.class == layer
 	is_array(refusal(verdict))
 	is_array(object.get(verdict, "obligations", []))
+	every obligation in object.get(verdict, "obligations", []) {
+		obligation.kind != "output_marking"
+	}
 	every grant in object.get(verdict, "grants", []) {
 		layer == "provider_baseline"
 		grant in facts.grants(verdict.rule.custom.id)

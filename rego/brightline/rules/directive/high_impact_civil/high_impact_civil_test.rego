@@ -13,6 +13,7 @@ test_silent[note] if {
 		"a national security system": object.union(assessed, {"tenant": {"national_security": true}, "request": {"evidence": []}}),
 		"everything proven": assessed,
 		"a waiver": object.union(assessed, {"request": {"evidence": [{"kind": "caio_waiver", "id": "w-1", "expires": 1500}]}}),
+		"a waiver for a year": object.union(assessed, {"request": {"evidence": [{"kind": "caio_waiver", "id": "w-1", "expires": 31622401000}]}}),
 	}
 	not rule.verdict with input as request
 }
@@ -23,6 +24,7 @@ test_refuses_at_every_stage[note] if {
 		"all but the appeal": object.union(assessed, {"request": {"evidence": [item | some item in fixtures.evidence; not item.kind in {"appeal_process", "caio_waiver"}]}}),
 		"all out of date": object.union(assessed, {"now": 1501}),
 		"a waiver without an end": object.union(assessed, {"request": {"evidence": [{"kind": "caio_waiver", "id": "w-1", "expires": 0}]}}),
+		"a waiver for longer than a year": object.union(assessed, {"request": {"evidence": [{"kind": "caio_waiver", "id": "w-1", "expires": 31622401001}]}}),
 		"an approval": object.union(assessed, {"request": {"evidence": [], "approval": fixtures.approval}}),
 	}
 	some stage, staged in fixtures.stages(request)

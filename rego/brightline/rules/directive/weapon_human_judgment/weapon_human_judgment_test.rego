@@ -5,18 +5,29 @@ import data.fixtures
 
 refusal := {"effect": "require_approval", "id": "weapon_human_judgment"}
 
-# Support to targeting that another person approved.
+# A nomination that another person approved.
 approved := fixtures.declared({
 	"purpose": "targeting_support",
-	"tools": fixtures.tools("weapon"),
 	"approval": fixtures.approval,
 })
+
+tested := {"kind": "verification_validation", "id": "v-1", "expires": 1500}
+
+# A weapon system that was verified and validated, for an engagement that another person approved.
+verified := object.union(approved, {"request": {
+	"purpose": "weapon_engagement",
+	"tools": fixtures.tools("weapon"),
+	"autonomy": "semi_autonomous",
+	"evidence": [tested],
+}})
 
 test_silent[note] if {
 	some note, request in {
 		"nothing to do with weapons": fixtures.permitted,
 		"approved": approved,
-		"approved, tool that does not say": object.union(approved, {"request": {"tools": fixtures.tools("unspecified")}}),
+		"approved, no autonomy": object.union(approved, {"request": {"autonomy": "none"}}),
+		"verified and approved": verified,
+		"verified and approved, tool that does not say": object.union(verified, {"request": {"tools": fixtures.tools("unspecified")}}),
 	}
 	not rule.verdict with input as request
 }
@@ -32,6 +43,18 @@ test_waits_for_approval_at_every_stage[note] if {
 	some stage, request in fixtures.stages(fixtures.declared(facts))
 	note := concat(", ", [case, stage])
 	fixtures.says(rule.verdict) == refusal with input as request
+}
+
+test_waits_for_the_proof_of_a_weapon[note] if {
+	some note, facts in {
+		"a tool of a weapon": {"request": {"autonomy": "recommend", "evidence": []}},
+		"it acts on its own": {"request": {"tools": [], "evidence": []}},
+		"nobody says whether it acts": {"request": {"tools": [], "autonomy": "unspecified", "evidence": []}},
+		"proof of something else": {"request": {"evidence": [object.union(tested, {"kind": "model_test"})]}},
+		"proof that is over": {"now": 1501},
+		"verified, not approved": {"request": {"approval": null}},
+	}
+	fixtures.says(rule.verdict) == refusal with input as object.union(verified, facts)
 }
 
 test_nobody_approves_themselves if {
@@ -59,6 +82,17 @@ test_waits_on_spoiled_approvals[note] if {
 		`/request/approval/approver "odd"`,
 		`/request/approval/digest "odd"`,
 	])
+	fixtures.says(rule.verdict) == refusal with input as request
+}
+
+test_waits_on_spoiled_proof[note] if {
+	some pointer in ["/request/evidence", "/request/evidence/0", "/request/evidence/0/kind", "/request/evidence/0/id", "/request/evidence/0/expires", "/now"]
+	some note, request in object.remove(fixtures.spoiled(verified, pointer), [`/request/evidence/0/id "odd"`])
+	fixtures.says(rule.verdict) == refusal with input as request
+}
+
+test_waits_on_spoiled_autonomy[note] if {
+	some note, request in fixtures.spoiled(approved, "/request/autonomy")
 	fixtures.says(rule.verdict) == refusal with input as request
 }
 

@@ -35,12 +35,20 @@ test_refuses_at_every_stage[note] if {
 	fixtures.says(rule.verdict) == refusal with input as staged
 }
 
-test_allows_and_records_what_a_statute_allows if {
+# Also while nothing is heard yet: what has to be recorded is recorded before the answer.
+test_allows_and_records_what_a_statute_allows[note] if {
+	some case, request in {"declared": profiled, "other work": fixtures.permitted}
+	some score in [0, 1000]
+	some stage, staged in fixtures.stages(object.union(request, {
+		"request": {"authority": fixtures.authority("18 USC 2518")},
+		"signals": {"protected_expression": score},
+	}))
+	note := concat(", ", [case, stage])
 	fixtures.says(rule.verdict) == {
 		"effect": "allow",
 		"id": "first_amendment_profiling",
 		"obligations": [{"kind": "record_authority", "params": {"text": "18 USC 2518 / order-1"}}],
-	} with input as object.union(profiled, {"request": {"authority": fixtures.authority("18 USC 2518")}})
+	} with input as staged
 }
 
 test_refuses_spoiled_facts[note] if {

@@ -45,7 +45,7 @@ harmless if facts.foreign_persons
 certified if {
 	"fisa702" in facts.areas
 	facts.live_authority.citation in object.keys(data.brightline.authorities.fisa702)
-	facts.text(input.request.us_person.process_id)
+	facts.named(input.request.us_person.process_id)
 }
 
 not_cited if is_null(input.request.authority)

@@ -17,7 +17,7 @@
 #   facts: [request.purpose, signals.biometric_scoring]
 #   sources:
 #     - {title: "Provider usage policy, Criminal Justice, Censorship, Surveillance", read: first_hand}
-#     - {title: "EU AI Act, Article 5", read: first_hand}
+#     - {title: "EU AI Act, Article 5, where in scope (Article 2(3))", read: first_hand}
 package brightline.rules.provider_baseline.biometric_emotion_score
 
 import data.brightline.facts

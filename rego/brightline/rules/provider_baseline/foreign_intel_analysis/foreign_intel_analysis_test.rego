@@ -33,6 +33,11 @@ test_allows_and_obliges_at_every_stage[stage] if {
 	fixtures.says(rule.verdict) == permission with input as request
 }
 
+test_allows_with_ratings_of_other_frameworks if {
+	rated := {"model": {"levels": [{"framework": "FSF", "level": "CCL"}, {"framework": "RSP", "level": "ASL-2"}]}}
+	fixtures.says(rule.verdict) == permission with input as object.union(excepted, rated)
+}
+
 test_allows_from_the_first_to_the_last_moment[now] if {
 	some now in [500, 1500]
 	fixtures.says(rule.verdict) == permission with input as object.union(excepted, {"now": now})
@@ -46,6 +51,9 @@ test_refuses[note] if {
 		"a grant to come": {"tenant": {"grants": [object.union(granted, {"not_before": 1001})]}},
 		"a grant for another purpose": {"tenant": {"grants": [object.union(granted, {"purposes": ["translation"]})]}},
 		"a model above the level": {"model": {"levels": [{"framework": "RSP", "level": "ASL-3"}]}},
+		"a model rated twice": {"model": {"levels": [{"framework": "RSP", "level": "ASL-3"}, {"framework": "RSP", "level": "ASL-2"}]}},
+		"a model that nobody rated": {"model": {"levels": []}},
+		"a model rated by others alone": {"model": {"levels": [{"framework": "FSF", "level": "ASL-2"}]}},
 		"no authority": {"request": {"authority": null}},
 		"an authority for something else": {"request": {"authority": {"citation": "18 USC 2518"}}},
 		"an authority with no identifier": {"request": {"authority": {"id": ""}}},
@@ -71,6 +79,8 @@ test_refuses_spoiled_facts[note] if {
 		"/request/authority/citation",
 		"/request/authority/not_before",
 		"/request/authority/expires",
+		"/model",
+		"/model/levels",
 		"/now",
 	]
 	some note, request in fixtures.spoiled(excepted, pointer)

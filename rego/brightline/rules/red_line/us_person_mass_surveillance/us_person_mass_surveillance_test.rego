@@ -54,6 +54,8 @@ test_refuses[note] if {
 			"volume": {"persons": 2},
 		}),
 		"bought, number not stated": fixtures.declared({"data_origin": "commercial"}),
+		"none said, looked at in the US": fixtures.declared({"purpose": "law_enforcement", "geo": ["US"]}),
+		"none said, looked at in a place that nobody knows": fixtures.declared({"purpose": "law_enforcement", "geo": ["XX"]}),
 		"bought, in the US": fixtures.declared({"geo": ["US"], "data_origin": "commercial"}),
 		"none said, many in the US": fixtures.declared({"geo": ["FR", "US"], "volume": {"persons": 26}}),
 		"none said, many in a territory": fixtures.declared({"geo": ["PR"], "volume": {"persons": 26}}),

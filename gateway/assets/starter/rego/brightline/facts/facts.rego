@@ -56,9 +56,21 @@ proven(kind) if {
 	natural(input.now)
 	some item in input.request.evidence
 	item.kind == kind
-	text(item.id)
+	named(item.id)
 	natural(item.expires)
 	input.now <= item.expires
+}
+
+# Likewise, and it ends so soon that it has to be renewed.
+renewed(kind, within) if {
+	natural(input.now)
+	natural(within)
+	some item in input.request.evidence
+	item.kind == kind
+	named(item.id)
+	natural(item.expires)
+	input.now <= item.expires
+	item.expires <= input.now + within
 }
 
 # The tenant's grants for this rule that hold for the declared purpose, now.
@@ -81,7 +93,7 @@ holds(grant) if {
 # The cited authority names its order and is in force now. It has to state when it ends.
 live_authority := authority if {
 	authority := input.request.authority
-	text(authority.id)
+	named(authority.id)
 	natural(authority.not_before)
 	natural(authority.expires)
 	natural(input.now)
@@ -108,7 +120,7 @@ foreign_persons if {
 
 foreign_persons if {
 	input.request.us_person.involved == "no"
-	text(input.request.us_person.basis)
+	named(input.request.us_person.basis)
 }
 
 # Everything that the request is about is stated to be outside the United States.
@@ -121,8 +133,7 @@ abroad if {
 elsewhere if {
 	is_array(input.request.geo)
 	every place in input.request.geo {
-		count(place) == 2
-		upper(place) == place
+		place in data.brightline.limits.places
 		not place in data.brightline.limits.us_places
 	}
 }
@@ -135,7 +146,9 @@ approved if {
 	text(approval.approver)
 	text(approval.digest)
 	text(input.principal.subject)
-	approval.approver != input.principal.subject
+
+	# Directories don't tell names apart by case.
+	lower(approval.approver) != lower(input.principal.subject)
 }
 
 only_tools(effectors) if {
@@ -298,6 +311,15 @@ text(value) if {
 	is_string(value)
 	value != ""
 }
+
+# Text that names something: not blank, and no mere dash.
+named(value) if {
+	is_string(value)
+	trim(value, blanks) != ""
+}
+
+# White space, what has no width, and what stands where people leave a field out.
+blanks := " \t\r\n\u00a0\u00ad\u200b\u200c\u200d\u2060\u3000\ufeff-_.,?/"
 
 texts(values) if {
 	is_array(values)

@@ -12,7 +12,7 @@
 #     appeal.
 #   remedy: >-
 #     Name each of the six as evidence, with its identifier and until when it is valid. A waiver by the CAIO is
-#     written and renewed every year.
+#     written, and ends within a year, when it is renewed.
 #   relaxed_by: official
 #   relaxed_how: The CAIO, in writing, recertified every year.
 #   facts: [tenant.national_security, request.purpose, request.evidence, now]
@@ -21,6 +21,7 @@
 package brightline.rules.directive.high_impact_civil
 
 import data.brightline.facts
+import data.brightline.limits
 
 verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
 
@@ -44,5 +45,5 @@ harmless if {
 
 harmless if {
 	is_array(facts.areas)
-	facts.proven("caio_waiver")
+	facts.renewed("caio_waiver", limits.waiver_ms)
 }

@@ -34,10 +34,7 @@ verdict := {
 	"effect": "allow",
 	"rule": rego.metadata.chain()[1].annotations,
 	"obligations": [{"kind": "record_authority", "params": {"text": facts.cited}}],
-} if {
-	excepted
-	facts.live_authority.citation in object.keys(data.brightline.authorities.expression)
-}
+} if cited
 
 harmless if {
 	facts.outside("expression")
@@ -52,27 +49,21 @@ harmless if {
 	facts.abroad
 }
 
-harmless if excepted
-
 # What the statute itself names: another statute or authorised law enforcement, cited; or the person concerned.
-excepted if {
-	concerned
-	facts.live_authority.citation in object.keys(data.brightline.authorities.expression)
-}
+harmless if cited
 
-excepted if {
-	concerned
+harmless if {
+	asked
 	facts.proven("consent")
 }
 
-concerned if {
-	facts.natural(input.signals.protected_expression)
-	not facts.outside("expression")
-	is_array(facts.areas)
+# At every stage, whatever is heard: it has to be recorded before the answer can speak of beliefs.
+cited if {
+	asked
+	facts.live_authority.citation in object.keys(data.brightline.authorities.expression)
 }
 
-concerned if {
-	is_array(facts.areas)
+asked if {
 	facts.natural(input.signals.protected_expression)
-	not facts.unheard("protected_expression")
+	is_array(facts.areas)
 }

@@ -38,5 +38,11 @@ authority := facts.live_authority if {
 	"foreign_intelligence" in facts.areas
 	count(facts.grants("foreign_intel_analysis")) > 0
 	facts.live_authority.citation in object.keys(data.brightline.authorities.foreign_intelligence)
-	{"framework": "RSP", "level": "ASL-2"} in input.model.levels
+	asl_2
+}
+
+# The model is rated ASL-2, and nowhere higher.
+asl_2 if {
+	rated := {rating.level | some rating in input.model.levels; rating.framework == "RSP"}
+	rated == {"ASL-2"}
 }

@@ -70,4 +70,10 @@ no_us_persons if {
 	input.request.us_person.involved == "no"
 	is_null(input.request.volume.persons)
 	input.request.data_origin in {"unspecified", "agency_records", "public", "intelligence", "partner", "synthetic"}
+	not_watched_at_home
 }
+
+not_watched_at_home if facts.outside("people")
+
+# To leave out how many people in the United States are looked at is not to look at few.
+not_watched_at_home if facts.elsewhere
