@@ -27,6 +27,7 @@ from gateway.errors import StartError
 from gateway.identity import Identity
 from gateway.listener import listening
 from gateway.pep import Gate
+from gateway.shares import Shares
 from gateway.signals import Detectors
 from gateway.upstream import open_upstream
 
@@ -63,6 +64,7 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
             log=trail,
             in_force=in_force,
             answer_bytes=config.limits.answer_bytes,
+            shares=Shares(config.limits.tenant_calls),
         )
         try:
             yield gate

@@ -62,12 +62,18 @@ class Limits(_Section):
     message_bytes: int = Field(default=1 << 20, ge=1024, le=64 << 20)
     metadata_bytes: int = Field(default=16 << 10, ge=1024, le=1 << 20)
     concurrent_calls: int = Field(default=256, ge=1, le=100_000)
+    tenant_percent: int = Field(default=75, ge=1, le=100)
     connections: int = Field(default=512, ge=1, le=100_000)
     connections_idle_s: int = Field(default=300, ge=1, le=86_400)
     connections_age_s: int = Field(default=900, ge=1, le=86_400)
     deadline_ms: Milliseconds = 120_000
     drain_ms: Milliseconds = 10_000
     answer_bytes: int = Field(default=4 << 20, ge=1024, le=256 << 20)
+
+    @property
+    def tenant_calls(self) -> int:
+        """How many of the calls at once may be one tenant's, at least one."""
+        return -(-self.concurrent_calls * self.tenant_percent // 100)
 
 
 class Issuer(_Section):

@@ -19,6 +19,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, Reason
 from gateway.identity import Identity
 from gateway.inforce import InForce
+from gateway.shares import Shares
 from gateway.signals import Detectors
 from gateway.types import (
     Call,
@@ -55,6 +56,7 @@ class Gate:
     log: Log
     in_force: InForce
     answer_bytes: int
+    shares: Shares
     draining: bool = False
 
     @property
@@ -171,6 +173,7 @@ async def prove(call: Call, gate: Gate, trail: Trail, in_force: InForce) -> Prin
     gate.clock.check()
     principal = await gate.identity.prove(call.credentials, in_force.release.tenants)
     trail.proved(principal)
+    gate.shares.take(call.decision_id, principal.tenant)
     if call.deadline_us is None:
         raise GatewayError(Reason.DEADLINE_REQUIRED, "the call has no deadline; set one, for example 60 seconds")
     return principal

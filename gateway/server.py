@@ -239,6 +239,7 @@ async def _bounded(shell: Shell, call: Call, in_force: InForce) -> AsyncIterator
         raise GatewayError(Reason.DEADLINE_EXCEEDED, "the time for this call is over", sent=True) from None
     finally:
         shell.in_flight.discard(task)
+        shell.gate.shares.give_back(call.decision_id)
 
 
 async def _refuse(context: Context, shell: Shell, call: Call, in_force: InForce, error: Exception) -> NoReturn:
