@@ -6,6 +6,7 @@ refused when others can read them.
 
 from __future__ import annotations
 
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -121,12 +122,29 @@ class ReleaseSource(_Section):
 
 
 class Policy(_Section):
-    """Which engine decides, and for how long it may think."""
+    """Which engine decides, and for how long it may think.
+
+    Of an Open Policy Agent server: opa_ca are PEM roots, trusted instead of the system's; opa_token is a file with a
+    bearer token and nothing else; opa_certificate and opa_key are what the gateway shows by TLS.
+    """
 
     engine: Literal["wasm", "opa"] = "wasm"
     deadline_ms: int = Field(default=250, ge=10, le=10_000)
     memory_mib: int = Field(default=16, ge=1, le=1024)
     opa_url: str = Field(default="http://127.0.0.1:8181", pattern=r"^https?://[^/\s]+$")
+    opa_ca: FilePath | None = None
+    opa_token: FilePath | None = None
+    opa_certificate: FilePath | None = None
+    opa_key: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _of_a_server(self) -> Self:
+        if (self.opa_certificate is None) != (self.opa_key is None):
+            raise ValueError("opa_certificate and opa_key: one needs the other")
+        by_tls = self.opa_ca is not None or self.opa_certificate is not None
+        if by_tls and not self.opa_url.startswith("https://"):
+            raise ValueError("opa_ca, opa_certificate: are for an opa_url with https")
+        return self
 
 
 class Audit(_Section):
@@ -247,6 +265,14 @@ def read_private(path: Path, key: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise StartError(f"{key}: {path}: cannot be read: {error.strerror}") from error
+
+
+def read_secret(path: Path, key: str) -> str:
+    """The one word in a secret file, such as an API key. Raises StartError, without a part of it."""
+    word = read_private(path, key).strip()
+    if not re.fullmatch(rb"[!-~]+", word):
+        raise StartError(f"{key}: {path} must hold one key of printable ASCII and nothing else")
+    return word.decode("ascii")
 
 
 def read_public(path: Path, key: str) -> bytes:

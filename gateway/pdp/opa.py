@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -22,7 +22,7 @@ from opa_client.opa_async import AsyncOpaClient  # type: ignore[import-untyped] 
 
 from gateway.canonical import Json, NotCanonicalError
 from gateway.canonical import parse as parse_json
-from gateway.config import Policy
+from gateway.config import Policy, read_private, read_public, read_secret
 from gateway.errors import StartError
 from gateway.pdp.decision import parse, unavailable
 from gateway.pdp.engine import MAX_DECISION_BYTES, PACKAGE, RULE, Engine, encode
@@ -33,7 +33,7 @@ async def open_opa(release: Release, config: Policy) -> Engine:
     """A client of the server at policy.opa_url. Nothing is sent yet: a server that is down refuses calls, no start.
 
     Raises StartError when the URL can't be used, or whoever is on the way could answer in the server's place: https is
-    verified against the system's authorities, http is for this machine alone.
+    verified against policy.opa_ca or the system's authorities, http is for this machine alone.
     """
     try:
         url = urlsplit(config.opa_url)
@@ -44,16 +44,40 @@ async def open_opa(release: Release, config: Policy) -> Engine:
         raise StartError("policy.opa_url: takes scheme, host and port alone, as in http://127.0.0.1:8181")
     if url.scheme == "http" and not _is_loopback(host):
         raise StartError("policy.opa_url: use https; http is for loopback addresses such as http://127.0.0.1:8181 only")
+    headers = {"Accept-Encoding": "identity"}  # small and near: compressing costs more than it saves
+    if config.opa_token is not None:
+        headers["Authorization"] = f"Bearer {read_secret(config.opa_token, 'policy.opa_token')}"
     client = _Client(
+        _tls(config) if url.scheme == "https" else False,
         host=f"[{host}]" if ":" in host else host,
         port=port or (443 if url.scheme == "https" else 80),
         ssl=url.scheme == "https",
-        headers={"Accept-Encoding": "identity"},  # small and near: compressing costs more than it saves
+        headers=headers,
         retries=0,  # a decision that is late is a refusal; asking again would only make it later
         timeout=config.deadline_ms / 1000,
     )
     await client.__aenter__()
     return _Opa(release, config, client)
+
+
+def _tls(config: Policy) -> ssl.SSLContext:
+    """Whom the gateway believes to be the server, and what it shows itself. Raises StartError."""
+    context = ssl.create_default_context() if config.opa_ca is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if config.opa_ca is not None:
+        try:
+            context.load_verify_locations(cadata=read_public(config.opa_ca, "policy.opa_ca").decode("ascii"))
+        except (ssl.SSLError, ValueError) as error:
+            raise StartError(f"policy.opa_ca: {config.opa_ca} holds no PEM certificates") from error
+    if config.opa_certificate is not None and config.opa_key is not None:
+        read_private(config.opa_key, "policy.opa_key")
+        try:
+            context.load_cert_chain(config.opa_certificate, config.opa_key, password="")
+        except (OSError, ValueError) as error:
+            raise StartError(
+                f"policy.opa_certificate, policy.opa_key: {config.opa_certificate} and {config.opa_key} are not a "
+                "certificate in PEM and its unencrypted private key"
+            ) from error
+    return context
 
 
 def _is_loopback(host: str) -> bool:
@@ -102,11 +126,18 @@ class _Opa:
 
 
 class _Client(AsyncOpaClient):  # type: ignore[misc]  # the package has no types
-    """The library's client on a session of our own: it takes no such settings from outside."""
+    """The library's client on a session of our own: it takes no such settings from outside.
+
+    trust: what https is verified with, False without https.
+    """
+
+    def __init__(self, trust: ssl.SSLContext | Literal[False], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._trust = trust
 
     async def _init_session(self) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=ssl.create_default_context() if self.ssl else False, limit=0),
+            connector=aiohttp.TCPConnector(ssl=self._trust, limit=0),
             headers=self.headers,
             timeout=aiohttp.ClientTimeout(total=self.timeout),
             cookie_jar=aiohttp.DummyCookieJar(),

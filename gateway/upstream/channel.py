@@ -98,11 +98,7 @@ def _trust(settings: config.Upstream) -> ssl.SSLContext:
 def _key(settings: config.Upstream) -> str:
     if settings.api_key is None:
         return ""
-    where = f"upstreams.{settings.name}.api_key"
-    key = config.read_private(settings.api_key, where).strip()
-    if not re.fullmatch(rb"[!-~]+", key):
-        raise StartError(f"{where}: {settings.api_key} must hold one key of printable ASCII and nothing else")
-    return key.decode("ascii")
+    return config.read_secret(settings.api_key, f"upstreams.{settings.name}.api_key")
 
 
 class _Guard(httpx2.AsyncBaseTransport):

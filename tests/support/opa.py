@@ -25,10 +25,13 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def serving(paths: Iterable[Path], port: int = 0) -> AsyncIterator[str]:
-    """The URL of a server that serves the policy and data files in `paths`, ready. port: 0 for a free one."""
+async def serving(paths: Iterable[Path], port: int = 0, *more: str) -> AsyncIterator[str]:
+    """The URL of a server that serves the policy and data files in `paths`, ready. port: 0 for a free one.
+
+    more: further options.
+    """
     address = f"127.0.0.1:{port or free_port()}"
-    options = ["--skip-version-check", "--log-level", "error", "--addr", address]
+    options = ["--skip-version-check", "--log-level", "error", "--addr", address, *more]
     process = subprocess.Popen([opa(), "run", "--server", *options, *map(str, paths)], stderr=subprocess.PIPE)  # noqa: ASYNC220 - returns at once
     try:
         await _ready(process, f"http://{address}")

@@ -11,8 +11,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from gateway.config import Policy
 from gateway.errors import GatewayError, Reason, StartError
@@ -32,8 +34,8 @@ Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def opened(url: str, deadline_ms: int = PATIENT_MS) -> AsyncIterator[Engine]:
-    engine = await open_opa(RELEASE, Policy(engine="opa", opa_url=url, deadline_ms=deadline_ms))
+async def opened(url: str, deadline_ms: int = PATIENT_MS, **settings: Any) -> AsyncIterator[Engine]:
+    engine = await open_opa(RELEASE, Policy(engine="opa", opa_url=url, deadline_ms=deadline_ms, **settings))
     try:
         yield engine
     finally:
@@ -248,6 +250,93 @@ async def test_https_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             else:
                 assert "Certificate" in await refused(engine)
             assert len(requests) == believed
+
+
+AUTHORIZATION = """
+package system.authz
+
+default allow := false
+
+allow if {
+	input.identity == "the-gateways-token"
+	input.path == ["v1", "data", "brightline", "decision"]
+}
+
+allow if input.path == ["health"]
+"""
+
+
+async def test_a_server_that_asks_for_a_token_gets_it(tmp_path: Path) -> None:
+    """A real server that answers to one token alone decides for a gateway that has it, and for no other."""
+    (tmp_path / "authz.rego").write_text(AUTHORIZATION)
+    files, token = [*policy(tmp_path), tmp_path / "authz.rego"], tmp_path / "token"
+    async with serving(files, 0, "--authentication", "token", "--authorization", "basic") as url:
+        for word, believed in (("the-gateways-token\n", True), ("another", False)):
+            token.write_text(word)
+            token.chmod(0o600)
+            async with opened(url, opa_token=token) as engine:
+                if believed:
+                    assert (await engine.decide(GOOD)).effect is Effect.ALLOW
+                else:
+                    assert "another" not in await refused(engine)
+        async with opened(url) as engine:
+            assert "401" in await refused(engine)
+
+
+async def test_a_server_of_its_own_authority_is_believed_and_shown_a_certificate(tmp_path: Path) -> None:
+    """With opa_ca only that authority counts; with opa_certificate the server knows who asks."""
+    authority, clients = pki.Authority(), pki.Authority()
+    client = clients.client(None)
+    (tmp_path / "ca.pem").write_bytes(authority.ca.certificate)
+    (tmp_path / "client.pem").write_bytes(client.certificate)
+    (tmp_path / "client.key").write_bytes(client.key)
+    (tmp_path / "client.key").chmod(0o600)
+    shown = {"opa_certificate": tmp_path / "client.pem", "opa_key": tmp_path / "client.key"}
+    context = server_context(tmp_path, authority.server())
+    context.load_verify_locations(cadata=clients.ca.certificate.decode())
+    for required, settings, believed in (
+        (ssl.CERT_NONE, {"opa_ca": tmp_path / "ca.pem"}, True),
+        (ssl.CERT_NONE, {"opa_ca": tmp_path / "client.pem"}, False),
+        (ssl.CERT_REQUIRED, {"opa_ca": tmp_path / "ca.pem", **shown}, True),
+        (ssl.CERT_REQUIRED, {"opa_ca": tmp_path / "ca.pem"}, False),
+    ):
+        context.verify_mode = required
+        async with answering(ALLOWS, tls=context) as (url, _), opened(url, **settings) as engine:
+            if believed:
+                assert (await engine.decide(GOOD)).effect is Effect.ALLOW
+            else:
+                await refused(engine)
+
+
+async def test_files_for_a_server_refuse_the_start(tmp_path: Path) -> None:
+    """A file that can't be used, or that others can read, is named with its key, and no secret is shown."""
+    secret = tmp_path / "secret"
+    secret.write_text("two words")
+    secret.chmod(0o600)
+    shared = tmp_path / "shared"
+    shared.write_text("word")
+    shared.chmod(0o644)
+    for settings, named in (
+        ({"opa_token": secret}, "policy.opa_token: .*one key"),
+        ({"opa_token": shared}, "policy.opa_token: .*mode 0644"),
+        ({"opa_token": tmp_path / "none"}, "policy.opa_token: .*cannot be read"),
+        ({"opa_ca": secret}, "policy.opa_ca: .*holds no PEM"),
+        ({"opa_certificate": shared, "opa_key": secret}, "policy.opa_certificate, policy.opa_key"),
+        ({"opa_certificate": shared, "opa_key": shared}, "policy.opa_key: .*mode 0644"),
+    ):
+        with pytest.raises(StartError, match=named) as error:
+            async with opened("https://127.0.0.1:1", **settings):
+                pass
+        assert "words" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"opa_ca": "a"}, {"opa_certificate": "a", "opa_key": "b"}, {"opa_url": "https://a", "opa_key": "b"}]
+)
+def test_settings_that_would_be_ignored_are_refused(settings: dict[str, Any]) -> None:
+    """What is said of TLS needs https, and a certificate its key."""
+    with pytest.raises(ValidationError, match="opa_certificate"):
+        Policy(engine="opa", **settings)
 
 
 @pytest.mark.parametrize(
