@@ -25,6 +25,7 @@ from gateway.audit.filter import Filter
 from gateway.audit.index import Builder, index_path
 from gateway.audit.record import Entry
 from gateway.audit.search import Place, Position
+from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import MAX_BATCH, Store
 from gateway.canonical import canonical
 from tests.support import logs
@@ -80,7 +81,7 @@ def entries(count: int, first: int) -> Iterator[Entry]:
 def fill(folder: Path, count: int) -> Path:
     """The log, with as many records."""
     settings = logs.settings(folder)
-    store = Store(settings.path, logs.signer(folder))
+    store = Store(Sqlite(settings.path), logs.signer(folder))
     batch: list[Entry] = []
     for entry in entries(count, store.frontier.size):
         batch.append(entry)

@@ -7,26 +7,20 @@ record which was changed since is found by itself, and not only somewhere below 
 from __future__ import annotations
 
 import json
-import sqlite3
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any
 
-from brightline_verify.database import CorruptError, nodes_of, reading
 from brightline_verify.export import VERSION
 from brightline_verify.merkle import HASH_BYTES, frontier_at
 from brightline_verify.note import NoteError, Verifier, open_checkpoint
 from brightline_verify.report import UnreadableError
+from brightline_verify.stored import CorruptError, Rows, Source, nodes_of
 from brightline_verify.whole import LEAVES_AT_ONCE
-
-_LAST: Final = "SELECT max(size) FROM checkpoints WHERE size <= coalesce(?, size)"
-_ROWS: Final = "SELECT idx, leaf, hashes FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx"
-_NOTES: Final = "SELECT size, note FROM checkpoints WHERE size >= ? AND size <= ? ORDER BY size"
 
 
 def write(
-    path: Path,
+    log: Source,
     verifier: Verifier,
     out: IO[bytes],
     *,
@@ -39,30 +33,29 @@ def write(
     cosigned: checkpoints with signatures of witnesses, which go in the place of the same without. Returns the number of
     records below the last checkpoint. Raises UnreadableError.
     """
-    with reading(path) as db:
+    with log.reading() as rows:
         try:
-            db.execute("BEGIN")
-            size = db.execute(_LAST, (until,)).fetchone()[0] or 0
+            size, _ = rows.last_note(until) or (0, None)
             if not 0 <= first < size:
-                raise UnreadableError(f"{path}: no checkpoint covers record {first}")
+                raise UnreadableError(f"{log}: no checkpoint covers record {first}")
             better = {open_checkpoint(note, verifier).size: note for note in cosigned}
-            nodes = [_base64(node) for node in frontier_at(first, nodes_of(db)).nodes]
+            nodes = [_base64(node) for node in frontier_at(first, nodes_of(rows)).nodes]
             header = {"brightline": "export", "first": first, "nodes": nodes, "origin": verifier.name, "size": size}
             out.write(_line({**header, "v": VERSION}))
-            out.writelines(_lines(db, first, size, better))
-        except (sqlite3.Error, CorruptError, NoteError, UnicodeDecodeError, TypeError) as error:
-            raise UnreadableError(f"{path}: can't be exported: {error}") from error
-    return int(size)
+            out.writelines(_lines(rows, first, size, better))
+        except (CorruptError, NoteError, UnicodeDecodeError, TypeError, AttributeError) as error:
+            raise UnreadableError(f"{log}: can't be exported: {error}") from error
+    return size
 
 
-def _lines(db: sqlite3.Connection, first: int, size: int, better: dict[int, bytes]) -> Iterator[bytes]:
-    notes = iter(db.execute(_NOTES, (first, size)))
+def _lines(rows: Rows, first: int, size: int, better: dict[int, bytes]) -> Iterator[bytes]:
+    notes: Iterator[tuple[int | None, Any]] = iter(rows.notes(first - 1, size))
     signed, note = next(notes)
     hashes, begun = b"", first
     if signed == first:
         yield _checkpoint(better.get(signed, note))
         signed, note = next(notes)
-    for index, leaf, nodes in db.execute(_ROWS, (first, size)):
+    for index, leaf, nodes, *_ in rows.rows(first, size):
         yield leaf + b"\n"
         hashes += nodes[:HASH_BYTES]
         done = index + 1

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 from importlib.metadata import version
 
-from brightline_verify.database import CorruptError
 from brightline_verify.record import Kind, Outcome
-from gateway.audit import keys, record
+from brightline_verify.stored import CorruptError
+from gateway.audit import keys, places, record
 from gateway.audit.ledger import Ledger
-from gateway.audit.lock_store import Folder
 from gateway.audit.record import Place, Record
 from gateway.audit.store import Store
 from gateway.audit.trail import Trail
@@ -54,13 +52,12 @@ class Log:
         }
         signer = keys.load_signer(settings.signing_key, settings.origin)  # 1
         commitments = keys.load_commitments(settings.commitment_key)
-        kept = Folder(settings.lock_store, settings.origin) if settings.lock_store else None
-        store = Store(settings.path, signer, lock_store=kept)  # 2
+        store = Store(places.kept(settings), signer, lock_store=places.lock_store(settings))  # 2
         try:
             _compare_clock(store, clock())  # 3
             orphans = store.orphans()
-        except (sqlite3.Error, StartError) as error:
-            with contextlib.suppress(sqlite3.Error, OSError, CorruptError):
+        except (OSError, StartError) as error:
+            with contextlib.suppress(OSError, CorruptError):
                 store.close()
             raise StartError(f"audit.path: {settings.path}: {error}") from error
         place = Place(settings.enclave, settings.node, "gateway", listener)

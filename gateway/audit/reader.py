@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
-from brightline_verify.database import CorruptError, nodes_of, reading
+from brightline_verify.database import File
 from brightline_verify.report import UnreadableError
+from brightline_verify.stored import CorruptError, Row, Rows, Source, nodes_of
 
 Leaf: TypeAlias = tuple[int, bytes]
 """The index of a record and its bytes."""
-
-_ANYBODY: Final = "(? IS NULL OR tenant = ?)"
 
 
 class Reader(Protocol):
@@ -45,51 +44,48 @@ class Reader(Protocol):
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Reader]:
-    """The log in the file at `path`. Raises UnreadableError."""
-    with reading(path) as db:
-        yield _Database(path, db)
+def opened(log: Source | Path) -> Iterator[Reader]:
+    """A log; a path is that of a SQLite file. Raises UnreadableError."""
+    source = File(log) if isinstance(log, Path) else log
+    with source.reading() as rows:
+        yield _Log(source, rows)
 
 
-class _Database:
-    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
-        self._path = path
-        self._db = db
-        self.origin = str(self._rows("SELECT origin FROM log")[0][0])
+class _Log:
+    def __init__(self, source: Source, rows: Rows) -> None:
+        self._source = source
+        self._rows = rows
+        self.origin = str(rows.written()[0][1])
 
     def size(self) -> int:
-        size = self._rows("SELECT coalesce(max(idx) + 1, 0) FROM entries")[0][0]
-        return size if isinstance(size, int) else 0
+        return self._rows.ends()[1]
 
     def leaves(self, first: int, end: int) -> list[Leaf]:
-        return self._leaves("idx >= ? AND idx < ? ORDER BY idx", (first, end))
+        return list(_leaves(self._rows.rows(first, end)))
 
     def at(self, index: int) -> bytes | None:
         found = self.leaves(index, index + 1)
         return found[0][1] if found else None
 
     def of_decision(self, decision_id: str, tenant: str | None) -> list[Leaf]:
-        return self._leaves(f"decision_id = ? AND {_ANYBODY} ORDER BY idx", (decision_id, tenant, tenant))
+        return list(_leaves(self._rows.of_decision(decision_id), tenant))
 
     def since(self, first: int, tenant: str | None, most: int) -> list[Leaf]:
-        return self._leaves(f"idx >= ? AND {_ANYBODY} ORDER BY idx LIMIT ?", (first, tenant, tenant, most))
+        return list(islice(_leaves(self._rows.rows(first, self.size()), tenant), most))
 
     def note(self) -> bytes | None:
-        rows = self._rows("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1")
-        return rows[0][0] if rows and isinstance(rows[0][0], bytes) else None
+        last = self._rows.last_note()
+        return last[1] if last and isinstance(last[1], bytes) else None
 
     def perfect(self, level: int, n: int) -> bytes:
         try:
-            return nodes_of(self._db)(level, n)
-        except (sqlite3.Error, CorruptError) as error:
-            raise UnreadableError(f"{self._path}: {error}") from error
+            return nodes_of(self._rows)(level, n)
+        except CorruptError as error:
+            raise UnreadableError(f"{self._source}: {error}") from error
 
-    def _leaves(self, where: str, values: Sequence[object]) -> list[Leaf]:
-        found = self._rows(f"SELECT idx, leaf FROM entries WHERE {where}", values)  # noqa: S608 - of this module alone
-        return [(index, leaf) for index, leaf in found if isinstance(index, int) and isinstance(leaf, bytes)]
 
-    def _rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
-        try:
-            return self._db.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise UnreadableError(f"{self._path}: can't be read: {error}") from error
+def _leaves(rows: Iterable[Row], tenant: str | None = None) -> Iterator[Leaf]:
+    """Those of anybody or of one tenant."""
+    for index, leaf, _, _, _, _, of, _ in rows:
+        if tenant in (None, of) and isinstance(index, int) and isinstance(leaf, bytes):
+            yield index, leaf

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
 
-from brightline_verify.database import CorruptError, nodes_of, reading
 from brightline_verify.merkle import ProofError, frontier_at, inclusion_proof
 from brightline_verify.note import Checkpoint, NoteError, Verifier, open_checkpoint
 from brightline_verify.proof import Proof
 from brightline_verify.report import UnreadableError
+from brightline_verify.stored import CorruptError, Rows, Source, nodes_of
 from gateway.audit.record import Record
 from gateway.canonical import NotCanonicalError, parse
 
@@ -25,31 +23,26 @@ class Shown:
     proof: Proof | None
 
 
-def last_time_us(path: Path) -> int:
+def last_time_us(log: Source) -> int:
     """The time of the last record, 0 when there is none. Raises UnreadableError."""
-    with reading(path) as db:
-        try:
-            (time_us,) = db.execute("SELECT coalesce(max(time_us), 0) FROM entries").fetchone()
-        except sqlite3.Error as error:
-            raise UnreadableError(f"{path}: can't be read: {error}") from error
-    return int(time_us)
+    with log.reading() as rows:
+        return rows.last_time_us()
 
 
-def compare(path: Path, verifier: Verifier, kept: bytes | None) -> None:
+def compare(log: Source, verifier: Verifier, kept: bytes | None) -> None:
     """Check that the log goes on from a checkpoint of it that was kept; None: that it has not begun either.
-
     Raises UnreadableError, which names both sizes, and NoteError.
     """
     checkpoint = None if kept is None else open_checkpoint(kept, verifier)
     size = 0
-    if path.exists():
-        with reading(path) as db:
+    if log.begun():
+        with log.reading() as rows:
             try:
-                size = db.execute("SELECT coalesce(max(idx) + 1, 0) FROM entries").fetchone()[0]
+                _, size = rows.ends()
                 if checkpoint and 0 < checkpoint.size <= size:
-                    _same_root(frontier_at(checkpoint.size, nodes_of(db)).root(), checkpoint)
-            except (sqlite3.Error, CorruptError) as error:
-                raise UnreadableError(f"{path}: can't be read: {error}") from error
+                    _same_root(frontier_at(checkpoint.size, nodes_of(rows)).root(), checkpoint)
+            except CorruptError as error:
+                raise UnreadableError(f"{log}: can't be read: {error}") from error
     if checkpoint is None and size:
         raise UnreadableError(f"its checkpoint is missing, and the log has {size} entries; run: brightline audit lock")
     if checkpoint is not None and checkpoint.size > size:
@@ -61,22 +54,17 @@ def _same_root(root: bytes, checkpoint: Checkpoint) -> None:
         raise UnreadableError("the log went another way: its entries do not have this root")
 
 
-def show(path: Path, verifier: Verifier, decision_id: str, note: bytes | None = None) -> list[Shown]:
+def show(log: Source, verifier: Verifier, decision_id: str, note: bytes | None = None) -> list[Shown]:
     """The records of a decision, each proved to be in the log. Raises UnreadableError, ProofError.
 
     note: the checkpoint that proofs lead to, for example with the signatures of witnesses; else the latest.
     """
-    with reading(path) as db:
+    with log.reading() as rows:
         try:
-            db.execute("BEGIN")
-            if note is None:
-                row = db.execute("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
-                note = row[0] if row else None
-            query = "SELECT idx, leaf FROM entries WHERE decision_id = ? ORDER BY idx"
-            found = db.execute(query, (decision_id,)).fetchall()
-            read = [(index, leaf, _read(index, leaf, decision_id)) for index, leaf in found]
-            return [Shown(i, leaf, record, _proof(db, verifier, note, i, leaf)) for i, leaf, record in read]
-        except (sqlite3.Error, CorruptError, NoteError, NotCanonicalError) as error:
+            last = rows.last_note() if note is None else (0, note)
+            read = [(index, leaf, _read(index, leaf, decision_id)) for index, leaf, *_ in rows.of_decision(decision_id)]
+            return [Shown(i, leaf, record, _proof(rows, verifier, last, i, leaf)) for i, leaf, record in read]
+        except (CorruptError, NoteError, NotCanonicalError, UnreadableError) as error:
             raise ProofError(str(error)) from error
 
 
@@ -87,10 +75,11 @@ def _read(index: int, leaf: object, decision_id: str) -> Record:
     return value
 
 
-def _proof(db: sqlite3.Connection, verifier: Verifier, note: bytes | None, index: int, leaf: bytes) -> Proof | None:
+def _proof(rows: Rows, verifier: Verifier, last: tuple[int, object] | None, index: int, leaf: bytes) -> Proof | None:
+    note = None if last is None else last[1]
     size = 0 if note is None else open_checkpoint(note, verifier).size
-    if note is None or index >= size:
+    if not isinstance(note, bytes) or index >= size:
         return None
-    proof = Proof(index, tuple(inclusion_proof(index, size, nodes_of(db))), note)
+    proof = Proof(index, tuple(inclusion_proof(index, size, nodes_of(rows))), note)
     proof.verify(leaf, verifier)
     return proof

@@ -8,73 +8,69 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from brightline_verify.database import CorruptError, nodes_of, reading
-from brightline_verify.merkle import frontier_at
+from brightline_verify.merkle import HASH_BYTES, frontier_at
 from brightline_verify.note import NoteError, Verifier, open_checkpoint
 from brightline_verify.report import UnreadableError
+from brightline_verify.stored import CorruptError, Rows, Source, nodes_of
 from brightline_verify.tiles import HEIGHT, WIDTH, path_of
 from gateway.audit import disk
 
 
-def publish(log: Path, verifier: Verifier, folder: Path) -> int:
+def publish(log: Source, verifier: Verifier, folder: Path) -> int:
     """Bring the folder up to the log's last checkpoint. Returns how many records that covers.
 
     1 what is there is of this log, and the log goes on from it  2 tiles that are new  3 the checkpoint, when all of
     them are durable  4 partial tiles that are full now go. Raises UnreadableError, OSError.
     """
-    with reading(log) as db:
+    with log.reading() as rows:
         try:
-            db.execute("BEGIN")
-            row = db.execute("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
-            if row is None:
+            last = rows.last_note()
+            if last is None or not isinstance(note := last[1], bytes):
                 raise UnreadableError(f"{log}: there is no checkpoint yet")
-            size = open_checkpoint(row[0], verifier).size
-            before = _published(db, verifier, folder, size)  # 1
-            for name, data in _tiles(db, before, size):  # 2
+            size = open_checkpoint(note, verifier).size
+            before = _published(rows, verifier, folder, size)  # 1
+            for name, data in _tiles(rows, before, size):  # 2
                 _write(folder / name, data)
-        except (sqlite3.Error, CorruptError, NoteError) as error:
+        except (CorruptError, NoteError) as error:
             raise UnreadableError(f"{log}: can't be published in {folder}: {error}") from error
     os.sync()
     # Crash before this: tiles beyond the published checkpoint, which the next call writes again.
-    disk.replace(folder / "checkpoint", row[0])  # 3
+    disk.replace(folder / "checkpoint", note)  # 3
     for name in _filled(before, size):  # 4
         shutil.rmtree(folder / f"{name}.p", ignore_errors=True)
     return size
 
 
-def _published(db: sqlite3.Connection, verifier: Verifier, folder: Path, size: int) -> int:
+def _published(rows: Rows, verifier: Verifier, folder: Path, size: int) -> int:
     try:
         published = open_checkpoint((folder / "checkpoint").read_bytes(), verifier)
     except FileNotFoundError:
         return 0
     if published.size > size:
         raise CorruptError(f"the log has {size} records under a checkpoint, and {published.size} are published")
-    if frontier_at(published.size, nodes_of(db)).root() != published.root:
+    if frontier_at(published.size, nodes_of(rows)).root() != published.root:
         raise CorruptError(f"the log does not go on from the {published.size} records that are published")
     return published.size
 
 
-def _tiles(db: sqlite3.Connection, before: int, size: int) -> Iterator[tuple[str, bytes]]:
+def _tiles(rows: Rows, before: int, size: int) -> Iterator[tuple[str, bytes]]:
     """Every tile of a tree of `size` that one of `before` does not have."""
-    perfect = nodes_of(db)
+    perfect = nodes_of(rows)
     for level, number, width in _new(before, size):
         if level:
             first = number * WIDTH
             nodes = [perfect(level * HEIGHT, n) for n in range(first, first + width)]
             yield path_of(level, number, width), b"".join(nodes)
             continue
-        rows = db.execute(
-            "SELECT leaf, substr(hashes, 1, 32) FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx",
-            (number * WIDTH, number * WIDTH + width),
-        ).fetchall()
-        if len(rows) != width:
-            raise CorruptError(f"records are missing after {number * WIDTH}")
-        yield path_of(0, number, width), b"".join(node for _, node in rows)
-        yield path_of("entries", number, width), b"".join(len(leaf).to_bytes(2) + leaf for leaf, _ in rows)
+        start = number * WIDTH
+        found = [(leaf, hashes[:HASH_BYTES]) for _, leaf, hashes, *_ in rows.rows(start, start + width)]
+        if len(found) != width:
+            raise CorruptError(f"records are missing after {start}")
+        yield path_of(0, number, width), b"".join(node for _, node in found)
+        yield path_of("entries", number, width), b"".join(len(leaf).to_bytes(2) + leaf for leaf, _ in found)
 
 
 def _new(before: int, size: int) -> Iterator[tuple[int, int, int]]:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 import structlog
 
-from brightline_verify.database import CorruptError
+from brightline_verify.stored import CorruptError
 from gateway.audit.record import Entry
 from gateway.audit.store import MAX_BATCH, Result, Store
 from gateway.errors import GatewayError, Reason
@@ -148,7 +147,7 @@ class Writer:
                 self._tell(self._answer, items, None)
             else:
                 self._write(items)
-        with contextlib.suppress(sqlite3.Error, OSError, CorruptError):  # what can't be signed now, a start checks
+        with contextlib.suppress(OSError, CorruptError):  # what can't be signed now, a start checks
             self._store.close()
         self._tell(self._closed.set_result, None)
 
@@ -197,14 +196,14 @@ class Writer:
         if not self._corrupt:
             try:
                 results = self._store.recover()
-                with contextlib.suppress(sqlite3.Error, OSError):
+                with contextlib.suppress(OSError):
                     self._store.checkpoint()
                     self._failing = False
                     log.warning("audit log recovered")
             except CorruptError as error:
                 self._corrupt = True
                 log.critical("audit log is corrupt", detail=str(error))
-            except (sqlite3.Error, OSError):
+            except OSError:
                 return
         self._tell(self._answer, self._in_doubt, results)
         self._in_doubt = []

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from brightline_verify import database
 from brightline_verify.merkle import ProofError
 from brightline_verify.report import Report, UnreadableError, in_words, plain
+from brightline_verify.stored import verify as verify_stored
 from brightline_verify.whole import Trust
 from gateway.audit.keys import create_commitment_key, create_signing_key, create_witness_key, public_path
 from gateway.audit.show import Shown
@@ -45,7 +45,7 @@ def verify(*, log: Stored, json_: JsonOption = False) -> None:
             def tell(done: int, size: int) -> None:
                 bar.update(task, completed=done, total=size)
 
-            report = database.verify(log.path, Trust(log.verifier), processes=os.cpu_count() or 1, progress=tell)
+            report = verify_stored(log.source, Trust(log.verifier), processes=os.cpu_count() or 1, progress=tell)
     except UnreadableError as error:
         raise unusable(str(error)) from error
     if json_:
@@ -78,7 +78,7 @@ def show(
 def proved(log: Stored, decision_id: str, note: bytes | None = None) -> list[Shown]:
     """The records of a decision with their proofs. Exits as `show` does. note: a checkpoint to lead to."""
     try:
-        found = find(log.path, log.verifier, decision_id, note)
+        found = find(log.source, log.verifier, decision_id, note)
     except UnreadableError as error:
         raise unusable(str(error)) from error
     except ProofError as error:

@@ -16,8 +16,7 @@ from rich.markup import escape
 from brightline_verify.note import NoteError
 from brightline_verify.report import UnreadableError
 from gateway import activation, config, facts, pdp, release, transport
-from gateway.audit import keys
-from gateway.audit.lock_store import Folder
+from gateway.audit import keys, places
 from gateway.audit.log import in_the_future
 from gateway.audit.show import compare, last_time_us
 from gateway.clock import TOLERANCE_US, Clock
@@ -121,16 +120,17 @@ async def _upstreams(settings: Config) -> str:
 async def _audit(settings: Config) -> str:
     keys.load_signer(settings.audit.signing_key, settings.audit.origin)
     keys.load_commitments(settings.audit.commitment_key)
-    return f"origin {settings.audit.origin}, {_log_state(settings.audit.path)}, {_lock_state(settings.audit)}"
+    return f"origin {settings.audit.origin}, {_log_state(settings.audit)}, {_lock_state(settings.audit)}"
 
 
-def _log_state(path: Path) -> str:
+def _log_state(settings: Audit) -> str:
+    path = settings.path
     if not path.exists():
         if not path.parent.is_dir():
             raise StartError(f"audit.path: {path.parent}: there is no such folder; make it")
         return "no log yet"
     try:
-        ahead_us = last_time_us(path) - Clock()()
+        ahead_us = last_time_us(places.source(settings)) - Clock()()
     except UnreadableError as error:
         raise StartError(f"audit.path: {error}") from error
     if ahead_us > TOLERANCE_US:
@@ -140,13 +140,13 @@ def _log_state(path: Path) -> str:
 
 def _lock_state(settings: Audit) -> str:
     """Raises StartError for a lock store that can't be read, or that the log does not go on from."""
-    if settings.lock_store is None:
+    store = places.lock_store(settings)
+    if store is None or settings.lock_store is None:
         return "no lock store"
-    store = Folder(settings.lock_store, settings.origin)
     verifier = keys.load_signer(settings.signing_key, settings.origin).verifier
     try:
         note = store.read()
-        compare(settings.path, verifier, note)
+        compare(places.source(settings), verifier, note)
     except (OSError, NoteError, UnreadableError) as error:
         raise StartError(f"audit.lock_store: {settings.lock_store}: {error}") from error
     begun = "has" if note else "will have"

@@ -35,7 +35,7 @@ def export(
     try:
         notes = [cosigned.read_bytes()] if cosigned else []
         with file.open("xb") as out:
-            size = exporting.write(log.path, log.verifier, out, first=first, until=until, cosigned=notes)
+            size = exporting.write(log.source, log.verifier, out, first=first, until=until, cosigned=notes)
     except (UnreadableError, OSError) as error:
         raise unusable(str(error)) from error
     typer.echo(f"made {file}: records {first} to {size - 1}")
@@ -74,7 +74,7 @@ def tiles(*, folder: Annotated[Path, typer.Argument(help="The folder to publish 
     something can't be read or written, or is of another log.
     """
     try:
-        size = tiling.publish(log.path, log.verifier, folder)
+        size = tiling.publish(log.source, log.verifier, folder)
     except (UnreadableError, OSError) as error:
         raise unusable(str(error)) from error
     typer.echo(f"published {size} records in {folder}")

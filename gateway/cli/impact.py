@@ -19,7 +19,7 @@ from rich.text import Text
 from brightline_verify.note import NoteError, Verifier
 from brightline_verify.report import UnreadableError
 from gateway import config as configuration
-from gateway.audit import recorded
+from gateway.audit import places, recorded
 from gateway.audit.keys import public_path
 from gateway.cli.show import line as show
 from gateway.cli.show import safe
@@ -80,7 +80,8 @@ def _found(path: Path | None, log: Path | None) -> Iterator[tuple[int | None, It
         if log is not None:
             audit = configuration.load(log / "gateway.toml").audit
             key = configuration.read_public(public_path(audit.signing_key), "audit.signing_key")
-            yield recorded.count(audit.path), recorded.inputs(audit.path, Verifier.parse(key.decode("utf-8")))
+            kept = places.source(audit)
+            yield recorded.count(kept), recorded.inputs(kept, Verifier.parse(key.decode("utf-8")))
         elif path is None or str(path) == "-":
             with nullcontext(sys.stdin.buffer) as file:
                 yield None, numbered(file)
@@ -89,10 +90,10 @@ def _found(path: Path | None, log: Path | None) -> Iterator[tuple[int | None, It
                 total = sum(1 for _ in numbered(file))
                 file.seek(0)
                 yield total, numbered(file)
-    except OSError as error:
-        raise StartError(f"{error.filename or path}: cannot be read: {error.strerror}") from error
     except (UnreadableError, NoteError, UnicodeDecodeError) as error:
         raise StartError(f"{log}: {error}") from error
+    except OSError as error:
+        raise StartError(f"{error.filename or path}: cannot be read: {error.strerror}") from error
 
 
 def _write(path: Path, text: str) -> None:

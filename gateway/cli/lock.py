@@ -8,12 +8,10 @@ from typing import Annotated
 
 import typer
 
-from brightline_verify import database
-from brightline_verify.report import UnreadableError
+from brightline_verify.stored import verify
 from brightline_verify.whole import Trust
 from gateway import config as configuration
-from gateway.audit import keys
-from gateway.audit.lock_store import Folder
+from gateway.audit import keys, places
 from gateway.cli.stored import unusable
 
 
@@ -26,19 +24,22 @@ def lock(
     there is nothing to do or something can't be read or written.
     """
     settings = configuration.load(config).audit
-    if settings.lock_store is None:
+    store, log = places.lock_store(settings), places.source(settings)
+    if store is None:
         raise unusable("audit.lock_store: is not configured")
-    store = Folder(settings.lock_store, settings.origin)
     verifier = keys.load_signer(settings.signing_key, settings.origin).verifier
     try:
         if store.read() is not None:
             raise unusable(f"{store} has a checkpoint of this log already, and is never set back")
-        note = database.checkpoint_path(settings.path).read_bytes()
-        problem = database.verify(settings.path, Trust(verifier), processes=os.cpu_count() or 1).problem
+        problem = verify(log, Trust(verifier), processes=os.cpu_count() or 1).problem
         if problem is not None:
             typer.echo(f"error: the log does not hold: {problem.what}", err=True)
             raise typer.Exit(1)
-        store.write(note)
-    except (UnreadableError, OSError) as error:
+        with log.reading() as rows:
+            last = rows.last_note()
+        if last is None or not isinstance(last[1], bytes):
+            raise unusable(f"{log}: there is no checkpoint yet")
+        store.write(last[1])
+    except OSError as error:
         raise unusable(str(error)) from error
     typer.echo(f"{store} has the checkpoint of {settings.origin} now")

@@ -51,12 +51,12 @@ def report(
         with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
             task = bar.add_task("checking", total=None)
             checked = recorded.verified(
-                log.path, log.verifier, lambda done, size: bar.update(task, completed=done, total=size)
+                log.source, log.verifier, lambda done, size: bar.update(task, completed=done, total=size)
             )
             task = bar.add_task("counting", total=checked.size)
             bounds = {"since_us": period.since_us, "before_us": period.before_us}
             given = {name: at for name, at in bounds.items() if at is not None}
-            for index, _, record in recorded.records(log.path, **given):
+            for index, _, record in recorded.records(log.source, **given):
                 if index >= checked.size:
                     break
                 counts.add(record)

@@ -19,7 +19,6 @@ from brightline_verify.report import UnreadableError
 from gateway.audit import index as indexes
 from gateway.audit import indexing, reader, search
 from gateway.audit.filter import EFFECTS, Filter, effect, rule_ids
-from gateway.audit.index import index_path
 from gateway.audit.search import Found, Page, Place, Position
 from gateway.cli.options import takes
 from gateway.cli.show import line
@@ -97,9 +96,9 @@ def index(*, log: Stored, rebuild: Annotated[bool, typer.Option(help="Forget the
     Exits with 0, with 2 when there is no log to read or another process makes the index.
     """
     console = Console(stderr=True, highlight=False)
-    path = index_path(log.path)
+    path = log.index
     try:
-        with reader.opened(log.path) as opened, Progress(console=console, disable=not console.is_terminal) as bar:
+        with reader.opened(log.source) as opened, Progress(console=console, disable=not console.is_terminal) as bar:
             task = bar.add_task("indexing", total=None)
             with contextlib.closing(indexes.Builder(path, opened, anew=rebuild)) as builder:
                 indexing.catch_up(opened, builder, lambda done, size: bar.update(task, completed=done, total=size))
@@ -115,9 +114,9 @@ def index(*, log: Stored, rebuild: Annotated[bool, typer.Option(help="Forget the
 def places(log: Stored) -> Iterator[list[Place]]:
     """The log, with its index where there is one. Raises UnreadableError."""
     with ExitStack() as stack:
-        opened = stack.enter_context(reader.opened(log.path))
+        opened = stack.enter_context(reader.opened(log.source))
         try:
-            found = stack.enter_context(indexes.opened(index_path(log.path), opened))
+            found = stack.enter_context(indexes.opened(log.index, opened))
         except indexes.StaleError:
             found = None
         if opened.size() - (found.size if found else 0) > _MANY:

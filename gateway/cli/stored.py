@@ -8,17 +8,22 @@ from typing import Annotated
 
 import typer
 
+from brightline_verify.database import File
 from brightline_verify.note import NoteError, Verifier
+from brightline_verify.stored import Source
 from gateway import config as configuration
+from gateway.audit import places
+from gateway.audit.index import index_path
 from gateway.audit.keys import public_path
 from gateway.errors import StartError
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A log and its public key."""
+    """A log, its public key, and where the index is that makes searches fast."""
 
-    path: Path
+    source: Source
+    index: Path
     verifier: Verifier
 
 
@@ -32,12 +37,13 @@ def stored(
         match config, log, key:
             case Path(), None, None:
                 settings = configuration.load(config).audit
-                log, key = settings.path, public_path(settings.signing_key)
+                source, key = places.source(settings), public_path(settings.signing_key)
+                log = settings.path
             case None, Path(), Path():
-                pass
+                source = File(log)
             case _:
                 raise unusable("give --config, or --log and --key")
-        return Stored(log, Verifier.parse(configuration.read_public(key, "--key").decode("utf-8")))
+        return Stored(source, index_path(log), Verifier.parse(configuration.read_public(key, "--key").decode("utf-8")))
     except (StartError, NoteError, UnicodeDecodeError) as error:
         raise unusable(str(error)) from error
 

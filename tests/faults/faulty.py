@@ -12,9 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from brightline_verify.note import Signer
 from gateway import cli
-from gateway.audit import log, store
+from gateway.audit import places, sqlite
 
 CONTROL = Path(os.environ["FAULT_CONTROL"])
 ON_DISK = ("INSERT ", "PRAGMA wal_checkpoint")
@@ -54,15 +53,15 @@ def fail(operation: str) -> None:
 def connect(path: Path) -> sqlite3.Connection:
     """The store's own connection, with faults."""
     return sqlite3.connect(
-        path, timeout=store.LOCK_WAIT_S, isolation_level=None, check_same_thread=False, factory=Faulty
+        path, timeout=sqlite.LOCK_WAIT_S, isolation_level=None, check_same_thread=False, factory=Faulty
     )
 
 
-def faulty_store(path: Path, signer: Signer, **how: Any) -> store.Store:
-    """The store that a log opens."""
-    return store.Store(path, signer, connect, **how)
+def faulty(path: Path) -> sqlite.Sqlite:
+    """The database that a log opens."""
+    return sqlite.Sqlite(path, connect)
 
 
 if __name__ == "__main__":
-    setattr(log, "Store", faulty_store)  # noqa: B010 - the name of a class, to a type checker
+    setattr(places, "Sqlite", faulty)  # noqa: B010 - the name of a class, to a type checker
     cli.main()

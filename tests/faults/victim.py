@@ -19,6 +19,7 @@ from typing import Any
 from gateway import cli, server
 from gateway.audit import disk
 from gateway.audit.log import Log
+from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
 from gateway.audit.trail import Trail
 from gateway.identity import Identity
@@ -41,8 +42,8 @@ class Point:
 
 
 def _inserts(kind: str) -> Callable[..., bool]:
-    """Whether a batch, eight columns for each entry, has a record of this kind."""
-    return lambda _store, values: kind in values[4::8]
+    """Whether a batch has a record of this kind."""
+    return lambda _, rows: kind in {row[4] for row in rows}
 
 
 def _intended(trail: Trail, *_: object) -> bool:
@@ -57,20 +58,20 @@ POINTS = {
     "before_authentication": Point(Identity, "prove", 40),
     "after_authentication": Point(Identity, "prove", 40, after=True),
     "after_decision": Point(wasm._Wasm, "decide", 40, after=True, counts=lambda _, facts: facts["stage"] == "request"),
-    "before_intent_commit": Point(Store, "_insert", 10, counts=_inserts("intent")),
-    "after_intent_commit": Point(Store, "_insert", 10, after=True, counts=_inserts("intent")),
+    "before_intent_commit": Point(Sqlite, "insert", 10, counts=_inserts("intent")),
+    "after_intent_commit": Point(Sqlite, "insert", 10, after=True, counts=_inserts("intent")),
     "before_forwarding": Point(loopback.Loopback, "_forwarded", 20),
     "while_upstream_answers": Point(loopback, "attempt", 20),
     "mid_stream": Point(server, "_event", 20, after=True, counts=lambda _, piece: isinstance(piece, Text)),
     "before_outcome": Point(Trail, "__aexit__", 20, counts=_intended),
-    "before_outcome_commit": Point(Store, "_insert", 10, counts=_inserts("outcome")),
-    "after_outcome_commit": Point(Store, "_insert", 10, after=True, counts=_inserts("outcome")),
+    "before_outcome_commit": Point(Sqlite, "insert", 10, counts=_inserts("outcome")),
+    "after_outcome_commit": Point(Sqlite, "insert", 10, after=True, counts=_inserts("outcome")),
     "after_outcome": Point(Trail, "__aexit__", 20, after=True, counts=_intended),
     "before_checkpoint_file": Point(disk, "replace", 5),
     "before_checkpoint_rename": Point(os, "replace", 5, counts=_checkpoint_file),
     "after_checkpoint_rename": Point(os, "replace", 5, after=True, counts=_checkpoint_file),
-    "start_before_mark": Point(Store, "_insert", 1, counts=_inserts("outcome")),
-    "start_after_mark": Point(Store, "_insert", 1, after=True, counts=_inserts("outcome")),
+    "start_before_mark": Point(Sqlite, "insert", 1, counts=_inserts("outcome")),
+    "start_after_mark": Point(Sqlite, "insert", 1, after=True, counts=_inserts("outcome")),
     "stop_before_record": Point(Log, "close", 1),
     "stop_before_checkpoint": Point(Store, "close", 1),
 }

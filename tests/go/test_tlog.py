@@ -11,7 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from brightline_verify.cosignature import Cosigner
+from brightline_verify.database import File
 from gateway.audit.show import show
+from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
 from gateway.audit.tiles import publish
 from tests.support import logs
@@ -42,15 +44,15 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log that was published twice, and a record with its proof."""
     folder = tmp_path_factory.mktemp("published")
-    store = Store(logs.settings(folder).path, logs.signer(folder))
+    store = Store(Sqlite(logs.settings(folder).path), logs.signer(folder))
     for start, end in ((0, OLD), (OLD, SIZE)):
         for first in range(start, end, 250):
             store.append(logs.entries(min(250, end - first), first=first))
         store.checkpoint()
-        assert publish(folder / "audit.db", logs.verifier(folder), folder / "tiles") == end
+        assert publish(File(folder / "audit.db"), logs.verifier(folder), folder / "tiles") == end
     store.close()
     cosigned = WITNESS.cosign((folder / "tiles" / "checkpoint").read_bytes(), 1_800_000_100)
-    (one,) = show(folder / "audit.db", logs.verifier(folder), f"{INDEX:032x}", cosigned)
+    (one,) = show(File(folder / "audit.db"), logs.verifier(folder), f"{INDEX:032x}", cosigned)
     assert one.proof is not None
     (folder / "witness.pub").write_text(f"{WITNESS.witness}\n")
     (folder / "record.json").write_bytes(one.leaf)

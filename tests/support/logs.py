@@ -15,6 +15,7 @@ from brightline_verify.whole import Trust
 from gateway.audit.keys import create_commitment_key, create_signing_key, load_signer, public_path
 from gateway.audit.log import Log
 from gateway.audit.record import Entry, Place, Record, decision, entry, head, peer, readings, release, rules
+from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
 from gateway.audit.trail import Trail
 from gateway.clock import Clock
@@ -217,7 +218,7 @@ _BESIDE: dict[Kind, Record] = {
 
 def fill(folder: Path, count: int, *, every: int = 7) -> None:
     """A closed log of `count` entries with a checkpoint after each `every`."""
-    store = Store(settings(folder).path, signer(folder))
+    store = Store(Sqlite(settings(folder).path), signer(folder))
     made = entries(count)
     for start in range(0, count, every):
         store.append(made[start : start + every])

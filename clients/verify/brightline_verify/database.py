@@ -1,42 +1,22 @@
-"""Reads a log where the gateway keeps it: a SQLite file, and the checkpoint file beside it. Reads only.
-
-It works while the log is being written, on what was there when it began. Beside what holds for every log, checked are
-the columns and tree nodes that the database repeats, the database's own consistency, and the checkpoint file.
-"""
+"""A log in a SQLite file, with the checkpoint file beside it, to be read."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
-from functools import cache
-from itertools import takewhile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final
 
-from brightline_verify import workers
-from brightline_verify.check import NOT_HASHED, Bad, Checker, Part
-from brightline_verify.merkle import HASH_BYTES, Perfect, leaf_hash
-from brightline_verify.note import Checkpoint, NoteError, Verifier, open_checkpoint
-from brightline_verify.report import Problem, Report, UnreadableError
-from brightline_verify.whole import Batch, Broken, FoundError, Trust, Whole, signed
+from brightline_verify import stored
+from brightline_verify.report import Report, UnreadableError
+from brightline_verify.stored import Progress, Row
+from brightline_verify.whole import Trust
 
-FORMAT: Final = 1
-_AT_ONCE: Final = 1000
-_ALONE: Final = 10_000
-"""Below this many records, starting processes takes longer than checking."""
-_ROWS: Final = """
-SELECT idx, leaf, hashes, decision_id, kind, time_us, tenant, idempotency_key FROM entries WHERE idx >= ? AND idx < ?
-ORDER BY idx
-"""
-_SECOND: Final = """
-SELECT idx FROM entries WHERE decision_id = ? AND kind <> 'outcome' ORDER BY idx LIMIT 1 OFFSET 1
-"""
-_NOTES: Final = "SELECT size, note FROM checkpoints WHERE size > ? AND size <= ? ORDER BY size"
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Told now and then how many records of how many are checked."""
+_ROW: Final = "SELECT idx, leaf, hashes, decision_id, kind, time_us, tenant, idempotency_key FROM entries"
+_AT_ONCE: Final = 256
+_LARGEST: Final = (1 << 63) - 1
 
 
 def checkpoint_path(path: Path) -> Path:
@@ -44,69 +24,18 @@ def checkpoint_path(path: Path) -> Path:
     return path.with_name(path.name + ".checkpoint")
 
 
-class CorruptError(Exception):
-    """What is stored is not what was written. Only a person can decide what happens next."""
-
-
-def nodes_of(connection: sqlite3.Connection) -> Perfect:
-    """Looks up stored nodes of the tree. The lookup raises CorruptError."""
-
-    def perfect(level: int, n: int) -> bytes:
-        last = ((n + 1) << level) - 1
-        row = connection.execute("SELECT hashes FROM entries WHERE idx = ?", (last,)).fetchone()
-        hashes = row[0] if row and isinstance(row[0], bytes) else b""
-        node = hashes[level * HASH_BYTES : (level + 1) * HASH_BYTES]
-        if len(node) != HASH_BYTES:
-            raise CorruptError(f"entry {last} or its hashes are missing")
-        return node
-
-    return perfect
-
-
 def verify(path: Path, trust: Trust, *, processes: int = 1, progress: Progress = lambda _done, _size: None) -> Report:
     """Check the whole log at `path`. Raises UnreadableError; everything else that is wrong is in the report."""
-    problem = None
-    with reading(path) as db, closing(Whole(trust)) as whole:
-        try:
-            published = _published(path, trust.verifier)
-            if published is not None:
-                whole.keep(published)
-            size, longest, shortest = _begin(db, trust.verifier)
-            tasks = ((path, at, min(at + _AT_ONCE, size), trust) for at in range(0, size, _AT_ONCE))
-            for batch in workers.run(check_rows, tasks, processes if size > _ALONE else 1):
-                whole.add(batch)
-                progress(whole.tree.size, size)
-            if longest > size or shortest < 1:
-                what = f"a checkpoint covers {longest} entries, but there are {size}: the tail is missing"
-                raise FoundError(None, "", what)  # noqa: TRY301 - one place for all that is found
-            whole.finish()
-            _end(db, path, missing=published is None and size > 0)
-        except FoundError as found:
-            problem = _named(db, found.problem)
-        except sqlite3.Error as error:
-            problem = Problem(whole.tree.size, "", f"the database can't be read here: {error}")
-        return whole.report(problem)
-
-
-def _named(db: sqlite3.Connection, problem: Problem) -> Problem:
-    """The problem with index and decision id of its record, as far as that can be read."""
-    with suppress(sqlite3.Error):
-        if problem.index is None and problem.decision_id:
-            row = db.execute(_SECOND, (problem.decision_id,)).fetchone()
-            return replace(problem, index=row[0]) if row else problem
-        if problem.index is not None and not problem.decision_id:
-            row = db.execute("SELECT decision_id FROM entries WHERE idx = ?", (problem.index,)).fetchone()
-            return replace(problem, decision_id=str(row[0])) if row else problem
-    return problem
+    return stored.verify(File(path), trust, processes=processes, progress=progress)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """The log at `path`, to be read. Raises UnreadableError when there is none."""
+    """The log at `path`, to be read by SQL. Raises UnreadableError when there is none."""
     if not path.is_file():
         raise UnreadableError(f"{path}: there is no log here")
     try:
-        db = _connect(path)
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     except sqlite3.Error as error:
         raise UnreadableError(f"{path}: can't be opened: {error}") from error
     with closing(db):
@@ -117,85 +46,120 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def check_rows(path: Path, first: int, end: int, trust: Trust) -> Batch:
-    """Check the records from `first` to `end` - 1, and the checkpoints over them."""
-    with closing(_connect(path)) as db:
+@dataclass(frozen=True, slots=True)
+class File:
+    """The log in the file at `path`."""
+
+    path: Path
+
+    @contextmanager
+    def reading(self) -> Iterator[Table]:
+        """The log, open. Raises UnreadableError when there is none."""
+        with reading(self.path) as db:
+            yield Table(db)
+
+    def begun(self) -> bool:
+        """Whether there is a file."""
+        return self.path.exists()
+
+    def published(self) -> bytes | None:
+        """What the checkpoint file says, None when there is none. Raises OSError."""
         try:
-            rows = db.execute(_ROWS, (first, end)).fetchall()
-            notes = db.execute(_NOTES, (first, end)).fetchall()
-            after = db.execute("SELECT min(idx) FROM entries WHERE idx >= ?", (end,)).fetchone()[0]
+            return checkpoint_path(self.path).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    @property
+    def beside(self) -> str:
+        """Where the checkpoint file is."""
+        return str(checkpoint_path(self.path))
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+class Table:
+    """The rows of a log, through a connection. Every method raises UnreadableError."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def written(self) -> list[tuple[object, object]]:
+        """Format and origin, as the database says."""
+        return self._all("SELECT format, origin FROM log")
+
+    def ends(self) -> tuple[int, int]:
+        """The smallest index, and one more than the largest; 0 and 0 when there is no record."""
+        first, end = self._all("SELECT coalesce(min(idx), 0), coalesce(max(idx) + 1, 0) FROM entries")[0]
+        return first, end
+
+    def sizes(self) -> tuple[int, int]:
+        """The sizes of the shortest and the longest checkpoint; 1 and 0 when there is none."""
+        shortest, longest = self._all("SELECT coalesce(min(size), 1), coalesce(max(size), 0) FROM checkpoints")[0]
+        return shortest, longest
+
+    def rows(self, first: int, end: int) -> Iterator[Row]:
+        """The records from `first` to `end` - 1, in order."""
+        return self._each(f"{_ROW} WHERE idx >= ? AND idx < ? ORDER BY idx", first, end)
+
+    def next_index(self, index: int) -> int | None:
+        """The smallest index from `index` on, None when there is none."""
+        found: int | None = self._all("SELECT min(idx) FROM entries WHERE idx >= ?", index)[0][0]
+        return found
+
+    def of_decision(self, decision_id: str) -> list[Row]:
+        """The records of a decision, in order."""
+        return self._all(f"{_ROW} WHERE decision_id = ? ORDER BY idx", decision_id)
+
+    def of_kinds(self, kinds: Sequence[str]) -> Iterator[Row]:
+        """The records of these kinds, in order."""
+        return self._each(f"{_ROW} WHERE kind IN ({_marks(kinds)}) ORDER BY idx", *kinds)
+
+    def count_of(self, kinds: Sequence[str]) -> int:
+        """How many those are."""
+        query = f"SELECT count(*) FROM entries WHERE kind IN ({_marks(kinds)})"  # noqa: S608 - question marks
+        found: int = self._all(query, *kinds)[0][0]
+        return found
+
+    def hashes(self, index: int) -> object:
+        """The hashes that a record completed, None when there is no such record."""
+        found = self._all("SELECT hashes FROM entries WHERE idx = ?", index)
+        return found[0][0] if found else None
+
+    def notes(self, above: int, upto: int) -> list[tuple[int, object]]:
+        """The checkpoints over more than `above` and no more than `upto` records, in order."""
+        return self._all("SELECT size, note FROM checkpoints WHERE size > ? AND size <= ? ORDER BY size", above, upto)
+
+    def last_note(self, upto: int | None = None) -> tuple[int, object] | None:
+        """Size and note of the last checkpoint, over no more than `upto` records."""
+        query = "SELECT size, note FROM checkpoints WHERE size <= ? ORDER BY size DESC LIMIT 1"
+        found = self._all(query, _LARGEST if upto is None else upto)
+        return found[0] if found else None
+
+    def last_time_us(self) -> int:
+        """The time of the last record, 0 when there is none."""
+        found = self._all("SELECT time_us FROM entries ORDER BY idx DESC LIMIT 1")
+        return int(found[0][0]) if found else 0
+
+    def damage(self) -> str:
+        """What SQLite finds wrong with the file, empty when that is nothing."""
+        found = str(self._all("PRAGMA integrity_check(1)")[0][0])
+        return "" if found == "ok" else found
+
+    def _all(self, query: str, *values: object) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            return Batch(Part(), [Broken(0, f"the database can't be read here: {error}")])
-    sound = list(takewhile(lambda row: row[1][0] == row[0] and isinstance(row[1][1], bytes), enumerate(rows, first)))
-    leaves = [row[1] for _, row in sound]
-    nodes = [row[2] if _is_whole(row[2], index) else b"" for index, row in sound]
-    part = _checker().check(leaves, [tuple(row[3:]) for _, row in sound])
-    _compare_hashes(part, leaves, nodes)
-    if len(sound) < end - first:
-        index = rows[len(sound)][0] if len(sound) < len(rows) else after
-        what = f"the entry is missing: the next one is {index}" if index != first + len(sound) else NOT_HASHED
-        part.found(len(sound), str(rows[len(sound)][3]) if what is NOT_HASHED else "", what)
-    return Batch(part, [signed(size - first, note, trust) for size, note in notes], _by_level(nodes))
+            raise UnreadableError(f"can't be read: {error}") from error
+
+    def _each(self, query: str, *values: object) -> Iterator[Any]:
+        try:
+            cursor = self._db.execute(query, values)
+            while rows := cursor.fetchmany(_AT_ONCE):
+                yield from rows
+        except sqlite3.Error as error:
+            raise UnreadableError(f"can't be read: {error}") from error
 
 
-def _by_level(nodes: Sequence[bytes]) -> list[bytes]:
-    levels = max(map(len, nodes), default=0) // HASH_BYTES
-    cuts = [slice(level * HASH_BYTES, (level + 1) * HASH_BYTES) for level in range(levels)]
-    return [b"".join([node[cut] for node in nodes]) for cut in cuts]
-
-
-def _is_whole(hashes: object, index: int) -> bool:
-    """Whether these are as many hashes as the record with that index completes."""
-    return isinstance(hashes, bytes) and len(hashes) == HASH_BYTES * (index ^ (index + 1)).bit_length()
-
-
-def _compare_hashes(part: Part, leaves: Sequence[bytes], nodes: Sequence[bytes]) -> None:
-    """A record that was changed is told as that, whatever else is wrong with it."""
-    if part.bad is not None and leaf_hash(leaves[part.bad.at]) != nodes[part.bad.at][:HASH_BYTES]:
-        part.bad = Bad(part.bad.at, part.bad.decision_id, NOT_HASHED)
-    told = b"".join(node[:HASH_BYTES] for node in nodes[: part.count])
-    if not part.hashes.startswith(told):
-        at = next(n for n in range(part.count) if leaf_hash(leaves[n]) != nodes[n][:HASH_BYTES])
-        part.found(at, "", NOT_HASHED)
-
-
-def _published(path: Path, verifier: Verifier) -> Checkpoint | None:
-    """What the checkpoint file says; read first, so that the log has all of it. None when there is no file."""
-    try:
-        return open_checkpoint(checkpoint_path(path).read_bytes(), verifier)
-    except NoteError as error:
-        raise FoundError(None, "", f"{checkpoint_path(path)}: {error}") from error
-    except OSError:
-        return None
-
-
-def _begin(db: sqlite3.Connection, verifier: Verifier) -> tuple[int, int, int]:
-    """How many records there are now, and the sizes of the longest and the shortest checkpoint."""
-    written = db.execute("SELECT format, origin FROM log").fetchall()
-    if written != [(FORMAT, verifier.name)]:
-        raise FoundError(None, "", f"not a log of format {FORMAT} and origin {verifier.name}, but {written}")
-    db.execute("BEGIN")
-    first, last = db.execute("SELECT coalesce(min(idx), 0), coalesce(max(idx), -1) FROM entries").fetchone()
-    longest, shortest = db.execute("SELECT coalesce(max(size), 0), coalesce(min(size), 1) FROM checkpoints").fetchone()
-    db.execute("COMMIT")
-    if first < 0:
-        raise FoundError(first, "", "the log begins with 0")
-    return last + 1, longest, shortest
-
-
-def _end(db: sqlite3.Connection, path: Path, *, missing: bool) -> None:
-    integrity = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if integrity != "ok":
-        raise FoundError(None, "", f"the database is damaged: {integrity}")
-    if missing:
-        raise FoundError(None, "", f"{checkpoint_path(path)} is missing")
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-
-
-@cache
-def _checker() -> Checker:
-    """One for each process: it learns."""
-    return Checker()
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))

@@ -10,8 +10,8 @@ from typing import Final
 _MOST_SHOWN: Final = 20
 
 
-class UnreadableError(Exception):
-    """There is no log or export that could be checked."""
+class UnreadableError(OSError):
+    """There is no log or export that could be read, or not any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from gateway.audit import log as logging_
+from gateway.audit import places
 from tests.support import logs
 from tests.unit.audit.faults import Fault, Faults
 
@@ -20,8 +20,8 @@ async def main(folder: Path, statement: str = "", fault: str = "", well: str = "
     faults = Faults()
     if statement:
         faults.plan[statement] = [None] * int(well) + [Fault[fault]]
-    real = logging_.Store
-    logging_.Store = lambda path, signer, **how: real(path, signer, faults.connect, **how)  # type: ignore[assignment, misc]
+    real = places.Sqlite
+    places.Sqlite = lambda path: real(path, faults.connect)  # type: ignore[assignment, misc]
     log = await logs.open_log(folder)
 
     async def calls() -> None:

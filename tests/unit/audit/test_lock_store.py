@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from brightline_verify.database import CorruptError, verify
+from brightline_verify.database import File, verify
 from brightline_verify.note import open_checkpoint
 from brightline_verify.report import UnreadableError
+from brightline_verify.stored import CorruptError
 from gateway.audit import disk
 from gateway.audit.lock_store import Folder
 from gateway.audit.show import compare
+from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
 from gateway.cli import trail
 from gateway.errors import StartError
@@ -32,7 +34,7 @@ def elsewhere(folder: Path) -> Folder:
 
 def opened(folder: Path) -> Store:
     """The log in `folder` with its lock store."""
-    return Store(logs.settings(folder).path, logs.signer(folder), lock_store=elsewhere(folder))
+    return Store(Sqlite(logs.settings(folder).path), logs.signer(folder), lock_store=elsewhere(folder))
 
 
 def grow(folder: Path, count: int) -> None:
@@ -96,7 +98,7 @@ def test_a_log_that_went_another_way_is_refused(folder: Path) -> None:
     backup = copied(folder)
     grow(folder, 3)
     put_back(folder, backup)
-    store = Store(logs.settings(folder).path, logs.signer(folder))
+    store = Store(Sqlite(logs.settings(folder).path), logs.signer(folder))
     store.append(logs.entries(9, first=5, tenant="other"))
     store.close()
     with pytest.raises(StartError, match=r"do not have the root of .*elsewhere"):
@@ -114,23 +116,23 @@ def test_a_lost_log_does_not_begin_again(folder: Path) -> None:
 def test_doctor_compares_as_a_start_does(folder: Path) -> None:
     """Without starting: a log that is behind, went another way, or is not known to the lock store, is told."""
     path, verifier = folder / "audit.db", logs.verifier(folder)
-    compare(path, verifier, None)
+    compare(File(path), verifier, None)
     grow(folder, 5)
     older, note = copied(folder), elsewhere(folder).read()
-    compare(path, verifier, note)
+    compare(File(path), verifier, note)
     with pytest.raises(UnreadableError, match="has 5 entries; run: brightline audit lock"):
-        compare(path, verifier, None)
+        compare(File(path), verifier, None)
     grow(folder, 3)
-    compare(path, verifier, note)
+    compare(File(path), verifier, note)
     newer = elsewhere(folder).read()
     put_back(folder, older)
     with pytest.raises(UnreadableError, match="signed over 8 entries, but the log has 5"):
-        compare(path, verifier, newer)
-    store = Store(path, logs.signer(folder))
+        compare(File(path), verifier, newer)
+    store = Store(Sqlite(path), logs.signer(folder))
     store.append(logs.entries(9, first=5, tenant="other"))
     store.close()
     with pytest.raises(UnreadableError, match="went another way"):
-        compare(path, verifier, newer)
+        compare(File(path), verifier, newer)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_two_logs_of_one_origin_can_not_use_one_lock_store(folder: Path) -> None
     grow(folder, 2)
     clone = Path(shutil.copytree(folder, folder / "clone", ignore=shutil.ignore_patterns("elsewhere")))
     first = opened(folder)
-    second = Store(clone / "audit.db", logs.signer(clone), lock_store=elsewhere(folder))
+    second = Store(Sqlite(clone / "audit.db"), logs.signer(clone), lock_store=elsewhere(folder))
     first.append(logs.entries(3, first=2))
     first.checkpoint()
     second.append(logs.entries(1, first=2, tenant="other"))

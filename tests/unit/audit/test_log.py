@@ -11,6 +11,7 @@ import pytest
 from brightline_verify.database import verify
 from brightline_verify.record import Kind
 from gateway.audit import log as logging_
+from gateway.audit import places
 from gateway.audit.keys import create_commitment_key
 from gateway.audit.log import Log
 from gateway.clock import Clock
@@ -35,8 +36,8 @@ class Hands:
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     """Faults under every store that a log opens."""
     made = Faults()
-    real = logging_.Store
-    monkeypatch.setattr(logging_, "Store", lambda path, signer, **how: real(path, signer, made.connect, **how))
+    real = places.Sqlite
+    monkeypatch.setattr(places, "Sqlite", lambda path: real(path, made.connect))
     return made
 
 

@@ -22,6 +22,7 @@ from gateway.audit.filter import Filter, terms
 from gateway.audit.index import Builder, StaleError, index_path
 from gateway.audit.record import Record, entry
 from gateway.audit.search import BehindError, Place
+from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
 from gateway.cli import trail
 from tests.support import logs
@@ -43,7 +44,7 @@ def drawn(number: int, chance: random.Random) -> Record:
 
 def write(folder: Path, records: list[Record]) -> None:
     """Add records to the log in `folder`."""
-    store = Store(logs.settings(folder).path, logs.signer(folder))
+    store = Store(Sqlite(logs.settings(folder).path), logs.signer(folder))
     for start in range(0, len(records), 100):
         store.append([entry(r) for r in records[start : start + 100]])
     store.close()
@@ -133,7 +134,7 @@ def test_several_logs_are_one_in_the_order_of_time(tmp_path: Path) -> None:
         for half, (origin, place_of) in enumerate(halves.items()):
             place_of.mkdir(parents=True)
             settings = logs.settings(place_of, origin=origin)
-            store = Store(settings.path, logs.load_signer(settings.signing_key, origin))
+            store = Store(Sqlite(settings.path), logs.load_signer(settings.signing_key, origin))
             store.append([entry(logs.record(Kind.REFUSAL, n)) for n in range(half, 30, 2)])
             store.close()
             places.append(Place(stack.enter_context(reader.opened(settings.path)), None))

@@ -16,14 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brightline_verify.database import CorruptError, checkpoint_path, verify
+from brightline_verify.database import checkpoint_path, verify
 from brightline_verify.merkle import Frontier
 from brightline_verify.record import Kind
 from brightline_verify.report import UnreadableError
+from brightline_verify.stored import CorruptError
 from gateway.audit import disk
 from gateway.audit.keys import create_signing_key
 from gateway.audit.record import Entry, entry
-from gateway.audit.store import MAX_BATCH, Connect, Rejection, Store, connect
+from gateway.audit.sqlite import Connect, Sqlite, SqliteError, connect
+from gateway.audit.store import MAX_BATCH, Rejection, Store
 from gateway.errors import StartError
 from tests.support import logs
 from tests.unit.audit.faults import CHECKPOINTS, ENTRIES, Fault, Faults
@@ -32,7 +34,7 @@ from tests.unit.audit.faults import CHECKPOINTS, ENTRIES, Fault, Faults
 @contextmanager
 def stored(folder: Path, connect: Connect = connect) -> Iterator[Store]:
     """The store of the log in `folder`, open."""
-    store = Store(logs.settings(folder).path, logs.signer(folder), connect)
+    store = Store(Sqlite(logs.settings(folder).path, connect), logs.signer(folder))
     try:
         yield store
     finally:
@@ -129,7 +131,7 @@ def test_a_lost_batch_leaves_nothing(tmp_path: Path, batch: int) -> None:
     with stored(tmp_path, faults.connect) as store:
         store.append(logs.entries(2))
         faults.plan[ENTRIES] = [Fault.LOST]
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(SqliteError):
             store.append(logs.entries(batch, first=2))
         assert store.recover() is None
         assert store.append(logs.entries(1, first=2)) == [2]
@@ -143,7 +145,7 @@ def test_a_batch_whose_acknowledgement_is_lost_is_found(tmp_path: Path, batch: i
     with stored(tmp_path, faults.connect) as store:
         store.append(logs.entries(2))
         faults.plan[ENTRIES] = [Fault.LIED]
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(SqliteError):
             store.append(logs.entries(batch, first=2))
         assert store.recover() == list(range(2, 2 + batch))
         assert store.append(logs.entries(1, first=2 + batch)) == [2 + batch]
@@ -157,7 +159,7 @@ def test_a_checkpoint_that_fails_is_made_again(tmp_path: Path, fault: Fault) -> 
     with stored(tmp_path, faults.connect) as store:
         store.append(logs.entries(2))
         faults.plan[CHECKPOINTS] = [fault]
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(SqliteError):
             store.checkpoint()
         assert store.recover() is None
         store.checkpoint()
@@ -233,9 +235,9 @@ def test_a_locked_database_fails_and_works_again_when_it_is_free(tmp_path: Path)
         store.append(logs.entries(1))
         with logs.reading(tmp_path) as db:
             db.execute("BEGIN IMMEDIATE")
-            with pytest.raises(sqlite3.OperationalError, match="locked"):
+            with pytest.raises(OSError, match="locked"):
                 store.append(logs.entries(1, first=1))
-            with pytest.raises(sqlite3.OperationalError):
+            with pytest.raises(SqliteError):
                 store.recover()
         assert store.recover() is None
         assert store.append(logs.entries(1, first=1)) == [1]
@@ -246,8 +248,8 @@ def test_a_read_only_database_fails_and_works_again_when_it_is_writable(tmp_path
     """A store that turned read-only refuses every write, and goes on when it is writable again."""
     with stored(tmp_path) as store:
         store.append(logs.entries(1))
-        store._db.execute("PRAGMA query_only = ON")
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        store._kept._db.execute("PRAGMA query_only = ON")
+        with pytest.raises(OSError, match="readonly"):
             store.append(logs.entries(1, first=1))
         assert store.recover() is None
         assert store.append(logs.entries(1, first=1)) == [1]
@@ -260,7 +262,7 @@ def test_a_full_disk_fails_and_works_again_when_there_is_space(tmp_path: Path) -
     faults.max_pages = 16
     with stored(tmp_path, faults.connect) as store:
         store.append(logs.entries(16))
-        with pytest.raises(sqlite3.OperationalError, match="full"):
+        with pytest.raises(OSError, match="full"):
             store.append(logs.entries(MAX_BATCH, first=16))
         faults.max_pages = None
         assert store.recover() is None
@@ -398,7 +400,7 @@ def test_a_corrupt_page_is_found(tmp_path: Path, page: int) -> None:
 def test_a_folder_that_is_missing_is_refused(tmp_path: Path) -> None:
     """A path whose folder does not exist refuses the start with the system's words."""
     with pytest.raises(StartError, match="No such file"):
-        Store(tmp_path / "missing" / "audit.db", logs.signer(tmp_path))
+        Store(Sqlite(tmp_path / "missing" / "audit.db"), logs.signer(tmp_path))
 
 
 @pytest.mark.parametrize("cut", [1, 32, 4096, 100_000])
@@ -429,8 +431,9 @@ def test_the_lock_ends_with_the_process_however_it_ends(tmp_path: Path) -> None:
     logs.settings(tmp_path)
     program = (
         "import os, signal, sys; from pathlib import Path; from tests.support import logs;"
-        "from gateway.audit.store import Store; f = Path(sys.argv[1]);"
-        "s = Store(f / 'audit.db', logs.signer(f)); s.append(logs.entries(3)); os.kill(os.getpid(), signal.SIGKILL)"
+        "from gateway.audit.sqlite import Sqlite; from gateway.audit.store import Store; f = Path(sys.argv[1]);"
+        "s = Store(Sqlite(f / 'audit.db'), logs.signer(f)); s.append(logs.entries(3));"
+        "os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", program, tmp_path], check=False)
     assert killed.returncode == -9

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brightline_verify.database import File
 from brightline_verify.merkle import Frontier, leaf_hash
 from brightline_verify.note import open_checkpoint
 from brightline_verify.report import UnreadableError
 from brightline_verify.tiles import WIDTH, path_of
 from gateway.audit import disk
+from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
 from gateway.audit.tiles import publish
 from tests.support import logs
@@ -35,7 +37,7 @@ def test_paths_are_those_of_the_specification(level: int | str, number: int, wid
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """An empty log."""
-    return Store(logs.settings(tmp_path).path, logs.signer(tmp_path))
+    return Store(Sqlite(logs.settings(tmp_path).path), logs.signer(tmp_path))
 
 
 def grow(store: Store, size: int) -> None:
@@ -47,7 +49,7 @@ def grow(store: Store, size: int) -> None:
 
 def published(folder: Path) -> int:
     """Publish the log in `folder`."""
-    return publish(folder / "audit.db", logs.verifier(folder), folder / "tiles")
+    return publish(File(folder / "audit.db"), logs.verifier(folder), folder / "tiles")
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -83,7 +85,7 @@ def test_it_makes_no_difference_how_often_a_log_is_published(sizes: list[int]) -
     with TemporaryDirectory() as one, TemporaryDirectory() as two:
         folder, other = Path(one), Path(two)
         for place, steps in ((folder, sizes), (other, sizes[-1:])):
-            log = Store(logs.settings(place).path, logs.signer(place))
+            log = Store(Sqlite(logs.settings(place).path), logs.signer(place))
             for size in steps:
                 grow(log, size)
                 assert published(place) == size
@@ -120,13 +122,13 @@ def test_a_folder_of_another_or_a_later_log_is_refused(tmp_path: Path, store: St
     (tmp_path / "old").mkdir()
     for path in tmp_path.glob("*.*"):
         shutil.copy(path, tmp_path / "old")
-    again = Store(logs.settings(tmp_path).path, logs.signer(tmp_path))
+    again = Store(Sqlite(logs.settings(tmp_path).path), logs.signer(tmp_path))
     grow(again, 20)
     published(tmp_path)
     shutil.copytree(tmp_path / "tiles", tmp_path / "old" / "tiles")
     with pytest.raises(UnreadableError, match="has 10 records under a checkpoint, and 20 are published"):
         published(tmp_path / "old")
-    other = Store(logs.settings(tmp_path / "old").path, logs.signer(tmp_path / "old"))
+    other = Store(Sqlite(logs.settings(tmp_path / "old").path), logs.signer(tmp_path / "old"))
     other.append(logs.entries(20, first=10, tenant="other"))
     other.close()
     with pytest.raises(UnreadableError, match="does not go on"):

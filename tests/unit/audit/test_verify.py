@@ -16,13 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brightline_verify import database
-from brightline_verify.database import checkpoint_path, verify
+from brightline_verify.database import File, checkpoint_path, verify
 from brightline_verify.merkle import Frontier, ProofError, leaf_hash
 from brightline_verify.note import Checkpoint
 from brightline_verify.record import Kind
 from brightline_verify.report import Problem, Report, UnreadableError
 from gateway.audit.record import Entry, columns
 from gateway.audit.show import show
+from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
 from gateway.canonical import canonical
 from tests.support import logs
@@ -73,14 +74,14 @@ def copy(filled: Path, tmp_path: Path) -> Path:
 
 def append(folder: Path, *records: dict[str, Any], sign: bool = True) -> None:
     """Append records as a gateway that has the keys, and a fault, would."""
-    store = Store(folder / "audit.db", logs.signer(folder))
+    store = Store(Sqlite(folder / "audit.db"), logs.signer(folder))
     for record in records:
         leaf = canonical(record)
         store.append([Entry(leaf, *columns(record))])
     if sign:
         store.close()
     else:
-        store._release()
+        store._kept.release()
 
 
 def made(kind: Kind, number: int, after_us: int = 0, **fields: Any) -> dict[str, Any]:
@@ -218,7 +219,7 @@ def test_a_splice_of_two_logs_is_found(copy: Path, tmp_path: Path) -> None:
     other.mkdir()
     for path in copy.glob("*.key*"):
         shutil.copy(path, other)
-    store = Store(other / "audit.db", logs.signer(other))
+    store = Store(Sqlite(other / "audit.db"), logs.signer(other))
     store.append(logs.entries(SIZE, tenant="u"))
     store.close()
     with tampering(copy) as db:
@@ -323,7 +324,7 @@ def test_a_record_that_is_not_canonical_json_is_found(copy: Path, leaf: bytes) -
 
 def append_bytes(folder: Path, leaf: bytes) -> None:
     """Append bytes as if they were a record."""
-    store = Store(folder / "audit.db", logs.signer(folder))
+    store = Store(Sqlite(folder / "audit.db"), logs.signer(folder))
     store.append([Entry(leaf, f"{1000:032x}", "refusal", logs.START_US + 1000, "t", None)])
     store.close()
 
@@ -343,7 +344,7 @@ def test_what_is_no_log_is_unreadable(tmp_path: Path) -> None:
         with pytest.raises(UnreadableError):
             verify(path, trust)
         with pytest.raises(UnreadableError):
-            show(path, key, "d")
+            show(File(path), key, "d")
 
 
 async def test_a_log_can_be_verified_while_it_is_written(tmp_path: Path) -> None:
@@ -460,7 +461,7 @@ def content(db: sqlite3.Connection) -> list[list[Any]]:
 def test_a_decision_is_shown_with_a_proof_that_anybody_can_check(copy: Path) -> None:
     """What show returns proves the record with the public key alone."""
     append(copy, made(Kind.INTENT, 1000), made(Kind.OUTCOME, 1000))
-    shown = show(copy / "audit.db", logs.verifier(copy), f"{1000:032x}")
+    shown = show(File(copy / "audit.db"), logs.verifier(copy), f"{1000:032x}")
     assert [s.record["kind"] for s in shown] == ["intent", "outcome"]
     for one in shown:
         assert one.proof is not None
@@ -471,13 +472,13 @@ def test_a_decision_is_shown_with_a_proof_that_anybody_can_check(copy: Path) -> 
 def test_a_record_too_young_for_a_checkpoint_is_shown_without_a_proof(copy: Path) -> None:
     """A record that no checkpoint covers yet is shown, and says so."""
     append(copy, made(Kind.REFUSAL, 1000), sign=False)
-    (shown,) = show(copy / "audit.db", logs.verifier(copy), f"{1000:032x}")
+    (shown,) = show(File(copy / "audit.db"), logs.verifier(copy), f"{1000:032x}")
     assert shown.proof is None
 
 
 def test_an_unknown_decision_shows_nothing(filled: Path) -> None:
     """There is nothing to show of a decision that is not in the log."""
-    assert show(filled / "audit.db", logs.verifier(filled), "x") == []
+    assert show(File(filled / "audit.db"), logs.verifier(filled), "x") == []
 
 
 @pytest.mark.parametrize(
@@ -500,4 +501,4 @@ def test_a_record_that_cannot_be_proved_is_not_shown(copy: Path, change: str) ->
     with tampering(copy) as db:
         db.execute(change)
     with pytest.raises(ProofError):
-        show(copy / "audit.db", logs.verifier(copy), f"{9:032x}")
+        show(File(copy / "audit.db"), logs.verifier(copy), f"{9:032x}")

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from brightline_verify.database import File
 from brightline_verify.note import open_checkpoint
 from gateway.audit import disk
 from gateway.audit.keys import create_witness_key, load_cosigner, public_path
+from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
 from gateway.audit.tiles import publish
 from gateway.audit.witness import RefusedError, witness
@@ -35,11 +37,11 @@ def folder(tmp_path: Path) -> Path:
 
 def grow(folder: Path, count: int, tenant: str = "t") -> None:
     """Append records to the log in `folder`, and publish it."""
-    store = Store(logs.settings(folder).path, logs.signer(folder))
+    store = Store(Sqlite(logs.settings(folder).path), logs.signer(folder))
     for _ in range(0, count, 100):
         store.append(logs.entries(100, first=store.frontier.size, tenant=tenant))
     store.close()
-    publish(folder / "audit.db", logs.verifier(folder), folder / "tiles")
+    publish(File(folder / "audit.db"), logs.verifier(folder), folder / "tiles")
 
 
 def signed(folder: Path, now_s: int = NOW_S, *, begin: bool = False) -> bytes:
@@ -71,7 +73,7 @@ def test_a_log_that_was_cut_back_is_not_signed(folder: Path) -> None:
     older = copied(folder)
     grow(folder, 100)
     signed(folder, begin=True)
-    publish(older / "audit.db", logs.verifier(folder), older / "tiles")
+    publish(File(older / "audit.db"), logs.verifier(folder), older / "tiles")
     shutil.rmtree(folder / "tiles")
     (older / "tiles").rename(folder / "tiles")
     state = (folder / "state").read_bytes()

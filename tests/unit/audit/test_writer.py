@@ -13,6 +13,7 @@ import uvloop
 from brightline_verify.database import checkpoint_path, verify
 from brightline_verify.note import open_checkpoint
 from gateway.audit.record import Entry
+from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import MAX_BATCH, Rejection, Result, Store
 from gateway.audit.writer import Writer, finished
 from gateway.errors import GatewayError, Reason
@@ -23,7 +24,7 @@ from tests.unit.audit.faults import CHECKPOINTS, ENTRIES, OPEN, Fault, Faults
 @asynccontextmanager
 async def written(folder: Path, faults: Faults, deadline_ms: int = 5000, **how: int) -> AsyncIterator[Writer]:
     """A writer on the log in `folder`."""
-    store = Store(logs.settings(folder).path, logs.signer(folder), faults.connect)
+    store = Store(Sqlite(logs.settings(folder).path, faults.connect), logs.signer(folder))
     writer = Writer(store, deadline_ms, **how)
     try:
         yield writer
@@ -276,14 +277,14 @@ async def test_a_cancelled_waiter_waits_until_the_write_is_done(tmp_path: Path) 
 async def test_an_error_that_is_not_sqlites_is_in_doubt_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any exception in the middle of a write is read back before anybody is answered."""
     async with written(tmp_path, Faults()) as writer:
-        real = writer._store._insert
+        real = writer._store._kept.insert
 
         def insert(values: list[object]) -> None:
             real(values)
             monkeypatch.undo()
             raise MemoryError
 
-        monkeypatch.setattr(writer._store, "_insert", insert)
+        monkeypatch.setattr(writer._store._kept, "insert", insert)
         assert await writer.append(logs.entries(1)[0]) == 0
 
 

@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from brightline_verify import cli
 from brightline_verify.cosignature import Cosigner
-from brightline_verify.database import checkpoint_path, nodes_of
+from brightline_verify.database import File, Table, checkpoint_path
 from brightline_verify.merkle import inclusion_proof
 from brightline_verify.proof import Proof
 from brightline_verify.record import Kind
+from brightline_verify.stored import nodes_of
 from gateway.audit.export import write
 from gateway.canonical import canonical
 from tests.support import logs
@@ -39,9 +40,11 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "witness.pub").write_text(f"{WITNESS.witness}\n")
     (tmp_path / "cosigned").write_bytes(WITNESS.cosign(note, logs.START_US))
     with (tmp_path / "export.jsonl").open("wb") as out:
-        write(tmp_path / "audit.db", logs.verifier(tmp_path), out, cosigned=[(tmp_path / "cosigned").read_bytes()])
+        write(
+            File(tmp_path / "audit.db"), logs.verifier(tmp_path), out, cosigned=[(tmp_path / "cosigned").read_bytes()]
+        )
     with logs.reading(tmp_path) as db:
-        hashes = inclusion_proof(3, SIZE, nodes_of(db))
+        hashes = inclusion_proof(3, SIZE, nodes_of(Table(db)))
     (tmp_path / "record.json").write_bytes(canonical(logs.record(Kind.REFUSAL, 3)))
     (tmp_path / "record.tlog-proof").write_bytes(Proof(3, tuple(hashes), note).text())
     return tmp_path

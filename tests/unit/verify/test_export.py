@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from brightline_verify import export
 from brightline_verify.cosignature import Cosigner
+from brightline_verify.database import File
 from brightline_verify.note import Checkpoint, Signer, open_checkpoint
 from brightline_verify.record import Kind
 from brightline_verify.report import Problem, Report, Seen, UnreadableError
 from brightline_verify.whole import Trust
 from gateway.audit.export import write
 from gateway.audit.record import entry
+from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
 from gateway.canonical import canonical
 from tests.support import logs
@@ -36,7 +38,7 @@ Lines = list[bytes]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A closed log of SIZE records, intents and their outcomes, with a checkpoint after every seven."""
     folder = tmp_path_factory.mktemp("log")
-    store = Store(logs.settings(folder).path, logs.signer(folder))
+    store = Store(Sqlite(logs.settings(folder).path), logs.signer(folder))
     for start in range(0, SIZE, EVERY):
         store.append([entry(made(n)) for n in range(start, min(start + EVERY, SIZE))])
         store.checkpoint()
@@ -63,7 +65,7 @@ def exported(folder: Path, **how: Any) -> Lines:
     """The lines of an export of the log in `folder`."""
     path = folder / "export.jsonl"
     with path.open("wb") as out:
-        write(folder / "audit.db", logs.verifier(folder), out, **how)
+        write(File(folder / "audit.db"), logs.verifier(folder), out, **how)
     return path.read_bytes().splitlines()
 
 
@@ -123,9 +125,9 @@ def test_what_is_not_under_a_checkpoint_is_not_exported(folder: Path, tmp_path: 
         exported(folder, first=300)
     with pytest.raises(UnreadableError, match="no checkpoint covers record 0"):
         exported(folder, until=6)
-    store = Store(logs.settings(tmp_path).path, logs.signer(tmp_path))
+    store = Store(Sqlite(logs.settings(tmp_path).path), logs.signer(tmp_path))
     store.append(logs.entries(3))
-    store._release()
+    store._kept.release()
     with pytest.raises(UnreadableError, match="no checkpoint covers record 0"):
         exported(tmp_path)
 
@@ -254,7 +256,7 @@ def test_a_record_changed_in_the_log_is_named_in_the_export(folder: Path, tmp_pa
 
 def test_two_records_of_one_decision_are_found_however_far_apart(tmp_path: Path) -> None:
     """A decision that has two refusals is named by the second, although both are in the tree."""
-    store = Store(logs.settings(tmp_path).path, logs.signer(tmp_path))
+    store = Store(Sqlite(logs.settings(tmp_path).path), logs.signer(tmp_path))
     store.append(logs.entries(30))
     store.append([entry(logs.record(Kind.REFUSAL, 3, after_us=100))])
     store.close()
@@ -265,7 +267,7 @@ def test_two_records_of_one_decision_are_found_however_far_apart(tmp_path: Path)
 
 def test_open_intents_and_gaps_are_told(tmp_path: Path) -> None:
     """An intent without an outcome, and the longest time without a record, are in the report."""
-    store = Store(logs.settings(tmp_path).path, logs.signer(tmp_path))
+    store = Store(Sqlite(logs.settings(tmp_path).path), logs.signer(tmp_path))
     for n, after_us in enumerate((0, 5, 5_000_000, 5_000_005)):
         store.append([entry(logs.record(Kind.INTENT, n, after_us=after_us - n))])
     store.close()

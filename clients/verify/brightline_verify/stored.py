@@ -1,0 +1,229 @@
+"""Checks a log where a gateway keeps it, whatever database that is. Reads only.
+
+It works while the log is being written, on what was there when it began. Beside what holds for every log, checked are
+the columns and tree nodes that the database repeats, the database's own consistency, and the checkpoint beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import replace
+from functools import cache
+from itertools import takewhile
+from typing import Final, Protocol, TypeAlias
+
+from brightline_verify import workers
+from brightline_verify.check import NOT_HASHED, Bad, Checker, Part
+from brightline_verify.merkle import HASH_BYTES, Perfect, leaf_hash
+from brightline_verify.note import Checkpoint, NoteError, Verifier, open_checkpoint
+from brightline_verify.report import Problem, Report, UnreadableError
+from brightline_verify.whole import Batch, Broken, FoundError, Trust, Whole, signed
+
+FORMAT: Final = 1
+_AT_ONCE: Final = 1000
+_ALONE: Final = 10_000
+"""Below this many records, starting processes takes longer than checking."""
+
+Row: TypeAlias = tuple[int, bytes, bytes, str, str, int, str, str | None]
+"""Index, leaf, the hashes that it completed, decision id, kind, time, tenant and idempotency key."""
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told now and then how many records of how many are checked."""
+
+
+class CorruptError(Exception):
+    """What is stored is not what was written. Only a person can decide what happens next."""
+
+
+class Rows(Protocol):
+    """An open log, to be read. What it gives may be of any type, since nothing vouches for a database.
+
+    Every method raises UnreadableError when the database fails.
+    """
+
+    def written(self) -> list[tuple[object, object]]:
+        """Format and origin, as the database says."""
+
+    def ends(self) -> tuple[int, int]:
+        """The smallest index, and one more than the largest; 0 and 0 when there is no record."""
+
+    def sizes(self) -> tuple[int, int]:
+        """The sizes of the shortest and the longest checkpoint; 1 and 0 when there is none."""
+
+    def rows(self, first: int, end: int) -> Iterator[Row]:
+        """The records from `first` to `end` - 1, in order."""
+
+    def next_index(self, index: int) -> int | None:
+        """The smallest index from `index` on, None when there is none."""
+
+    def of_decision(self, decision_id: str) -> list[Row]:
+        """The records of a decision, in order."""
+
+    def of_kinds(self, kinds: Sequence[str]) -> Iterator[Row]:
+        """The records of these kinds, in order."""
+
+    def count_of(self, kinds: Sequence[str]) -> int:
+        """How many those are."""
+
+    def hashes(self, index: int) -> object:
+        """The hashes that a record completed, None when there is no such record."""
+
+    def notes(self, above: int, upto: int) -> list[tuple[int, object]]:
+        """The checkpoints over more than `above` and no more than `upto` records, in order."""
+
+    def last_note(self, upto: int | None = None) -> tuple[int, object] | None:
+        """Size and note of the last checkpoint, over no more than `upto` records."""
+
+    def last_time_us(self) -> int:
+        """The time of the last record, 0 when there is none."""
+
+    def damage(self) -> str:
+        """What the database finds wrong with itself, empty when that is nothing."""
+
+
+class Source(Protocol):
+    """Where a log is. Others than the gateway read it by this, in several processes."""
+
+    def reading(self) -> AbstractContextManager[Rows]:
+        """The log, open. Raises UnreadableError when there is none."""
+
+    def begun(self) -> bool:
+        """Whether there is a log. Raises UnreadableError."""
+
+    def published(self) -> bytes | None:
+        """The latest checkpoint outside of the database, None when there is none. Raises OSError."""
+
+    @property
+    def beside(self) -> str:
+        """Where that has to be; empty when this sort of store has no such place."""
+
+
+def nodes_of(rows: Rows) -> Perfect:
+    """Looks up stored nodes of the tree. The lookup raises CorruptError, UnreadableError."""
+
+    def perfect(level: int, n: int) -> bytes:
+        last = ((n + 1) << level) - 1
+        hashes = rows.hashes(last)
+        node = hashes[level * HASH_BYTES : (level + 1) * HASH_BYTES] if isinstance(hashes, bytes) else b""
+        if len(node) != HASH_BYTES:
+            raise CorruptError(f"entry {last} or its hashes are missing")
+        return node
+
+    return perfect
+
+
+def verify(
+    source: Source, trust: Trust, *, processes: int = 1, progress: Progress = lambda _done, _size: None
+) -> Report:
+    """Check the whole log. Raises UnreadableError; everything else that is wrong is in the report."""
+    problem = None
+    with source.reading() as rows, closing(Whole(trust)) as whole:
+        try:
+            published = _published(source, trust.verifier)
+            if published is not None:
+                whole.keep(published)
+            size, longest, shortest = _begin(rows, trust.verifier)
+            tasks = ((source, at, min(at + _AT_ONCE, size), trust) for at in range(0, size, _AT_ONCE))
+            for batch in workers.run(check_rows, tasks, processes if size > _ALONE else 1):
+                whole.add(batch)
+                progress(whole.tree.size, size)
+            if longest > size or shortest < 1:
+                what = f"a checkpoint covers {longest} entries, but there are {size}: the tail is missing"
+                raise FoundError(None, "", what)  # noqa: TRY301 - one place for all that is found
+            whole.finish()
+            _end(rows, source.beside if published is None and size else "")
+        except FoundError as found:
+            problem = _named(rows, found.problem)
+        except UnreadableError as error:
+            problem = Problem(whole.tree.size, "", f"the database can't be read here: {error}")
+        return whole.report(problem)
+
+
+def check_rows(source: Source, first: int, end: int, trust: Trust) -> Batch:
+    """Check the records from `first` to `end` - 1, and the checkpoints over them."""
+    try:
+        with source.reading() as log:
+            rows, notes = list(log.rows(first, end)), log.notes(first, end)
+            after = log.next_index(end) if len(rows) < end - first else None
+    except UnreadableError as error:
+        return Batch(Part(), [Broken(0, f"the database can't be read here: {error}")])
+    sound = list(takewhile(lambda row: row[1][0] == row[0] and isinstance(row[1][1], bytes), enumerate(rows, first)))
+    leaves = [row[1] for _, row in sound]
+    nodes = [row[2] if _is_whole(row[2], index) else b"" for index, row in sound]
+    part = _checker().check(leaves, [row[3:] for _, row in sound])
+    _compare_hashes(part, leaves, nodes)
+    if len(sound) < end - first:
+        index = rows[len(sound)][0] if len(sound) < len(rows) else after
+        what = f"the entry is missing: the next one is {index}" if index != first + len(sound) else NOT_HASHED
+        part.found(len(sound), str(rows[len(sound)][3]) if what is NOT_HASHED else "", what)
+    return Batch(part, [signed(size - first, note, trust) for size, note in notes], _by_level(nodes))
+
+
+def _named(rows: Rows, problem: Problem) -> Problem:
+    """The problem with index and decision id of its record, as far as that can be read."""
+    with suppress(UnreadableError):
+        if problem.index is None and problem.decision_id:
+            others = [row[0] for row in rows.of_decision(problem.decision_id) if row[4] != "outcome"]
+            return replace(problem, index=others[1]) if others[1:] else problem
+        if problem.index is not None and not problem.decision_id:
+            found = [row[3] for row in rows.rows(problem.index, problem.index + 1)]
+            return replace(problem, decision_id=str(found[0])) if found else problem
+    return problem
+
+
+def _by_level(nodes: Sequence[bytes]) -> list[bytes]:
+    levels = max(map(len, nodes), default=0) // HASH_BYTES
+    cuts = [slice(level * HASH_BYTES, (level + 1) * HASH_BYTES) for level in range(levels)]
+    return [b"".join([node[cut] for node in nodes]) for cut in cuts]
+
+
+def _is_whole(hashes: object, index: int) -> bool:
+    """Whether these are as many hashes as the record with that index completes."""
+    return isinstance(hashes, bytes) and len(hashes) == HASH_BYTES * (index ^ (index + 1)).bit_length()
+
+
+def _compare_hashes(part: Part, leaves: Sequence[bytes], nodes: Sequence[bytes]) -> None:
+    """A record that was changed is told as that, whatever else is wrong with it."""
+    if part.bad is not None and leaf_hash(leaves[part.bad.at]) != nodes[part.bad.at][:HASH_BYTES]:
+        part.bad = Bad(part.bad.at, part.bad.decision_id, NOT_HASHED)
+    told = b"".join(node[:HASH_BYTES] for node in nodes[: part.count])
+    if not part.hashes.startswith(told):
+        at = next(n for n in range(part.count) if leaf_hash(leaves[n]) != nodes[n][:HASH_BYTES])
+        part.found(at, "", NOT_HASHED)
+
+
+def _published(source: Source, verifier: Verifier) -> Checkpoint | None:
+    """What the checkpoint outside says; read first, so that the log has all of it. None when there is none."""
+    try:
+        note = source.published()
+        return None if note is None else open_checkpoint(note, verifier)
+    except NoteError as error:
+        raise FoundError(None, "", f"{source.beside}: {error}") from error
+    except OSError:
+        return None
+
+
+def _begin(rows: Rows, verifier: Verifier) -> tuple[int, int, int]:
+    """How many records there are now, and the sizes of the longest and the shortest checkpoint."""
+    written = rows.written()
+    if written != [(FORMAT, verifier.name)]:
+        raise FoundError(None, "", f"not a log of format {FORMAT} and origin {verifier.name}, but {written}")
+    shortest, longest = rows.sizes()  # first: an entry is there before its checkpoint
+    first, end = rows.ends()
+    if first < 0:
+        raise FoundError(first, "", "the log begins with 0")
+    return end, longest, shortest
+
+
+def _end(rows: Rows, missing: str) -> None:
+    damage = rows.damage()
+    if damage:
+        raise FoundError(None, "", f"the database is damaged: {damage}")
+    if missing:
+        raise FoundError(None, "", f"{missing} is missing")
+
+
+@cache
+def _checker() -> Checker:
+    """One for each process: it learns."""
+    return Checker()

@@ -1,0 +1,174 @@
+"""The log in a SQLite file: WAL mode, synchronous=FULL, one writer by a lock on a file beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from brightline_verify.database import Table, checkpoint_path
+from brightline_verify.record import Kind
+from brightline_verify.stored import FORMAT, CorruptError, Row, Rows
+from gateway.audit import disk
+from gateway.audit.store import Key, Place, TakenError
+
+LOCK_WAIT_S = 0.1
+
+_SCHEMA: Final = """
+CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, origin TEXT NOT NULL);
+CREATE TABLE entries (
+  idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL, hashes BLOB NOT NULL,
+  decision_id TEXT NOT NULL, kind TEXT NOT NULL, time_us INTEGER NOT NULL, tenant TEXT NOT NULL, idempotency_key TEXT
+);
+CREATE INDEX entries_by_decision ON entries (decision_id, kind);
+CREATE UNIQUE INDEX entries_by_key ON entries (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL);
+"""
+_COLUMNS: Final = 8
+_USED: Final = "SELECT tenant, idempotency_key FROM entries WHERE tenant = ? AND idempotency_key = ?"
+_SINCE: Final = "SELECT idx FROM entries WHERE kind = ? ORDER BY idx DESC LIMIT 1"
+_ORPHANS: Final = """
+SELECT decision_id, tenant FROM entries i WHERE idx >= ? AND kind = ?
+AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.decision_id = i.decision_id AND o.kind = ?)
+"""
+
+Connect: TypeAlias = Callable[[Path], sqlite3.Connection]
+
+
+class SqliteError(OSError):
+    """SQLite failed, and nobody knows what it did."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The writer's connection. A database that somebody else locks fails instead of stalling."""
+    return sqlite3.connect(path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
+
+
+class Sqlite:
+    """The log in the file at `path`, as its one writer has it. See store.Kept."""
+
+    def __init__(self, path: Path, connect: Connect = connect) -> None:
+        self._path = path
+        self._connect = connect
+        self._lock: int | None = None
+        self._db: sqlite3.Connection | None = None
+        self.places: Sequence[Place] = (disk.Whole(checkpoint_path(path)),)
+
+    def __str__(self) -> str:
+        return f"audit.path: {self._path}"
+
+    @property
+    def rows(self) -> Rows:
+        """What is there."""
+        return Table(self._open_db)
+
+    def open(self, origin: str) -> None:
+        """Open the log, or create it. Raises StartError when another process writes it, OSError, CorruptError."""
+        self._lock = disk.lock(self._path.with_name(self._path.name + ".lock"))
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with _told():
+            self._db = self._opened()
+            self._initialise(self._db, origin)
+
+    def reopen(self) -> None:
+        """After an error. The write-ahead log is copied into the database and synced first: after a failed fsync the
+        file system's cache may show what the disk never got. Raises OSError.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            self._open_db.close()
+        with _told():
+            self._db = self._opened()
+            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise SqliteError("the database is in use")
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        """One statement, so one step: each step of SQLite gives up the interpreter's lock and has to win it back."""
+        padded = 1 << (len(rows) - 1).bit_length()
+        values = [*chain.from_iterable(rows), *[None] * ((padded - len(rows)) * _COLUMNS)]
+        try:
+            self._open_db.execute(_insert(padded), values)
+        except sqlite3.IntegrityError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+                raise TakenError from error
+            raise SqliteError(str(error)) from error
+        except sqlite3.Error as error:
+            raise SqliteError(str(error)) from error
+
+    def used(self, keys: Iterable[Key]) -> set[Key]:
+        """Those of the keys that an entry has. Raises OSError."""
+        with _told():
+            return {found for key in keys for found in self._open_db.execute(_USED, key)}
+
+    def sign(self, size: int, note: bytes) -> None:
+        """Write a checkpoint durably, unless there is one of this size. Raises OSError."""
+        with _told():
+            self._open_db.execute("INSERT OR IGNORE INTO checkpoints VALUES (?, ?)", (size, note))
+
+    def orphans(self) -> list[Key]:
+        """Decision id and tenant of every intent since the last start that has no outcome. Raises OSError."""
+        with _told():
+            (since,) = self._open_db.execute(_SINCE, (Kind.START,)).fetchone() or (0,)
+            return self._open_db.execute(_ORPHANS, (since, Kind.INTENT, Kind.OUTCOME)).fetchall()
+
+    def release(self) -> None:
+        """Let go of the log. Raises nothing."""
+        if self._db is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @property
+    def _open_db(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise SqliteError("the database is not open")
+        return self._db
+
+    def _opened(self) -> sqlite3.Connection:
+        db = self._connect(self._path)
+        try:
+            mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            db.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            db.close()
+            raise
+        if mode != "wal":
+            db.close()
+            raise SqliteError(f"no write-ahead log here, but {mode}")
+        return db
+
+    @staticmethod
+    def _initialise(db: sqlite3.Connection, origin: str) -> None:
+        if not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            # Crash before this commit: an empty file, in which the next start finds nothing and begins again.
+            db.execute("BEGIN IMMEDIATE")
+            for statement in _SCHEMA.strip().split(";\n"):
+                db.execute(statement)
+            db.execute("INSERT INTO log VALUES (1, ?, ?)", (FORMAT, origin))
+            db.execute("COMMIT")
+        written = db.execute("SELECT format, origin FROM log").fetchall()
+        if written != [(FORMAT, origin)]:
+            raise CorruptError(f"is not a log of format {FORMAT} and origin {origin}: {written}")
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What SQLite raises, as SqliteError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise SqliteError(str(error)) from error
+
+
+@cache
+def _insert(rows: int) -> str:
+    """The statement for `rows` rows, a power of two so that few are compiled; a row of NULLs is padding."""
+    row = f"({','.join('?' * _COLUMNS)})"
+    return f"INSERT INTO entries SELECT * FROM (VALUES {','.join([row] * rows)}) WHERE column1 IS NOT NULL"  # noqa: S608 - no text of a caller
