@@ -29,9 +29,9 @@ FOREIGN = replace(HARMLESS, purpose="foreign_intelligence_analysis", us_person=U
 """What one tenant was granted, and no other."""
 
 
-def served_by(deployed: Deployment, url: str) -> None:
+def served_by(deployed: Deployment, url: str, kind: str = "openai") -> None:
     """The model of the deployment is at this address."""
-    deployed.edit('kind = "loopback"', f'kind = "openai"\nbase_url = "{url}"\napi_key = "api.key"')
+    deployed.edit('kind = "loopback"', f'kind = "{kind}"\nbase_url = "{url}"\napi_key = "api.key"')
     key = deployed.folder / "api.key"
     key.write_text("sk-test")
     key.chmod(0o600)
@@ -250,3 +250,19 @@ async def test_the_record_commits_to_what_was_judged_and_to_what_was_forwarded(t
                 sent = server.requests[-1]
                 assert [tool["function"]["name"] for tool in sent["tools"]] == names
                 assert limit in (sent.get("max_tokens"), sent.get("max_completion_tokens"))
+
+
+# --- what a refusal tells ----------------------------------------------------------------------------------------
+
+
+async def test_a_refusal_is_no_oracle(running: Running) -> None:
+    """A refusal by content is byte for byte the same however high the score was, and names no number."""
+    heard = []
+    for content in (TARGETING, f"{TARGETING} {TARGETING}", f"Once more, please. {TARGETING}"):
+        async with attacking(running) as attacker:
+            answer, record = await refused(running, "POLICY_DENIED", attacker.call(data=message(prompt=content)))
+        heard.append(answer.everything.replace(answer.decision_id.encode(), b""))
+        scores = [r["score"] for r in record["readings"] if r["score"]]
+        assert scores
+        assert not [s for s in scores if str(s).encode() in heard[-1]]
+    assert len(set(heard)) == 1

@@ -433,6 +433,35 @@ async def test_a_ping_flood_is_cut_off(flooded: Running) -> None:
     await serves(flooded)
 
 
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """One frame as RFC 9113 section 4.1 has it."""
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+FLOODS = {
+    "CONTINUATION without end": [frame(1, 0, 1, b""), *(frame(9, 0, 1, b"\x40\x01a\x7f\x81\x0f" + b"b" * 256),) * 500],
+    "empty CONTINUATION": [frame(1, 0, 1, b""), *(frame(9, 0, 1, b""),) * 5000],
+    "one entry of the table over and over": [frame(1, 4, 1, b"\x40\x01a\x7f\x81\x0f" + b"b" * 256 + b"\xbe" * 15_000)],
+    "SETTINGS": [frame(4, 0, 0, b"")] * 2000,
+    "WINDOW_UPDATE": [frame(8, 0, 0, b"\0\0\0\1")] * 5000,
+    "PRIORITY": [frame(2, 0, n, b"\0\0\0\0\x10") for n in range(1, 10_000, 2)],
+    "empty DATA on a stream that is not there": [frame(0, 0, 1, b"")] * 2000,
+    "frames of no kind": [frame(0x77, 0, 0, b"x" * 16_000)] * 50,
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_frames_that_only_cost_forward_nothing(flooded: Running, flood: str) -> None:
+    """Whatever frames come without a call in them, nothing is forwarded, and others are served meanwhile."""
+    async with connected(flooded) as raw:
+        await raw.settled()
+        with suppress(OSError):
+            await raw.write(FLOODS[flood])
+        await serves(flooded)
+    assert flooded.calls == 1
+    assert {r["reason"] for r in flooded.records("refusal")} <= {"TOKEN_MISSING", "METHOD_UNKNOWN"}
+
+
 async def test_idle_connections_do_not_keep_others_out(flooded: Running) -> None:
     """A few hundred connections that say nothing, with and without a handshake, leave the gateway serving."""
     host, _, port = flooded.address.rpartition(":")

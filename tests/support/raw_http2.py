@@ -106,6 +106,16 @@ class Raw:
         if data := self.http.data_to_send():
             self._writer.write(data)
 
+    async def write(self, frames: list[bytes]) -> None:
+        """Write frames that the state machine knows nothing of, as fast as the peer takes them."""
+        for one in frames:
+            self._writer.write(one)
+            await self._writer.drain()
+
+    async def settled(self) -> None:
+        """Return when the peer has begun to talk."""
+        await self._take()
+
     async def answer(self, stream: int) -> Answer:
         """What came back on the stream, once it or the connection ended."""
         answer = self._answers[stream]
