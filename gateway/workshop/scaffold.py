@@ -27,7 +27,9 @@ _RULE: Final = """\
 #     - {{title: {fill} the source, read: first_hand}}
 package {package}
 
-verdict := {{"effect": "deny", "rule": rego.metadata.chain()[1].annotations}} if not harmless
+about := rego.metadata.chain()[1].annotations
+
+verdict := {{"effect": "deny", "rule": about}} if not harmless
 
 # {fill} what is permitted, said positively: what is missing or odd leaves it undefined, and the rule refuses.
 harmless if input.request.purpose

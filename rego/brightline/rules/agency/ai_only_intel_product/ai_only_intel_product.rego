@@ -19,14 +19,16 @@ package brightline.rules.agency.ai_only_intel_product
 
 import data.brightline.facts
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if {
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if {
 	not harmless
 	not labelled
 }
 
 verdict := {
 	"effect": "allow",
-	"rule": rego.metadata.chain()[1].annotations,
+	"rule": about,
 	"obligations": [{"kind": "label", "params": {"text": data.brightline.labels.ai_only}}],
 } if labelled
 

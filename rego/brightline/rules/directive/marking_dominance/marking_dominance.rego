@@ -26,7 +26,9 @@ package brightline.rules.directive.marking_dominance
 
 import data.brightline.facts
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not harmless
 
 output := input.request.output_marking
 

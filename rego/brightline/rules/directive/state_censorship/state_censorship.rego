@@ -17,7 +17,9 @@ package brightline.rules.directive.state_censorship
 
 import data.brightline.facts
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not harmless
 
 harmless if {
 	facts.outside("censorship")

@@ -18,7 +18,9 @@ package brightline.rules.provider_baseline.criminal_justice_determination
 
 import data.brightline.facts
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not harmless
 
 harmless if {
 	quiet

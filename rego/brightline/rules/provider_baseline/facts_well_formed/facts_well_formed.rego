@@ -15,4 +15,6 @@ package brightline.rules.provider_baseline.facts_well_formed
 
 import data.brightline.facts
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not facts.well_formed
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not facts.well_formed

@@ -18,14 +18,16 @@ package brightline.rules.provider_baseline.foreign_intel_analysis
 
 import data.brightline.facts
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if {
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if {
 	not facts.outside("foreign_intelligence")
 	not authority
 }
 
 verdict := {
 	"effect": "allow",
-	"rule": rego.metadata.chain()[1].annotations,
+	"rule": about,
 	"obligations": [
 		{"kind": "oversight_label", "params": {"text": data.brightline.labels.foreign_intelligence}},
 		{"kind": "record_authority", "params": {"text": facts.cited}},

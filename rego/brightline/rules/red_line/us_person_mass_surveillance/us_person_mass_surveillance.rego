@@ -19,7 +19,9 @@ package brightline.rules.red_line.us_person_mass_surveillance
 import data.brightline.facts
 import data.brightline.limits
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not harmless
 
 harmless if {
 	silent

@@ -12,9 +12,11 @@
 #     - {title: "Example agency, rules for the use of AI", read: first_hand}
 package brightline.agency.example.rules.ai_only_product
 
+about := rego.metadata.chain()[1].annotations
+
 verdict := {
 	"effect": "allow",
-	"rule": rego.metadata.chain()[1].annotations,
+	"rule": about,
 	"obligations": [
 		{"kind": "label", "params": {"text": "Produced with AI and not yet reviewed by a person."}},
 		{"kind": "max_tokens", "params": {"limit": 2048}},

@@ -13,7 +13,9 @@
 #     - {title: "Brightline release format, tenants.json", read: first_hand}
 package brightline.rules.agency.agency_policy_present
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not present
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not present
 
 present if input.tenant.policy == ""
 

@@ -18,7 +18,9 @@ package brightline.rules.agency.high_stakes_automated_decision
 
 import data.brightline.facts
 
-verdict := {"effect": "require_approval", "rule": rego.metadata.chain()[1].annotations} if not harmless
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "require_approval", "rule": about} if not harmless
 
 # The tenant did not select this rule.
 harmless if {

@@ -15,6 +15,8 @@
 #     - {title: "DISA APSC-DV-001120", read: first_hand}
 package brightline.rules.directive.audit_or_refuse
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not harmless
 
 harmless if input.audit.ready == true

@@ -23,7 +23,9 @@ package brightline.rules.directive.high_impact_civil
 import data.brightline.facts
 import data.brightline.limits
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not harmless
 
 harmless if input.tenant.national_security == true
 

@@ -19,7 +19,9 @@ package brightline.rules.directive.weapon_human_judgment
 
 import data.brightline.facts
 
-verdict := {"effect": "require_approval", "rule": rego.metadata.chain()[1].annotations} if not harmless
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "require_approval", "rule": about} if not harmless
 
 harmless if facts.peaceful
 

@@ -21,14 +21,16 @@ package brightline.rules.law.fisa702_us_person_query
 
 import data.brightline.facts
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if {
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if {
 	not harmless
 	not certified
 }
 
 verdict := {
 	"effect": "allow",
-	"rule": rego.metadata.chain()[1].annotations,
+	"rule": about,
 	"obligations": [{"kind": "record_authority", "params": {"text": facts.cited}}],
 } if {
 	not harmless

@@ -17,7 +17,9 @@ package brightline.rules.law.nuclear_employment_human
 
 import data.brightline.facts
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not harmless
 
 harmless if {
 	facts.outside("nuclear")

@@ -33,14 +33,16 @@ package brightline.rules.law.us_person_intel_authority
 
 import data.brightline.facts
 
-verdict := {"effect": "require_approval", "rule": rego.metadata.chain()[1].annotations} if {
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "require_approval", "rule": about} if {
 	not harmless
 	not lawful
 }
 
 verdict := {
 	"effect": "allow",
-	"rule": rego.metadata.chain()[1].annotations,
+	"rule": about,
 	"obligations": [{"kind": "record_authority", "params": {"text": facts.cited}}],
 } if {
 	not harmless

@@ -30,14 +30,16 @@ package brightline.rules.provider_baseline.cyber_unauthorized
 
 import data.brightline.facts
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if {
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if {
 	not harmless
 	not authorised
 }
 
 verdict := {
 	"effect": "allow",
-	"rule": rego.metadata.chain()[1].annotations,
+	"rule": about,
 	"obligations": [{"kind": "record_authority", "params": {"text": facts.cited}}],
 	"grants": [grant | some grant in sort(facts.grants("cyber_unauthorized")); not facts.outside("operation")],
 } if authorised

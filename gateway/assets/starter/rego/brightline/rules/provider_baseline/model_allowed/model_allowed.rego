@@ -13,7 +13,9 @@
 #     - {title: "Agreement of provider and agency, as the release has it in tenants.json", read: first_hand}
 package brightline.rules.provider_baseline.model_allowed
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not allowed
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not allowed
 
 allowed if {
 	is_string(input.model.id)

@@ -22,7 +22,9 @@ package brightline.rules.provider_baseline.model_safeguard_bound
 
 import data.brightline.facts
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not harmless
 
 harmless if {
 	count(input.model.levels) > 0

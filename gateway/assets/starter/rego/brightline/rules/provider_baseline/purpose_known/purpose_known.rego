@@ -15,7 +15,9 @@ package brightline.rules.provider_baseline.purpose_known
 
 import data.brightline.facts
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not known
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not known
 
 known if {
 	is_array(facts.areas)

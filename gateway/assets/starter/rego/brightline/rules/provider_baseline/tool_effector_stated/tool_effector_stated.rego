@@ -17,6 +17,8 @@ package brightline.rules.provider_baseline.tool_effector_stated
 
 import data.brightline.facts
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not stated
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not stated
 
 stated if facts.only_tools(facts.effectors - {"unspecified"})

@@ -17,7 +17,9 @@ package brightline.rules.red_line.critical_infrastructure_attack
 import data.brightline.facts
 import data.brightline.limits
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if not harmless
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if not harmless
 
 harmless if facts.quiet(input.signals.critical_infrastructure, limits.strict)
 

@@ -17,14 +17,16 @@ import data.brightline.facts
 import data.brightline.labels
 import data.brightline.limits
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if {
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if {
 	not harmless
 	not seen
 }
 
 verdict := {
 	"effect": "deny",
-	"rule": rego.metadata.chain()[1].annotations,
+	"rule": about,
 	"obligations": [{"kind": "incident", "params": {
 		"text": labels.child_safety,
 		"report_within_hours": limits.child_safety_hours,

@@ -22,14 +22,16 @@ import data.brightline.facts
 import data.brightline.labels
 import data.brightline.limits
 
-verdict := {"effect": "deny", "rule": rego.metadata.chain()[1].annotations} if {
+about := rego.metadata.chain()[1].annotations
+
+verdict := {"effect": "deny", "rule": about} if {
 	not harmless
 	not seen
 }
 
 verdict := {
 	"effect": "deny",
-	"rule": rego.metadata.chain()[1].annotations,
+	"rule": about,
 	"obligations": [{"kind": "incident", "params": {
 		"text": labels.safeguard_tampering,
 		"report_within_hours": limits.safeguard_tampering_hours,

@@ -14,9 +14,11 @@ package brightline.agency.example.rules.tools_that_act
 
 import data.brightline.facts
 
+about := rego.metadata.chain()[1].annotations
+
 verdict := {
 	"effect": "allow",
-	"rule": rego.metadata.chain()[1].annotations,
+	"rule": about,
 	"obligations": [{"kind": "remove_tools", "params": {"effectors": acting}}],
 } if not harmless
 
