@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 import structlog
@@ -46,6 +47,7 @@ class Detectors:
         self._names = lexical.names
         self._languages = lexicon.languages
         self._score = score or lexical.score
+        self._readings = lru_cache(maxsize=1024)(self._said)  # most texts score nothing
         self._limit = limit_characters
         self._deadline_ns = deadline_ms * 1_000_000
 
@@ -60,13 +62,16 @@ class Detectors:
         except Exception as error:  # noqa: BLE001 - whatever broke, there is no score, and the policy refuses
             log.error("detector_failed", error=type(error).__name__)  # noqa: TRY400 - its text may quote content
             scores = {}
-        return tuple(Reading(name, self._version, scores.get(name)) for name in self._names)
+        return self._readings(tuple(map(scores.get, self._names)))
+
+    def _said(self, scores: tuple[int | None, ...]) -> tuple[Reading, ...]:
+        return tuple(Reading(name, self._version, score) for name, score in zip(self._names, scores, strict=True))
 
     async def _read(self, texts: list[str]) -> Mapping[str, int]:
         late = time.monotonic_ns() + self._deadline_ns
         if sum(map(len, texts)) > self._limit:
             return {}
-        highest = dict.fromkeys(self._names, 0)
+        highest: Mapping[str, int] = {}
         if len(texts) > 1 and not all(map(readable_text, texts)):
             return {}
         for piece in _slices(" ".join(_glued(texts))):
@@ -76,7 +81,7 @@ class Detectors:
             if not readable_words(words, self._languages.english, self._languages.other):
                 return {}
             scores = self._score(words)
-            highest = {name: max(highest[name], scores[name]) for name in self._names}
+            highest = {name: max(score, scores[name]) for name, score in highest.items()} if highest else scores
             if time.monotonic_ns() > late:
                 return {}
             if len(piece) == _SLICE:

@@ -30,6 +30,9 @@ _FULL: Final = 900
 _Hit = tuple[int, int]
 """A position in words, and the concepts that begin there."""
 
+_Weigh = Callable[[int, int], int]
+"""What a signal scores for the concepts nearby and those around them."""
+
 
 @dataclass(slots=True)
 class _Node:
@@ -38,7 +41,7 @@ class _Node:
 
 
 class Lexical:
-    """The detector over one lexicon. Immutable after construction."""
+    """The detector over one lexicon. Immutable after construction. names: the signals that it scores."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
@@ -52,24 +55,20 @@ class Lexical:
             for c in lexicon.composites
         ]
         self._composed = _mask((name for c in lexicon.composites for name in (c.first, c.then)), self._bits)
-        self._weighers = {name: _weigher(s, self._bits, lexicon.weakens) for name, s in lexicon.signals.items()}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The signals that it scores."""
-        return tuple(self._weighers)
+        self._weigh = _weigher([_one(s, self._bits, lexicon.weakens) for s in lexicon.signals.values()])
+        self._nothing = self._weigh(0, 0)
+        self.names = tuple(lexicon.signals)
 
     def score(self, words: Sequence[str]) -> Mapping[str, int]:
         """Thousandths, 0 to 1000, for each signal. words: normalised."""
         stems = [*map(stem, words)]
         blocks = self._place(stems, self._find(stems))  # 1, 2
-        best = dict.fromkeys(self._weighers, 0)
+        found = {self._nothing}
         for start in range(len(blocks)):
-            near = _union(blocks[start : start + _NEAR])  # 3
-            around = _union(blocks[max(0, start - _AROUND) : start + _NEAR + _AROUND])
-            for name, weigh in self._weighers.items():
-                best[name] = max(best[name], weigh(near, around))  # 4
-        return best
+            if near := _union(blocks[start : start + _NEAR]):  # 3
+                around = _union(blocks[max(0, start - _AROUND) : start + _NEAR + _AROUND])
+                found.add(self._weigh(near, around))  # 4
+        return dict(zip(self.names, map(max, self._nothing, *found), strict=True))
 
     def _find(self, stems: Sequence[str]) -> list[_Hit]:
         hits = []
@@ -140,15 +139,22 @@ def _index(lexicon: Lexicon, bits: Mapping[str, int]) -> Mapping[str, _Node]:
     return root.next
 
 
-def _weigher(
-    signal: Signal, bits: Mapping[str, int], weakens: Mapping[str, Iterable[str]]
-) -> Callable[[int, int], int]:
+def _weigher(weighers: Sequence[_Weigh]) -> Callable[[int, int], tuple[int, ...]]:
+    """Weighs for all signals at once: texts have few different sets of concepts, and most have none."""
+
+    @lru_cache(maxsize=8192)
+    def weigh(near: int, around: int) -> tuple[int, ...]:
+        return tuple(one(near, around) for one in weighers)
+
+    return weigh
+
+
+def _one(signal: Signal, bits: Mapping[str, int], weakens: Mapping[str, Iterable[str]]) -> _Weigh:
     weights = [(bits[concept], weight) for concept, weight in signal.weights.items()]
     lowers = [(bits[concept], weight) for concept, weight in signal.lowers.items()]
     needs = [_mask(group, bits) for group in signal.needs]
     weakeners = [(bits[concept], _mask(weakened, bits)) for concept, weakened in weakens.items()]
 
-    @lru_cache(maxsize=8192)
     def weigh(near: int, around: int) -> int:
         total = sum(weight for bit, weight in weights if near & bit)
         total = min(total, _FULL if all(near & group for group in needs) else _UNMET)
