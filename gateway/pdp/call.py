@@ -10,15 +10,12 @@ from __future__ import annotations
 import ctypes
 import time
 
-import orjson
 import wasmtime
 from opapywasm import OpaEvaluationError
 from opapywasm.instance import OpaPolicyInstance
 from opapywasm.runtime import EpochTicker
 from wasmtime import _ffi as ffi
 from wasmtime._func import enter_wasm
-
-from gateway.canonical import Json
 
 _ALIGNMENT = 8
 _ARGUMENTS = 7
@@ -50,8 +47,8 @@ class Evaluation:
         self._input_at = _aligned(data.data_heap_ptr)
         self.broken = False
 
-    def __call__(self, text: bytes) -> Json:
-        """The result set for an input in JSON. Raises OpaEvaluationError."""
+    def __call__(self, text: bytes) -> bytes:
+        """The result set for an input, both in JSON. Raises OpaEvaluationError."""
         heap = _aligned(self._input_at + len(text))
         if heap >= len(self._memory):  # 1
             raise OpaEvaluationError(f"an input of {len(text)} bytes does not fit into the memory")
@@ -83,19 +80,13 @@ class Evaluation:
         self.broken = False
         return result
 
-    def _read(self, start: int) -> Json:
+    def _read(self, start: int) -> bytes:
         for longest in (_GLANCE, self._most + 1):
             text = bytes(self._memory[start : start + longest])
             end = text.find(0)
             if end >= 0:
-                break
-        else:
-            raise OpaEvaluationError(f"the result has more than {self._most} bytes")
-        try:
-            value: Json = orjson.loads(text[:end])
-        except orjson.JSONDecodeError as error:
-            raise OpaEvaluationError("the result is not JSON") from error
-        return value
+                return text[:end]
+        raise OpaEvaluationError(f"the result has more than {self._most} bytes")
 
 
 def _aligned(address: int) -> int:

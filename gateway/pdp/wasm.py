@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from importlib.metadata import version
 
+import orjson
 import wasmtime
 from opapywasm import OpaInvalidPolicyError, OpaWasmError, PolicyConfig
 from opapywasm.abi import OpaAbiSpec
@@ -27,6 +29,8 @@ from gateway.types import Decision, Release
 ENTRYPOINT = f"{PACKAGE}/{RULE}"
 
 _PAGE = 64 << 10
+_REMEMBERED, _REMEMBERED_BYTES = 256, 8 << 10
+"""A policy says the same few things over and over: what was read from these bytes is remembered, 2 MiB of it."""
 _TICK_MS = round(EpochTicker.tick_seconds * 1000)
 
 
@@ -58,6 +62,7 @@ class _Wasm:
 
     def __init__(self, release: Release, config: Policy, factory: _Factory) -> None:
         self._revision = release.revision
+        self._read = lru_cache(_REMEMBERED)(partial(_decision, revision=release.revision))
         self._data = canonical(release.data)
         self._factory = factory
         self._deadline_ns = config.deadline_ms * 1_000_000
@@ -79,16 +84,12 @@ class _Wasm:
             if self._evaluate.broken:
                 self._instance.close()
                 self._start()
-            results = self._evaluate(text)
+            result = self._evaluate(text)
         except OpaWasmError as error:
             raise unavailable(f"evaluation: {error}") from error
         if time.monotonic_ns() - started_ns > self._deadline_ns:
             raise unavailable("evaluation: past the deadline")
-        match results:
-            case [{"result": result, **rest}] if not rest:
-                return parse(result, self._revision)
-            case _:
-                raise unavailable("not one result: undefined or several")
+        return self._read(result) if len(result) <= _REMEMBERED_BYTES else _decision(result, self._revision)
 
     async def close(self) -> None:
         """See Engine."""
@@ -110,6 +111,19 @@ class _Wasm:
         except BaseException:
             self._instance.close()
             raise
+
+
+def _decision(result: bytes, revision: str) -> Decision:
+    """The decision in a result set. Raises GatewayError (POLICY_UNAVAILABLE)."""
+    try:
+        results = orjson.loads(result)
+    except orjson.JSONDecodeError as error:
+        raise unavailable("the result is not JSON") from error
+    match results:
+        case [{"result": decided, **rest}] if not rest:
+            return parse(decided, revision)
+        case _:
+            raise unavailable("not one result: undefined or several")
 
 
 def _entrypoint(instance: OpaPolicyInstance) -> int:
