@@ -33,16 +33,22 @@ class Commitments:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._keyed = hmac.new(
+            key, digestmod="sha256"
+        )  # copied each time: it costs half of what it costs to begin anew
         self.key_id = hmac.digest(key, _IDENTIFIER, "sha256").hex()[:16]
 
     def begin(self, label: bytes, decision_id: str) -> hmac.HMAC:
         """A commitment to content that comes in pieces; its hexdigest is the commitment."""
-        return hmac.new(self._key, label + b"\x00" + decision_id.encode() + b"\x00", "sha256")
+        commitment = self._keyed.copy()
+        commitment.update(label + b"\x00" + decision_id.encode() + b"\x00")
+        return commitment
 
     def of(self, label: bytes, decision_id: str, content: bytes) -> str:
         """The commitment to `content`, as 64 hexadecimal digits."""
-        return hmac.digest(self._key, label + b"\x00" + decision_id.encode() + b"\x00" + content, "sha256").hex()
+        commitment = self.begin(label, decision_id)
+        commitment.update(content)
+        return commitment.hexdigest()
 
 
 def create_signing_key(path: Path, origin: str) -> None:
