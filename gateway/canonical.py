@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias, cast, overload
 
 import orjson
 
@@ -25,13 +25,72 @@ class NotCanonicalError(ValueError):
     """The value has no canonical form here: a float, a large integer, a key that is not ASCII, a lone surrogate."""
 
 
+class _Once:
+    """A value that is written more than once, alone or inside others: its bytes are made once. It never changes."""
+
+    __slots__ = ("_text", "_value")
+
+    def __init__(self, value: Json) -> None:
+        self._value = value
+        self._text = b""
+
+    @property
+    def text(self) -> bytes:
+        """Its canonical bytes. Raises NotCanonicalError."""
+        if not self._text:
+            self._text = canonical(self._value)
+        return self._text
+
+    def __repr__(self) -> str:
+        return repr(self._value)
+
+
+class Written(_Once, Mapping[str, Json]):
+    """An object whose bytes are made once."""
+
+    __slots__ = ()
+    _value: Mapping[str, Json]
+
+    def __getitem__(self, key: str) -> Json:
+        return self._value[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._value)
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+
+class WrittenArray(_Once, Sequence[Json]):
+    """An array whose bytes are made once."""
+
+    __slots__ = ()
+    _value: Sequence[Json]
+
+    @overload
+    def __getitem__(self, index: int) -> Json: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Json]: ...
+    def __getitem__(self, index: int | slice) -> Json:
+        return self._value[index]
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+
 def canonical(value: Json) -> bytes:
     """The RFC 8785 bytes of `value`. Raises NotCanonicalError."""
+    if isinstance(value, Written | WrittenArray):
+        return value.text
     _check(value)
     try:
-        return orjson.dumps(value, option=_OPTIONS)
+        return orjson.dumps(value, _fragment, _OPTIONS)
     except orjson.JSONEncodeError as error:
         raise NotCanonicalError(f"a string holds a lone surrogate, or nesting is too deep: {error}") from error
+
+
+def _fragment(value: _Once) -> orjson.Fragment:
+    return orjson.Fragment(value.text)
 
 
 def digest(value: Json) -> str:
@@ -85,6 +144,8 @@ def _check(value: Json) -> None:
             nodes.extend(members.values())
         elif isinstance(node, list | tuple):
             nodes.extend(node)
+        elif isinstance(node, _Once):
+            node.text  # noqa: B018 - made now, so that what can't be written says so here
         elif isinstance(node, int):
             if not -MAX_INTEGER <= node <= MAX_INTEGER:
                 raise NotCanonicalError(f"integer out of range: {node}")

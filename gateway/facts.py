@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from gateway import marking
-from gateway.canonical import Json
+from gateway.canonical import Json, Written
 from gateway.errors import StartError
 from gateway.types import Document, Facts, Principal, Prompt, Release
 
@@ -20,6 +20,8 @@ class Attributes:
     tenants: Mapping[str, Mapping[str, Json]]
     models: Mapping[str, Mapping[str, Json]]
     enclave: Mapping[str, Json]
+    stated: Mapping[str, Json]
+    """The release itself."""
 
 
 def prepare(release: Release, ceiling: str) -> Attributes:
@@ -29,9 +31,10 @@ def prepare(release: Release, ceiling: str) -> Attributes:
     """
     return Attributes(
         release,
-        {i: {**_attributes(f"tenants.json: {i}", t.attributes), "id": i} for i, t in release.tenants.items()},
-        {i: {**_attributes(f"models.json: {i}", m.attributes), "id": i} for i, m in release.models.items()},
-        {"marking_ceiling": _ceiling("marking_ceiling", ceiling)},
+        {i: _attributes(f"tenants.json: {i}", t.attributes, i) for i, t in release.tenants.items()},
+        {i: _attributes(f"models.json: {i}", m.attributes, i) for i, m in release.models.items()},
+        Written({"marking_ceiling": _ceiling("marking_ceiling", ceiling)}),
+        Written({"digest": release.digest, "version": release.version, "signers": list(release.signers)}),
     )
 
 
@@ -46,37 +49,41 @@ def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us:
     return Facts(
         {
             "stage": "request",
-            "principal": {
-                "subject": principal.subject,
-                "client_id": principal.client_id,
-                "roles": list(principal.roles),
-                "certificate": principal.certificate_name,
-            },
+            "principal": Written(
+                {
+                    "subject": principal.subject,
+                    "client_id": principal.client_id,
+                    "roles": list(principal.roles),
+                    "certificate": principal.certificate_name,
+                }
+            ),
             "tenant": attributes.tenants[principal.tenant],
-            "request": {
-                "purpose": use["purpose"],
-                "authority": use["authority"],
-                "marking": _marking(banners[0]),
-                "documents": [_marking(banner) for banner in banners[1:]],
-                "output_marking": _output_marking(set(banners)),
-                "tools": [{"name": t.name, "effector": t.effector} for t in prompt.tools],
-                "autonomy": use["autonomy"],
-                "approval": None,
-                "evidence": use["evidence"],
-                "us_person": use["us_person"],
-                "geo": use["geo"],
-                "volume": use["volume"],
-                "data_origin": use["data_origin"],
-                "channel": use["channel"],
-                "max_tokens": prompt.max_tokens,
-                "model": prompt.model,
-            },
+            "request": Written(
+                {
+                    "purpose": use["purpose"],
+                    "authority": use["authority"],
+                    "marking": _marking(banners[0]),
+                    "documents": [_marking(banner) for banner in banners[1:]],
+                    "output_marking": _output_marking(set(banners)),
+                    "tools": [{"name": t.name, "effector": t.effector} for t in prompt.tools],
+                    "autonomy": use["autonomy"],
+                    "approval": None,
+                    "evidence": use["evidence"],
+                    "us_person": use["us_person"],
+                    "geo": use["geo"],
+                    "volume": use["volume"],
+                    "data_origin": use["data_origin"],
+                    "channel": use["channel"],
+                    "max_tokens": prompt.max_tokens,
+                    "model": prompt.model,
+                }
+            ),
             "model": attributes.models.get(prompt.model),
             "enclave": attributes.enclave,
             "signals": {},
             "safeguards": [],
             "audit": {"ready": audit_ready},
-            "release": {"digest": release.digest, "version": release.version, "signers": list(release.signers)},
+            "release": attributes.stated,
             "now": now_us // 1000,
         },
         release.models.get(prompt.model),
@@ -89,8 +96,8 @@ def routed(attributes: Attributes, known: Facts, model: str) -> Facts:
     request = known.input["request"]
     if not isinstance(request, Mapping):
         raise TypeError("request facts are an object")
-    changed: dict[str, Json] = {"request": {**request, "model": model}, "model": attributes.models.get(model)}
-    return replace(known, input={**known.input, **changed}, model=attributes.release.models.get(model))
+    changed: dict[str, Json] = {"request": Written({**request, "model": model}), "model": attributes.models.get(model)}
+    return replace(known, input=Written({**known.input, **changed}), model=attributes.release.models.get(model))
 
 
 # Callers repeat banners: what was read is remembered, in bounds. Nobody changes what these return.
@@ -128,9 +135,9 @@ def _highest(banners: frozenset[str]) -> Json:
 _remembered = lru_cache(maxsize=1024)(_highest)
 
 
-def _attributes(where: str, attributes: Mapping[str, Json]) -> Mapping[str, Json]:
+def _attributes(where: str, attributes: Mapping[str, Json], identifier: str) -> Mapping[str, Json]:
     ceiling = _ceiling(f"{where}: marking_ceiling", str(attributes.get("marking_ceiling", "")))
-    return {**attributes, "marking_ceiling": ceiling}
+    return Written({**attributes, "marking_ceiling": ceiling, "id": identifier})
 
 
 def _ceiling(where: str, banner: str) -> Json:

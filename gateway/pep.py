@@ -208,7 +208,7 @@ def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
 def request_at(stage: Stage, admitted: Admitted, used: tuple[ToolUse, ...]) -> Mapping[str, Json]:
     """The request facts of a stage: at a tool call only the tools that are called, unspecified when never offered."""
     request = admitted.facts.input["request"]
-    if not isinstance(request, dict):
+    if not isinstance(request, Mapping):
         raise TypeError("request facts are an object")
     if stage is not Stage.TOOL_CALL:
         return request

@@ -6,9 +6,10 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
-from typing import Final, TypeAlias
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias
 
-from gateway.canonical import Json, canonical
+from gateway.canonical import Json, Written, canonical
 from gateway.errors import GatewayError, Reason, Rule
 
 
@@ -158,8 +159,7 @@ def part_texts(part: Part) -> tuple[str, ...]:
 # --- what is known about it -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What one detector says. score: thousandths, 0 to 1000; None means unavailable, which is never a zero."""
 
     name: str
@@ -212,6 +212,11 @@ def live_safeguards(readings: tuple[Reading, ...]) -> list[Json]:
     return [*classifiers, "trusted_user_access", "usage_monitoring"]
 
 
+@lru_cache(maxsize=1024)
+def _signals(readings: tuple[Reading, ...]) -> Json:
+    return Written({r.name: r.score for r in readings})
+
+
 class Stage(StrEnum):
     """Which content a decision is about."""
 
@@ -235,12 +240,12 @@ class Facts:
         """The same facts at another stage, with other readings and, for tool calls, other request facts."""
         changed: dict[str, Json] = {
             "stage": str(stage),
-            "signals": {r.name: r.score for r in readings},
+            "signals": _signals(readings),
             "safeguards": live_safeguards(readings),
         }
         if request is not None:
             changed["request"] = request
-        return replace(self, input={**self.input, **changed})
+        return replace(self, input=Written({**self.input, **changed}))
 
 
 # --- what is decided --------------------------------------------------------------------------------------------

@@ -83,21 +83,29 @@ class _Judgement:
         self._stage = stage
         self._decision = decision
         self._times = 0
-        self._readings: dict[str, Reading] = {}
+        self._readings: tuple[Reading, ...] = ()
 
     def add(self, readings: tuple[Reading, ...]) -> None:
         self._times += 1
-        for reading in readings:
-            known = self._readings.get(reading.name, reading)
-            if known.score is not None and (reading.score is None or reading.score >= known.score):
-                known = reading
-            self._readings[reading.name] = known
+        if readings != self._readings:
+            self._readings = _strictest(self._readings, readings)
 
     def fields(self) -> Json:
         return {
             "stage": str(self._stage),
             "effect": self._decision.effect.name.lower(),
             "rules": record.rules(self._decision.rules),
-            "readings": record.readings(self._readings.values()),
+            "readings": record.readings(self._readings),
             "times": self._times,
         }
+
+
+def _strictest(known: tuple[Reading, ...], seen: tuple[Reading, ...]) -> tuple[Reading, ...]:
+    """One reading of each name: one without a score, else the highest."""
+    kept = {r.name: r for r in known}
+    for reading in seen:
+        before = kept.get(reading.name, reading)
+        if before.score is not None and (reading.score is None or reading.score >= before.score):
+            before = reading
+        kept[reading.name] = before
+    return tuple(kept.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -109,7 +110,7 @@ class Known:
         """The marking that came in, and the marking and labels that the policy puts on what goes out."""
         request = self.facts.input.get("request") if self.facts else None
         labels = [o.text for o in self.decision.obligations if o.kind in _OUT] if self.decision else []
-        return {"in": request.get("marking") if isinstance(request, dict) else None, "out": labels}
+        return {"in": request.get("marking") if isinstance(request, Mapping) else None, "out": labels}
 
     def _declared(self) -> Json:
         """What the caller named that no rule looks at, and the model it asked for: the input has the routed one."""

@@ -10,10 +10,11 @@ import hashlib
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from brightline_verify.record import MAX_BYTES, VERSION, Kind
-from gateway.canonical import Json, NotCanonicalError, canonical
+from gateway.canonical import Json, NotCanonicalError, WrittenArray, canonical
 from gateway.errors import Rule
 from gateway.types import Credentials, Decision, Principal, Reading, Release
 
@@ -130,9 +131,10 @@ def rules(fired: Iterable[Rule]) -> Json:
     return [{"id": rule.id, "class": rule.cls, "effect": rule.effect} for rule in fired]
 
 
-def readings(seen: Iterable[Reading]) -> Json:
+@lru_cache(maxsize=1024)  # of most texts the detectors say the same
+def readings(seen: tuple[Reading, ...]) -> Json:
     """What the detectors said; a score of null is a detector that was unavailable."""
-    return [{"name": r.name, "version": r.version, "score": r.score} for r in seen]
+    return WrittenArray([{"name": r.name, "version": r.version, "score": r.score} for r in seen])
 
 
 def decision(decided: Decision | None) -> Json:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.canonical import MAX_INTEGER, NotCanonicalError, canonical, digest, parse
+from gateway.canonical import (
+    MAX_INTEGER,
+    NotCanonicalError,
+    Written,
+    WrittenArray,
+    canonical,
+    digest,
+    parse,
+)
 
 keys = st.text(st.characters(min_codepoint=0, max_codepoint=127), max_size=8)
 scalars = st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | st.text()
@@ -20,6 +29,26 @@ values = st.recursive(scalars, lambda v: st.lists(v, max_size=5) | st.dictionari
 def test_bytes_equal_the_reference_implementation(value: object) -> None:
     """Every accepted value has exactly the bytes that RFC 8785's reference implementation gives it."""
     assert canonical(value) == rfc8785.dumps(value)
+
+
+def written_once(value: Any) -> Any:
+    """The same value of parts whose bytes are made once."""
+    match value:
+        case dict():
+            return Written({key: written_once(item) for key, item in value.items()})
+        case list():
+            return WrittenArray([written_once(item) for item in value])
+    return value
+
+
+@given(values)
+def test_what_is_written_once_reads_and_is_written_as_what_it_holds(value: object) -> None:
+    """Whatever is made of parts whose bytes were made before is equal to the plain value, and has its bytes."""
+    once = written_once(value)
+    assert [canonical(once), canonical([once, once])] == [canonical(value), canonical([value, value])]
+    assert parse(canonical({"a": once})) == {"a": value}
+    if isinstance(value, dict):
+        assert {**once}.keys() == value.keys()
 
 
 @given(values)
@@ -33,8 +62,9 @@ def test_canonical_bytes_read_back(value: object) -> None:
 )
 def test_what_has_no_canonical_form_is_refused(value: object) -> None:
     """Floats, large integers, keys that are not ASCII, lone surrogates and foreign types raise the one error."""
-    with pytest.raises(NotCanonicalError):
-        canonical(value)
+    for wrong in (value, written_once(value), [written_once({"a": value})], {"a": WrittenArray([value])}):
+        with pytest.raises(NotCanonicalError):
+            canonical(wrong)
 
 
 def test_digest_is_of_the_canonical_bytes() -> None:

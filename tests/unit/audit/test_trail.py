@@ -367,8 +367,8 @@ async def test_hostile_text_is_data(tmp_path: Path) -> None:
 
 async def test_judgements_that_differ_only_in_readings_are_one(tmp_path: Path) -> None:
     """A long stream's judgements fit into a record: one for each outcome, with each detector's strictest reading."""
-    low, high = logs.READINGS[0], replace(logs.READINGS[0], score=900)
-    missing = replace(low, score=None)
+    low, high = logs.READINGS[0], logs.READINGS[0]._replace(score=900)
+    missing = low._replace(score=None)
     async with logs.opened(tmp_path) as log, log.trail(logs.call()) as trail:
         await trail.intend(logs.decide(trail))
         for reading in (low, high, low):
