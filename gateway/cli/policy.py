@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import evaluate, impact, rules
+from gateway.cli import evaluate, impact, rules, watch
 from gateway.cli.options import REGO, RegoOption, report
 from gateway.workshop import build as building
 from gateway.workshop import gate, testing
@@ -18,6 +18,7 @@ app = typer.Typer(help="Write, check, test and build the policy. Needs Open Poli
 
 app.command("eval")(evaluate.evaluate)
 app.command()(impact.impact)
+app.command()(watch.watch)
 
 app.command()(rules.new)
 app.command("list")(rules.list_rules)

@@ -58,12 +58,16 @@ def written(rego: Path) -> Iterator[Finding]:
 def runs(rego: Path) -> Iterator[Finding]:
     """The gateway's own engine opens what is built, and decides for everybody, in time."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out"
-        try:
-            build(rego, out)
-            yield from asyncio.run(_decides(rego, out))
-        except (BuildError, StartError) as error:
-            yield Finding("", str(error))
+        yield from runs_in(rego, Path(folder) / "out")
+
+
+def runs_in(rego: Path, out: Path) -> Iterator[Finding]:
+    """The same, built into the folder `out`."""
+    try:
+        build(rego, out)
+        yield from asyncio.run(_decides(rego, out))
+    except (BuildError, StartError) as error:
+        yield Finding("", str(error))
 
 
 async def _decides(rego: Path, built: Path) -> list[Finding]:

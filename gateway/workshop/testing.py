@@ -22,15 +22,19 @@ _EACH_S: Final = "60s"
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What a run of the tests found. percent: of the lines that ran; missed: the places that did not."""
+    """What a run of the tests found. percent: of the lines that ran; missed: the places that did not.
+
+    idle: tests that end before their end: a test whose cases are none passes, and tests nothing.
+    """
 
     failures: tuple[Finding, ...]
     percent: float
     missed: tuple[Finding, ...]
+    idle: tuple[Finding, ...] = ()
 
     def findings(self) -> tuple[Finding, ...]:
-        """What has to be repaired: failures, and missed lines when they are too many."""
-        return self.failures or (self.missed if self.percent < COVERAGE else ())
+        """What has to be repaired: failures, idle tests, and missed lines when they are too many."""
+        return self.failures or self.idle or (self.missed if self.percent < COVERAGE else ())
 
 
 def tested(rego: Path, *, rule: str) -> Tested:
@@ -49,7 +53,17 @@ def tested(rego: Path, *, rule: str) -> Tested:
     lines = {path: covered.get(path, {}) for path in sorted(judged)}
     ran = sum(found.get("covered_lines", 0) for found in lines.values())
     total = ran + sum(found.get("not_covered_lines", 0) for found in lines.values())
-    return Tested((), 100 * ran / total if total else 0.0, tuple(_missed(lines)))
+    tests = {tests_of(path): covered.get(tests_of(path), {}) for path in lines}
+    return Tested((), 100 * ran / total if total else 0.0, tuple(_missed(lines)), tuple(_idle(tests)))
+
+
+def failing(rego: Path, *, which: str) -> Iterator[Finding]:
+    """The tests that fail, without coverage, which is slow. which: a pattern of their names; empty for every test."""
+    with capabilities(of_tests=True) as allowed:
+        options = ("--bundle", ".", "--timeout", _EACH_S, "--capabilities", allowed, "--format", "json", "--run", which)
+        run = opa("test", *options, at=rego)
+    if run.returncode:
+        yield from tuple(_failures(run.stdout)) or (Finding("", f"opa test: {said(run)}"),)
 
 
 def _is(path: str, rule: str) -> bool:
@@ -72,6 +86,13 @@ def _failures(output: str) -> Iterator[Finding]:
             yield Finding(
                 place["file"], f"{test['name']} fails{told}{error}; correct the rule or the test", place["row"]
             )
+
+
+def _idle(tests: dict[str, dict[str, Any]]) -> Iterator[Finding]:
+    for path, found in tests.items():
+        for place in found.get("not_covered", []):
+            row = place["start"]["row"]
+            yield Finding(path, "no case of a test comes here, so it tests nothing; correct what stands above it", row)
 
 
 def _missed(lines: dict[str, dict[str, Any]]) -> Iterator[Finding]:

@@ -31,6 +31,15 @@ def test_a_failure_is_named(policy: Path) -> None:
     assert "test_silent fails (another use of weapons); correct the rule or the test" in texts
 
 
+def test_a_test_without_cases_is_named(policy: Path) -> None:
+    """A test that passes because none of its cases comes to the end is a finding, with the line that is not reached."""
+    with (policy / TEST).open("a") as file:
+        file.write("\ntest_nothing[note] if {\n\tsome note in input.nothing\n\tnote == 1\n}\n")
+    row = len((policy / TEST).read_text().splitlines()) - 1
+    said = "no case of a test comes here, so it tests nothing; correct what stands above it"
+    assert Finding(TEST, said, row) in testing.tested(policy, rule="").findings()
+
+
 def test_the_policy_is_tested() -> None:
     """What is committed passes its tests, and enough of it is tested."""
     assert testing.tested(REGO, rule="").findings() == ()

@@ -1,0 +1,50 @@
+"""`brightline policy watch`: an edited policy in force in a development gateway, as soon as it is tested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gateway import config as configuration
+from gateway.cli.options import REGO, RegoOption
+from gateway.cli.show import line
+from gateway.deployment import STATE
+from gateway.workshop import watching
+from gateway.workshop.places import policy_folder
+from gateway.workshop.putting import Gateway
+
+
+def watch(
+    config: Annotated[Path, typer.Option(help="The configuration of a development deployment that is being served.")],
+    rego: RegoOption = REGO,
+) -> None:
+    """Watch the policy: an edit is checked, tested, built and put in force in a DEVELOPMENT gateway, until Ctrl-C.
+
+    What is wrong is said with file, line and remedy, and the last good release stays in force.
+
+    Example: `brightline policy watch --config dev/gateway.toml`
+    """
+    console = Console(highlight=False)
+    gateway = Gateway.of(configuration.load(config), config.parent / STATE)
+    watched = watching.Watch(policy_folder(rego), gateway)
+    line(console, f"watching {rego}, for the gateway of {config.parent}; Ctrl-C ends it", "dim")
+    try:
+        for made in watched.rounds():
+            _say(console, made, rego)
+    except KeyboardInterrupt:
+        line(console, "no longer watching; what is in force stays", "dim")
+
+
+def _say(console: Console, made: watching.Round, rego: Path) -> None:
+    names = ", ".join(made.changed[:3]) + (" …" if len(made.changed) > 3 else "") or "what is there"
+    if made.findings:
+        line(console, f"refused after {made.took_s:.1f} s, the last good release stays in force: {names}", "bold red")
+        for finding in made.findings:
+            line(console, f"  {finding.below(rego)}" if finding.path else f"  {finding.text}")
+    elif made.release:
+        line(console, f"in force after {made.took_s:.1f} s, release {made.release}: {names}", "bold green")
+    else:
+        line(console, f"in force already: {names}", "bold green")

@@ -1,0 +1,135 @@
+"""Watches a policy folder, and has every edit tested, built and put in force, or says what is wrong with it.
+
+A file that was broken stays to be judged until it is mended: nothing built with it comes in force meanwhile.
+An edited rule has its own tests run, a rule of an agency those of the agency, and what rules share has every test run.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from gateway.errors import StartError
+from gateway.workshop import gate, testing
+from gateway.workshop.build import BuildError, build
+from gateway.workshop.places import RULE_FILE, Finding, agency_of, files, misplaced
+from gateway.workshop.putting import Gateway
+
+Seen: TypeAlias = dict[str, tuple[int, int, int]]
+"""What tells one state of a file from another, by its path."""
+
+LOOK_S: Final = 0.05
+"""How often the folder is looked at. An edit counts once two looks in a row saw the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What came of an edit. changed: the files; findings: what is wrong; release: what came in force, if any did."""
+
+    changed: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    release: str
+    took_s: float
+
+
+@dataclass(slots=True)
+class Watch:
+    """A policy folder under watch. pending: files that were edited since the last time all was well."""
+
+    rego: Path
+    gateway: Gateway
+    pending: set[str] = field(default_factory=set)
+    seen: Seen = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.seen = look(self.rego)
+
+    def rounds(self) -> Iterator[Round]:
+        """One round for what is there, and one for each edit, for ever. Raises StartError while no gateway runs."""
+        started = time.monotonic()
+        if not self._in_force():
+            self.pending |= self.seen.keys()
+        while True:
+            yield self.round(started)
+            started = self._edited()
+
+    def round(self, started: float) -> Round:
+        """Judge what is pending, and put it in force when nothing is wrong. started: when the edit was seen."""
+        changed = tuple(sorted(self.pending))
+        with tempfile.TemporaryDirectory() as folder:
+            built = Path(folder) / "built"
+            findings, release = judge(self.rego, changed, built), ""
+            if not findings:
+                try:
+                    release = "" if self.gateway.has(built) else self.gateway.put(built)
+                    self.pending.clear()
+                except StartError as error:
+                    findings = (Finding("", str(error)),)
+        return Round(changed, findings, release, time.monotonic() - started)
+
+    def _in_force(self) -> bool:
+        """Whether the gateway has in force what is written here."""
+        with tempfile.TemporaryDirectory() as folder:
+            built = Path(folder) / "built"
+            try:
+                build(self.rego, built)
+            except BuildError:
+                return False
+            return self.gateway.has(built)
+
+    def _edited(self) -> float:
+        """Wait for an edit, until it is whole; when it was first seen."""
+        started = 0.0
+        while True:
+            found = look(self.rego)
+            edited = {path for path in found.keys() | self.seen.keys() if found.get(path) != self.seen.get(path)}
+            self.seen = found
+            self.pending |= edited
+            if edited:
+                started = started or time.monotonic()
+            elif started:
+                return started
+            time.sleep(LOOK_S)
+
+
+def look(rego: Path) -> Seen:
+    """The state of every file."""
+    found = {}
+    for path in files(rego):
+        try:
+            status = (rego / path).lstat()
+        except OSError:
+            continue  # gone between the list and the look
+        found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
+    return found
+
+
+def judge(rego: Path, changed: tuple[str, ...], built: Path) -> tuple[Finding, ...]:
+    """What is wrong with the policy and its tests; when nothing is, it is built into the folder `built`."""
+    if found := tuple(misplaced(rego)):
+        return found
+    with ThreadPoolExecutor() as pool:  # they wait for programs, each with a core of its own
+        written = pool.submit(lambda: tuple(gate.written(rego)))
+        tested = pool.submit(lambda: tuple(_tested(rego, changed)))
+        runs = pool.submit(lambda: tuple(gate.runs_in(rego, built)))
+        return written.result() or tested.result() or runs.result()
+
+
+def _tested(rego: Path, changed: tuple[str, ...]) -> Iterator[Finding]:
+    """The failures of the tests that are about what changed."""
+    about = [_about(path) for path in changed]
+    if changed:
+        yield from testing.failing(rego, which="" if None in about else "|".join(sorted({*filter(None, about)})))
+
+
+def _about(path: str) -> str | None:
+    """What the names of the tests of this file match; None where every test is about it."""
+    if owner := agency_of(path):
+        return rf"\.agency\.{owner}(\.|_test\.)"
+    rule = RULE_FILE.fullmatch(path)
+    return rf"\.{rule['id']}_test\." if rule else None
