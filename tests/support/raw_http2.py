@@ -24,7 +24,7 @@ import h2.exceptions
 from tests.support.attacks import SERVICE
 from tests.support.gateways import LOGISTICS, Deployment
 
-PATIENCE_S = 20
+PATIENCE_S = 90
 
 
 @dataclass
