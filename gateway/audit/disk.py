@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,16 @@ def hold(path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the file at `path` locked meanwhile. Raises as hold does."""
+    descriptor = hold(path)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def replace(path: Path, data: bytes) -> None:

@@ -32,15 +32,15 @@ def verified(log: Source, verifier: Verifier, progress: Progress = lambda _done,
 
 
 def records(
-    log: Source, *, first: int = 0, since_us: int = 0, before_us: int = _EVER_US
+    log: Source, *, first: int = 0, end: int | None = None, since_us: int = 0, before_us: int = _EVER_US
 ) -> Iterator[tuple[int, bytes, Record]]:
-    """Index, leaf and content of each record from `first` of that period. Raises UnreadableError.
+    """Index, leaf and content of each record of that period from `first` to `end` - 1. Raises UnreadableError.
 
     Whether the log holds is for `verified` to say; what does not parse at all is unreadable.
     """
     with log.reading() as rows:
         try:
-            for index, leaf, _, _, _, time_us, *_ in rows.rows(first, rows.ends()[1]):
+            for index, leaf, _, _, _, time_us, *_ in rows.rows(first, rows.ends()[1] if end is None else end):
                 if since_us <= time_us < before_us:
                     yield index, leaf, orjson.loads(leaf)
         except orjson.JSONDecodeError as error:

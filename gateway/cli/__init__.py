@@ -6,7 +6,22 @@ import sys
 
 import typer
 
-from gateway.cli import ask, audit, demo, doctor, evidence, init, lock, oversight, policy, search, serve, token, witness
+from gateway.cli import (
+    ask,
+    audit,
+    demo,
+    doctor,
+    evidence,
+    forward,
+    init,
+    lock,
+    oversight,
+    policy,
+    search,
+    serve,
+    token,
+    witness,
+)
 from gateway.errors import StartError
 
 app = typer.Typer(
@@ -33,6 +48,7 @@ trail.command()(evidence.prove)
 trail.command()(evidence.export)
 trail.command()(evidence.tiles)
 trail.command()(oversight.report)
+trail.command()(forward.forward)
 trail.command()(witness.witness)
 trail.command()(lock.lock)
 trail.command()(search.index)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +15,7 @@ from gateway.audit import tiles as tiling
 from gateway.cli.audit import proved
 from gateway.cli.options import takes
 from gateway.cli.stored import Stored, stored, unusable
+from gateway.siem import exporting as events
 
 Cosigned = Annotated[
     Path | None, typer.Option(help="A checkpoint that witnesses signed, to be used in place of the log's own.")
@@ -27,18 +30,36 @@ def export(
     first: Annotated[int, typer.Option(help="The record to begin with.", min=0)] = 0,
     until: Annotated[int | None, typer.Option(help="End with the last checkpoint over no more records.")] = None,
     cosigned: Cosigned = None,
+    format_: Annotated[
+        Literal["jsonl", "ocsf", "cef"], typer.Option("--format", help="jsonl has the proofs; the others are events.")
+    ] = "jsonl",
 ) -> None:
     """Write the records with their checkpoints into a file for `brightline-verify`. Replaces no file.
 
-    Exits with 0, with 2 when there is nothing to export or it can't be written.
+    `--format ocsf` and `--format cef` write an event for each record under a checkpoint instead, one a line, for
+    systems that collect events. They bring no proof, so the whole log is checked before. Exits with 0, with 2 when
+    there is nothing to export, it does not verify, or it can't be written.
     """
     try:
         notes = [cosigned.read_bytes()] if cosigned else []
-        with file.open("xb") as out:
-            size = exporting.write(log.source, log.verifier, out, first=first, until=until, cosigned=notes)
+        with file.open("xb") as out, _or_nothing(file):
+            if format_ == "jsonl":
+                size = exporting.write(log.source, log.verifier, out, first=first, until=until, cosigned=notes)
+            else:
+                size = events.write(log.source, log.verifier, out, format_, first=first, until=until)
     except (UnreadableError, OSError) as error:
         raise unusable(str(error)) from error
     typer.echo(f"made {file}: records {first} to {size - 1}")
+
+
+@contextmanager
+def _or_nothing(file: Path) -> Iterator[None]:
+    """Remove the file again when it can't be made whole."""
+    try:
+        yield
+    except BaseException:
+        file.unlink()
+        raise
 
 
 @takes(log=stored)
