@@ -20,6 +20,7 @@ import structlog
 from google.protobuf.internal import api_implementation
 
 from gateway.activation import Activation, prepare
+from gateway.audit.following import following
 from gateway.audit.log import Log
 from gateway.clock import Clock
 from gateway.config import Config
@@ -56,6 +57,8 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
             config.audit, in_force.release, engine.name, engine.version, clock=clock, listener=listener
         )
         stack.push_async_callback(trail.close)
+        if config.review.served:
+            await stack.enter_async_context(following(trail.archive.source, trail.archive.index, lambda: trail.size))
         gate = Gate(
             clock=clock,
             identity=identity,

@@ -166,6 +166,33 @@ class Audit(_Section):
     unauthenticated_per_s: int = Field(default=50, ge=1)
 
 
+class Review(_Section):
+    """Who may read the log through AuditService; nobody else may, and an operator with the log's files needs neither.
+
+    auditor_role: a token with it reads the records of its own tenant; empty: nobody does. inspector_role: a token with
+    it reads everybody's, if its tenant is one of inspector_tenants.
+    """
+
+    auditor_role: str = Field(default="", max_length=255)
+    inspector_role: str = Field(default="", max_length=255)
+    inspector_tenants: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _unambiguous(self) -> Self:
+        if bool(self.inspector_role) != bool(self.inspector_tenants):
+            raise ValueError("inspector_role and inspector_tenants: an inspector has both, or there is none")
+        if self.inspector_role and self.inspector_role == self.auditor_role:
+            raise ValueError(
+                "inspector_role: is auditor_role too; every auditor of these tenants would be an inspector"
+            )
+        return self
+
+    @property
+    def served(self) -> bool:
+        """Whether anybody may read the log here."""
+        return bool(self.auditor_role or self.inspector_role)
+
+
 class Upstream(_Section):
     """A model service behind the gateway. api_key: a file that holds the key and nothing else.
 
@@ -200,6 +227,7 @@ class Config(_Section):
     release: ReleaseSource
     policy: Policy = Policy()
     audit: Audit
+    review: Review = Review()
     upstreams: tuple[Upstream, ...] = Field(min_length=1)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

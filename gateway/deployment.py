@@ -59,6 +59,9 @@ commitment_key = "audit/commitment.key"
 enclave = "development"
 node = "localhost"
 
+[review]
+auditor_role = "auditor"
+
 [[upstreams]]
 name = "loopback"
 kind = "loopback"

@@ -18,11 +18,12 @@ import structlog
 from grpc_health.v1.health import SERVICE_NAME
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from gateway import pep, transport
+from gateway import pep, reviewers, transport
 from gateway.config import Config
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.health import Health
 from gateway.pep import Gate
+from gateway.review import Desk
 from gateway.server import SERVICE, Handler, Shell, UnknownMethods, handlers
 from gateway.types import Call, Credentials, new_decision_id
 
@@ -55,6 +56,7 @@ class Listener:
         self._gate = gate
         self._tls = transport.Tls(config.listener)
         self._shell = Shell(gate, config.limits, config.appeal)
+        self._desk = Desk(gate, config.review, gate.log.archive)
         self._health = Health(lambda: gate.ready, ("", SERVICE), config.limits.concurrent_calls)
         self._retired: dict[grpc.aio.Server, asyncio.Task[None]] = {}
 
@@ -89,6 +91,7 @@ class Listener:
         server = grpc.aio.server(options=transport.options(self._config.limits))
         # Methods are not registered with gRPC: when its loop ends it frees what the core still writes to for those.
         services = {SERVICE: handlers(self._shell), SERVICE_NAME: self._health.handlers()}
+        services[reviewers.SERVICE] = reviewers.handlers(self._shell, self._desk)
         if self._config.listener.reflection:
             services[reflection.SERVICE_NAME] = _reflection((*services, reflection.SERVICE_NAME))
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(*s) for s in services.items()])

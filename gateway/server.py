@@ -7,7 +7,7 @@ anything is parsed, and a message that gRPC itself refuses still leaves a record
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,16 +52,17 @@ class Shell:
 
 
 Work: TypeAlias = Callable[[Shell, Call, InForce, Context], Awaitable[Message]]
+Pieces: TypeAlias = Callable[[Shell, Call, InForce, Context], AsyncGenerator[Message]]
 
 
 def handlers(shell: Shell) -> dict[str, Handler]:
     """The methods of InferenceService by name."""
-    stream = _streaming(shell, f"/{SERVICE}/GenerateStream")
+    stream = streaming(shell, f"/{SERVICE}/GenerateStream", _generate_stream)
     return {
-        "Generate": grpc.stream_unary_rpc_method_handler(_unary(shell, f"/{SERVICE}/Generate", _generate)),
+        "Generate": grpc.stream_unary_rpc_method_handler(unary(shell, f"/{SERVICE}/Generate", _generate)),
         "GenerateStream": grpc.stream_stream_rpc_method_handler(stream),
-        "CheckPolicy": grpc.stream_unary_rpc_method_handler(_unary(shell, f"/{SERVICE}/CheckPolicy", _check)),
-        "ListModels": grpc.stream_unary_rpc_method_handler(_unary(shell, f"/{SERVICE}/ListModels", _models)),
+        "CheckPolicy": grpc.stream_unary_rpc_method_handler(unary(shell, f"/{SERVICE}/CheckPolicy", _check)),
+        "ListModels": grpc.stream_unary_rpc_method_handler(unary(shell, f"/{SERVICE}/ListModels", _models)),
     }
 
 
@@ -74,10 +75,12 @@ class UnknownMethods(grpc.GenericRpcHandler):
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
         """The refusing handler, whatever the method."""
         name = str(handler_call_details.method)[:LONGEST_NAME]
-        return grpc.stream_unary_rpc_method_handler(_unary(self._shell, name, _unknown))
+        return grpc.stream_unary_rpc_method_handler(unary(self._shell, name, _unknown))
 
 
-def _unary(shell: Shell, method: str, work: Work) -> Callable[[object, Context], Awaitable[bytes]]:
+def unary(shell: Shell, method: str, work: Work) -> Callable[[object, Context], Awaitable[bytes]]:
+    """The handler of a method that answers once."""
+
     async def handle(_: object, context: Context) -> bytes:
         call = _receive(context, shell, method)
         with shell.gate.in_force.held() as in_force:
@@ -90,19 +93,20 @@ def _unary(shell: Shell, method: str, work: Work) -> Callable[[object, Context],
     return handle
 
 
-def _streaming(shell: Shell, method: str) -> Callable[[object, Context], Awaitable[None]]:
+def streaming(shell: Shell, method: str, work: Pieces) -> Callable[[object, Context], Awaitable[None]]:
+    """The handler of a method that answers piece by piece."""
+
     # A coroutine that writes, not a generator: gRPC leaves a cancelled generator to the garbage collector, and the
     # outcome of its call with it.
     async def handle(_: object, context: Context) -> None:
         call = _receive(context, shell, method)
-        read = _reader(shell, context, inference_pb2.GenerateStreamRequest)
         write = _writer(context)
         with shell.gate.in_force.held() as in_force:
             try:
-                answer = pep.generate_stream(call, read, shell.gate, in_force)
+                answer = work(shell, call, in_force, context)
                 async with _bounded(shell, call, in_force), aclosing(answer) as pieces:
                     async for piece in pieces:
-                        await write(_event(call, piece).SerializeToString())
+                        await write(piece.SerializeToString())
             except Exception as error:  # noqa: BLE001 - as above
                 await write(None)
                 await _refuse(context, shell, call, in_force, error)
@@ -143,6 +147,13 @@ async def _generate(shell: Shell, call: Call, in_force: InForce, context: Contex
     )
 
 
+async def _generate_stream(shell: Shell, call: Call, in_force: InForce, context: Context) -> AsyncGenerator[Message]:
+    read = _reader(shell, context, inference_pb2.GenerateStreamRequest)
+    async with aclosing(pep.generate_stream(call, read, shell.gate, in_force)) as pieces:
+        async for piece in pieces:
+            yield _event(call, piece)
+
+
 async def _check(shell: Shell, call: Call, in_force: InForce, context: Context) -> Message:
     read = _reader(shell, context, inference_pb2.CheckPolicyRequest)
     decision = await pep.check(call, read, shell.gate, in_force)
@@ -156,7 +167,7 @@ async def _check(shell: Shell, call: Call, in_force: InForce, context: Context) 
 
 
 async def _models(shell: Shell, call: Call, in_force: InForce, context: Context) -> Message:
-    read = partial(_only_message, shell, context, inference_pb2.ListModelsRequest)
+    read = partial(only_message, shell, context, inference_pb2.ListModelsRequest)
     found = await pep.models(call, read, shell.gate, in_force)
     return inference_pb2.ListModelsResponse(decision_id=call.decision_id, models=[wire.model(m) for m in found])
 
@@ -205,12 +216,12 @@ def _receive(context: Context, shell: Shell, method: str) -> Call:
 
 def _reader(shell: Shell, context: Context, kind: type[Asking]) -> Callable[[], Awaitable[Prompt]]:
     async def read() -> Prompt:
-        return wire.prompt((await _only_message(shell, context, kind)).prompt)
+        return wire.prompt((await only_message(shell, context, kind)).prompt)
 
     return read
 
 
-async def _only_message(shell: Shell, context: Context, kind: type[M]) -> M:
+async def only_message(shell: Shell, context: Context, kind: type[M]) -> M:
     """The one message of the call. Raises GatewayError."""
     data = await context.read()
     if not isinstance(data, bytes):

@@ -42,6 +42,9 @@ CODES: dict[Reason, StatusCode] = {
     Reason.METHOD_UNKNOWN: StatusCode.UNIMPLEMENTED,
     Reason.INTERNAL: StatusCode.INTERNAL,
     Reason.CLOCK_UNTRUSTED: StatusCode.UNAVAILABLE,
+    Reason.NOT_FOUND: StatusCode.NOT_FOUND,
+    Reason.ROLE_REQUIRED: StatusCode.PERMISSION_DENIED,
+    Reason.REVIEW_UNAVAILABLE: StatusCode.UNAVAILABLE,
 }
 
 DETAILS_KEY = "grpc-status-details-bin"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from functools import lru_cache
+from typing import NoReturn
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from brightline.v1 import inference_pb2, message_pb2, refusal_pb2, use_context_pb2
+from brightline.v1 import audit_pb2, inference_pb2, message_pb2, refusal_pb2, use_context_pb2
+from brightline_verify.record import Kind, Outcome
 from gateway import types
+from gateway.audit.filter import Filter
 from gateway.canonical import MAX_INTEGER, Json
 from gateway.errors import GatewayError, Reason, Rule
 
@@ -173,3 +177,33 @@ def _word(enum: object, value: int) -> str:
     names = enum.DESCRIPTOR.values_by_number  # type: ignore[attr-defined]  # enum wrappers are untyped
     prefix = str(names[0].name).removesuffix("UNSPECIFIED")
     return str(names[value].name).removeprefix(prefix).lower()
+
+
+def record_filter(message: audit_pb2.RecordFilter) -> Filter:
+    """What a reviewer looks for. Raises GatewayError (INVALID_REQUEST) for a word that no record has."""
+    for name, value, known in (("kind", message.kind, Kind), ("outcome", message.outcome, Outcome)):
+        if value and value not in tuple(map(str, known)):
+            _no_such(name, known)
+    if message.reason and message.reason not in tuple(map(str, Reason)):
+        _no_such("reason", Reason)
+    if message.until_us and message.until_us <= message.from_us:
+        text = "filter.until_us: is not after filter.from_us, so that nothing fits"
+        raise GatewayError(Reason.INVALID_REQUEST, text, field="filter.until_us")
+    effect = message.effect
+    return Filter(
+        tenant=message.tenant,
+        subject=message.subject,
+        rule=message.rule,
+        effect=_word(inference_pb2.Effect, effect) if effect else "",
+        kind=message.kind,
+        outcome=message.outcome,
+        reason=message.reason,
+        decision_id=message.decision_id,
+        from_us=message.from_us,
+        until_us=message.until_us,
+    )
+
+
+def _no_such(name: str, known: type[StrEnum]) -> NoReturn:
+    text = f"filter.{name}: is none of {', '.join(map(str, known))}"
+    raise GatewayError(Reason.INVALID_REQUEST, text, field=f"filter.{name}")

@@ -1,6 +1,6 @@
 """Which of the 65,536 records of a block have something: a sorted list while they are few, else a bit for each.
 
-A list has less than 8,192 bytes, bits have just as many: the length tells which it is.
+A list has less than 1,024 bytes, bits have 8,192: the length tells which it is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 WIDTH: Final = 1 << 16
 _BITS: Final = WIDTH // 8
-_FEW: Final = _BITS // 2
+_FEW: Final = 512
 FULL: Final = (1 << WIDTH) - 1
 
 

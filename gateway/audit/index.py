@@ -23,7 +23,7 @@ from gateway.audit.bitmap import WIDTH, Positions
 from gateway.audit.filter import Filter
 from gateway.audit.reader import Reader
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 GROUP: Final = 64
 _SPANS: Final = WIDTH // GROUP
 _NEVER: Final = 1 << 62
@@ -31,7 +31,7 @@ _SCHEMA: Final = """
 CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), format, origin, size INTEGER, last BLOB);
 CREATE TABLE blocks (term TEXT NOT NULL, block INTEGER NOT NULL, records BLOB NOT NULL);
 CREATE UNIQUE INDEX blocks_by_term ON blocks (block, term);
-CREATE TABLE times (block INTEGER PRIMARY KEY, spans BLOB NOT NULL);
+CREATE TABLE times (block INTEGER PRIMARY KEY, first_us INTEGER, last_us INTEGER, spans BLOB NOT NULL);
 """
 
 
@@ -66,7 +66,7 @@ class Index:
         terms = looked_for.terms()
         below = min(below, self.size)
         try:
-            for block in range((below - 1) // WIDTH, -1, -1):
+            for block in self._blocks((below - 1) // WIDTH, looked_for):
                 mask = bitmap.span(0, min(below - block * WIDTH, WIDTH)) & self._in_time(block, looked_for)
                 if not mask:
                     continue
@@ -75,6 +75,14 @@ class Index:
                     yield from (block * WIDTH + position for position in bitmap.both(found, mask))
         except (sqlite3.Error, ValueError, TypeError) as error:  # a blob that no builder wrote
             raise StaleError(str(error)) from error
+
+    def _blocks(self, last: int, looked_for: Filter) -> Iterable[int]:
+        """The blocks up to `last` that have a time within the filter's, newest first."""
+        if not looked_for.from_us and not looked_for.until_us:
+            return range(last, -1, -1)
+        query = "SELECT block FROM times WHERE block <= ? AND last_us >= ? AND first_us < ? ORDER BY block DESC"
+        until_us = looked_for.until_us or _NEVER
+        return [block for (block,) in self._db.execute(query, (last, looked_for.from_us, until_us))]
 
     def _stored(self, term: str, block: int) -> bytes:
         query = "SELECT records FROM blocks WHERE block = ? AND term = ?"
@@ -139,7 +147,8 @@ class Builder:
         rows = [(term, self._block, self._terms[term].stored()) for term in self._touched]
         self._db.executemany("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?)", rows)
         spans = array("q", self._spans)
-        self._db.execute("INSERT OR REPLACE INTO times VALUES (?, ?)", (self._block, _stored(spans)))
+        ends = min(spans[:_SPANS]), max(spans[_SPANS:])
+        self._db.execute("INSERT OR REPLACE INTO times VALUES (?, ?, ?, ?)", (self._block, *ends, _stored(spans)))
         self._db.execute("UPDATE state SET size = ?, last = ?", (self.size, leaf_hash(self._last)))
         # Crash before this commit: the index as it was; the same records are taken again.
         self._db.execute("COMMIT")
@@ -185,6 +194,7 @@ def _begun(path: Path, reader: Reader) -> sqlite3.Connection:
     """An empty index in the place of whatever is there."""
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     db = _connect(path)
     # Crash before the last statement: a file without a state, which is no index, and the next one begins anew.
     for statement in _SCHEMA.strip().split(";\n"):

@@ -1,12 +1,15 @@
 """Keeps the index of a log up to date, in a process of its own, so that the gateway that writes the log never waits.
 
-The process lives as long as its standard input is open: whoever started it and is gone, however, has closed it.
+The process is told on its standard input which log that is, and lives as long as that is open: whoever started it and
+is gone, however, has closed it.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
+import pickle
 import select
 import sqlite3
 import sys
@@ -17,6 +20,7 @@ from typing import Final
 import structlog
 
 from brightline_verify.report import UnreadableError
+from brightline_verify.stored import Source
 from gateway.audit import reader
 from gateway.audit.filter import terms
 from gateway.audit.index import Builder
@@ -43,12 +47,12 @@ def catch_up(log: Reader, builder: Builder, told: Callable[[int, int], None] = l
         told(builder.size, size)
 
 
-def follow(path: Path, index: Path, until_closed: int) -> None:
+def follow(source: Source, index: Path, until_closed: int) -> None:
     """Catch up again and again until that descriptor is closed. What fails is tried again; it is said once."""
     trouble, anew = "", False
     while not select.select([until_closed], [], [], TICK_S)[0]:
         try:
-            with reader.opened(path) as opened, contextlib.closing(Builder(index, opened, anew=anew)) as builder:
+            with reader.opened(source) as opened, contextlib.closing(Builder(index, opened, anew=anew)) as builder:
                 anew = False
                 while not select.select([until_closed], [], [], 0 if builder.size < opened.size() else TICK_S)[0]:
                     catch_up(opened, builder)
@@ -62,4 +66,5 @@ def follow(path: Path, index: Path, until_closed: int) -> None:
 
 if __name__ == "__main__":
     os.nice(_NICE)
-    follow(Path(sys.argv[1]), Path(sys.argv[2]), sys.stdin.fileno())
+    told = pickle.loads(base64.b64decode(sys.stdin.buffer.readline()))  # noqa: S301 - of the gateway that started it
+    follow(told, Path(sys.argv[1]), sys.stdin.fileno())

@@ -23,6 +23,7 @@ from gateway.errors import StartError
 
 PROMPT = b"brightline.v1.prompt"
 OUTPUT = b"brightline.v1.output"
+PAGES = b"brightline.v1.pages"
 _IDENTIFIER = b"brightline.v1.key"
 
 
@@ -33,10 +34,15 @@ class Commitments:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._keyed = hmac.new(
-            key, digestmod="sha256"
-        )  # copied each time: it costs half of what it costs to begin anew
+        # Copied each time: it costs half of what it costs to begin anew.
+        self._keyed = hmac.new(key, digestmod="sha256")
         self.key_id = hmac.digest(key, _IDENTIFIER, "sha256").hex()[:16]
+
+    def derived(self, label: bytes) -> bytes:
+        """A key for another use, from which this one can't be had."""
+        keyed = self._keyed.copy()
+        keyed.update(label)
+        return keyed.digest()
 
     def begin(self, label: bytes, decision_id: str) -> hmac.HMAC:
         """A commitment to content that comes in pieces; its hexdigest is the commitment."""

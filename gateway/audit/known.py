@@ -30,6 +30,15 @@ _OUT: Final = frozenset({"output_marking", "label", "oversight_label"})
 """Obligations that say how what goes out is marked."""
 
 
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a reviewer asked for. everybody: whether other tenants' records too. given: how many; None for a stream."""
+
+    asked: Mapping[str, Json]
+    everybody: bool
+    given: int | None = None
+
+
 @dataclass(slots=True)
 class Known:
     """Grows along the path; what is not known yet is None or empty. engine: name and version."""
@@ -45,6 +54,7 @@ class Known:
     readings: tuple[Reading, ...] = ()
     decision: Decision | None = None
     permitted: Permitted | None = None
+    review: Review | None = None
 
     def __post_init__(self) -> None:
         self.answer = Answer(self.ledger.commitments, self.call.decision_id)
@@ -83,6 +93,15 @@ class Known:
             "incidents": self._incidents_of_answer(),
             "commitments": {"key": self.ledger.commitments.key_id, "output": self.answer.commitment()},
             "counts": self.answer.counts(),
+        }
+
+    def reviewed(self, review: Review, outcome: Outcome, error: BaseException | None, reason: Reason | None) -> Record:
+        """The one record of a call that reads the log: what was looked for, never what was found."""
+        return self._head(Kind.REVIEW, outcome, error, reason) | {
+            "peer": record.peer(self.call.credentials, self.principal),
+            "asked": review.asked,
+            "scope": "all" if review.everybody else "tenant",
+            "given": review.given,
         }
 
     def _head(self, kind: Kind, outcome: Outcome, error: BaseException | None, reason: Reason | None) -> Record:

@@ -9,7 +9,10 @@ from importlib.metadata import version
 from brightline_verify.record import Kind, Outcome
 from brightline_verify.stored import CorruptError
 from gateway.audit import keys, places, record
+from gateway.audit.archive import Archive
+from gateway.audit.index import index_path
 from gateway.audit.ledger import Ledger
+from gateway.audit.pages import Pages
 from gateway.audit.record import Place, Record
 from gateway.audit.store import Store
 from gateway.audit.trail import Trail
@@ -26,9 +29,10 @@ _WHY = 500
 
 
 class Log:
-    """An open log. `trail` gives each call its trail."""
+    """An open log. `trail` gives each call its trail. archive: what reviewers read of it."""
 
-    def __init__(self, writer: Writer, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, writer: Writer, ledger: Ledger, clock: Clock, archive: Archive) -> None:
+        self.archive = archive
         self._writer = writer
         self._ledger = ledger
         self._clock = clock
@@ -64,7 +68,10 @@ class Log:
         cadence = {"checkpoint_ms": settings.checkpoint_ms, "checkpoint_records": settings.checkpoint_records}
         writer = Writer(store, settings.deadline_ms, **cadence)
         ledger = Ledger(writer, clock, place, commitments, settings.unauthenticated_per_s)
-        log = cls(writer, ledger, clock)
+        archive = Archive(
+            places.source(settings), index_path(settings.path), signer.verifier, Pages(commitments.derived(keys.PAGES))
+        )
+        log = cls(writer, ledger, clock, archive)
         try:
             begun = await log._begin(orphans, start)  # 4
         except BaseException:
@@ -84,6 +91,11 @@ class Log:
     def healthy(self) -> bool:
         """Whether calls can be recorded now, as far as is known: what was last to be written is durable."""
         return self._writer.healthy
+
+    @property
+    def size(self) -> int:
+        """How many records there are, as far as is known."""
+        return self._writer.size
 
     def trail(self, call: Call) -> Trail:
         """The trail of one call, to be entered with `async with`."""

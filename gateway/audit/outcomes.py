@@ -18,6 +18,7 @@ _BEFORE: Final = {
     Reason.UPSTREAM_UNAVAILABLE: Outcome.ERROR,
     Reason.AUDIT_UNAVAILABLE: Outcome.ERROR,
     Reason.INTERNAL: Outcome.ERROR,
+    Reason.REVIEW_UNAVAILABLE: Outcome.ERROR,
 }
 _AFTER: Final = {
     Reason.CANCELLED: Outcome.CANCELLED,
@@ -56,6 +57,11 @@ def reason(error: BaseException | None) -> Reason | None:
 def before(error: BaseException) -> Outcome:
     """The end of a call that was never forwarded."""
     return _BEFORE.get(reason(error) or Reason.INTERNAL, Outcome.REFUSED)
+
+
+def begun(given: int | None) -> Outcome:
+    """Of a call that reads the log: it got so many records, or a stream that begins once this is durable."""
+    return Outcome.PERMITTED if given is None else Outcome.COMPLETED
 
 
 def after(error: BaseException | None, bytes_released: int) -> Outcome:

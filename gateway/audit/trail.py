@@ -16,7 +16,7 @@ from typing import Self
 
 from brightline_verify.record import Kind, Outcome
 from gateway.audit import outcomes, record
-from gateway.audit.known import Known
+from gateway.audit.known import Known, Review
 from gateway.audit.ledger import Ledger
 from gateway.audit.record import Entry, Record
 from gateway.audit.store import Rejection
@@ -78,6 +78,10 @@ class Trail:
     def decided(self, decision: Decision) -> None:
         """What the policy decided."""
         self._known.decision = decision
+
+    def reviewed(self, review: Review) -> None:
+        """What is read of the log itself; the record is durable before any of it leaves."""
+        self._known.review = review
 
     async def intend(self, permitted: Permitted) -> None:
         """2: make the intent durable. Nothing may be forwarded before this returned.
@@ -165,8 +169,12 @@ class Trail:
         """The record of this exit. Raises GatewayError when the call can't end well as it meant to."""
         if self._intended:
             return self._outcome(outcomes.after(error, self._known.answer.bytes_released), error)
+        review, why = self._known.review, outcomes.reason(error)
+        if review is not None:
+            ended = outcomes.begun(review.given) if error is None else outcomes.before(error)
+            return record.fitting(self._known.reviewed(review, ended, error, why))
         if error is not None:
-            refusal = self._known.before(Kind.REFUSAL, outcomes.before(error), error, outcomes.reason(error))
+            refusal = self._known.before(Kind.REFUSAL, outcomes.before(error), error, why)
             return record.fitting(refusal)
         kind = _WITHOUT_INTENT.get(self._known.call.method.rpartition("/")[2])
         if kind is None:

@@ -90,6 +90,11 @@ class Writer:
         return not (self._failing or self._late or self._closing)
 
     @property
+    def size(self) -> int:
+        """How many entries are durable, as far as is known."""
+        return self._store.frontier.size
+
+    @property
     def healthy(self) -> bool:
         """Whether it is ready, and the last entry that was tried is durable: what can be read may still be full."""
         return self.ready and not self._lost

@@ -125,6 +125,7 @@ async def test_every_field_of_a_record_is_explained(tmp_path: Path) -> None:
         await client.generate(**ask)
         await client.check(**ask)
         await client.models()
+        await gateway.auditor().search()
         for _ in range(2):
             await asyncio.gather(*(nobody.models() for _ in range(5)), return_exceptions=True)
         with pytest.raises(BrightlineError):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from brightline import AsyncClient, Use, UsPerson
+from brightline import AsyncAuditClient, AsyncClient, Use, UsPerson
 from gateway import app, config, deployment
 from gateway.canonical import canonical, digest
 from gateway.clock import Clock, system_us
@@ -46,7 +46,7 @@ class Deployment:
 
     folder: Path
     address: str = ""
-    clients: list[AsyncClient] = field(default_factory=list)
+    clients: list[AsyncClient | AsyncAuditClient] = field(default_factory=list)
 
     @classmethod
     def create(cls, folder: Path) -> Deployment:
@@ -113,6 +113,16 @@ class Deployment:
             token=self.token(tenant) if token is None else token,
             retries=retries,
             **rest,
+        )
+        self.clients.append(client)
+        return client
+
+    def auditor(self, tenant: str = LOGISTICS, *roles: str, **rest: Any) -> AsyncAuditClient:
+        """A reviewer of the tenant, with these roles or that of an auditor. It is closed with the gateway."""
+        token = self.token(tenant, roles=roles or ("auditor",), subject="reviewer")
+        certificate, key = self.certificate(tenant), self.key(tenant)
+        client = AsyncAuditClient(
+            self.address, ca=self.ca, certificate=certificate, key=key, token=token, retries=0, **rest
         )
         self.clients.append(client)
         return client

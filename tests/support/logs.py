@@ -205,6 +205,12 @@ _BESIDE: dict[Kind, Record] = {
     Kind.REFUSAL: _BEFORE,
     Kind.CHECK: _BEFORE,
     Kind.ACCESS: _BEFORE,
+    Kind.REVIEW: {
+        "peer": _BEFORE["peer"],
+        "asked": {"filter": {"tenant": "t", "from_us": 1}},
+        "scope": "tenant",
+        "given": 3,
+    },
     Kind.AGGREGATE: {"outcome": "refused", "counts": {"OVERLOADED": {"number": 2, "first_us": 1, "last_us": 2}}},
     Kind.RELEASE: {
         "outcome": "completed",

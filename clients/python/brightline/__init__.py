@@ -6,7 +6,9 @@ the call. See README.md beside this package.
 
 from brightline._channel import Pem
 from brightline._request import Ask
+from brightline._review import LogRecord, ProvedRecord, RecordFilter, RecordPage, Watched
 from brightline.aio import AsyncClient, AsyncStream
+from brightline.audit import AsyncAuditClient, AuditClient
 from brightline.client import Client, Stream
 from brightline.content import Document, Effector, Message, Part, Role, Text, Tool, ToolResult, ToolUse, assistant, user
 from brightline.errors import (
@@ -19,9 +21,11 @@ from brightline.errors import (
     GatewayFault,
     IncompleteStream,
     InvalidRequest,
+    NotFound,
     NotThisGateway,
     Overloaded,
     Refused,
+    RoleRequired,
     Unauthenticated,
     Unavailable,
 )
@@ -44,8 +48,10 @@ __all__ = [
     "Answer",
     "ApprovalRequired",
     "Ask",
+    "AsyncAuditClient",
     "AsyncClient",
     "AsyncStream",
+    "AuditClient",
     "Authority",
     "Autonomy",
     "BrightlineError",
@@ -66,15 +72,21 @@ __all__ = [
     "IncompleteStream",
     "InvalidRequest",
     "Involvement",
+    "LogRecord",
     "Message",
     "Model",
+    "NotFound",
     "NotThisGateway",
     "Obligation",
     "Overloaded",
     "Part",
     "Pem",
+    "ProvedRecord",
+    "RecordFilter",
+    "RecordPage",
     "Refused",
     "Role",
+    "RoleRequired",
     "Rule",
     "Source",
     "Started",
@@ -90,6 +102,7 @@ __all__ = [
     "Usage",
     "Use",
     "Volume",
+    "Watched",
     "assistant",
     "user",
 ]

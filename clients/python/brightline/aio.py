@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Required, Self, TypedDict, Unpack
 
 import grpc
 
@@ -46,12 +46,20 @@ class AsyncStream(AsyncIterator[Event]):
         await self.aclose()
 
 
-class AsyncClient:
-    """A connection to one gateway at `target` ("host:port"), made inside a running event loop and used in it.
+class AsyncOptions(TypedDict, total=False):
+    """What a client for asyncio may be given beside the address."""
 
-    The arguments are those of Client; `token` may also give an awaitable. Cancelling the task that waits for an answer
-    cancels the call at the gateway. Raises OSError, ValueError.
-    """
+    ca: Required[Pem]
+    certificate: Required[Pem]
+    key: Required[Pem]
+    token: Required[str | Callable[[], str | Awaitable[str]]]
+    timeout_s: float
+    server_name: str | None
+    retries: int
+
+
+class AsyncConnection:
+    """What every client for asyncio is made of: see brightline.client.Connection."""
 
     def __init__(
         self,
@@ -73,26 +81,6 @@ class AsyncClient:
         self._channel = grpc.aio.secure_channel(
             target, _channel.credentials(ca, certificate, key), _channel.options(server_name)
         )
-        self._stub = InferenceServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
-
-    async def generate(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Answer:
-        """Ask a model and return the whole answer. Raises ValueError before anything is sent, else BrightlineError."""
-        request = inference_pb2.GenerateRequest(prompt=_request.ask(**ask))
-        return _response.answer(await self._call(self._stub.Generate, request, timeout_s))
-
-    def stream(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> AsyncStream:
-        """Ask a model and return the answer as it is judged. Raises ValueError; iterating raises BrightlineError."""
-        request = inference_pb2.GenerateStreamRequest(prompt=_request.ask(**ask))
-        return AsyncStream(self._events(request, self._attempts(timeout_s)))
-
-    async def check(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Check:
-        """What the policy would decide, without asking a model. Raises ValueError, BrightlineError."""
-        request = inference_pb2.CheckPolicyRequest(prompt=_request.ask(**ask))
-        return _response.check(await self._call(self._stub.CheckPolicy, request, timeout_s))
-
-    async def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
-        """The models that the tenant may use. Raises BrightlineError."""
-        return _response.models(await self._call(self._stub.ListModels, inference_pb2.ListModelsRequest(), timeout_s))
 
     async def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
@@ -117,6 +105,44 @@ class AsyncClient:
                 pause_s = attempts.pause_s(_status.error(failed, self._target, token))
             await asyncio.sleep(pause_s)
 
+    def _attempts(self, timeout_s: float | None) -> Attempts:
+        return Attempts(self._retries, self._timeout_s if timeout_s is None else timeout_s)
+
+    async def _fresh_token(self) -> str:
+        token = self._token if isinstance(self._token, str) else self._token()
+        return await token if inspect.isawaitable(token) else token
+
+
+class AsyncClient(AsyncConnection):
+    """A connection to one gateway at `target` ("host:port"), made inside a running event loop and used in it.
+
+    The arguments are those of Client; `token` may also give an awaitable. Cancelling the task that waits for an answer
+    cancels the call at the gateway. Raises OSError, ValueError.
+    """
+
+    def __init__(self, target: str, **options: Unpack[AsyncOptions]) -> None:
+        super().__init__(target, **options)
+        self._stub = InferenceServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
+
+    async def generate(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Answer:
+        """Ask a model and return the whole answer. Raises ValueError before anything is sent, else BrightlineError."""
+        request = inference_pb2.GenerateRequest(prompt=_request.ask(**ask))
+        return _response.answer(await self._call(self._stub.Generate, request, timeout_s))
+
+    def stream(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> AsyncStream:
+        """Ask a model and return the answer as it is judged. Raises ValueError; iterating raises BrightlineError."""
+        request = inference_pb2.GenerateStreamRequest(prompt=_request.ask(**ask))
+        return AsyncStream(self._events(request, self._attempts(timeout_s)))
+
+    async def check(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Check:
+        """What the policy would decide, without asking a model. Raises ValueError, BrightlineError."""
+        request = inference_pb2.CheckPolicyRequest(prompt=_request.ask(**ask))
+        return _response.check(await self._call(self._stub.CheckPolicy, request, timeout_s))
+
+    async def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
+        """The models that the tenant may use. Raises BrightlineError."""
+        return _response.models(await self._call(self._stub.ListModels, inference_pb2.ListModelsRequest(), timeout_s))
+
     async def _events(self, request: object, attempts: Attempts) -> AsyncGenerator[Event, None]:
         while True:
             token = await self._fresh_token()
@@ -137,10 +163,3 @@ class AsyncClient:
             finally:
                 call.cancel()  # nothing happens to a call that is finished
             await asyncio.sleep(pause_s)
-
-    def _attempts(self, timeout_s: float | None) -> Attempts:
-        return Attempts(self._retries, self._timeout_s if timeout_s is None else timeout_s)
-
-    async def _fresh_token(self) -> str:
-        token = self._token if isinstance(self._token, str) else self._token()
-        return await token if inspect.isawaitable(token) else token

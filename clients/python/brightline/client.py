@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Required, Self, TypedDict, Unpack
 
 import grpc
 
@@ -43,14 +43,20 @@ class Stream(Iterator[Event]):
         self.close()
 
 
-class Client:
-    """A connection to one gateway at `target` ("host:port"); safe to use from several threads.
+class Options(TypedDict, total=False):
+    """What a client may be given beside the address."""
 
-    ca, certificate, key: PEM bytes or paths. token: the access token, or a function that gives one, called for every
-    attempt and perhaps from several threads. timeout_s: seconds for each call, all its attempts together. retries: how
-    often a call of which nothing reached a model is repeated. server_name: the name in the gateway's certificate, when
-    it isn't the target's. Raises OSError, ValueError.
-    """
+    ca: Required[Pem]
+    certificate: Required[Pem]
+    key: Required[Pem]
+    token: Required[str | Callable[[], str]]
+    timeout_s: float
+    server_name: str | None
+    retries: int
+
+
+class Connection:
+    """What every client is made of: its channel, its token, and calls that are repeated only where that is safe."""
 
     def __init__(
         self,
@@ -71,26 +77,6 @@ class Client:
         self._channel = grpc.secure_channel(
             target, _channel.credentials(ca, certificate, key), _channel.options(server_name)
         )
-        self._stub = InferenceServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
-
-    def generate(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Answer:
-        """Ask a model and return the whole answer. Raises ValueError before anything is sent, else BrightlineError."""
-        request = inference_pb2.GenerateRequest(prompt=_request.ask(**ask))
-        return _response.answer(self._call(self._stub.Generate, request, timeout_s))
-
-    def stream(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Stream:
-        """Ask a model and return the answer as it is judged. Raises ValueError; iterating raises BrightlineError."""
-        request = inference_pb2.GenerateStreamRequest(prompt=_request.ask(**ask))
-        return Stream(self._events(request, self._attempts(timeout_s)))
-
-    def check(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Check:
-        """What the policy would decide, without asking a model. Raises ValueError, BrightlineError."""
-        request = inference_pb2.CheckPolicyRequest(prompt=_request.ask(**ask))
-        return _response.check(self._call(self._stub.CheckPolicy, request, timeout_s))
-
-    def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
-        """The models that the tenant may use. Raises BrightlineError."""
-        return _response.models(self._call(self._stub.ListModels, inference_pb2.ListModelsRequest(), timeout_s))
 
     def close(self) -> None:
         """Close the connection; calls in flight end with Cancelled."""
@@ -113,6 +99,45 @@ class Client:
                 pause_s = attempts.pause_s(_status.error(failed, self._target, token))
             time.sleep(pause_s)
 
+    def _attempts(self, timeout_s: float | None) -> Attempts:
+        return Attempts(self._retries, self._timeout_s if timeout_s is None else timeout_s)
+
+    def _fresh_token(self) -> str:
+        return self._token if isinstance(self._token, str) else self._token()
+
+
+class Client(Connection):
+    """A connection to one gateway at `target` ("host:port"); safe to use from several threads.
+
+    ca, certificate, key: PEM bytes or paths. token: the access token, or a function that gives one, called for every
+    attempt and perhaps from several threads. timeout_s: seconds for each call, all its attempts together. retries: how
+    often a call of which nothing reached a model is repeated. server_name: the name in the gateway's certificate, when
+    it isn't the target's. Raises OSError, ValueError.
+    """
+
+    def __init__(self, target: str, **options: Unpack[Options]) -> None:
+        super().__init__(target, **options)
+        self._stub = InferenceServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
+
+    def generate(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Answer:
+        """Ask a model and return the whole answer. Raises ValueError before anything is sent, else BrightlineError."""
+        request = inference_pb2.GenerateRequest(prompt=_request.ask(**ask))
+        return _response.answer(self._call(self._stub.Generate, request, timeout_s))
+
+    def stream(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Stream:
+        """Ask a model and return the answer as it is judged. Raises ValueError; iterating raises BrightlineError."""
+        request = inference_pb2.GenerateStreamRequest(prompt=_request.ask(**ask))
+        return Stream(self._events(request, self._attempts(timeout_s)))
+
+    def check(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Check:
+        """What the policy would decide, without asking a model. Raises ValueError, BrightlineError."""
+        request = inference_pb2.CheckPolicyRequest(prompt=_request.ask(**ask))
+        return _response.check(self._call(self._stub.CheckPolicy, request, timeout_s))
+
+    def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
+        """The models that the tenant may use. Raises BrightlineError."""
+        return _response.models(self._call(self._stub.ListModels, inference_pb2.ListModelsRequest(), timeout_s))
+
     def _events(self, request: object, attempts: Attempts) -> Generator[Event, None, None]:
         while True:
             token = self._fresh_token()
@@ -133,9 +158,3 @@ class Client:
             finally:
                 call.cancel()  # nothing happens to a call that is finished
             time.sleep(pause_s)
-
-    def _attempts(self, timeout_s: float | None) -> Attempts:
-        return Attempts(self._retries, self._timeout_s if timeout_s is None else timeout_s)
-
-    def _fresh_token(self) -> str:
-        return self._token if isinstance(self._token, str) else self._token()

@@ -75,6 +75,14 @@ class Unavailable(BrightlineError):
     """The gateway can't decide, record or reach the model now, so it answers no."""
 
 
+class NotFound(BrightlineError):
+    """There is no such record for this caller; whether another tenant has one is not said."""
+
+
+class RoleRequired(BrightlineError):
+    """The token's roles don't let it read the log, or not these records."""
+
+
 class DeadlineExceeded(BrightlineError):
     """The time given to the call passed; an answer may have been made meanwhile. No decision_id: noticed here first."""
 
@@ -126,6 +134,9 @@ BY_REASON: Mapping[str, type[BrightlineError]] = {
     "UPSTREAM_FAILED": Unavailable,
     "SHUTTING_DOWN": Unavailable,
     "CLOCK_UNTRUSTED": Unavailable,
+    "REVIEW_UNAVAILABLE": Unavailable,
+    "NOT_FOUND": NotFound,
+    "ROLE_REQUIRED": RoleRequired,
     "DEADLINE_EXCEEDED": DeadlineExceeded,
     "CANCELLED": Cancelled,
     "INTERNAL": GatewayFault,

@@ -35,6 +35,8 @@ KINDS = {
     "DEADLINE_EXCEEDED": "DeadlineExceeded",
     "CANCELLED": "Cancelled",
     "INTERNAL": "GatewayFault",
+    "NOT_FOUND": "NotFound",
+    "ROLE_REQUIRED": "RoleRequired",
 }
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from brightline_verify import database, export
+from brightline_verify import database, export, records
 from brightline_verify.check import BadRecordError, Checker
 from brightline_verify.cosignature import Witness
 from brightline_verify.merkle import ProofError
@@ -53,9 +53,15 @@ def _parser() -> argparse.ArgumentParser:
     proof.add_argument("file", type=Path, metavar="FILE", help="the proof, as `brightline audit prove` writes it")
     proof.add_argument("--record", type=Path, required=True, help="the record, byte for byte")
     proof.set_defaults(run=_proof)
-    log.add_argument("--kept", type=Path, action="append", default=[], help="a checkpoint that you kept; repeat it")
+    chosen = commands.add_parser("records", help="check chosen records with their proofs")
+    chosen.add_argument("file", type=Path, metavar="FILE", help="an export of records, as an auditor gets it")
+    chosen.set_defaults(run=_records)
     proof.set_defaults(kept=[])
-    for command in (log, proof):
+    for command in (log, chosen):
+        command.add_argument(
+            "--kept", type=Path, action="append", default=[], help="a checkpoint that you kept; repeat it"
+        )
+    for command in (log, proof, chosen):
         command.add_argument("--key", type=Path, required=True, help="the public key of the log")
         command.add_argument("--witness", type=Path, action="append", default=[], help="a witness's key; repeat it")
         command.add_argument("--witnesses", type=int, default=0, help="how many of them have to have signed")
@@ -92,6 +98,18 @@ def _proof(given: argparse.Namespace, trust: Trust) -> int:
         words = f"PROVED record {proof.index} of {size} in {plain(trust.verifier.name)}: {kind}, decision {decision_id}"
     _say(json.dumps(told, indent=2) if given.json else words)
     return 0 if told["ok"] else 1
+
+
+def _records(given: argparse.Namespace, trust: Trust) -> int:
+    found = records.verify(given.file, trust)
+    if given.json:
+        _say(json.dumps({"ok": not found.problem, **asdict(found)}, indent=2))
+    elif found.problem:
+        at = "" if found.index is None else f"record {found.index}: "
+        _say(f"NOT PROVED: {at}{plain(found.problem)}\n  {found.count} records before it hold")
+    else:
+        _say(f"PROVED {found.count} records of {found.size} in {plain(found.origin)}")
+    return 1 if found.problem else 0
 
 
 def _say(text: str) -> None:

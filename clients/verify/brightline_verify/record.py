@@ -40,6 +40,7 @@ class Kind(StrEnum):
     ACCESS = "access"
     AGGREGATE = "aggregate"
     RELEASE = "release"
+    REVIEW = "review"
 
 
 class Outcome(StrEnum):
@@ -75,6 +76,13 @@ _principal: Final = _some(
 )
 _obligations: Final = items(_some("", kind=text, text=text, limit=integer, effectors=items(text)))
 
+_peer: Final = _some(
+    "token",
+    address=text,
+    certificate=_some("", name=text, sha256=_digest),
+    token=_some("", issuer=text, id=text, key_id=text),
+)
+
 _HEAD: Final[Mapping[str, Type]] = MappingProxyType(
     {
         "v": Scalar("1", b"1", lambda value: type(value) is int and value == VERSION),
@@ -101,12 +109,7 @@ _CALL: Final[Mapping[str, Type]] = MappingProxyType(
 )
 _BEFORE: Final[Mapping[str, Type]] = MappingProxyType(
     {
-        "peer": _some(
-            "token",
-            address=text,
-            certificate=_some("", name=text, sha256=_digest),
-            token=_some("", issuer=text, id=text, key_id=text),
-        ),
+        "peer": _peer,
         "input": anything,
         "readings": _readings,
         "incidents": _incidents,
@@ -115,6 +118,14 @@ _BEFORE: Final[Mapping[str, Type]] = MappingProxyType(
         "declared": maybe(members(anything)),
         "commitments": _some("", key=hexadecimal(16), judged=maybe(hexadecimal(64)), forwarded=maybe(hexadecimal(64))),
         "counts": _some("", bytes_in=integer),
+    }
+)
+_REVIEW: Final[Mapping[str, Type]] = MappingProxyType(
+    {
+        "peer": _peer,
+        "asked": members(anything),
+        "scope": word("tenant", "all"),
+        "given": maybe(integer),
     }
 )
 _AFTER: Final[Mapping[str, Type]] = MappingProxyType(
@@ -140,6 +151,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Type]]] = MappingProxyType(
         Kind.REFUSAL: {**_CALL, **_BEFORE},
         Kind.CHECK: {**_CALL, **_BEFORE},
         Kind.ACCESS: {**_CALL, **_BEFORE},
+        Kind.REVIEW: {**_CALL, **_REVIEW},
         Kind.AGGREGATE: {
             "outcome": literal(*Outcome),
             "counts": members(_some("", number=integer, first_us=integer, last_us=integer)),

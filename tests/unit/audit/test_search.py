@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import pickle
 import random
 import sqlite3
 import subprocess
@@ -16,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from brightline_verify.database import File
 from brightline_verify.record import Kind
 from gateway.audit import bitmap, index, indexing, reader, search
 from gateway.audit.filter import Filter, terms
@@ -251,13 +254,15 @@ def test_anything_can_be_looked_at(value: Any) -> None:
 def test_the_index_follows_the_log_and_ends_with_its_parent(tmp_path: Path) -> None:
     """A process of its own takes what is new, begins before there is a log, and is gone when its input is closed."""
     log = tmp_path / "audit.db"
-    program = [sys.executable, "-m", "gateway.audit.indexing", str(log), str(index_path(log))]
+    program = [sys.executable, "-m", "gateway.audit.indexing", str(index_path(log))]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdin is not None
+        process.stdin.write(base64.b64encode(pickle.dumps(File(log))) + b"\n")
+        process.stdin.flush()
         write(tmp_path, [logs.record(Kind.REFUSAL, n) for n in range(10)])
         wait_for(lambda: indexed(tmp_path) == 10)
         write(tmp_path, [logs.record(Kind.REFUSAL, n) for n in range(10, 12)])
         wait_for(lambda: indexed(tmp_path) == 12)
-        assert process.stdin is not None
         process.stdin.close()
         assert process.wait(90) == 0
 

@@ -39,6 +39,9 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_METHOD_UNKNOWN: _ClassVar[Reason]
     REASON_INTERNAL: _ClassVar[Reason]
     REASON_CLOCK_UNTRUSTED: _ClassVar[Reason]
+    REASON_NOT_FOUND: _ClassVar[Reason]
+    REASON_ROLE_REQUIRED: _ClassVar[Reason]
+    REASON_REVIEW_UNAVAILABLE: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_POLICY_DENIED: Reason
 REASON_APPROVAL_REQUIRED: Reason
@@ -69,6 +72,9 @@ REASON_SHUTTING_DOWN: Reason
 REASON_METHOD_UNKNOWN: Reason
 REASON_INTERNAL: Reason
 REASON_CLOCK_UNTRUSTED: Reason
+REASON_NOT_FOUND: Reason
+REASON_ROLE_REQUIRED: Reason
+REASON_REVIEW_UNAVAILABLE: Reason
 
 class Refusal(_message.Message):
     __slots__ = ("reason", "decision_id", "rules", "release", "appeal", "field", "retry_safe", "rules_omitted")

@@ -1,0 +1,108 @@
+"""What reviewers ask for and get, as values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from brightline.errors import NotThisGateway
+from brightline.v1 import audit_pb2
+
+Effects: TypeAlias = Literal["", "allow", "require_approval", "deny"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordFilter:
+    """Which records: every field that is given has to fit. Words are those of the record (the auditor's guide).
+
+    from_us, until_us: microseconds since 1970 UTC, the first included and the last not; 0 for any.
+    """
+
+    tenant: str = ""
+    subject: str = ""
+    rule: str = ""
+    effect: Effects = ""
+    kind: str = ""
+    outcome: str = ""
+    reason: str = ""
+    decision_id: str = ""
+    from_us: int = 0
+    until_us: int = 0
+
+    def message(self) -> audit_pb2.RecordFilter:
+        """On the wire. Raises ValueError."""
+        names = ("tenant", "subject", "rule", "kind", "outcome", "reason", "decision_id", "from_us", "until_us")
+        effect = f"EFFECT_{self.effect.upper() or 'UNSPECIFIED'}"
+        return audit_pb2.RecordFilter(effect=effect, **{name: getattr(self, name) for name in names})
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A record of the log. json: the bytes that are hashed into its tree. index: its place in the log `origin`."""
+
+    origin: str
+    index: int
+    json: bytes
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What it says. Raises NotThisGateway."""
+        try:
+            value = json.loads(self.json)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise NotThisGateway(f"record {self.index} is no JSON object")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """A page of records, newest first. decision_id: of the record of this call. next_page_token: empty at the end."""
+
+    decision_id: str
+    records: tuple[LogRecord, ...]
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedRecord:
+    """A record and its proof (C2SP tlog-proof): empty while no checkpoint covers the record."""
+
+    record: LogRecord
+    proof: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A new record, and where another watch goes on. The first event has no record."""
+
+    record: LogRecord | None
+    cursor: str
+
+
+def page(message: audit_pb2.SearchResponse) -> RecordPage:
+    """A page."""
+    return RecordPage(message.decision_id, records(message.records), message.next_page_token)
+
+
+def records(messages: Iterable[audit_pb2.LogRecord]) -> tuple[LogRecord, ...]:
+    """Records, in the gateway's order."""
+    return tuple(record(message) for message in messages)
+
+
+def proved(message: audit_pb2.ProveResponse) -> tuple[ProvedRecord, ...]:
+    """Records with their proofs, in the order of the log."""
+    return tuple(ProvedRecord(record(one.record), one.proof) for one in message.records)
+
+
+def watched(message: audit_pb2.WatchResponse) -> Watched:
+    """An event of a watch."""
+    return Watched(record(message.record) if message.HasField("record") else None, message.cursor)
+
+
+def record(message: audit_pb2.LogRecord) -> LogRecord:
+    """A record."""
+    return LogRecord(message.origin, message.index, message.json)

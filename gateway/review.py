@@ -1,0 +1,226 @@
+"""The path of a reviewer's call. Like the path of a request, and nothing here touches gRPC.
+
+1 prove who asks    2 whose records its roles let it read    3 read the request    4 look
+5 write the record of the call, durably: nothing of the log leaves before this line
+A call that streams has its record when it begins; what it got is what the log held for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final, TypeVar
+
+from gateway import pep
+from gateway.audit.archive import (
+    Archive,
+    BehindError,
+    NoteError,
+    ProofError,
+    Proved,
+    StaleError,
+    UnreadableError,
+)
+from gateway.audit.filter import Filter
+from gateway.audit.known import Review
+from gateway.audit.pages import PageError
+from gateway.audit.search import Found, Page, Position
+from gateway.audit.trail import Trail
+from gateway.canonical import Json
+from gateway.config import Review as Settings
+from gateway.errors import GatewayError, Reason
+from gateway.inforce import InForce
+from gateway.pep import Gate
+from gateway.types import Call, Principal
+
+T = TypeVar("T")
+AT_ONCE: Final = 4
+"""Looks at the log at a time; others wait. Each takes a thread and may read a page of large records."""
+STREAMS: Final = 16
+TICK_S: Final = 0.25
+
+Read = Callable[[], Awaitable[T]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is looked for, from where on: a word that an earlier answer had, empty for the beginning."""
+
+    filter: Filter
+    word: str = ""
+    most: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads. tenant: whose records; None for everybody's."""
+
+    tenant: str | None
+
+    def narrowed(self, wanted: Filter) -> Filter:
+        """What it asks for among what it may read. Raises GatewayError (ROLE_REQUIRED)."""
+        if self.tenant is None:
+            return wanted
+        if wanted.tenant not in {"", self.tenant}:  # whether there is such a tenant makes no difference
+            raise GatewayError(
+                Reason.ROLE_REQUIRED, "an auditor reads the records of its own tenant", field="filter.tenant"
+            )
+        return replace(wanted, tenant=self.tenant)
+
+
+@dataclass(slots=True)
+class Desk:
+    """What reviewers need: who may read, the log, and how many look at once. streams: that are open."""
+
+    gate: Gate
+    settings: Settings
+    archive: Archive
+    looking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    streams: int = 0
+
+
+def reader(principal: Principal, settings: Settings) -> Reader:
+    """Step 2. Raises GatewayError (ROLE_REQUIRED).
+
+    An inspector needs the role and a tenant that the configuration names: an issuer that gives roles away for one
+    tenant opens no other's records. A role that is not configured is nobody's.
+    """
+    named = principal.tenant in settings.inspector_tenants
+    if settings.inspector_role and named and settings.inspector_role in principal.roles:
+        return Reader(None)
+    if settings.auditor_role and settings.auditor_role in principal.roles:
+        return Reader(principal.tenant)
+    raise GatewayError(Reason.ROLE_REQUIRED, "the token's roles don't let it read the log")
+
+
+async def search(call: Call, read: Read[Asked], desk: Desk, in_force: InForce) -> tuple[Page, str]:
+    """A page of records, and the word for the next one; empty at the end. Raises GatewayError."""
+    async with desk.gate.log.trail(call) as trail:
+        who = await admit(call, desk, trail, in_force)  # 1, 2
+        asked = await read()  # 3
+        note(trail, who, {"filter": asked.filter.asked()})
+        wanted = who.narrowed(asked.filter)
+        start = began(asked.word, bound(who, "page", wanted), desk, "page_token")
+        page = await look(desk, lambda: desk.archive.search(wanted, start, asked.most))  # 4
+        note(trail, who, {"filter": asked.filter.asked()}, len(page.found))
+    return page, desk.archive.pages.word(page.rest, bound(who, "page", wanted)) if page.rest else ""
+
+
+async def get(call: Call, read: Read[str], desk: Desk, in_force: InForce) -> list[Found]:
+    """The records of a decision. Raises GatewayError: NOT_FOUND, whether there is none or it is another tenant's."""
+    return await _one(call, read, desk, in_force, desk.archive.of_decision)
+
+
+async def prove(call: Call, read: Read[str], desk: Desk, in_force: InForce) -> list[Proved]:
+    """The same with proofs. Raises GatewayError."""
+    return await _one(call, read, desk, in_force, desk.archive.proved)
+
+
+async def _one(
+    call: Call,
+    read: Read[str],
+    desk: Desk,
+    in_force: InForce,
+    find: Callable[[str, str | None], list[T]],
+) -> list[T]:
+    async with desk.gate.log.trail(call) as trail:
+        who = await admit(call, desk, trail, in_force)  # 1, 2
+        decision_id = await read()  # 3
+        note(trail, who, {"decision_id": decision_id})
+        found = await look(desk, lambda: find(decision_id, who.tenant))  # 4
+        if not found:
+            raise GatewayError(Reason.NOT_FOUND, "there is no such decision", field="id")
+        note(trail, who, {"decision_id": decision_id}, len(found))
+        return found
+
+
+async def watch(
+    call: Call, read: Read[Asked], desk: Desk, in_force: InForce
+) -> AsyncGenerator[tuple[Found | None, str]]:
+    """First nothing but where it begins, then each new record and where it goes on. Raises GatewayError."""
+    async with desk.gate.log.trail(call) as trail:
+        who = await admit(call, desk, trail, in_force)  # 1, 2
+        asked = await read()  # 3
+        note(trail, who, {"filter": asked.filter.asked()})
+        wanted = who.narrowed(asked.filter)
+        bounds = bound(who, "cursor", wanted)
+        position = began(asked.word, bounds, desk, "cursor")
+        at = await look(desk, desk.archive.end) if position is None else position
+        _one_more(desk)
+    pages = desk.archive.pages
+    desk.streams += 1
+    try:
+        yield None, pages.word(at, bounds)
+        while not desk.gate.draining:
+            found, after, more = await look(desk, partial(desk.archive.since, at, wanted))
+            for one in found:
+                yield one, pages.word({**at, one.origin: one.index + 1}, bounds)
+            at = after
+            if not more:
+                await asyncio.sleep(TICK_S)
+        raise GatewayError(Reason.SHUTTING_DOWN, "the gateway is stopping; go on at another with the last cursor")
+    finally:
+        desk.streams -= 1
+
+
+async def export(call: Call, read: Read[Filter], desk: Desk, in_force: InForce) -> AsyncGenerator[bytes]:
+    """Pieces of a file of records with proofs. Raises GatewayError."""
+    async with desk.gate.log.trail(call) as trail:
+        who = await admit(call, desk, trail, in_force)  # 1, 2
+        asked = await read()  # 3
+        note(trail, who, {"filter": asked.asked()})
+        pieces = desk.archive.exported(who.narrowed(asked))
+        first = await look(desk, lambda: next(pieces))
+        _one_more(desk)
+    desk.streams += 1
+    try:
+        piece: bytes | None = first
+        while piece is not None:
+            yield piece
+            piece = await look(desk, lambda: next(pieces, None))
+    finally:
+        desk.streams -= 1
+
+
+async def admit(call: Call, desk: Desk, trail: Trail, in_force: InForce) -> Reader:
+    """Steps 1 and 2. The request of nobody else is read."""
+    return reader(await pep.prove(call, desk.gate, trail, in_force), desk.settings)
+
+
+def note(trail: Trail, who: Reader, asked: Mapping[str, Json], given: int | None = None) -> None:
+    """What the record of this call says."""
+    trail.reviewed(Review(asked, who.tenant is None, given))
+
+
+def bound(who: Reader, use: str, wanted: Filter) -> Json:
+    """What a word for going on belongs to."""
+    return {"tenant": who.tenant, "use": use, "filter": wanted.asked()}
+
+
+def began(word: str, bounds: Json, desk: Desk, name: str) -> Position | None:
+    """The position that a word is for, None for no word. Raises GatewayError (INVALID_REQUEST)."""
+    try:
+        return desk.archive.pages.position(word, bounds) if word else None
+    except PageError as error:
+        text = f"{name}: {error}; leave it out, or send what the last answer to the same filter had"
+        raise GatewayError(Reason.INVALID_REQUEST, text, field=name) from None
+
+
+async def look(desk: Desk, at: Callable[[], T]) -> T:
+    """Step 4, in a thread of its own. Raises GatewayError (REVIEW_UNAVAILABLE)."""
+    try:
+        async with desk.looking:
+            return await asyncio.to_thread(at)
+    except BehindError as error:
+        text = "the index of the log is being made; try again in a minute"
+        raise GatewayError(Reason.REVIEW_UNAVAILABLE, text, detail=str(error)) from error
+    except (UnreadableError, StaleError, NoteError, ProofError) as error:
+        text = "the log can't be read now; its operator finds the decision id in the gateway's log"
+        raise GatewayError(Reason.REVIEW_UNAVAILABLE, text, detail=str(error)) from error
+
+
+def _one_more(desk: Desk) -> None:
+    if desk.streams >= STREAMS:
+        raise GatewayError(Reason.OVERLOADED, "too many watches and exports at once; try again in a moment")
