@@ -71,7 +71,7 @@ def effect(record: dict[str, Any]) -> str:
     """What was decided: about the request, or of an outcome the strictest about the answer; empty if nothing was."""
     decision = record.get("decision")
     said = [decision] if isinstance(decision, dict) else _objects(record.get("judgements"))
-    effects = {one.get("effect") for one in said}
+    effects = [one.get("effect") for one in said]
     return next((word for word in EFFECTS if word in effects), "")
 
 
