@@ -11,9 +11,10 @@ from typing import Final
 
 import structlog
 
+from gateway.signals.decode import respelled, unpacked
 from gateway.signals.lexical import Lexical
 from gateway.signals.lexicon import load
-from gateway.signals.normalise import normalise
+from gateway.signals.normalise import letters, normalise
 from gateway.signals.readable import readable_text, readable_words
 from gateway.types import Reading
 
@@ -77,16 +78,35 @@ class Detectors:
         for piece in _slices(" ".join(_glued(texts))):
             if not readable_text(piece):
                 return {}
-            words = _WORD.findall(normalise(piece).replace("'", "").replace("u.s.", "us"))
-            if not readable_words(words, self._languages.english, self._languages.other):
-                return {}
-            scores = self._score(words)
-            highest = {name: max(score, scores[name]) for name, score in highest.items()} if highest else scores
-            if time.monotonic_ns() > late:
-                return {}
+            for words in self._ways(piece):
+                if words is None:
+                    return {}
+                scores = self._score(words)
+                highest = {name: max(score, scores[name]) for name, score in highest.items()} if highest else scores
+                if time.monotonic_ns() > late:
+                    return {}
             if len(piece) == _SLICE:
                 await asyncio.sleep(0)  # other calls go on between the slices of a long text
         return highest
+
+    def _ways(self, piece: str) -> Iterator[list[str] | None]:
+        """The words of a piece, then what else they may be read as; None for what nobody can read."""
+        plain = normalise(piece)
+        yield self._known(words := _words(plain))
+        seen = piece if piece.isascii() else letters(piece)
+        clear = unpacked(seen)
+        if clear != seen:
+            plain = normalise(clear)
+            yield self._known(words := _words(plain)) if readable_text(clear) else None
+        for other in respelled(plain, words):
+            yield _words(other)
+
+    def _known(self, words: list[str]) -> list[str] | None:
+        return words if readable_words(words, self._languages.english, self._languages.other) else None
+
+
+def _words(plain: str) -> list[str]:
+    return _WORD.findall(plain.replace("'", "").replace("u.s.", "us"))
 
 
 def _glued(texts: list[str]) -> Iterator[str]:

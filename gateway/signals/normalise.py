@@ -3,7 +3,7 @@
 1 fold every character on its own     2 undo HTML entities and percent-encoding, once     3 fold what came out of it
 4 join words broken at a line's end   5 join letters that stand apart                     6 fold white space
 
-Decoders of whole passages (base64, hexadecimal, rot13, leetspeak) belong between 3 and 4.
+Whole passages that are encoded are read by `gateway.signals.decode`, for which case counts.
 
 Because each character folds without looking at its neighbours, no input makes folding slower than linear; the canonical
 ordering of Unicode normalisation, which is quadratic in a run of combining marks, never runs over more than one.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from html.entities import html5
 from typing import Final
 from urllib.parse import unquote
@@ -32,8 +33,11 @@ _REMEMBERED: Final = 16_384
 class _Fold(dict[int, str]):
     """A translation table that is filled as characters are met, up to a bound."""
 
+    def __init__(self, fold: Callable[[str], str]) -> None:
+        self._fold = fold
+
     def __missing__(self, code: int) -> str:
-        folded = _fold(chr(code))
+        folded = self._fold(chr(code))
         if len(self) < _REMEMBERED:
             self[code] = folded
         return folded
@@ -51,7 +55,16 @@ def _fold(character: str) -> str:
     return "".join(kept)
 
 
-_TABLE: Final = _Fold()
+def _letters(character: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", character) if c.isspace() or _is_kept(c))
+
+
+def _is_kept(character: str) -> bool:
+    return unicodedata.category(character) not in _DROPPED and character not in _INVISIBLE
+
+
+_TABLE: Final = _Fold(_fold)
+_CASED: Final = _Fold(_letters)
 _TAGS: Final = re.compile("[\U000e0020-\U000e007e]+")
 _ENTITY: Final = re.compile(r"&(?:#([0-9]{1,7})|#x([0-9a-f]{1,6})|([a-z][a-z0-9]{1,31}));?")
 _ENTITIES: Final = {name.rstrip(";").lower(): text for name, text in sorted(html5.items(), reverse=True)}
@@ -68,6 +81,11 @@ def normalise(text: str) -> str:
         plain = _BROKEN.sub("", plain)  # 4
     plain = _APART.sub(_join, plain)  # 5
     return " ".join(plain.split())  # 6
+
+
+def letters(text: str) -> str:
+    """The text with its case, without what nobody sees, and with plain letters for styled ones."""
+    return text.translate(_CASED)
 
 
 def _fold_all(text: str) -> str:

@@ -1,0 +1,104 @@
+"""What is encoded in a text, as a model would read it: base64, hexadecimal, rot13, leetspeak. Pure and bounded.
+
+1 base64 and hexadecimal are replaced in place by the text that they hold, and once more in what came out
+2 words that are English after rot13 are turned    3 words with digits for letters are spelled out, both ways
+
+The first step shortens a text, the others keep its length, and there are at most four readings: linear, whatever the
+text. Where there is nothing to decode, four quick looks say so.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from base64 import b64decode
+from binascii import Error
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+DEPTH: Final = 2
+"""How often what was decoded is looked at again."""
+_LEAST: Final = 8
+"""The fewest characters that are worth decoding."""
+_LONG: Final = 16
+"""A word as long as this may hold as many, in either encoding."""
+
+_SPACED: Final = re.compile(r"[0-9A-Fa-f]{2}[ ,:%\\\r\n]{1,2}(?:0?x)?[0-9A-Fa-f]{2}(?![0-9A-Za-z])")
+"""Two bytes in hexadecimal that stand apart."""
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]+)*={0,2}")
+_HEX: Final = re.compile(r"(?:(?:0x|\\x|%)?[0-9A-Fa-f]{2}[ ,:\r\n]{0,2}){8,}")
+_HEX_DIGITS: Final = re.compile(r"(?:0x|\\x|%)?([0-9A-Fa-f]{2})")
+_URL_SAFE: Final = str.maketrans("-_", "+/", "\r\n")
+
+_ENGLISH: Final = (
+    "the and that this with without for you your are from how what who when where which of to in is it its not can "
+    "will have their them they"
+)
+_TURN: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyzabcdefghijklm")
+_TURNED: Final = frozenset(word.translate(_TURN) for word in _ENGLISH.split())
+
+_LEET: Final = re.compile(r"[013-7@$](?=[a-z])(?<=[a-z].)")
+_SPELLED: Final = re.compile(r"[a-z0-9@$!|+]*[a-z][a-z0-9@$!|+]*")
+_LETTERS: Final = (
+    str.maketrans("0134567@$!|+", "oieasgtasilt"),  # 1 for i, ! for i, | for l
+    str.maketrans("0134567@$!|+", "oleasgtaslit"),  # 1 for l, ! for l, | for i
+)
+
+
+def unpacked(text: str) -> str:
+    """1: the text with what base64 and hexadecimal hold in their place. The same text where they hold none."""
+    for _ in range(DEPTH):
+        found, long = text, max(map(len, text.split()), default=0) >= _LONG
+        if long or _SPACED.search(text):
+            found = _HEX.sub(_from_hex, found)
+        if long:
+            found = _BASE64.sub(_from_base64, found)
+        if found == text:
+            break
+        text = found
+    return text
+
+
+def respelled(plain: str, words: Sequence[str]) -> Iterator[str]:
+    """2 and 3: other readings of a text in normal form (`gateway.signals.normalise`), whose words are given."""
+    if len(_TURNED.intersection(words)) > 1:
+        yield plain.translate(_TURN)
+    if _LEET.search(plain):
+        for letters in _LETTERS:
+            yield _SPELLED.sub(lambda word, letters=letters: word[0].translate(letters), plain)  # type: ignore[misc]  # the default binds the loop's value
+
+
+def _from_base64(run: re.Match[str]) -> str:
+    data = run[0].translate(_URL_SAFE).rstrip("=")
+    for start in range(4):  # what stands before it may be run together with it
+        whole = data[start:]
+        if len(whole) % 4 == 1:
+            whole = whole[:-1]
+        try:
+            text = _text(b64decode(whole + "=" * (-len(whole) % 4)))
+        except Error:
+            continue
+        if text:
+            return f"{run[0][:start]} {text} "
+    return run[0]
+
+
+def _from_hex(run: re.Match[str]) -> str:
+    text = _text(bytes.fromhex("".join(_HEX_DIGITS.findall(run[0]))))
+    return f" {text} " if text else run[0]
+
+
+def _text(data: bytes) -> str:
+    """The text that bytes are, as UTF-8 or UTF-16; empty where they are none, or one without words."""
+    encoding = "utf-16-le" if data[1::2].count(0) * 2 > len(data) // 2 else "utf-8"
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(data)  # a character may be cut at its end
+    except UnicodeDecodeError:
+        return ""
+    if len(text) < _LEAST or not all(c.isprintable() or c.isspace() for c in text):
+        return ""
+    return text if sum(c.isalpha() or c.isspace() for c in text) * 5 >= len(text) * 4 or _encoded(text) else ""
+
+
+def _encoded(text: str) -> bool:
+    return bool(_BASE64.fullmatch(text) or _HEX.fullmatch(text))
