@@ -190,7 +190,7 @@ def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
         except GatewayError as error:
             error.sent = True  # the model was asked: whoever repeats the call asks it a second time
             raise
-        trail.judged(stage, readings, decision)
+        trail.judged(stage, known, readings, decision)
         met = (*admitted.permitted.obligations, *(o for o in decision.obligations if o.kind == "incident"))  # recorded
         late = [o.kind for o in decision.obligations if o not in met]
         if decision.effect is not Effect.ALLOW or late:

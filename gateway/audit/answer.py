@@ -10,7 +10,10 @@ from functools import partial
 from gateway.audit import record
 from gateway.audit.keys import OUTPUT, Commitments
 from gateway.canonical import Json
-from gateway.types import Decision, End, Obligation, Reading, Stage, Text, ToolUse
+from gateway.types import Decision, Effect, End, Facts, Obligation, Reading, Stage, Text, ToolUse
+
+MOST_EXACT = 16
+"""Different judgements of an answer that a record has each by itself: about 20 KB."""
 
 
 class Answer:
@@ -24,18 +27,39 @@ class Answer:
         self.bytes_released = 0
         self._begin = partial(commitments.begin, OUTPUT, decision_id)
         self._commitment: hmac.HMAC | None = None
-        self._judgements: dict[tuple[Json, ...], _Judgement] = {}
+        self._judgements: list[_Judgement] = []
         self._incidents: dict[Obligation, int] = {}
         self._end: End | None = None
 
-    def judged(self, stage: Stage, readings: tuple[Reading, ...], decision: Decision, now_us: int) -> None:
-        """Note a judgement. Those that differ only in readings become one, with the strictest of each reading."""
+    def judged(
+        self, stage: Stage, known: Facts, readings: tuple[Reading, ...], decision: Decision, now_us: int
+    ) -> None:
+        """Note a judgement: of the same as before once more, of others each exactly, so that it can be made again.
+
+        A long answer has many: beyond so many that differ, permitted ones become one for each stage and rules.
+        """
         for obligation in decision.obligations:
             if obligation.kind == "incident":
                 self._incidents.setdefault(obligation, now_us)
-        key = (str(stage), decision.effect.name, *(rule.id for rule in decision.rules))
-        found = self._judgements.setdefault(key, _Judgement(stage, decision))
-        found.add(readings)
+        made = _Judgement(stage, decision, readings, known.input)
+        for one in reversed(self._judgements):
+            if one.exact and one.same(made):
+                one.times += 1
+                return
+        if len(self._judgements) < MOST_EXACT or decision.effect is not Effect.ALLOW:
+            self._judgements.append(made)
+        else:
+            self._together(made)
+
+    def _together(self, made: _Judgement) -> None:
+        """Put a judgement together with others of its stage and rules: the strictest of each reading is kept."""
+        for one in self._judgements:
+            if not one.exact and (one.stage, one.decision.rules) == (made.stage, made.decision.rules):
+                one.times += 1
+                one.readings = _strictest(one.readings, made.readings)
+                return
+        made.exact = False
+        self._judgements.append(made)
 
     def released(self, piece: Text | ToolUse | End) -> None:
         """Note what the caller gets."""
@@ -51,9 +75,9 @@ class Answer:
         """The commitment to what was released; null when that is nothing."""
         return self._commitment.hexdigest() if self._commitment and self.bytes_released else None
 
-    def judgements(self) -> Json:
-        """Every judgement of the answer."""
-        return [j.fields() for j in self._judgements.values()]
+    def judgements(self, permitted: Decision | None) -> Json:
+        """Every judgement of the answer. permitted: the decision about the request, for what they have in common."""
+        return [j.fields(permitted) for j in self._judgements]
 
     def incidents(self) -> Mapping[Obligation, int]:
         """What the policy says has to be reported of the answer, and when it was first seen."""
@@ -79,24 +103,40 @@ class Answer:
 
 
 class _Judgement:
-    def __init__(self, stage: Stage, decision: Decision) -> None:
-        self._stage = stage
-        self._decision = decision
-        self._times = 0
-        self._readings: tuple[Reading, ...] = ()
+    def __init__(
+        self, stage: Stage, decision: Decision, readings: tuple[Reading, ...], facts: Mapping[str, Json]
+    ) -> None:
+        self.stage = stage
+        self.decision = decision
+        self.readings = readings
+        self.safeguards = facts.get("safeguards")
+        request = facts.get("request")
+        self.tools = request.get("tools") if stage is Stage.TOOL_CALL and isinstance(request, Mapping) else None
+        self.times = 1
+        self.exact = True
 
-    def add(self, readings: tuple[Reading, ...]) -> None:
-        self._times += 1
-        if readings != self._readings:
-            self._readings = _strictest(self._readings, readings)
+    def same(self, other: _Judgement) -> bool:
+        """Whether the input and the decision were the same."""
+        return (
+            self.stage is other.stage
+            and self.readings == other.readings
+            and self.tools == other.tools
+            and self.decision == other.decision
+        )
 
-    def fields(self) -> Json:
+    def fields(self, permitted: Decision | None) -> Json:
+        """The input is that of the intent but for stage, readings, safeguards and tools."""
+        common = permitted is not None and self.decision.obligations == permitted.obligations
         return {
-            "stage": str(self._stage),
-            "effect": self._decision.effect.name.lower(),
-            "rules": record.rules(self._decision.rules),
-            "readings": record.readings(self._readings),
-            "times": self._times,
+            "stage": str(self.stage),
+            "effect": self.decision.effect.name.lower(),
+            "rules": record.rules(self.decision.rules),
+            "obligations": None if common else record.obligations(self.decision),
+            "readings": record.readings(self.readings),
+            "safeguards": self.safeguards,
+            "tools": self.tools,
+            "times": self.times,
+            "exact": self.exact,
         }
 
 

@@ -89,7 +89,7 @@ class Known:
         """The outcome of an intent, which it names by its decision id."""
         return self._head(Kind.OUTCOME, outcome, error, reason) | {
             "model": self.answer.model(),
-            "judgements": self.answer.judgements(),
+            "judgements": self.answer.judgements(self.decision),
             "incidents": self._incidents_of_answer(),
             "commitments": {"key": self.ledger.commitments.key_id, "output": self.answer.commitment()},
             "counts": self.answer.counts(),

@@ -141,10 +141,15 @@ def decision(decided: Decision | None) -> Json:
     """Effect, obligations and grants; null when nothing was decided."""
     if decided is None:
         return None
-    obligations: Json = [
+    effect, grants = decided.effect.name.lower(), list(decided.grants)
+    return {"effect": effect, "obligations": obligations(decided), "grants": grants}
+
+
+def obligations(decided: Decision) -> Json:
+    """What the policy adds."""
+    return [
         {"kind": o.kind, "text": o.text, "limit": o.limit, "effectors": list(o.effectors)} for o in decided.obligations
     ]
-    return {"effect": decided.effect.name.lower(), "obligations": obligations, "grants": list(decided.grants)}
 
 
 def release(in_force: Release) -> Json:

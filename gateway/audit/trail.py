@@ -104,9 +104,9 @@ class Trail:
         if not self._intended:
             raise GatewayError(Reason.DUPLICATE_REQUEST, "a permitted request already used this idempotency key")
 
-    def judged(self, stage: Stage, readings: tuple[Reading, ...], decision: Decision) -> None:
-        """What was decided about a piece of the answer."""
-        self._known.answer.judged(stage, readings, decision, self._ledger.now_us())
+    def judged(self, stage: Stage, facts: Facts, readings: tuple[Reading, ...], decision: Decision) -> None:
+        """What was decided about a piece of the answer, and about which facts."""
+        self._known.answer.judged(stage, facts, readings, decision, self._ledger.now_us())
 
     def released(self, piece: Text | ToolUse | End) -> None:
         """A piece of the answer goes to the caller."""

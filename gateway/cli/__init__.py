@@ -17,6 +17,7 @@ from gateway.cli import (
     lock,
     oversight,
     policy,
+    replay,
     search,
     serve,
     token,
@@ -52,6 +53,7 @@ trail.command()(forward.forward)
 trail.command()(witness.witness)
 trail.command()(lock.lock)
 trail.command()(search.index)
+trail.command("replay")(replay.replay_)
 trail.command()(audit.keygen)
 app.add_typer(trail, name="audit")
 app.add_typer(policy.app, name="policy")

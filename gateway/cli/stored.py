@@ -20,11 +20,12 @@ from gateway.errors import StartError
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A log, its public key, and where the index is that makes searches fast."""
+    """A log, its public key, and where the index is that makes searches fast. release: in force, where it is known."""
 
     source: Source
     index: Path
     verifier: Verifier
+    release: Path | None = None
 
 
 def stored(
@@ -33,17 +34,20 @@ def stored(
     key: Annotated[Path | None, typer.Option(help="With --log: its public key, the .pub file beside the key.")] = None,
 ) -> Stored:
     """The log. Exits with 2 when the options don't name log and key, or the key can't be read."""
+    release = None
     try:
         match config, log, key:
             case Path(), None, None:
-                settings = configuration.load(config).audit
+                whole = configuration.load(config)
+                settings, release = whole.audit, whole.release.path
                 source, key = places.source(settings), public_path(settings.signing_key)
                 log = settings.path
             case None, Path(), Path():
                 source = File(log)
             case _:
                 raise unusable("give --config, or --log and --key")
-        return Stored(source, index_path(log), Verifier.parse(configuration.read_public(key, "--key").decode("utf-8")))
+        verifier = Verifier.parse(configuration.read_public(key, "--key").decode("utf-8"))
+        return Stored(source, index_path(log), verifier, release)
     except (StartError, NoteError, UnicodeDecodeError) as error:
         raise unusable(str(error)) from error
 

@@ -196,7 +196,17 @@ _BESIDE: dict[Kind, Record] = {
     Kind.OUTCOME: {
         "model": {"answered": "echo", "stop": "end"},
         "judgements": [
-            {"stage": "response", "effect": "allow", "rules": [], "readings": readings(READINGS), "times": 1}
+            {
+                "stage": "response",
+                "effect": "allow",
+                "rules": [],
+                "obligations": None,
+                "readings": readings(READINGS),
+                "safeguards": ["usage_monitoring"],
+                "tools": None,
+                "times": 1,
+                "exact": True,
+            }
         ],
         "incidents": [],
         "commitments": {"key": "ab" * 8, "output": "ef" * 32},

@@ -48,6 +48,7 @@ def _is_integer(value: Any) -> bool:
 
 
 text = Scalar("text", _TEXT, lambda value: isinstance(value, str))
+boolean = Scalar("true or false", rb"(?:true|false)", lambda value: isinstance(value, bool))
 integer = Scalar("an integer", _INTEGER, _is_integer)
 
 

@@ -13,6 +13,7 @@ from brightline_verify.fields import (
     Scalar,
     Type,
     anything,
+    boolean,
     hexadecimal,
     integer,
     items,
@@ -71,10 +72,22 @@ _release: Final = _some("", digest=_digest, version=integer, revision=text, sign
 _rules: Final = items(_some("", **{"id": text, "class": text, "effect": text}))
 _readings: Final = items(_some("", name=text, version=text, score=maybe(integer)))
 _incidents: Final = items(_some("", text=text, aware_at_us=integer, report_within_hours=integer))
+_obligations: Final = items(_some("", kind=text, text=text, limit=integer, effectors=items(text)))
+_judgement: Final = _some(
+    "obligations safeguards tools exact",
+    stage=text,
+    effect=_effect,
+    rules=_rules,
+    obligations=maybe(_obligations),
+    readings=_readings,
+    safeguards=maybe(items(text)),
+    tools=maybe(items(_some("", name=text, effector=text))),
+    times=integer,
+    exact=boolean,
+)
 _principal: Final = _some(
     "subject client_id roles", tenant=named("tenant", text), subject=text, client_id=text, roles=items(text)
 )
-_obligations: Final = items(_some("", kind=text, text=text, limit=integer, effectors=items(text)))
 
 _peer: Final = _some(
     "token",
@@ -131,7 +144,7 @@ _REVIEW: Final[Mapping[str, Type]] = MappingProxyType(
 _AFTER: Final[Mapping[str, Type]] = MappingProxyType(
     {
         "model": maybe(_some("", answered=text, stop=text)),
-        "judgements": items(_some("", stage=text, effect=_effect, rules=_rules, readings=_readings, times=integer)),
+        "judgements": items(_judgement),
         "incidents": _incidents,
         "commitments": _some("", key=hexadecimal(16), output=maybe(hexadecimal(64))),
         "counts": _some("", bytes_released=integer, tokens_in=maybe(integer), tokens_out=maybe(integer)),

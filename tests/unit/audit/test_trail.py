@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from brightline_verify.database import verify
+from gateway.audit.answer import MOST_EXACT
 from gateway.audit.keys import OUTPUT, PROMPT, load_commitments
 from gateway.audit.log import Log
 from gateway.audit.trail import Trail
 from gateway.clock import Clock
 from gateway.errors import GatewayError, Reason
-from gateway.types import Effect, End, Permitted, Stage, Text, ToolUse, content_bytes
+from gateway.types import Effect, End, Permitted, Stage, Text, ToolUse, content_bytes, live_safeguards
 from tests.support import logs
 
 DENIED = GatewayError(Reason.OUTPUT_DENIED, "no", rules=(logs.RULE,), sent=True)
@@ -365,28 +366,52 @@ async def test_hostile_text_is_data(tmp_path: Path) -> None:
 # --- judgements and output --------------------------------------------------------------------------------------------
 
 
-async def test_judgements_that_differ_only_in_readings_are_one(tmp_path: Path) -> None:
-    """A long stream's judgements fit into a record: one for each outcome, with each detector's strictest reading."""
+async def test_a_judgement_is_recorded_so_that_it_can_be_made_again(tmp_path: Path) -> None:
+    """Its stage, readings, safeguards and called tools are there; the same one again only counts."""
     low, high = logs.READINGS[0], logs.READINGS[0]._replace(score=900)
-    missing = low._replace(score=None)
+    known = logs.facts(logs.prompt())
+    called = {"request": {"tools": [{"name": "map", "effector": "read_only"}]}}
     async with logs.opened(tmp_path) as log, log.trail(logs.call()) as trail:
         await trail.intend(logs.decide(trail))
         for reading in (low, high, low):
-            trail.judged(Stage.RESPONSE, (reading,), logs.ALLOW)
-        for reading in (low, missing, high):
-            trail.judged(Stage.TOOL_CALL, (reading,), logs.DENY)
+            trail.judged(Stage.RESPONSE, known.at(Stage.RESPONSE, (reading,)), (reading,), logs.ALLOW)
+        at_call = known.at(Stage.TOOL_CALL, (low,), called["request"])
+        trail.judged(Stage.TOOL_CALL, at_call, (low,), logs.DENY)
     _, outcome = of(tmp_path, trail.decision_id)
+    common = {"safeguards": live_safeguards((low,)), "exact": True}
+    allowed = {"stage": "response", "effect": "allow", "rules": [], "obligations": None, "tools": None, **common}
     name = {"name": low.name, "version": "1"}
     assert outcome["judgements"] == [
-        {"stage": "response", "effect": "allow", "rules": [], "readings": [{**name, "score": 900}], "times": 3},
+        {**allowed, "readings": [{**name, "score": low.score}], "times": 2},
+        {**allowed, "readings": [{**name, "score": 900}], "times": 1},
         {
+            **common,
             "stage": "tool_call",
             "effect": "deny",
             "rules": [{"id": logs.RULE.id, "class": "red_line", "effect": "deny"}],
-            "readings": [{**name, "score": None}],
-            "times": 3,
+            "obligations": [],
+            "readings": [{**name, "score": low.score}],
+            "tools": [{"name": "map", "effector": "read_only"}],
+            "times": 1,
         },
     ]
+
+
+async def test_a_long_stream_has_a_record_that_fits(tmp_path: Path) -> None:
+    """Beyond so many different judgements the permitted ones are one with the strictest readings; a refusal is not."""
+    known = logs.facts(logs.prompt())
+    many = [tuple(r._replace(score=n) for r in logs.READINGS) for n in range(1000)]
+    unknown = tuple(r._replace(score=None) for r in logs.READINGS)
+    async with logs.opened(tmp_path) as log, log.trail(logs.call()) as trail:
+        await trail.intend(logs.decide(trail))
+        for readings in (*many[:500], unknown, *many[500:]):
+            trail.judged(Stage.RESPONSE, known.at(Stage.RESPONSE, readings), readings, logs.ALLOW)
+        trail.judged(Stage.RESPONSE, known.at(Stage.RESPONSE, many[7]), many[7], logs.DENY)
+    _, outcome = of(tmp_path, trail.decision_id)
+    *exact, together, last = outcome["judgements"]
+    assert ([j["exact"] for j in exact], together["exact"]) == ([True] * MOST_EXACT, False)
+    assert (together["times"], {r["score"] for r in together["readings"]}) == (1001 - MOST_EXACT, {None})
+    assert (last["effect"], last["exact"], last["readings"][0]["score"]) == ("deny", True, 7)
 
 
 async def test_the_output_commitment_does_not_depend_on_the_pieces(tmp_path: Path) -> None:
