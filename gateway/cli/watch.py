@@ -20,16 +20,22 @@ from gateway.workshop.putting import Gateway
 def watch(
     config: Annotated[Path, typer.Option(help="The configuration of a development deployment that is being served.")],
     rego: RegoOption = REGO,
+    once: Annotated[bool, typer.Option("--once", help="Put in force what is there, and end.")] = False,
 ) -> None:
     """Watch the policy: an edit is checked, tested, built and put in force in a DEVELOPMENT gateway, until Ctrl-C.
 
-    What is wrong is said with file, line and remedy, and the last good release stays in force.
+    What is wrong is said with file, line and remedy, and the last good release stays in force. The tests that are run
+    are those about what was edited. With --once, exits with 1 when something is wrong.
 
     Example: `brightline policy watch --config dev/gateway.toml`
     """
     console = Console(highlight=False)
     gateway = Gateway.of(configuration.load(config), config.parent / STATE)
     watched = watching.Watch(policy_folder(rego), gateway)
+    if once:
+        made = next(watched.rounds())
+        _say(console, made, rego)
+        raise typer.Exit(1 if made.findings else 0)
     line(console, f"watching {rego}, for the gateway of {config.parent}; Ctrl-C ends it", "dim")
     try:
         for made in watched.rounds():

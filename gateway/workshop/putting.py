@@ -22,12 +22,16 @@ from typing import Any, Final
 from gateway import release
 from gateway.config import Config
 from gateway.errors import StartError
+from gateway.release.documents import SOURCES
 from gateway.release.reading import read_policy
+from gateway.workshop.places import files, sources
 
 PATIENCE_S: Final = 30.0
 """How long the gateway may take to say what came of it, on a busy machine."""
 
 _LOOK_S: Final = 0.01
+_REVISION: Final = "release/data.json"
+"""Written by a build beside the sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,19 @@ class Gateway:
             raise StartError("release.digest: pins one release, so no other comes in force; remove it from the file")
         return cls(config.release.path, state)
 
-    def has(self, built: Path) -> bool:
-        """Whether the release in its folder has this very policy. Raises StartError, also when no gateway runs."""
+    def differs(self, rego: Path) -> set[str]:
+        """The files of a policy folder that its release does not have so, tests excepted.
+
+        Raises StartError, also when no gateway runs.
+        """
         self._serving()
         self._restore()
+        known = self.release / SOURCES
+        paths = {*sources(rego), *files(known)} - {_REVISION}
+        return {path for path in paths if not _same(rego / path, known / path)}
+
+    def has(self, built: Path) -> bool:
+        """Whether its release has this very policy. Raises StartError."""
         return read_policy(built)[0] == release.load(self.release, None).revision
 
     def put(self, built: Path) -> str:
@@ -100,6 +113,10 @@ class Gateway:
         after = self._serving()
         if after["release"] != digest:
             raise StartError(f"the gateway refuses the release: {after['trouble'] or 'it loaded another one'}")
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
 
 
 def _command(pid: int) -> str:

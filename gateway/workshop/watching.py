@@ -16,7 +16,6 @@ from typing import Final, TypeAlias
 
 from gateway.errors import StartError
 from gateway.workshop import gate, testing
-from gateway.workshop.build import BuildError, build
 from gateway.workshop.places import RULE_FILE, Finding, agency_of, files, misplaced
 from gateway.workshop.putting import Gateway
 
@@ -52,8 +51,7 @@ class Watch:
     def rounds(self) -> Iterator[Round]:
         """One round for what is there, and one for each edit, for ever. Raises StartError while no gateway runs."""
         started = time.monotonic()
-        if not self._in_force():
-            self.pending |= self.seen.keys()
+        self.pending |= self.gateway.differs(self.rego)
         while True:
             yield self.round(started)
             started = self._edited()
@@ -71,16 +69,6 @@ class Watch:
                 except StartError as error:
                     findings = (Finding("", str(error)),)
         return Round(changed, findings, release, time.monotonic() - started)
-
-    def _in_force(self) -> bool:
-        """Whether the gateway has in force what is written here."""
-        with tempfile.TemporaryDirectory() as folder:
-            built = Path(folder) / "built"
-            try:
-                build(self.rego, built)
-            except BuildError:
-                return False
-            return self.gateway.has(built)
 
     def _edited(self) -> float:
         """Wait for an edit, until it is whole; when it was first seen."""
