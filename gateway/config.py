@@ -284,7 +284,10 @@ def read_private(path: Path, key: str) -> bytes:
     key: the configuration key that named it, for the message.
     """
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        found = path.stat().st_mode
+        mode = stat.S_IMODE(found)
+        if not stat.S_ISREG(found):
+            raise StartError(f"{key}: {path} is not a file")
         if mode & 0o077:
             raise StartError(
                 f"{key}: {path} can be read by others (mode {mode:04o})\n"
@@ -315,8 +318,24 @@ def _key(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in location) + ": " if location else ""
 
 
+FORMS = {
+    "address": "host and port, such as 0.0.0.0:8443",
+    "jwks_url": "an address that begins with https://",
+    "name": "a short name of lower-case letters, digits and hyphens",
+    "digest": "64 hexadecimal digits in lower case",
+    "opa_url": "scheme, host and port alone, such as http://127.0.0.1:8181",
+    "origin": "a name without white space and +, such as gateway.agency.example/one",
+}
+"""What is accepted where a pattern says it, for people."""
+
+
 def _say(error: object) -> str:
     kind, message = str(error["type"]), str(error["msg"])  # type: ignore[index]  # pydantic's ErrorDetails
     if kind == "extra_forbidden":
         return "unknown key; see docs/operators-page.md for the keys"
+    if kind == "missing":
+        return "is missing"
+    if kind == "string_pattern_mismatch":
+        key = str(error["loc"][-1])  # type: ignore[index]  # as above
+        return f"must be {FORMS.get(key, message)}"
     return message.removeprefix("Value error, ")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import resource
+import socket
 import ssl
 import threading
 from pathlib import Path
@@ -89,6 +91,23 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def is_free(address: str) -> bool:
+    """Whether nobody listens on the address. Raises StartError when it is not this host's."""
+    host, _, port = address.rpartition(":")
+    try:
+        (family, kind, protocol, _, place), *_ = socket.getaddrinfo(
+            host.strip("[]"), int(port), type=socket.SOCK_STREAM
+        )
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return False
+        raise StartError(f"listener.address: {address} cannot be listened on: {error.strerror or error}") from error
+    return True
 
 
 def reserve_files(limits: Limits) -> None:

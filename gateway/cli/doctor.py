@@ -1,4 +1,4 @@
-"""`brightline doctor`: what would refuse the start, and what to do about it."""
+"""`brightline doctor`: what would refuse the start or every call, and what to do about it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from brightline_verify.note import NoteError
+from brightline_verify.note import NoteError, Verifier
 from brightline_verify.report import UnreadableError
 from gateway import activation, config, facts, pdp, release, transport
 from gateway.audit import keys, places
 from gateway.audit.log import in_the_future
 from gateway.audit.show import compare, last_time_us
 from gateway.clock import TOLERANCE_US, Clock
-from gateway.config import Audit, Config
+from gateway.config import Audit, Config, read_public
 from gateway.errors import GatewayError, StartError
 from gateway.identity import Identity
+from gateway.identity.shown import check_shown
 from gateway.upstream import open_upstream
 
 
@@ -42,7 +43,7 @@ def doctor(
     path: Annotated[Path, typer.Option("--config", help="The configuration file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Explain what would refuse the start of a gateway, without starting it or touching its log.
+    """Explain what would refuse the start of a gateway or all of its calls, without starting it or touching its log.
 
     Exits with 0 when nothing would, 1 when something would, 2 when the configuration can't be read.
 
@@ -84,7 +85,9 @@ async def _examined(name: str, check: Check, settings: Config) -> Finding:
 async def _listener(settings: Config) -> str:
     transport.reserve_files(settings.limits)
     transport.configuration(settings.listener)
-    return f"{settings.listener.address}, mutual TLS"
+    check_shown(settings.listener.certificate, read_public(settings.listener.certificate, ""), Clock()())
+    taken = "" if transport.is_free(settings.listener.address) else "; in use, by this gateway if it runs"
+    return f"{settings.listener.address}, mutual TLS{taken}"
 
 
 async def _release(settings: Config) -> str:
@@ -106,7 +109,10 @@ async def _policy(settings: Config) -> str:
 
 async def _identity(settings: Config) -> str:
     identity = await Identity.open(settings.identity, Clock(), settings.listener.client_ca)
-    await identity.close()
+    try:
+        await identity.check_ready()
+    finally:
+        await identity.close()
     return f"{len(settings.identity.issuers)} token issuers, audience {settings.identity.audience}"
 
 
@@ -118,9 +124,18 @@ async def _upstreams(settings: Config) -> str:
 
 
 async def _audit(settings: Config) -> str:
-    keys.load_signer(settings.audit.signing_key, settings.audit.origin)
+    _check_public(settings.audit, keys.load_signer(settings.audit.signing_key, settings.audit.origin).verifier)
     keys.load_commitments(settings.audit.commitment_key)
     return f"origin {settings.audit.origin}, {_log_state(settings.audit)}, {_lock_state(settings.audit)}"
+
+
+def _check_public(settings: Audit, verifier: Verifier) -> None:
+    """Raise StartError when the public key beside the key is another, or has another name: auditors have that one."""
+    path = keys.public_path(settings.signing_key)
+    if path.exists() and read_public(path, "audit.signing_key").decode("ascii", "replace").strip() != str(verifier):
+        raise StartError(
+            f"audit.origin, audit.signing_key: {path} is not the public key of both; auditors could not verify"
+        )
 
 
 def _log_state(settings: Audit) -> str:

@@ -23,6 +23,10 @@ class _Crl:
     this_update_s: int
     next_update_s: int
 
+    def check_current(self, now_us: int) -> None:
+        if not self.this_update_s <= now_us // 1_000_000 <= self.next_update_s:
+            raise _unavailable("the revocation list is past its nextUpdate or before its thisUpdate")
+
 
 @dataclass(frozen=True, slots=True)
 class Crls:
@@ -30,13 +34,17 @@ class Crls:
 
     crls: Mapping[bytes, _Crl]
 
+    def check_current(self, now_us: int) -> None:
+        """Raise GatewayError(IDENTITY_UNAVAILABLE) unless every list is current."""
+        for crl in self.crls.values():
+            crl.check_current(now_us)
+
     def check(self, certificate: Certificate, now_us: int) -> None:
         """Raise GatewayError: CREDENTIAL_REVOKED, or IDENTITY_UNAVAILABLE where no current list covers the issuer."""
         crl = self.crls.get(certificate.issuer)
         if crl is None:
             raise _unavailable("no revocation list of the certificate's issuer")
-        if not crl.this_update_s <= now_us // 1_000_000 <= crl.next_update_s:
-            raise _unavailable("the revocation list is past its nextUpdate or before its thisUpdate")
+        crl.check_current(now_us)
         if certificate.serial in crl.serials:
             raise GatewayError(
                 Reason.CREDENTIAL_REVOKED, "the client certificate was revoked", detail=f"serial {certificate.serial:x}"

@@ -89,6 +89,12 @@ class Identity:
             await keys.close()
         await self._ledger.close()
 
+    async def check_ready(self) -> None:
+        """Raise GatewayError(IDENTITY_UNAVAILABLE) unless every issuer has keys and every list is current."""
+        for keys in self._keys.values():
+            await keys.find("")  # no key has this name: all that counts is that there are some
+        await self._revocation.check_current(self._clock())
+
     async def prove(self, credentials: Credentials, tenants: Mapping[str, Tenant]) -> Principal:
         """Who asks. tenants: those of the release in force, the same object for as long as it is in force.
 

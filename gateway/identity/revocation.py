@@ -26,6 +26,13 @@ class Revocation:
         self._crls = crls
         self._token_ids = token_ids
 
+    async def check_current(self, now_us: int) -> None:
+        """Raise GatewayError(IDENTITY_UNAVAILABLE) unless the lists could be used now."""
+        if self._crls is not None:
+            (await _current(self._crls)).check_current(now_us)
+        if self._token_ids is not None:
+            await _current(self._token_ids)
+
     async def check_certificate(self, certificate: Certificate, now_us: int) -> None:
         """Raise GatewayError(CREDENTIAL_REVOKED or IDENTITY_UNAVAILABLE) unless it is known not to be revoked."""
         if self._crls is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import load, read_private
+from gateway.config import FORMS, Config, load, read_private
 from gateway.errors import StartError
 
 GOOD = """
@@ -138,3 +138,35 @@ def test_a_key_of_its_owner_is_read(tmp_path: Path) -> None:
     assert read_private(path, "audit.signing_key") == b"secret"
     with pytest.raises(StartError, match=r"audit\.signing_key: .*absent"):
         read_private(tmp_path / "absent", "audit.signing_key")
+
+
+# --- what is said of a wrong value -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('address = "127.0.0.1:0"', 'address = "8443"', "listener.address: must be host and port, such as"),
+        ('digest = "0', 'digest = "x', "release.digest: must be 64 hexadecimal digits"),
+        ('origin = "gateway.test/one"', 'origin = "a b"', "audit.origin: must be a name without white space"),
+        ('name = "model"', 'name = "The Model"', "upstreams.0.name: must be a short name"),
+        ('path = "log.db"', "", "audit.path: is missing"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_would_be_accepted(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """The key is named, and what it takes is said in words, not as a pattern."""
+    text = good()
+    assert old in text
+    with pytest.raises(StartError) as error:
+        load(written(tmp_path, text.replace(old, new)))
+    assert said in str(error.value)
+
+
+def test_every_pattern_has_words() -> None:
+    """Whatever key has a pattern is explained by FORMS."""
+    found: set[str] = set()
+    for section in Config.model_json_schema()["$defs"].values():
+        for key, field in section["properties"].items():
+            if "pattern" in str(field):
+                found.add(key)
+    assert found == FORMS.keys()
