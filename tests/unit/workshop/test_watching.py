@@ -159,7 +159,7 @@ def test_what_the_gateway_refuses_is_taken_back(tmp_path: Path) -> None:
     assert not list(deployed.folder.glob(".release.*"))
 
 
-@pytest.mark.parametrize("pid", [0, os.getpid(), 2**22 + 1, "1", None])
+@pytest.mark.parametrize("pid", [0, os.getpid(), 2**22 + 1, "1", None], ids=["group", "own", "none", "text", "null"])
 def test_no_other_process_is_told(tmp_path: Path, pid: object) -> None:
     """A number that is left over from a gateway that is gone is no gateway, whoever has it now."""
     deployed = Deployment.create(tmp_path)
