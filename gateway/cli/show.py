@@ -27,6 +27,8 @@ _FAILURES: Mapping[type[BrightlineError], tuple[str, int]] = {
     brightline.InvalidRequest: ("invalid_request", 2),
     brightline.DuplicateRequest: ("duplicate_request", 2),
     brightline.Unauthenticated: ("unauthenticated", 3),
+    brightline.RoleRequired: ("role_required", 4),
+    brightline.NotFound: ("not_found", 4),
     brightline.Overloaded: ("overloaded", 4),
     brightline.Unavailable: ("unavailable", 4),
     brightline.DeadlineExceeded: ("deadline_exceeded", 4),
@@ -50,7 +52,7 @@ def outcome(result: Result) -> tuple[str, int]:
     """The outcome in one word, and the exit code."""
     match result:
         case BrightlineError():
-            return _FAILURES[type(result)]
+            return next(_FAILURES[kind] for kind in type(result).__mro__ if kind in _FAILURES)
         case Check():
             return _EFFECTS[result.effect]
         case Answer():
