@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from gateway import marking
 
 MANIFEST: Final = "manifest.json"
 WASM: Final = "policy.wasm"
@@ -28,8 +30,16 @@ def _without_null(value: object) -> object:
     return value
 
 
+def _banner(value: str) -> str:
+    """A ceiling is a banner line, or nobody could say what is below it."""
+    if wrong := marking.explain(value):
+        raise ValueError(f'"{value}" is not a banner line: {wrong}')
+    return value
+
+
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
+Banner = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_banner)]
 Revision = Annotated[str, Field(min_length=1, max_length=128)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -171,7 +181,7 @@ class Tenant(Document):
         rules: list[Name]
         purposes: list[Name]
         models: list[Id]
-        marking_ceiling: Name
+        marking_ceiling: Banner
         grants: list[Grant]
 
     id: Id
@@ -208,7 +218,7 @@ class Model(Document):
 
         model_config = ConfigDict(extra="allow")
 
-        marking_ceiling: Name
+        marking_ceiling: Banner
         levels: list[Level]
         safeguards: list[Name]
         report: Report

@@ -183,6 +183,11 @@ def model(**changes: Any) -> dict[str, Any]:
         ({"models": model(surprise=1)}, "models.0.surprise"),
         ({"models": model(upstream="")}, "models.0.upstream"),
         ({"models": model(attributes={})}, "models.0.attributes.marking_ceiling"),
+        (
+            {"tenants": attributes(marking_ceiling="SECRET//NOFORN//REL TO USA, GBR")},
+            "is not a banner line: NOFORN and REL TO contradict each other; write the one that holds",
+        ),
+        ({"models": model(attributes={**releases.MODEL.attributes, "marking_ceiling": "secret"})}, "marking_ceiling"),
         ({"data": {}}, "data.json: release"),
         ({"data": {"release": {"revision": releases.REVISION, "more": 1}}}, "data.json: release.more"),
         ({"data": {**releases.DATA, "weight": 0.5}}, "not an integer: 0.5"),
