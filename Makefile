@@ -15,7 +15,7 @@ JSON ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts protos protos-check rego starter starter-check unit bench bench-policy bench-search faults engines audit requirements clean setup python
+.PHONY: help demo test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-policy bench-search faults engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ rego: $(VENV)/.dev $(OPA) ## format, type, test and lint the policy
 starter: $(VENV)/.dev $(OPA) ## rebuild what is made of rego/: the starter policy, docs/rules, docs/counsel.md
 	$(BIN)/brightline policy build --out $(STARTER)
 	$(BIN)/brightline policy docs
+
+vectors: $(VENV)/.dev ## regenerate the test vectors of docs/spec
+	$(BIN)/python -m tests.spec.make
 
 starter-check: $(VENV)/.dev $(OPA)
 	$(BIN)/brightline policy build --out $(STARTER) --check

@@ -47,12 +47,10 @@ def both(stored: Sequence[bytes], mask: int) -> Iterator[int]:
     many = [one for one in stored if len(one) == _BITS]
     if few:
         first, *others = sorted(few, key=len)
-        sets = [set(other) for other in others]
-        yield from (
-            p
-            for p in reversed(first)
-            if mask >> p & 1 and all(p in s for s in sets) and all(bits[p >> 3] >> (p & 7) & 1 for bits in many)
-        )
+        found = sorted(set(first).intersection(*others), reverse=True)
+        for bits in (*many, *([] if mask == FULL else [mask.to_bytes(_BITS, "little")])):
+            found = [p for p in found if bits[p >> 3] >> (p & 7) & 1]
+        yield from found
         return
     for bits in many:
         mask &= int.from_bytes(bits, "little")

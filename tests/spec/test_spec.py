@@ -1,0 +1,136 @@
+"""The vectors of docs/spec are what the code makes, and what a verifier that was written from the pages accepts."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brightline_verify import export, records
+from brightline_verify.note import Verifier
+from brightline_verify.proof import Proof
+from brightline_verify.record import Kind
+from brightline_verify.report import UnreadableError
+from brightline_verify.whole import Trust
+from tests.spec import independent, make
+
+LOG: dict[str, Any] = json.loads((make.VECTORS / "log.json").read_bytes())
+TRUST = Trust(Verifier.parse(LOG["key"]))
+
+
+def read(name: str) -> bytes:
+    return (make.VECTORS / name).read_bytes()
+
+
+def test_the_vectors_are_current() -> None:
+    """They are made again, byte for byte, and there is no other file."""
+    made = make.files()
+    assert {p.name: p.read_bytes() for p in make.VECTORS.iterdir()} == made
+
+
+def test_every_kind_has_a_record() -> None:
+    """The first table of vectors has one of each kind, with its hash."""
+    found = json.loads(read("records.json"))
+    assert {one["kind"] for one in found} == set(map(str, Kind))
+    for one in found:
+        assert independent.canonical(one["record"])["kind"] == one["kind"]
+        assert independent.leaf(one["record"].encode()).hex() == one["leaf"]
+
+
+def test_the_tree_is_that_of_the_pages() -> None:
+    """Roots, inclusion and consistency proofs are those of the definition."""
+    leaves = [bytes.fromhex(h) for h in LOG["leaves"]]
+    roots = {int(size): bytes.fromhex(r) for size, r in LOG["roots"].items()}
+    assert all(independent.root(leaves[:size]) == found for size, found in roots.items())
+    assert len(roots) == len(leaves) + 1
+    for proof in LOG["inclusion"]:
+        hashes = [independent.base64.b64decode(h) for h in proof["hashes"]]
+        found = independent.root_by(leaves[proof["index"]], proof["index"], proof["size"], hashes)
+        assert found == roots[proof["size"]]
+    for proof in LOG["consistency"]:
+        hashes = [independent.base64.b64decode(h) for h in proof["hashes"]]
+        old, new = roots[proof["first"]], roots[proof["second"]]
+        assert independent.consistent(proof["first"], proof["second"], old, hashes) == (old, new)
+
+
+def test_the_checkpoint_is_signed_by_log_and_witness() -> None:
+    """As the pages say it is."""
+    size, found = independent.checkpoint(LOG["checkpoint"], LOG["key"])
+    assert found.hex() == LOG["roots"][str(size)]
+    assert independent.witnessed(LOG["checkpoint"], LOG["witness"]) == LOG["cosigned_at"]
+
+
+def test_a_commitment_is_made_as_the_pages_say() -> None:
+    """With the key and the content anybody gets the same."""
+    told = LOG["commitment"]
+    secret = bytes.fromhex(told["key"])
+    message = b"brightline.v1.prompt\0" + told["decision_id"].encode() + b"\0" + told["content"].encode()
+    assert hmac.new(secret, message, hashlib.sha256).hexdigest() == told["commitment"]
+    assert hmac.new(secret, b"brightline.v1.key", hashlib.sha256).hexdigest()[:16] == told["key_id"]
+
+
+def test_a_proof_is_text_of_which_everything_is_known() -> None:
+    """Both verifiers prove the record by it."""
+    record, text = read("record-5.json"), read("record-5.tlog-proof")
+    head, _, note = text.decode().partition("\n\n")
+    first, index, *hashes = head.splitlines()
+    assert (first, index) == ("c2sp.org/tlog-proof@v1", "index 5")
+    size, root = independent.checkpoint(note, LOG["key"])
+    decoded = [independent.base64.b64decode(h) for h in hashes]
+    assert independent.root_by(independent.leaf(record), 5, size, decoded) == root
+    assert Proof.parse(text).verify(record, TRUST.verifier).size == size
+
+
+def test_exports_hold(tmp_path: Path) -> None:
+    """For both verifiers, whole and in part, and chosen records."""
+    size = len(LOG["leaves"])
+    assert independent.export(read("export.jsonl"), LOG["key"]) == size
+    assert independent.chosen(read("records.jsonl"), LOG["key"]) == 2
+    for name, first in (("export.jsonl", 0), ("part.jsonl", 4)):
+        report = export.verify(make.VECTORS / name, TRUST)
+        assert (report.problem, report.first, report.size) == (None, first, size)
+    found = records.verify(make.VECTORS / "records.jsonl", TRUST)
+    assert (found.problem, found.count) == ("", 2)
+
+
+@pytest.mark.parametrize("change", json.loads(read("wrong.json")), ids=lambda c: f"{c['file']}: {c['what']}")
+def test_what_is_wrong_is_found(tmp_path: Path, change: dict[str, str]) -> None:
+    """Each change of the list changes its file, and both verifiers find it."""
+    lines = [line for line in read(change["file"]).decode().split("\n") if not line.startswith('{"brightline":')]
+    old, new = (_named(change[side], lines) for side in ("old", "new"))
+    data = read(change["file"])
+    spoilt = data.replace(old.encode(), new.encode(), 1)
+    assert spoilt != data
+    path = tmp_path / "spoilt"
+    path.write_bytes(spoilt)
+    if change["file"] == "export.jsonl":
+        assert export.verify(path, TRUST).problem is not None
+    else:
+        assert records.verify(path, TRUST).problem
+    check = independent.export if change["file"] == "export.jsonl" else independent.chosen
+    with pytest.raises((independent.WrongError, ValueError, KeyError)):
+        check(spoilt, LOG["key"])
+
+
+def _named(text: str, lines: list[str]) -> str:
+    """RECORD n stands for that record, with its line's end where it is the last."""
+    for n in (5, 6):
+        text = text.replace(f"RECORD {n}", lines[n] if n < len(lines) else "")
+    return f"{text}\n" if "\n" not in text and text.startswith('{"clock"') else text
+
+
+def test_what_is_no_export_is_unreadable(tmp_path: Path) -> None:
+    """Neither an export of the other kind nor an empty file is taken for one."""
+    (tmp_path / "empty").write_bytes(b"")
+    for verify, path in (
+        (export.verify, make.VECTORS / "records.jsonl"),
+        (records.verify, make.VECTORS / "export.jsonl"),
+        (export.verify, tmp_path / "empty"),
+        (records.verify, tmp_path / "empty"),
+    ):
+        with pytest.raises(UnreadableError):
+            verify(path, TRUST)
