@@ -33,7 +33,7 @@ class Behind:
     server: Server
 
     async def failed(
-        self, method: str, script: Script, timeout_s: float = 20
+        self, method: str, script: Script, timeout_s: float = 90
     ) -> tuple[Told, str, list[dict[str, Any]]]:
         """What the caller was told, the text that it had before that, and the records of the call.
 
