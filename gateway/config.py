@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from gateway import dsn
 from gateway.errors import StartError
 
 
@@ -33,6 +34,7 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
 
 FilePath = Annotated[Path, AfterValidator(_resolve)]
 Milliseconds = Annotated[int, Field(gt=0, le=3_600_000)]
+Dsn = Annotated[str, AfterValidator(dsn.checked)]
 
 
 class _Section(BaseModel):
@@ -150,20 +152,40 @@ class Policy(_Section):
 class Audit(_Section):
     """The log. origin names it in every checkpoint; keys sign checkpoints and make content commitments.
 
-    lock_store: a folder on another volume, where the latest checkpoint goes too.
+    store: "sqlite" keeps it in the file at `path`; "postgresql" in the database that `dsn` names, and what is derived
+    from it beside `path`. lock_store, lock_dsn: a folder on another volume, or a database on another host, where the
+    latest checkpoint goes too. capacity_mib: how large the database may grow; without it, the disk's size counts.
     """
 
+    store: Literal["sqlite", "postgresql"] = "sqlite"
     path: FilePath
+    dsn: Dsn | None = None
+    password_file: FilePath | None = None
     origin: str = Field(pattern=r"^[^\s+]+$", max_length=255)
     signing_key: FilePath
     commitment_key: FilePath
     enclave: str = ""
     node: str = ""
     lock_store: FilePath | None = None
+    lock_dsn: Dsn | None = None
+    lock_password_file: FilePath | None = None
+    capacity_mib: int | None = Field(default=None, ge=1)
+    warn_at_percent: tuple[Annotated[int, Field(ge=1, le=99)], ...] = (75, 90, 95)
     deadline_ms: Milliseconds = 1000
     checkpoint_ms: int = Field(default=1000, ge=10, le=60_000)
     checkpoint_records: int = Field(default=10_000, ge=1, le=1_000_000)
     unauthenticated_per_s: int = Field(default=50, ge=1)
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if (self.store == "postgresql") != (self.dsn is not None):
+            raise ValueError('dsn: store = "postgresql" needs it, and store = "sqlite" has none')
+        if self.lock_store is not None and self.lock_dsn is not None:
+            raise ValueError("lock_dsn: give lock_store or lock_dsn, not both")
+        for name in ("password_file", "lock_password_file"):
+            if getattr(self, name) is not None and getattr(self, name.replace("password_file", "dsn")) is None:
+                raise ValueError(f"{name}: goes with {name.replace('password_file', 'dsn')}")
+        return self
 
 
 class Review(_Section):
@@ -257,6 +279,14 @@ class Config(_Section):
             "upstreams: the production profile has no loopback upstream": any(
                 u.kind == "loopback" for u in self.upstreams
             ),
+            "audit.dsn: the production profile needs sslmode=verify-full": not dsn.is_protected(self.audit.dsn),
+            "audit.lock_dsn: the production profile needs sslmode=verify-full": not dsn.is_protected(
+                self.audit.lock_dsn
+            ),
+            "audit.lock_store: the production profile needs lock_store or lock_dsn with a log in PostgreSQL: a "
+            "database that was put back looks whole": self.audit.store == "postgresql"
+            and self.audit.lock_store is None
+            and self.audit.lock_dsn is None,
         }
         if any(lacking.values()):
             raise ValueError("\n".join(text for text, is_so in lacking.items() if is_so))

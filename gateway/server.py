@@ -210,17 +210,8 @@ def _receive(context: Context, shell: Shell, method: str) -> Call:
             chain=b"".join(peer.get("x509_pem_cert_chain", ())),
         ),
         received_us=now,
-        deadline_us=None if left is None else now + min(_usable_us(left), most),
+        deadline_us=None if left is None else now + min(int(left * 1_000_000), most),
     )
-
-
-def _usable_us(left_s: float) -> int:
-    """What a call may take of the time that its caller gives it: the rest is for telling the caller that it is over.
-
-    When the caller's own time ends, gRPC tells it just that: no reason, and no decision id to ask about.
-    """
-    left_us = int(left_s * 1_000_000)
-    return left_us - max(0, min(left_us // 20, 250_000))
 
 
 def _reader(shell: Shell, context: Context, kind: type[Asking]) -> Callable[[], Awaitable[Prompt]]:

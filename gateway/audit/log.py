@@ -10,6 +10,7 @@ from brightline_verify.record import Kind, Outcome
 from brightline_verify.stored import CorruptError
 from gateway.audit import keys, places, record
 from gateway.audit.archive import Archive
+from gateway.audit.capacity import EVERY_S, Gauge
 from gateway.audit.index import index_path
 from gateway.audit.ledger import Ledger
 from gateway.audit.pages import Pages
@@ -31,13 +32,14 @@ _WHY = 500
 class Log:
     """An open log. `trail` gives each call its trail. archive: what reviewers read of it."""
 
-    def __init__(self, writer: Writer, ledger: Ledger, clock: Clock, archive: Archive) -> None:
+    def __init__(self, writer: Writer, ledger: Ledger, clock: Clock, archive: Archive, gauge: Gauge) -> None:
         self.archive = archive
         self._writer = writer
         self._ledger = ledger
         self._clock = clock
         self._closing = asyncio.Event()
         self._flushing = asyncio.create_task(self._flush_until_closed())
+        self._gauging = asyncio.create_task(_gauge(gauge))
 
     @classmethod
     async def open(
@@ -63,7 +65,7 @@ class Log:
         except (OSError, StartError) as error:
             with contextlib.suppress(OSError, CorruptError):
                 store.close()
-            raise StartError(f"audit.path: {settings.path}: {error}") from error
+            raise StartError(f"{places.name(settings)}: {error}") from error
         place = Place(settings.enclave, settings.node, "gateway", listener)
         cadence = {"checkpoint_ms": settings.checkpoint_ms, "checkpoint_records": settings.checkpoint_records}
         writer = Writer(store, settings.deadline_ms, **cadence)
@@ -71,7 +73,7 @@ class Log:
         archive = Archive(
             places.source(settings), index_path(settings.path), signer.verifier, Pages(commitments.derived(keys.PAGES))
         )
-        log = cls(writer, ledger, clock, archive)
+        log = cls(writer, ledger, clock, archive, Gauge(settings))
         try:
             begun = await log._begin(orphans, start)  # 4
         except BaseException:
@@ -79,7 +81,7 @@ class Log:
             raise
         if not begun:
             await log.close()
-            raise StartError(f"audit.path: {settings.path}: the start could not be recorded; see the gateway's log")
+            raise StartError(f"{places.name(settings)}: the start could not be recorded; see the gateway's log")
         return log
 
     @property
@@ -123,6 +125,7 @@ class Log:
     async def close(self) -> None:
         """Record the stop, sign a last checkpoint and release the log."""
         self._closing.set()
+        self._gauging.cancel()
         await self._flushing
         await self._write(self._ledger.head(Kind.STOP, new_decision_id(self._clock())))
         await self._writer.close()
@@ -152,6 +155,12 @@ class Log:
                 async with asyncio.timeout(FLUSH_S):
                     await self._closing.wait()
             await self._ledger.flush()
+
+
+async def _gauge(gauge: Gauge) -> None:
+    while True:
+        await asyncio.to_thread(gauge.look)
+        await asyncio.sleep(EVERY_S)
 
 
 def _compare_clock(store: Store, now_us: int) -> None:

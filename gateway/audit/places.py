@@ -1,25 +1,102 @@
-"""Which database a log is in, and where its checkpoint is kept a second time, by the configuration."""
+"""Which database a log is in, and where its checkpoint is kept a second time, by the configuration.
+
+psycopg is loaded where it is configured.
+"""
 
 from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 from brightline_verify.database import File
 from brightline_verify.stored import Source
 from gateway.audit.lock_store import Folder
 from gateway.audit.sqlite import Sqlite
-from gateway.audit.store import Kept
+from gateway.audit.store import Kept, Place
 from gateway.config import Audit
 
+if TYPE_CHECKING:
+    from gateway.audit.postgres.connection import Server
 
-def source(settings: Audit) -> Source:
-    """The log, to be read by others than its gateway."""
-    return File(settings.path)
+TO_READ_S = 60.0
+"""Reading may take long: nobody waits for it but who asked."""
+TO_MIGRATE_S = 3600.0
+
+
+def source(settings: Audit, origin: str | None = None) -> Source:
+    """The log, to be read by others than its gateway. origin: of another log in the same PostgreSQL."""
+    if settings.dsn is None:
+        return File(settings.path)
+    from gateway.audit.postgres.reading import Database  # noqa: PLC0415 - see above
+
+    if origin not in {None, settings.origin}:  # where that is kept a second time, another gateway's configuration says
+        return Database(server(settings, TO_READ_S), str(origin))
+    return Database(server(settings, TO_READ_S), settings.origin, lock_store(settings))
+
+
+def sources(settings: Audit) -> list[Source]:
+    """Every log that is kept together with this one, itself among them. Raises UnreadableError."""
+    if settings.dsn is None:
+        return [source(settings)]
+    from gateway.audit.postgres.reading import origins  # noqa: PLC0415 - see above
+
+    return [source(settings, origin) for origin in origins(server(settings, TO_READ_S))]
+
+
+def name(settings: Audit) -> str:
+    """The log for messages: the key that names it and where it is."""
+    return str(kept(settings))
 
 
 def kept(settings: Audit) -> Kept:
     """The log, to be written by its gateway."""
-    return Sqlite(settings.path)
+    if settings.dsn is None:
+        return Sqlite(settings.path)
+    from gateway.audit.postgres.writing import Postgres  # noqa: PLC0415 - see above
+
+    return Postgres(server(settings, settings.deadline_ms / 1000))
 
 
-def lock_store(settings: Audit) -> Folder | None:
+def lock_store(settings: Audit) -> Place | None:
     """Where the latest checkpoint goes too."""
-    return Folder(settings.lock_store, settings.origin) if settings.lock_store else None
+    if settings.lock_store is not None:
+        return Folder(settings.lock_store, settings.origin)
+    if settings.lock_dsn is None:
+        return None
+    from gateway.audit.postgres.lock import Remote  # noqa: PLC0415 - see above
+
+    return Remote(lock_server(settings), settings.origin)
+
+
+def server(settings: Audit, limit_s: float) -> Server:
+    """The PostgreSQL of a log."""
+    from gateway.audit.postgres.connection import Server  # noqa: PLC0415 - see above
+
+    return Server(settings.dsn or "", settings.password_file, "audit.dsn", limit_s)
+
+
+def lock_server(settings: Audit) -> Server:
+    """The PostgreSQL of a lock store."""
+    from gateway.audit.postgres.connection import Server  # noqa: PLC0415 - see above
+
+    limit_s = settings.deadline_ms / 1000
+    return Server(settings.lock_dsn or "", settings.lock_password_file, "audit.lock_dsn", limit_s)
+
+
+def check(settings: Audit) -> None:
+    """Whether a gateway would find what it needs in its databases. Raises StartError, PostgresError."""
+    if settings.dsn is None:
+        return
+    from gateway.audit.postgres.connection import check_durable, told  # noqa: PLC0415 - see above
+    from gateway.audit.postgres.writing import check_schema  # noqa: PLC0415 - see above
+
+    with closing(server(settings, TO_READ_S).connect()) as db, told():
+        check_durable(db)
+        check_schema(db)
+
+
+def is_near(settings: Audit) -> bool:
+    """Whether the lock store is so near to the log that both are lost or put back together."""
+    if settings.lock_store is not None and settings.dsn is None:
+        return settings.lock_store.stat().st_dev == settings.path.parent.stat().st_dev
+    return settings.lock_dsn is not None and settings.lock_dsn == settings.dsn

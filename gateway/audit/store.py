@@ -190,9 +190,9 @@ class Store:
         after = self.frontier.copy()
         results: list[Result] = []
         rows: list[Row] = []
-        keys = set(taken)
+        keys, closed = set(taken), set[str]()
         for e in entries:
-            rejection = self._rejection(e, keys)
+            rejection = self._rejection(e, keys, closed)
             results.append(rejection or after.size)
             if rejection is None:
                 index = after.size
@@ -200,10 +200,13 @@ class Store:
                 rows.append((index, e.leaf, hashes, e.decision_id, e.kind, e.time_us, e.tenant, e.idempotency_key))
         return after, results, rows
 
-    def _rejection(self, e: Entry, keys: set[Key]) -> Rejection | None:
+    def _rejection(self, e: Entry, keys: set[Key], closed: set[str]) -> Rejection | None:
         if e.closes:
             kinds = [row[4] for row in self._kept.rows.of_decision(e.decision_id)]
-            return None if Kind.INTENT in kinds and Kind.OUTCOME not in kinds else Rejection.NOTHING_TO_CLOSE
+            if Kind.INTENT not in kinds or Kind.OUTCOME in kinds or e.decision_id in closed:
+                return Rejection.NOTHING_TO_CLOSE
+            closed.add(e.decision_id)
+            return None
         if e.idempotency_key is not None:
             key = (e.tenant, e.idempotency_key)
             if key in keys:

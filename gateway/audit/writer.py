@@ -123,6 +123,8 @@ class Writer:
             return
         if not item.claim.acquire(blocking=False):
             self._late = True  # until the batch that it is in was answered
+        if not self._lost:
+            log.critical("audit log late", deadline_ms=round(self._deadline_s * 1000))
         self._lost = True
         item.result.set_exception(unavailable("the record was not durable before its deadline"))
 
@@ -130,6 +132,8 @@ class Writer:
         """Tell the callers of a batch. results: None when none of it is durable."""
         self._late = False
         if items:
+            if self._lost and results is not None:
+                log.warning("audit log in time again")
             self._lost = results is None
         for number, item in enumerate(items):
             item.timer.cancel()

@@ -17,6 +17,7 @@ from gateway.cli import (
     forward,
     init,
     lock,
+    migrate,
     oversight,
     policy,
     replay,
@@ -71,6 +72,7 @@ trail.command()(oversight.report)
 trail.command()(forward.forward)
 trail.command()(witness.witness)
 trail.command()(lock.lock)
+trail.command()(migrate.migrate)
 trail.command()(search.index)
 trail.command("replay")(replay.replay_)
 trail.command()(audit.keygen)

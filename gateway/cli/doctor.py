@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from brightline_verify.note import NoteError, Verifier
-from brightline_verify.report import UnreadableError
 from gateway import activation, config, facts, pdp, release, transport
 from gateway.audit import keys, places
 from gateway.audit.log import in_the_future
@@ -139,32 +138,33 @@ def _check_public(settings: Audit, verifier: Verifier) -> None:
 
 
 def _log_state(settings: Audit) -> str:
-    path = settings.path
-    if not path.exists():
-        if not path.parent.is_dir():
-            raise StartError(f"audit.path: {path.parent}: there is no such folder; make it")
-        return "no log yet"
+    path, log, name = settings.path, places.source(settings), places.name(settings)
+    if not path.parent.is_dir():
+        raise StartError(f"audit.path: {path.parent}: there is no such folder; make it")
     try:
-        ahead_us = last_time_us(places.source(settings)) - Clock()()
-    except UnreadableError as error:
-        raise StartError(f"audit.path: {error}") from error
+        places.check(settings)
+        if not log.begun():
+            return "no log yet"
+        ahead_us = last_time_us(log) - Clock()()
+    except OSError as error:
+        raise StartError(f"{name}: {error}") from error
     if ahead_us > TOLERANCE_US:
-        raise StartError(f"audit.path: {path}: {in_the_future(ahead_us)}")
+        raise StartError(f"{name}: {in_the_future(ahead_us)}")
     return "has a log"
 
 
 def _lock_state(settings: Audit) -> str:
     """Raises StartError for a lock store that can't be read, or that the log does not go on from."""
     store = places.lock_store(settings)
-    if store is None or settings.lock_store is None:
+    if store is None:
         return "no lock store"
     verifier = keys.load_signer(settings.signing_key, settings.origin).verifier
     try:
         note = store.read()
         compare(places.source(settings), verifier, note)
-    except (OSError, NoteError, UnreadableError) as error:
-        raise StartError(f"audit.lock_store: {settings.lock_store}: {error}") from error
+    except (OSError, NoteError) as error:
+        key = "audit.lock_store" if settings.lock_store else "audit.lock_dsn"
+        raise StartError(f"{key}: {store}: {error}") from error
     begun = "has" if note else "will have"
-    same = settings.lock_store.stat().st_dev == settings.path.parent.stat().st_dev
-    where = ", on the same volume as the log: it protects little" if same else ""
+    where = ", on the same volume as the log: it protects little" if places.is_near(settings) else ""
     return f"lock store {begun} its checkpoint{where}"

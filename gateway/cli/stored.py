@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -31,21 +32,29 @@ class Stored:
 def stored(
     config: Annotated[Path | None, typer.Option(help="The gateway's configuration, which names log and key.")] = None,
     log: Annotated[Path | None, typer.Option(help="The log itself, where there is no configuration.")] = None,
-    key: Annotated[Path | None, typer.Option(help="With --log: its public key, the .pub file beside the key.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="With --log or --origin: its public key, the .pub file beside the key.")
+    ] = None,
+    origin: Annotated[
+        str | None, typer.Option(help="With --config and --key: another gateway's log in the same PostgreSQL.")
+    ] = None,
 ) -> Stored:
     """The log. Exits with 2 when the options don't name log and key, or the key can't be read."""
     release = None
     try:
-        match config, log, key:
-            case Path(), None, None:
+        match config, log, key, origin:
+            case Path(), None, None, None:
                 whole = configuration.load(config)
                 settings, release = whole.audit, whole.release.path
                 source, key = places.source(settings), public_path(settings.signing_key)
                 log = settings.path
-            case None, Path(), Path():
+            case Path(), None, Path(), str():
+                settings = configuration.load(config).audit
+                source, log = places.source(settings, origin), settings.path.with_name(quote(origin, safe=""))
+            case None, Path(), Path(), None:
                 source = File(log)
             case _:
-                raise unusable("give --config, or --log and --key")
+                raise unusable("give --config, or --log and --key, or --config, --origin and --key")
         verifier = Verifier.parse(configuration.read_public(key, "--key").decode("utf-8"))
         return Stored(source, index_path(log), verifier, release)
     except (StartError, NoteError, UnicodeDecodeError) as error:

@@ -14,7 +14,7 @@ from brightline.v1 import inference_pb2
 from gateway.cli.demo import TARGETING
 from tests.e2e.test_isolation import served_by
 from tests.support import upstream_servers
-from tests.support.attacks import SERVICE, Told, attacking, message, told, until, verified
+from tests.support.attacks import SERVICE, Told, attacking, message, told, verified
 from tests.support.gateways import Deployment, Running, serving
 from tests.support.opa import free_port
 from tests.support.upstream_servers import INJECTION, SECRET, Script, Server
@@ -129,23 +129,9 @@ async def test_a_service_that_keeps_silent_is_left_at_the_deadline(
                 assert records[-1]["outcome"] == "deadline"
 
 
-async def test_a_caller_hears_of_its_deadline_before_its_own_time_is_over(behind: Behind) -> None:
-    """A call ends a little before the time that its caller gave, so that the caller gets the reason and the id."""
-    for attempt in range(10):
-        try:
-            answer, _, records = await behind.failed("Generate", Script("silent"), timeout_s=2)
-        except AssertionError:  # a machine under load: the caller was faster after all
-            assert attempt < 9
-            await until(lambda: behind.running.records()[-1]["kind"] == "outcome")
-        else:
-            break
-    assert (answer.reason, answer.retry_safe) == ("DEADLINE_EXCEEDED", False)
-    assert records[-1]["outcome"] == "deadline"
-
-
 async def test_an_endless_stream_is_cut(behind: Behind) -> None:
     """An answer beyond the limit is cut there, and how much was released is on the record."""
-    _, text, records = await behind.failed("GenerateStream", Script("endless"), timeout_s=90)
+    _, text, records = await behind.failed("GenerateStream", Script("endless"), timeout_s=60)
     assert records[-1]["outcome"] == "partial"
     assert 0 < len(text.encode()) <= 4 << 20
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from brightline_verify import stored
 from brightline_verify.report import Report, UnreadableError
@@ -51,6 +51,7 @@ class File:
     """The log in the file at `path`."""
 
     path: Path
+    at_once: ClassVar[int] = 1000
 
     @contextmanager
     def reading(self) -> Iterator[Table]:

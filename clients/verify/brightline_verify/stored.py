@@ -21,7 +21,6 @@ from brightline_verify.report import Problem, Report, UnreadableError
 from brightline_verify.whole import Batch, Broken, FoundError, Trust, Whole, signed
 
 FORMAT: Final = 1
-_AT_ONCE: Final = 1000
 _ALONE: Final = 10_000
 """Below this many records, starting processes takes longer than checking."""
 
@@ -94,6 +93,10 @@ class Source(Protocol):
         """The latest checkpoint outside of the database, None when there is none. Raises OSError."""
 
     @property
+    def at_once(self) -> int:
+        """How many records are best read at once."""
+
+    @property
     def beside(self) -> str:
         """Where that has to be; empty when this sort of store has no such place."""
 
@@ -123,7 +126,8 @@ def verify(
             if published is not None:
                 whole.keep(published)
             size, longest, shortest = _begin(rows, trust.verifier)
-            tasks = ((source, at, min(at + _AT_ONCE, size), trust) for at in range(0, size, _AT_ONCE))
+            step = source.at_once
+            tasks = ((source, at, min(at + step, size), trust) for at in range(0, size, step))
             for batch in workers.run(check_rows, tasks, processes if size > _ALONE else 1):
                 whole.add(batch)
                 progress(whole.tree.size, size)

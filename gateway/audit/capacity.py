@@ -1,0 +1,64 @@
+"""How full the place of the log is. Each threshold is warned of once, and again after it was below."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from typing import Final
+
+import structlog
+
+from gateway.audit import places
+from gateway.config import Audit
+from gateway.errors import StartError
+
+EVERY_S: Final = 60.0
+_MIB: Final = 1 << 20
+
+log = structlog.get_logger()
+
+
+def used_percent(settings: Audit) -> int | None:
+    """How much is used: of `capacity_mib`, else of the log's disk; None for a database without the former.
+
+    Raises OSError, StartError.
+    """
+    if settings.dsn is None and settings.capacity_mib is None:
+        disk = shutil.disk_usage(settings.path.parent)
+        return 100 - 100 * disk.free // max(disk.used + disk.free, 1)
+    if settings.capacity_mib is None:
+        return None
+    return 100 * _size(settings) // (settings.capacity_mib * _MIB)
+
+
+def _size(settings: Audit) -> int:
+    """Bytes that the log takes, everything in its database among it."""
+    if settings.dsn is None:
+        return settings.path.stat().st_size
+    from gateway.audit.postgres.connection import told  # noqa: PLC0415 - loaded where it is configured
+
+    with closing(places.server(settings, settings.deadline_ms / 1000).connect()) as db, told():
+        row = db.execute("SELECT pg_database_size(current_database())").fetchone()
+        return int(row[0]) if row else 0
+
+
+class Gauge:
+    """Looks, and warns: made once for a log, asked from time to time."""
+
+    def __init__(self, settings: Audit) -> None:
+        self._settings = settings
+        self._above = 0
+
+    def look(self) -> None:
+        """Warn when one more threshold is reached. What can't be measured is told once as well."""
+        try:
+            used = used_percent(self._settings)
+        except (OSError, StartError) as error:
+            if self._above >= 0:
+                log.warning("audit capacity unknown", detail=str(error))
+            self._above = -1
+            return
+        above = max((t for t in self._settings.warn_at_percent if used is not None and used >= t), default=0)
+        if above > max(self._above, 0):
+            log.critical("audit capacity", used_percent=used, threshold_percent=above)
+        self._above = above

@@ -1,0 +1,46 @@
+"""Brings the tables of a database up to date, by Alembic. Run by who owns the database, not by a gateway."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.resources import files
+
+from alembic import command
+from alembic.config import Config
+from psycopg import sql
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from gateway.audit.postgres.connection import Server
+from gateway.audit.postgres.schema import SCHEMA
+
+_MAY = {"logs": "SELECT, INSERT", "entries": "SELECT, INSERT", "checkpoints": "SELECT, INSERT"}
+_LOCKING = {"locks": "SELECT, INSERT, UPDATE"}
+
+
+def migrate(server: Server, role: str | None = None, *, lock: bool = False) -> None:
+    """Make or change the tables. role: who a gateway logs in as; it may add and read, and nothing else.
+
+    lock: the database is a lock store. Raises PostgresError, sqlalchemy.exc.SQLAlchemyError.
+    """
+    engine = create_engine(
+        "postgresql+psycopg://", creator=partial(server.connect, autocommit=False), poolclass=NullPool
+    )
+    config = Config()
+    config.set_main_option("script_location", str(files("gateway.audit.postgres") / "migrations"))
+    # Crash before this commit: the tables as they were. One transaction has all of it.
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        if role is not None:
+            for statement in _grants(role, _LOCKING if lock else _MAY):
+                connection.exec_driver_sql(statement.as_string(None))
+
+
+def _grants(role: str, rights: dict[str, str]) -> list[sql.Composed]:
+    to, schema = sql.Identifier(role), sql.Identifier(SCHEMA)
+    grants = [sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, to)]
+    for table, right in {**rights, "alembic_version": "SELECT"}.items():
+        grants.append(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(right), sql.Identifier(SCHEMA, table), to))
+    return grants

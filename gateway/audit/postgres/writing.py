@@ -1,0 +1,176 @@
+"""A log in PostgreSQL, as its one writer has it: a session that holds the log's lock. See store.Kept.
+
+The lock belongs to the session, and every write is made in that session. So whoever holds the lock knows that no other
+session will still commit something: not a second gateway, and not what was left of this one's own broken connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import psycopg
+from psycopg import errors
+
+from brightline_verify.record import Kind
+from brightline_verify.stored import FORMAT, CorruptError, Row, Rows
+from gateway.audit.postgres.connection import Bounded, PostgresError, Server, check_durable, close, told
+from gateway.audit.postgres.reading import Table, log_id
+from gateway.audit.store import Key, Place, TakenError
+from gateway.errors import StartError
+
+REVISION: Final = "0001"
+"""The schema that this gateway works with: the last of the migrations."""
+_LOCKS: Final = 0x0B12
+"""Separates our advisory locks from others in the database."""
+_INSERT: Final = b"""
+INSERT INTO brightline.entries (log, idx, leaf, hashes, decision_id, kind, time_us, tenant, idempotency_key)
+SELECT %b, * FROM unnest(
+  %b::int8[], %b::bytea[], %b::bytea[], %b::text[], %b::text[], %b::int8[], %b::text[], %b::text[]
+)
+"""
+_USED: Final = b"""
+SELECT tenant, idempotency_key FROM brightline.entries
+WHERE idempotency_key IS NOT NULL AND (tenant, idempotency_key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+"""
+_END: Final = b"""
+SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid = %s AND classid = %s AND objid = %s
+"""
+_ORPHANS: Final = b"""
+WITH since AS (SELECT coalesce((
+  SELECT idx FROM brightline.entries WHERE log = %(log)s AND kind = %(start)s ORDER BY idx DESC LIMIT 1
+), 0) AS idx)
+SELECT decision_id, tenant FROM brightline.entries i, since
+WHERE log = %(log)s AND i.idx >= since.idx AND kind = %(intent)s AND NOT EXISTS (
+  SELECT 1 FROM brightline.entries o WHERE o.decision_id = i.decision_id AND o.kind = %(outcome)s AND o.log = i.log
+) ORDER BY i.idx
+"""
+
+
+class Postgres:
+    """The log of one gateway. Nothing outside of the database belongs to it: that is what a lock store is for."""
+
+    places: Sequence[Place] = ()
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._origin = ""
+        self._db: Bounded | None = None
+        self._session = 0
+        self._log = 0
+
+    def __str__(self) -> str:
+        return f"audit.dsn: {self._server}"
+
+    @property
+    def rows(self) -> Rows:
+        """What is there."""
+        return Table(self._open_db, self._log)
+
+    def open(self, origin: str) -> None:
+        """Open the log, or create it. Raises StartError when another process writes it, PostgresError, CorruptError."""
+        self._origin = origin
+        self._db = self._server.connect()
+        try:
+            self._begin(self._db)
+        except StartError as error:
+            self.release()
+            raise StartError(f"{self}: {error}") from error
+
+    def reopen(self) -> None:
+        """After an error: another session, which holds the lock, so that the former is gone with all it began.
+
+        Then something small is committed: when that is confirmed, so is everything before it, also by the standbys that
+        the server waits for. Raises PostgresError while that does not work, CorruptError.
+        """
+        if self._db is not None:
+            close(self._db)
+        try:
+            self._db = self._server.connect()
+            self._begin(self._db)
+        except StartError as error:
+            raise PostgresError(str(error)) from error
+        with told():
+            self._db.execute("SELECT pg_logical_emit_message(true, 'brightline', '')")
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        """One statement in one round trip, with its commit. Keys in order: two gateways never wait in a circle."""
+        ordered = sorted(rows, key=lambda row: ("", "") if row[7] is None else (row[6], row[7]))
+        columns = [list(column) for column in zip(*ordered, strict=True)]
+        try:
+            with told(), self._open_db.cursor() as cursor:
+                cursor.execute(_INSERT, [self._log, *columns], prepare=True)
+        except PostgresError as error:
+            cause = error.__cause__
+            if isinstance(cause, errors.UniqueViolation) and cause.diag.constraint_name == "entries_by_key":
+                raise TakenError from error
+            raise
+
+    def used(self, keys: Iterable[Key]) -> set[Key]:
+        """Those of the keys that an entry of any log in the database has. Raises PostgresError."""
+        tenants, names = map(list, zip(*keys, strict=True))
+        with told():
+            return set(self._open_db.execute(_USED, (tenants, names)).fetchall())
+
+    def sign(self, size: int, note: bytes) -> None:
+        """Write a checkpoint durably, unless there is one of this size. Raises PostgresError."""
+        query = b"INSERT INTO brightline.checkpoints (log, size, note) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+        with told():
+            self._open_db.execute(query, (self._log, size, note), prepare=True)
+
+    def orphans(self) -> list[Key]:
+        """Decision id and tenant of every intent since the last start that has no outcome. Raises PostgresError."""
+        kinds = {"start": str(Kind.START), "intent": str(Kind.INTENT), "outcome": str(Kind.OUTCOME)}
+        with told():
+            return self._open_db.execute(_ORPHANS, {"log": self._log, **kinds}).fetchall()
+
+    def release(self) -> None:
+        """Let go of the log. Raises nothing."""
+        with contextlib.suppress(psycopg.Error, OSError):
+            close(self._db)
+
+    @property
+    def _open_db(self) -> Bounded:
+        if self._db is None or self._db.closed:
+            raise PostgresError("the connection is closed")
+        return self._db
+
+    def _begin(self, db: Bounded) -> None:
+        """1 what is committed is durable  2 the schema is the one that is known  3 the log's row  4 its lock."""
+        check_durable(db)  # 1
+        check_schema(db)  # 2
+        query = b"INSERT INTO brightline.logs (format, origin) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+        with told():
+            # Crash before this: no log. Crash after it: an empty one, in which the next start begins.
+            if log_id(db, self._origin) is None:
+                db.execute(query, (FORMAT, self._origin))  # 3
+        self._log = log_id(db, self._origin) or 0
+        written = Table(db, self._log).written()
+        if written != [(FORMAT, self._origin)]:
+            raise CorruptError(f"is not a log of format {FORMAT} and origin {self._origin}: {written}")
+        self._lock(db)  # 4
+
+    def _lock(self, db: Bounded) -> None:
+        """Raises StartError when another session has the lock. A session that was ours is told to end."""
+        with told():
+            row = db.execute("SELECT pg_try_advisory_lock(%s, %s)", (_LOCKS, self._log)).fetchone()
+            if row == (True,):
+                self._session = db.info.backend_pid
+                return
+            db.execute(_END, (self._session, _LOCKS, self._log))
+        raise StartError(f"another process writes the log {self._origin}")
+
+
+def check_schema(db: Bounded) -> None:
+    """Raises StartError unless the tables are those that this gateway knows."""
+    try:
+        with told():
+            found = db.execute("SELECT version_num FROM brightline.alembic_version").fetchall()
+    except PostgresError as error:
+        if not isinstance(error.__cause__, errors.UndefinedTable | errors.InvalidSchemaName):
+            raise
+        found = []
+    if found != [(REVISION,)]:
+        has = f"revision {found[0][0]}" if found else "no tables of ours"
+        raise StartError(f"the database has {has}, revision {REVISION} is needed; run: brightline audit migrate")

@@ -1,0 +1,42 @@
+"""Connection strings of PostgreSQL, as the configuration may hold them: with what to reach, and without secrets.
+
+psycopg is loaded where there is one to check: a gateway without PostgreSQL need not.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_REFUSED: Final = ("password", "passfile", "sslpassword", "service", "servicefile", "options")
+_NEEDED: Final = ("host", "dbname", "user")
+
+
+def checked(dsn: str) -> str:
+    """The string, when it names host, database and user and no secret. Raises ValueError, which does not repeat it."""
+    given = _parts(dsn)
+    if given is None:
+        raise ValueError('is no connection string; write "host=... dbname=... user=... sslmode=verify-full"')
+    if refused := [word for word in _REFUSED if word in given]:
+        raise ValueError(f"{refused[0]} does not belong here; a password is in a file with mode 0600: password_file")
+    if missing := [word for word in _NEEDED if not given.get(word)]:
+        raise ValueError(f"{missing[0]} is missing; name host, dbname and user")
+    return dsn
+
+
+def is_protected(dsn: str | None) -> bool:
+    """Whether nobody between can read or answer: the server proves its name, or is reached by sockets of this host."""
+    if dsn is None:
+        return True
+    given = _parts(dsn) or {}
+    hosts = (given.get("host") or "").split(",")
+    return given.get("sslmode") == "verify-full" or all(host.startswith("/") for host in hosts)
+
+
+def _parts(dsn: str) -> dict[str, str] | None:
+    from psycopg import Error  # noqa: PLC0415 - see above
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - see above
+
+    try:
+        return {word: str(value) for word, value in conninfo_to_dict(dsn).items()}
+    except (Error, ValueError):  # its words may repeat what was written
+        return None

