@@ -81,6 +81,8 @@ obligations = st.sampled_from([
     [{"kind": "max_tokens", "params": {"limit": 5}}, {"kind": "max_tokens", "params": {"limit": 9}}],
     [{"kind": "remove_tools", "params": {"effectors": []}}],
     [{"kind": "incident", "params": {"text": "t", "report_within_hours": 1}}],
+    [{"kind": "output_marking", "params": {"text": "UNCLASSIFIED"}}],
+    [{"kind": "route", "params": {"model": "large"}}],
     [{"kind": "allow", "params": {}}],
     [],
     "odd",
@@ -230,3 +232,28 @@ def test_a_request_with_less_evidence_is_never_weaker(decide: Decide, facts: Any
         fewer = [piece for at, piece in enumerate(evidence) if at != which % len(evidence)]
         more = with_fact(facts, "request", "evidence", evidence)
         assert as_strict(decide, more, with_fact(facts, "request", "evidence", fewer))
+
+
+@many
+@given(facts=inputs(), which=st.integers(0, 20))
+def test_a_tenant_with_fewer_grants_is_never_weaker(decide: Decide, facts: Any, which: int) -> None:
+    """Without one of its grants, or with one that is over, a tenant's request is decided as strictly as with it."""
+    tenant = facts.get("tenant")
+    grants = tenant.get("grants") if isinstance(tenant, dict) else None
+    if isinstance(grants, list) and grants:
+        at = which % len(grants)
+        over = {**grants[at], "expires": 0} if isinstance(grants[at], dict) else None
+        for less in (grants[:at] + grants[at + 1 :], [*grants[:at], over, *grants[at + 1 :]]):
+            assert as_strict(decide, facts, with_fact(facts, "tenant", "grants", less))
+
+
+@many
+@given(facts=inputs(), named=st.sampled_from(["", " ", "\u200b", "--"]))
+def test_a_name_that_is_none_is_never_weaker(decide: Decide, facts: Any, named: str) -> None:
+    """An order, a proof or a basis whose name is blank is worth no more than none."""
+    request = facts.get("request")
+    authority = request.get("authority") if isinstance(request, dict) else None
+    if isinstance(authority, dict):
+        blank = with_fact(facts, "request", "authority", {**authority, "id": named})
+        assert as_strict(decide, facts, blank)
+        assert as_strict(decide, with_fact(facts, "request", "authority", None), blank)
