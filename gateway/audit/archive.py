@@ -37,12 +37,16 @@ __all__ = ["Archive", "BehindError", "NoteError", "ProofError", "StaleError", "U
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The log of one gateway, and where its index is. Everything raises UnreadableError. pages: for where to go on."""
+    """The log of one gateway, and where its index is. Everything raises UnreadableError. pages: for where to go on.
+
+    unindexed: how many records a search looks through one by one; None for any number.
+    """
 
     source: Source
     index: Path
     verifier: Verifier
     pages: Pages
+    unindexed: int | None = UNINDEXED
 
     def search(self, looked_for: Filter, start: Position | None, most: int) -> Page:
         """A page of records. Raises BehindError while the index has too little."""
@@ -58,7 +62,7 @@ class Archive:
         """The same with their proofs; None for one that no checkpoint covers yet. Raises ProofError, NoteError."""
         with reader.opened(self.source) as log:
             found = _of_decision(log, decision_id, tenant)
-            checkpoint, note = self._checkpoint(log) if found else (None, b"")
+            checkpoint, note = self._checkpoint(log) or (None, b"")
             return [(one, _proof(log, one, checkpoint, note)) for one in found]
 
     def end(self) -> Position:
@@ -82,7 +86,10 @@ class Archive:
         Raises BehindError, ProofError, NoteError.
         """
         with reader.opened(self.source) as log:
-            checkpoint, note = self._checkpoint(log)
+            signed = self._checkpoint(log)
+        if signed is None:
+            raise UnreadableError(f"{self.source}: there is no checkpoint yet")
+        checkpoint, note = signed
         header = {"brightline": "records", "checkpoint": note.decode(), "origin": checkpoint.origin, "v": 1}
         yield _line(header)
         position: Position | None = {checkpoint.origin: checkpoint.size}
@@ -102,13 +109,11 @@ class Archive:
                 found = stack.enter_context(indexes.opened(self.index, log))
             except StaleError:
                 found = None
-            yield [Place(log, found, UNINDEXED)]
+            yield [Place(log, found, self.unindexed)]
 
-    def _checkpoint(self, log: Reader) -> tuple[Checkpoint, bytes]:
+    def _checkpoint(self, log: Reader) -> tuple[Checkpoint, bytes] | None:
         note = log.note()
-        if note is None:
-            return Checkpoint(self.verifier.name, 0, b""), b""
-        return open_checkpoint(note, self.verifier), note
+        return None if note is None else (open_checkpoint(note, self.verifier), note)
 
 
 def _of_decision(log: Reader, decision_id: str, tenant: str | None) -> list[Found]:

@@ -26,6 +26,7 @@ from gateway.audit.show import Shown
 from gateway.audit.show import show as find
 from gateway.canonical import Json
 from gateway.cli.options import takes
+from gateway.cli.somewhere import Asked, somewhere, told
 from gateway.cli.stored import Stored, stored, unusable
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -55,16 +56,19 @@ def verify(*, log: Stored, json_: JsonOption = False) -> None:
     raise typer.Exit(1 if report.problem else 0)
 
 
-@takes(log=stored)
+@takes(log=somewhere)
 def show(
     *,
     decision_id: Annotated[str, typer.Argument(help="As in the answer or the refusal.")],
-    log: Stored,
+    log: Stored | Asked,
     json_: JsonOption = False,
 ) -> None:
     """Show the records of a decision, each with the proof that it is in the log.
 
-    Exits with 0, with 1 when there is none or one can't be proved, 2 when there is no log or key to read.
+    A running gateway is asked in place of a log's files with --address, or --deployment and --auditor-of, and --key.
+
+    Exits with 0, with 1 when there is none or one can't be proved, 2 when there is no log or key to read, 3 when not
+    authenticated, 4 when the gateway refuses or can't answer.
     """
     found = proved(log, decision_id)
     if json_:
@@ -75,8 +79,13 @@ def show(
         _print_shown(console, one)
 
 
-def proved(log: Stored, decision_id: str, note: bytes | None = None) -> list[Shown]:
+def proved(log: Stored | Asked, decision_id: str, note: bytes | None = None) -> list[Shown]:
     """The records of a decision with their proofs. Exits as `show` does. note: a checkpoint to lead to."""
+    if isinstance(log, Asked):
+        if note is not None:
+            raise unusable("--cosigned: goes with a log's files")
+        with told(log):
+            return log.proved(decision_id)
     try:
         found = find(log.source, log.verifier, decision_id, note)
     except UnreadableError as error:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from brightline import RecordFilter
 from brightline_verify.report import UnreadableError
 from gateway.audit import export as exporting
 from gateway.audit import tiles as tiling
+from gateway.audit.archive import Archive
+from gateway.audit.filter import Filter
+from gateway.audit.index import StaleError
+from gateway.audit.pages import Pages
 from gateway.cli.audit import proved
 from gateway.cli.options import takes
+from gateway.cli.search import wanted
+from gateway.cli.somewhere import Asked, somewhere, told
 from gateway.cli.stored import Stored, stored, unusable
 from gateway.siem import exporting as events
 
@@ -52,6 +60,35 @@ def export(
     typer.echo(f"made {file}: records {first} to {size - 1}")
 
 
+@takes(log=somewhere, looked_for=wanted)
+def extract(
+    *, file: Annotated[Path, typer.Argument(help="The file to make.")], log: Stored | Asked, looked_for: Filter
+) -> None:
+    """Write the records that fit, each with its proof, into a file for `brightline-verify records`. Replaces no file.
+
+    Records that no checkpoint covers yet are left out. A running gateway is asked in place of a log's files with
+    --address, or --deployment and --auditor-of.
+
+    Example: `brightline audit extract refusals.jsonl --kind refusal --since 2026-11-01 --config gateway.toml`
+
+    Exits with 0, with 2 when something can't be read, proved or written, 3 when not authenticated, 4 when the gateway
+    refuses or can't answer.
+    """
+    try:
+        with told(log), file.open("xb") as out, _or_nothing(file):
+            for piece in _pieces(log, looked_for):
+                out.write(piece)
+    except (UnreadableError, StaleError, OSError) as error:
+        raise unusable(str(error)) from error
+    typer.echo(f"made {file}")
+
+
+def _pieces(log: Stored | Asked, looked_for: Filter) -> Iterator[bytes]:
+    if isinstance(log, Asked):
+        return log.client.export(RecordFilter(**asdict(looked_for)))
+    return Archive(log.source, log.index, log.verifier, Pages(b""), unindexed=None).exported(looked_for)
+
+
 @contextmanager
 def _or_nothing(file: Path) -> Iterator[None]:
     """Remove the file again when it can't be made whole."""
@@ -62,17 +99,20 @@ def _or_nothing(file: Path) -> Iterator[None]:
         raise
 
 
-@takes(log=stored)
+@takes(log=somewhere)
 def prove(
     *,
     decision_id: Annotated[str, typer.Argument(help="As in the answer or the refusal.")],
-    log: Stored,
+    log: Stored | Asked,
     folder: Annotated[Path, typer.Option("--to", help="The folder for the files.")] = Path(),
     cosigned: Cosigned = None,
 ) -> None:
     """Write each record of a decision, and the proof that it is in the log, into files for `brightline-verify`.
 
-    Exits with 0, with 1 when there is none or one can't be proved yet, 2 when something can't be read or written.
+    A running gateway is asked in place of a log's files with --address, or --deployment and --auditor-of, and --key.
+
+    Exits with 0, with 1 when there is none or one can't be proved yet, 2 when something can't be read or written, 3
+    when not authenticated, 4 when the gateway refuses or can't answer.
     """
     try:
         for one in proved(log, decision_id, cosigned.read_bytes() if cosigned else None):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -19,9 +19,10 @@ from brightline_verify.report import UnreadableError
 from gateway.audit import index as indexes
 from gateway.audit import indexing, reader, search
 from gateway.audit.filter import EFFECTS, Filter, effect, rule_ids
-from gateway.audit.search import Found, Page, Place, Position
+from gateway.audit.search import Found, Place, Position
 from gateway.cli.options import takes
 from gateway.cli.show import line
+from gateway.cli.somewhere import Asked, somewhere, told
 from gateway.cli.stored import Stored, stored, unusable
 
 _MANY = 100_000
@@ -56,10 +57,10 @@ def wanted(  # noqa: PLR0917 - one parameter for each option
     return Filter(tenant, subject, rule, effect_, kind, outcome, reason, decision, _us(since), _us(until))
 
 
-@takes(log=stored, looked_for=wanted)
+@takes(log=somewhere, looked_for=wanted)
 def find(
     *,
-    log: Stored,
+    log: Stored | Asked,
     looked_for: Filter,
     most: Annotated[int, typer.Option(help="How many records at most.", min=1, max=search.MOST_RECORDS)] = 20,
     page: Annotated[str, typer.Option(help="Go on where an earlier search ended: what it printed.")] = "",
@@ -72,18 +73,30 @@ def find(
 
     Example: `brightline audit search --rule weapon_engage_autonomous --since 2026-11-01 --config gateway.toml`
 
-    Exits with 0 when there is something, 1 when there is nothing, 2 when there is no log or key to read.
+    A running gateway is asked in place of a log's files with --address, or --deployment and --auditor-of.
+
+    Exits with 0 when there is something, 1 when there is nothing, 2 when there is no log or key to read or a word is
+    wrong, 3 when not authenticated, 4 when the gateway refuses or can't answer.
     """
+    found, rest = _page(log, looked_for, page, most)
+    if json_:
+        typer.echo(json.dumps(as_json(found, rest), indent=2))
+    else:
+        show(Console(highlight=False, soft_wrap=True), found, rest)
+    raise typer.Exit(0 if found else 1)
+
+
+def _page(log: Stored | Asked, looked_for: Filter, page: str, most: int) -> tuple[Sequence[Found], str]:
+    """Records, and the word for the next page."""
+    if isinstance(log, Asked):
+        with told(log):
+            return log.page(looked_for, most, page)
     try:
         with places(log) as found_places:
             found = search.page(found_places, looked_for, _position(page), most)
+            return found.found, token(found.rest)
     except (UnreadableError, indexes.StaleError) as error:
         raise unusable(str(error)) from error
-    if json_:
-        typer.echo(json.dumps(as_json(found), indent=2))
-    else:
-        show(Console(highlight=False, soft_wrap=True), found)
-    raise typer.Exit(0 if found.found else 1)
 
 
 @takes(log=stored)
@@ -126,20 +139,20 @@ def places(log: Stored) -> Iterator[list[Place]]:
         yield [Place(opened, found)]
 
 
-def as_json(page: Page) -> dict[str, Any]:
+def as_json(found: Sequence[Found], rest: str) -> dict[str, Any]:
     """A page for programs. `page` goes on after it, and is empty at the end."""
-    records = [{"origin": f.origin, "index": f.index, "record": f.record} for f in page.found]
-    return {"records": records, "page": token(page.rest)}
+    records = [{"origin": f.origin, "index": f.index, "record": f.record} for f in found]
+    return {"records": records, "page": rest}
 
 
-def show(console: Console, page: Page) -> None:
+def show(console: Console, found: Sequence[Found], rest: str) -> None:
     """A page for people."""
-    for found in page.found:
-        _row(console, found)
-    if not page.found:
+    for one in found:
+        _row(console, one)
+    if not found:
         line(console, "no record fits")
-    if page.rest:
-        line(console, f"there are more: --page {token(page.rest)}", "dim")
+    if rest:
+        line(console, f"there are more: --page {rest}", "dim")
 
 
 def token(position: Position | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ def token(
     tenant: Annotated[str, typer.Option(help="The tenant to speak for.")],
     subject: Annotated[str, typer.Option(help="The person or program that asks.")] = SUBJECT,
     minutes: Annotated[int, typer.Option(min=1, max=60, help="How long it is valid.")] = MINUTES,
+    role: Annotated[list[str] | None, typer.Option(help="A role, like auditor (repeatable).")] = None,
 ) -> None:
     """Print an access token for a tenant of a DEVELOPMENT deployment, bound to the tenant's certificate.
 
@@ -29,10 +31,10 @@ def token(
 
     Example: `brightline token --deployment dev --tenant northern-logistics > token.txt`
     """
-    typer.echo(mint(deployment, tenant, subject, minutes))
+    typer.echo(mint(deployment, tenant, subject, minutes, role or ()))
 
 
-def mint(deployment: Path, tenant: str, subject: str, minutes: int) -> str:
+def mint(deployment: Path, tenant: str, subject: str, minutes: int, roles: Sequence[str] = ()) -> str:
     """A token for that tenant's certificate. Raises StartError unless this is a development deployment that has it."""
     path = deployment / "gateway.toml"
     settings = config.load(path)
@@ -54,6 +56,7 @@ def mint(deployment: Path, tenant: str, subject: str, minutes: int) -> str:
         client_id="brightline-cli",
         now_us=system_us(),
         lifetime_s=minutes * 60,
+        roles=roles,
     )
 
 

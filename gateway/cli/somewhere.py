@@ -1,0 +1,126 @@
+"""Options of commands that read a log's files, or ask a gateway with an auditor's token: one or the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from brightline import AuditClient, BrightlineError, NotFound, RecordFilter
+from brightline_verify.merkle import ProofError
+from brightline_verify.note import NoteError, Verifier
+from brightline_verify.proof import Proof
+from gateway.audit.filter import Filter
+from gateway.audit.search import Found, said
+from gateway.audit.show import Shown
+from gateway.cli import show
+from gateway.cli import token as development
+from gateway.cli.stored import Stored, stored, unusable
+from gateway.config import read_public
+from gateway.errors import StartError
+
+_GATEWAY = "A gateway to ask instead of a log's files"
+ROLE = "auditor"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A gateway that is asked, and the public key of its log where that is given."""
+
+    client: AuditClient
+    verifier: Verifier | None
+
+    def page(self, looked_for: Filter, most: int, word: str) -> tuple[list[Found], str]:
+        """Records and the word for the next page. Raises BrightlineError."""
+        wanted = RecordFilter(**asdict(looked_for))
+        found = self.client.search(wanted, page_size=most, page_token=word)
+        records = [Found(r.origin, r.index, r.json, r.record) for r in found.records]
+        return records, found.next_page_token
+
+    def proved(self, decision_id: str) -> list[Shown]:
+        """The records of a decision, each proved. Raises BrightlineError, ProofError, NoteError."""
+        if self.verifier is None:
+            raise unusable("--key: give the log's public key, by which the proofs are checked")
+        shown = []
+        for one in self.client.prove(decision_id):
+            proof = Proof.parse(one.proof) if one.proof else None
+            if proof is not None:
+                proof.verify(one.record.json, self.verifier)
+            shown.append(Shown(one.record.index, one.record.json, said(one.record.json), proof))
+        return shown
+
+
+def somewhere(  # noqa: PLR0917 - one parameter for each option
+    config: Annotated[Path | None, typer.Option(help="The gateway's configuration, which names log and key.")] = None,
+    log: Annotated[Path | None, typer.Option(help="The log itself, where there is no configuration.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="The log's public key, the .pub file beside the key; not with --config.")
+    ] = None,
+    address: Annotated[str, typer.Option(help="Its host:port.", rich_help_panel=_GATEWAY)] = "",
+    ca: Annotated[
+        Path | None, typer.Option(help="PEM file of the CA of its certificate.", rich_help_panel=_GATEWAY)
+    ] = None,
+    cert: Annotated[Path | None, typer.Option(help="PEM file of your certificate.", rich_help_panel=_GATEWAY)] = None,
+    cert_key: Annotated[
+        Path | None, typer.Option(help="PEM file of its private key.", rich_help_panel=_GATEWAY)
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="File with your access token, of an auditor's role.", rich_help_panel=_GATEWAY),
+    ] = None,
+    deployment: Annotated[
+        Path | None, typer.Option(help="Or a development deployment that serves.", rich_help_panel=_GATEWAY)
+    ] = None,
+    auditor_of: Annotated[
+        str, typer.Option(help="With --deployment: the tenant whose auditor asks.", rich_help_panel=_GATEWAY)
+    ] = "",
+) -> Stored | Asked:
+    """The log or the gateway. Exits with 2 when the options name neither, or both."""
+    remote = (address, ca, cert, cert_key, token_file)
+    if not any((*remote, deployment, auditor_of)):
+        return stored(config, log, key)
+    if config or log:
+        raise unusable("give a log's files, or a gateway to ask")
+    try:
+        verifier = Verifier.parse(read_public(key, "--key").decode("utf-8")) if key else None
+        if deployment is not None and auditor_of and not any(remote[1:]):
+            return Asked(_of_deployment(deployment, auditor_of, address), verifier)
+        if deployment is None and address and ca and cert and cert_key and token_file:
+            place: Path = token_file
+            token = lambda: place.read_text(encoding="utf-8").strip()  # noqa: E731 - read for each call
+            return Asked(AuditClient(address, ca=ca, certificate=cert, key=cert_key, token=token), verifier)
+    except (StartError, NoteError, UnicodeDecodeError, OSError, ValueError) as error:
+        raise unusable(str(error)) from error
+    raise unusable("give --deployment and --auditor-of, or all of --address --ca --cert --cert-key --token-file")
+
+
+def _of_deployment(deployment: Path, tenant: str, address: str) -> AuditClient:
+    place = development.tenant_folder(deployment, tenant)
+    return AuditClient(
+        address or development.address(deployment),
+        ca=deployment / "ca.pem",
+        certificate=place / "client.pem",
+        key=place / "client.key",
+        token=lambda: development.mint(deployment, tenant, development.SUBJECT, development.MINUTES, (ROLE,)),
+    )
+
+
+@contextmanager
+def told(where: Stored | Asked) -> Iterator[None]:
+    """Say why a gateway refused or could not answer, and exit: 1 for what is not there, 3 and 4 as `ask` does."""
+    try:
+        yield
+    except BrightlineError as error:
+        show.failure(Console(stderr=True, highlight=False), error)
+        raise typer.Exit(1 if isinstance(error, NotFound) else show.outcome(error)[1]) from None
+    except (ProofError, NoteError) as error:
+        typer.echo(f"error: the gateway does not prove this decision: {show.safe(str(error))}", err=True)
+        raise typer.Exit(1) from error
+    finally:
+        if isinstance(where, Asked):
+            where.client.close()
