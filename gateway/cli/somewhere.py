@@ -59,7 +59,10 @@ def somewhere(  # noqa: PLR0917 - one parameter for each option
     config: Annotated[Path | None, typer.Option(help="The gateway's configuration, which names log and key.")] = None,
     log: Annotated[Path | None, typer.Option(help="The log itself, where there is no configuration.")] = None,
     key: Annotated[
-        Path | None, typer.Option(help="The log's public key, the .pub file beside the key; not with --config.")
+        Path | None, typer.Option(help="The log's public key, the .pub file beside the key; not with --config alone.")
+    ] = None,
+    origin: Annotated[
+        str | None, typer.Option(help="With --config and --key: another gateway's log in the same PostgreSQL.")
     ] = None,
     address: Annotated[str, typer.Option(help="Its host:port.", rich_help_panel=_GATEWAY)] = "",
     ca: Annotated[
@@ -83,8 +86,8 @@ def somewhere(  # noqa: PLR0917 - one parameter for each option
     """The log or the gateway. Exits with 2 when the options name neither, or both."""
     remote = (address, ca, cert, cert_key, token_file)
     if not any((*remote, deployment, auditor_of)):
-        return stored(config, log, key)
-    if config or log:
+        return stored(config, log, key, origin)
+    if config or log or origin:
         raise unusable("give a log's files, or a gateway to ask")
     try:
         verifier = Verifier.parse(read_public(key, "--key").decode("utf-8")) if key else None
