@@ -59,7 +59,7 @@ class Detectors:
         `gateway.signals.readable`), when a detector failed, or when it was late.
         """
         try:
-            scores = await self._read(list(texts))
+            scores = await self._read([*filter(None, texts)])
         except Exception as error:  # noqa: BLE001 - whatever broke, there is no score, and the policy refuses
             log.error("detector_failed", error=type(error).__name__)  # noqa: TRY400 - its text may quote content
             scores = {}
@@ -112,10 +112,11 @@ def _words(plain: str) -> list[str]:
 def _glued(texts: list[str]) -> Iterator[str]:
     """The texts, and between two neighbours the word that their ends make together: a term may be split anywhere.
 
-    Two words, where they differ: one made as if no white space stood between the texts, and one that minds it.
+    Two words, where they differ: one made as if no white space stood between the texts, and one that minds it. No text
+    is empty.
     """
     loose = strict = ""
-    for text in filter(None, texts):
+    for text in texts:
         first, *more = text.split(None, 1) or [""]
         if text[0].isspace():
             strict = ""

@@ -58,16 +58,19 @@ class Lexical:
         self._weigh = _weigher([_one(s, self._bits, lexicon.weakens) for s in lexicon.signals.values()])
         self._nothing = self._weigh(0, 0)
         self.names = tuple(lexicon.signals)
+        self._silent = dict.fromkeys(self.names, 0)
 
     def score(self, words: Sequence[str]) -> Mapping[str, int]:
         """Thousandths, 0 to 1000, for each signal. words: normalised."""
         stems = [*map(stem, words)]
         blocks = self._place(stems, self._find(stems))  # 1, 2
-        found = {self._nothing}
+        found = set()
         for start in range(len(blocks)):
             if near := _union(blocks[start : start + _NEAR]):  # 3
                 around = _union(blocks[max(0, start - _AROUND) : start + _NEAR + _AROUND])
                 found.add(self._weigh(near, around))  # 4
+        if found <= {self._nothing}:
+            return self._silent
         return dict(zip(self.names, map(max, self._nothing, *found), strict=True))
 
     def _find(self, stems: Sequence[str]) -> list[_Hit]:
