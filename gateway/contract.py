@@ -39,11 +39,12 @@ def parse(data: bytes, kind: type[M], limit: int) -> M:
         raise GatewayError(
             Reason.INVALID_REQUEST, "the message is not valid protobuf of this method", detail=str(error)
         ) from None
-    _look_at_pieces(message)  # 3
+    holds_json = _look_at_pieces(message)  # 3
     if b"\0" in data:
         _refuse_nul(message, "")  # 4
     ruled = _with_rules(kind.DESCRIPTOR.full_name).FromString(data)
-    _empty_json(ruled)
+    if holds_json:
+        _empty_json(ruled)
     violations = protovalidate.collect_violations(ruled, fail_fast=True)  # 5
     if violations:
         path = _path(violations[0])
@@ -65,19 +66,22 @@ def _with_rules(name: str) -> type[Message]:
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(name))
 
 
-def _look_at_pieces(message: Message) -> None:
-    waiting, pieces = [(message, "")], 1
+def _look_at_pieces(message: Message) -> bool:
+    """Whether there is JSON in it. Raises GatewayError."""
+    waiting, pieces, holds_json = [(message, "")], 1, False
     while waiting:
         piece, path = waiting.pop()
         unknown = UnknownFieldSet(piece)
         if len(unknown):
             number = f"{path}.{unknown[0].field_number}".lstrip(".")
             raise GatewayError(Reason.INVALID_REQUEST, f"{number}: this gateway knows no such field", field=number)
+        is_json = _is_json(piece)
+        holds_json |= is_json
         for field, value in piece.ListFields():
             if field.message_type is None:
                 continue
             # Within JSON the path stays that of the whole: its keys are the caller's words.
-            here = path if _is_json(piece) else f"{path}.{field.name}".lstrip(".")
+            here = path if is_json else f"{path}.{field.name}".lstrip(".")
             pieces += len(value) if field.is_repeated else 1
             if pieces > MOST_PIECES:
                 text = f"{here}: the request has more than {MOST_PIECES} messages, parts and JSON values"
@@ -88,6 +92,7 @@ def _look_at_pieces(message: Message) -> None:
                 waiting += [(item, here) for item in value.values()]
             else:
                 waiting += [(item, here if _is_json(item) else f"{here}[{i}]") for i, item in enumerate(value)]
+    return holds_json
 
 
 def _is_json(piece: Message) -> bool:

@@ -172,6 +172,7 @@ def _use(use: use_context_pb2.UseContext) -> dict[str, Json]:
     }
 
 
+@lru_cache(maxsize=256)
 def _word(enum: object, value: int) -> str:
     """The name of an enum value, lower case, without the prefix that its zero value shows."""
     names = enum.DESCRIPTOR.values_by_number  # type: ignore[attr-defined]  # enum wrappers are untyped
