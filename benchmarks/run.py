@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import uvloop
@@ -41,6 +43,8 @@ TEXT = (
 )
 PERMITTED, OPENAI = question(TEXT), question(TEXT, model="local")
 REFUSED = question(TEXT, purpose="weapon_engagement")
+CALLS = 10_000
+"""Of each throughput."""
 
 
 def main() -> None:
@@ -73,18 +77,24 @@ async def measure_loopback(place: Path, requests: int) -> list[Figure]:
         permitted, refused = caller.asks(PERMITTED), caller.asks(REFUSED)
         bare = await direct_loopback()
         one = await latency(permitted, 2000)
-        rate = await throughput(permitted, 10_000, 32, is_answer)
-        refusals = await throughput(refused, 10_000, 32, is_denied)
+        spent = [cpu_ms(process)]
+        rate = await throughput(permitted, CALLS, 32, is_answer)
+        spent.append(cpu_ms(process))
+        refusals = await throughput(refused, CALLS, 32, is_denied)
+        spent.append(cpu_ms(process))
         before = resident_mib(process)
         await throughput(permitted, requests, 32, is_answer)
         after = resident_mib(process)
     growth = round(after - before, 1)
+    busy, busy_refusing = ((end - begin) / CALLS for begin, end in pairwise(spent))
     p50, p99 = (one.p50 - bare.p50) / 1000, (one.p99 - bare.p99) / 1000
     return [
         Figure("added latency p50, one client", "ms", p50, bare.p50 / 1000, "<= 1.5", p50 <= 1.5),
         Figure("added latency p99, one client", "ms", p99, bare.p99 / 1000, "<= 5", p99 <= 5),
         Figure("permitted, 32 in flight", "/s", rate, None, ">= 1000", rate >= 1000),
         Figure("refused, 32 in flight", "/s", refusals, None, ">= 2000", refusals >= 2000),
+        Figure("processor time of the gateway, permitted", "ms", busy, None, "", None),
+        Figure("processor time of the gateway, refused", "ms", busy_refusing, None, "", None),
         Figure("resident memory", "MiB", after, None, "<= 250", after <= 250),
         Figure(f"growth over {requests} requests", "MiB", growth, None, "<= 10", growth <= 10),
     ]
@@ -188,6 +198,12 @@ def point_at(place: Path, url: str) -> None:
     lines = [f'digest = "{digest}"' if x.startswith("digest = ") else x for x in config.read_text().splitlines()]
     lines += ["", "[[upstreams]]", 'name = "local"', 'kind = "openai"', f'base_url = "{url}"', 'api_key = "api.key"']
     config.write_text("\n".join(lines) + "\n")
+
+
+def cpu_ms(process: int) -> float:
+    """Processor time of a process with all its threads so far, in milliseconds."""
+    user, system = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mib(process: int) -> float:
