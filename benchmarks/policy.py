@@ -24,7 +24,7 @@ from typing import Any
 from benchmarks.figures import Figure, report
 from benchmarks.load import question
 from brightline.v1 import inference_pb2
-from gateway import contract, deployment, wire
+from gateway import config, contract, deployment, wire
 from gateway.clock import system_us
 from gateway.config import Policy
 from gateway.facts import gather, prepare
@@ -35,14 +35,18 @@ from gateway.types import Principal, Reading, Release, Stage
 from gateway.workshop.build import build
 from gateway.workshop.opa import opa
 from gateway.workshop.policies import opened
+from gateway.workshop.putting import Gateway
+from gateway.workshop.watching import Watch
+from tests.support.gateways import Deployment, spawned
 from tests.support.generate import drawn, made
-from tests.support.policy import REGO
+from tests.support.policy import REGO, edit
 from tests.support.vectors import bases, load
 
 TENANTS = 10_000
 AGENCIES, RULES = 1000, 1
 """A rule for each agency: the more agencies, the longer a search through them would take."""
 ROUNDS, TIMES = 20, 250
+EDITED, EDITS = "brightline/rules/provider_baseline/purpose_known/purpose_known.rego", 5
 
 RULE = """package brightline.agency.a{agency}
 
@@ -68,6 +72,7 @@ def main() -> None:
             *asyncio.run(measure_tenants(policy.release)),
             *asyncio.run(measure_agencies(policy.release, place)),
             measure_impact(place, arguments.inputs),
+            measure_watch(place),
         ]
     report(
         figures,
@@ -94,8 +99,8 @@ async def measure_pack(release: Release) -> list[Figure]:
 
 async def measure_tenants(release: Release) -> list[Figure]:
     """From facts to decision, in a release of one tenant and in one of many."""
-    first = deployment.TENANTS[0]
-    many = {f"t{n}": replace(first, id=f"t{n}") for n in range(TENANTS)}
+    sample = deployment.TENANTS[0]
+    many = {f"t{n}": replace(sample, id=f"t{n}") for n in range(TENANTS)}
     engine = open_wasm(release, Policy())
     one, all_ = await in_turns([gathering(engine, release, {"t0": many["t0"]}), gathering(engine, release, many)])
     await engine.close()
@@ -125,6 +130,26 @@ def measure_impact(place: Path, count: int) -> Figure:
     return Figure(f"impact of a change on {count} inputs", "s", took, None, f"<= {allowed:g}", took <= allowed)
 
 
+def measure_watch(place: Path) -> Figure:
+    """From an edit of a rule until it decides in a development gateway, checked, tested and built meanwhile."""
+    deployed, rego = Deployment.create(place), place / "edited"
+    shutil.copytree(REGO, rego)
+    rule, took = rego / EDITED, []
+    with spawned(deployed):
+        gateway = Gateway.of(config.load(deployed.config), deployed.folder / deployment.STATE)
+        rounds = Watch(rego, gateway).rounds()
+        next(rounds)  # what is there, which also parses every file once
+        for number in range(EDITS):
+            edit(rule, "#   remedy: ", f"#   remedy: {number} ")
+            started = time.monotonic()
+            put = next(rounds)
+            took.append(time.monotonic() - started)
+            if not put.release:
+                raise SystemExit(f"an edit did not come in force: {put.findings}")
+    median = statistics.median(took)
+    return Figure("an edited rule tested and in force", "s", median, None, "<= 2", median <= 2)
+
+
 def with_agencies(place: Path) -> Release:
     """The pack and generated agencies, compiled."""
     rego = place / "rego"
@@ -146,9 +171,8 @@ def deciding(engine: Engine, inputs: list[Any]) -> Callable[[int], Any]:
 
 def gathering(engine: Engine, release: Release, tenants: dict[str, Any]) -> Callable[[int], Any]:
     """Gather the facts of a request of one tenant after the other, and decide."""
-    attributes = prepare(
-        replace(release, tenants=tenants, models={m.id: m for m in deployment.MODELS}, signers=deployment.SIGNERS)
-    )
+    asked = replace(release, tenants=tenants, models={m.id: m for m in deployment.MODELS}, signers=deployment.SIGNERS)
+    attributes = prepare(asked, str(first(tenants).attributes["marking_ceiling"]))
     text = question("How many trucks?")
     prompt = wire.prompt(contract.parse(text, inference_pb2.GenerateRequest, len(text)).prompt)
     readings = tuple(Reading(name, "1", 0) for name in bases()["desk"]["signals"])
@@ -162,6 +186,11 @@ def gathering(engine: Engine, release: Release, tenants: dict[str, Any]) -> Call
         return engine.decide(facts.at(Stage.REQUEST, readings).input)
 
     return decide
+
+
+def first(tenants: dict[str, Any]) -> Any:
+    """Any of them."""
+    return next(iter(tenants.values()))
 
 
 async def in_turns(calls: list[Callable[[int], Any]]) -> list[float]:
