@@ -16,7 +16,7 @@ import ipaddress
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,7 +41,8 @@ _URL = re.compile(
     r"(?P<scheme>https?)://(?:(?P<name>[A-Za-z0-9.-]+)|\[(?P<address>[0-9A-Fa-f:]+)\])(?::(?P<port>\d{1,5}))?"
     r"(?:/[A-Za-z0-9._~/-]*)?"
 )
-_EVENT_END = re.compile(rb"\r\r|\n\n|\r\n\r\n")
+_LINES = 16
+"""More than an event of either protocol has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,44 @@ def _unusable(response: aiohttp.ClientResponse, accepted: str) -> str:
     return ""
 
 
+async def _bounded(pieces: AsyncIterable[bytes], limit: int) -> AsyncIterator[bytes]:
+    size = 0
+    async for piece in pieces:
+        size += len(piece)
+        if size > limit:
+            raise failed("the answer is over the size limit")
+        yield piece
+
+
+async def _events(pieces: AsyncIterable[bytes], limit: int) -> AsyncIterator[bytes]:
+    """The same, cut where an event ends, each line of them ended by LF.
+
+    SDKs copy what they have of an event for each piece and each line of it: a service that never ends one, or makes it
+    of very many lines, would keep the gateway busy for hours.
+    """
+    held, carriage, lines = bytearray(), b"", 0
+    async for piece in pieces:
+        data = carriage + piece
+        carriage = b"\r" if data.endswith(b"\r") else b""  # an LF may follow
+        data = data.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        seen = max(0, len(held) - 1)
+        held += data
+        lines += data.count(b"\n")
+        if len(held) > limit:
+            raise failed("the answer is over the size limit")
+        whole = b""
+        if (end := held.rfind(b"\n\n", seen) + 2) > 1:
+            whole = bytes(held[:end])
+            del held[:end]
+            lines = held.count(b"\n")
+        if lines > _LINES or any(event.count(b"\n") > _LINES for event in whole.split(b"\n\n")):
+            raise failed("an event of too many lines")
+        if whole:
+            yield whole
+    if held or carriage:
+        yield bytes(held) + carriage
+
+
 class _Bounded(httpx2.AsyncByteStream):
     """The body, until more than `limit` bytes would be held: all of a whole answer, or one event of a stream."""
 
@@ -162,12 +201,9 @@ class _Bounded(httpx2.AsyncByteStream):
         self._events = events
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        held = 0
+        pieces = self._response.content.iter_any()
         try:
-            async for piece in self._response.content.iter_any():
-                held = len(piece) if self._events and _EVENT_END.search(piece) else held + len(piece)
-                if held > self._limit:
-                    raise failed("the answer is over the size limit")
+            async for piece in _events(pieces, self._limit) if self._events else _bounded(pieces, self._limit):
                 yield piece
         except aiohttp.ClientError as error:
             raise failed(type(error).__name__) from None

@@ -93,6 +93,7 @@ async def behind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         Script("wrong_shape"),
         Script("nothing"),
         Script("endless_line"),
+        Script("endless_lines"),
         Script(model="another-model"),
     ],
     ids=lambda script: f"{script.behaviour} {script.status if script.behaviour == 'status' else script.model}",

@@ -52,6 +52,7 @@ class Script:
     silent        never a byte                         silent_body   headers, then nothing
     ping          signs of life and nothing else       endless       an answer that never ends
     endless_line  one event that never ends            error_event   an error in mid-stream
+    endless_lines one of short lines
     hang_up       the connection is reset before a byte of an answer
     cut           the connection is reset in mid-answer
     cut_clean     the answer ends early, but well as far as HTTP goes
@@ -184,6 +185,7 @@ _AFTER = {
     "ping": "repeat",
     "endless": "repeat",
     "endless_line": "repeat",
+    "endless_lines": "repeat",
 }
 
 
@@ -198,6 +200,7 @@ def _body(script: Script, api: _Api, *, stream: bool) -> list[bytes]:
         "ping": [b": ping\n\n" if api is _OPENAI else _anthropic_event({"type": "ping"})] if stream else [b" "],
         "endless": [*events[:2], api.noise] if stream else [b" \n\n" * 4096],
         "endless_line": [b"x" * 16384],
+        "endless_lines": [b"data: x\n" * 2048],
         "not_json": [b"event: message_start\ndata: {not json\n\n"] if stream else [b"{not json"],
         "wrong_shape": [b"event: message_start\ndata: " + odd + b"\n\n"] if stream else [odd],
         "nothing": [b"data: [DONE]\n\n"] if stream else [json.dumps(_emptied(api.whole(script))).encode()],

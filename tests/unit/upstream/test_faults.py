@@ -96,6 +96,7 @@ async def test_a_redirect_is_not_followed(server: Server, upstream: Upstream, as
         "cut",
         "cut_clean",
         "endless_line",
+        "endless_lines",
     ],
 )
 async def test_garbage_is_a_failure_sent_once(server: Server, upstream: Upstream, ask: Ask, behaviour: str) -> None:
