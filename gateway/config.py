@@ -149,12 +149,45 @@ class Policy(_Section):
         return self
 
 
+class Pkcs11(_Section):
+    """A PKCS #11 token that holds the wrapping keys. pin: a file that holds the PIN and nothing else."""
+
+    module: FilePath
+    token: str = Field(min_length=1)
+    pin: FilePath
+
+
+class Sealed(_Section):
+    """Where content is sealed when the policy obliges to. Exactly one of keys (a folder) and pkcs11.
+
+    reviewers: public keys; any two of them open together. log: where openings, purges and holds are recorded.
+    retention_months: for how long the content of each class is kept; at least six.
+    """
+
+    path: FilePath
+    keys: FilePath | None = None
+    pkcs11: Pkcs11 | None = None
+    reviewers: tuple[FilePath, ...] = Field(min_length=2, max_length=16)
+    log: FilePath
+    log_origin: str = Field(pattern=r"^[^\s+]+$", max_length=255)
+    log_key: FilePath
+    retention_months: dict[str, Annotated[int, Field(ge=6, le=1200)]] = Field(default={"standard": 30}, min_length=1)
+    deadline_ms: Milliseconds = 1000
+
+    @model_validator(mode="after")
+    def _one_vault(self) -> Self:
+        if (self.keys is None) == (self.pkcs11 is None):
+            raise ValueError("needs exactly one of keys and pkcs11")
+        return self
+
+
 class Audit(_Section):
     """The log. origin names it in every checkpoint; keys sign checkpoints and make content commitments.
 
     store: "sqlite" keeps it in the file at `path`; "postgresql" in the database that `dsn` names, and what is derived
     from it beside `path`. lock_store, lock_dsn: a folder on another volume, or a database on another host, where the
     latest checkpoint goes too. capacity_mib: how large the database may grow; without it, the disk's size counts.
+    sealed: where content is kept.
     """
 
     store: Literal["sqlite", "postgresql"] = "sqlite"
@@ -175,6 +208,7 @@ class Audit(_Section):
     checkpoint_ms: int = Field(default=1000, ge=10, le=60_000)
     checkpoint_records: int = Field(default=10_000, ge=1, le=1_000_000)
     unauthenticated_per_s: int = Field(default=50, ge=1)
+    sealed: Sealed | None = None
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
@@ -355,6 +389,7 @@ FORMS = {
     "digest": "64 hexadecimal digits in lower case",
     "opa_url": "scheme, host and port alone, such as http://127.0.0.1:8181",
     "origin": "a name without white space and +, such as gateway.agency.example/one",
+    "log_origin": "a name without white space and +, such as gateway.agency.example/one/openings",
 }
 """What is accepted where a pattern says it, for people."""
 

@@ -264,8 +264,8 @@ class Obligation:
     """Something that the policy adds to a permitted call. The parser of decisions refuses kinds it does not know.
 
     max_tokens: limit. remove_tools: effectors. output_marking: a banner line as text. label, oversight_label,
-    record_authority: text. route: the model's id as text. incident: what happened as text, and within how many hours it
-    has to be reported as limit; the only kind that a refusal has.
+    record_authority: text. seal_content: the retention class as text. route: the model's id as text. incident: what
+    happened as text, and within how many hours it has to be reported as limit; the only kind that a refusal has.
     """
 
     kind: str

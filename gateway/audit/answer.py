@@ -21,10 +21,12 @@ class Answer:
 
     The commitment covers text as the inside of an ASCII JSON string, and each tool use as a JSON array of three between
     two zero bytes (which the former can't hold), in the order of release: how the text was cut makes no difference.
+    kept: all of that, where it has to be sealed.
     """
 
     def __init__(self, commitments: Commitments, decision_id: str) -> None:
         self.bytes_released = 0
+        self.kept: list[str] | None = None
         self._begin = partial(commitments.begin, OUTPUT, decision_id)
         self._commitment: hmac.HMAC | None = None
         self._judgements: list[_Judgement] = []
@@ -100,6 +102,8 @@ class Answer:
         if self._commitment is None:
             self._commitment = self._begin()
         self._commitment.update(framed.encode("ascii"))
+        if self.kept is not None:
+            self.kept.append(framed)
 
 
 class _Judgement:

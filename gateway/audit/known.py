@@ -11,6 +11,7 @@ from gateway.audit import keys, record
 from gateway.audit.answer import Answer
 from gateway.audit.ledger import Ledger
 from gateway.audit.record import Record
+from gateway.audit.sealed.envelope import OUTPUT, PROMPT, Period
 from gateway.canonical import Json
 from gateway.errors import GatewayError, Reason, Rule
 from gateway.types import (
@@ -41,7 +42,10 @@ class Review:
 
 @dataclass(slots=True)
 class Known:
-    """Grows along the path; what is not known yet is None or empty. engine: name and version."""
+    """Grows along the path; what is not known yet is None or empty. engine: name and version.
+
+    period, sealed: what content is sealed in, and the digests of what was: prompt and output.
+    """
 
     ledger: Ledger
     call: Call
@@ -55,6 +59,8 @@ class Known:
     decision: Decision | None = None
     permitted: Permitted | None = None
     review: Review | None = None
+    period: Period | None = None
+    sealed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.answer = Answer(self.ledger.commitments, self.call.decision_id)
@@ -78,6 +84,7 @@ class Known:
                 "key": self.ledger.commitments.key_id,
                 "judged": judged,
                 "forwarded": forwarded if self.permitted else None,
+                **self._sealed(PROMPT),
             },
             "counts": {"bytes_in": size},
         }
@@ -91,7 +98,11 @@ class Known:
             "model": self.answer.model(),
             "judgements": self.answer.judgements(self.decision),
             "incidents": self._incidents_of_answer(),
-            "commitments": {"key": self.ledger.commitments.key_id, "output": self.answer.commitment()},
+            "commitments": {
+                "key": self.ledger.commitments.key_id,
+                "output": self.answer.commitment(),
+                **self._sealed(OUTPUT),
+            },
             "counts": self.answer.counts(),
         }
 
@@ -118,6 +129,13 @@ class Known:
             "release": self.release.digest if self.release else "",
             "engine": {"name": self.engine[0], "version": self.engine[1]},
         }
+
+    def retention(self) -> tuple[str, ...]:
+        """The retention classes in which the policy obliges to seal content; none where it does not."""
+        return tuple(o.text for o in self.decision.obligations if o.kind == "seal_content") if self.decision else ()
+
+    def _sealed(self, what: str) -> dict[str, Json]:
+        return {"sealed": self.sealed[what]} if what in self.sealed else {}
 
     def _commit(self, prompt: Prompt | None) -> tuple[Json, int]:
         if prompt is None:

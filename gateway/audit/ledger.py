@@ -15,6 +15,7 @@ from brightline_verify.record import Kind, Outcome
 from gateway.audit import record
 from gateway.audit.keys import Commitments
 from gateway.audit.record import Entry, Place, Record
+from gateway.audit.sealed.sealer import Sealer
 from gateway.audit.store import Rejection, Result
 from gateway.audit.writer import Writer, finished
 from gateway.clock import TOLERANCE_US, Clock
@@ -30,12 +31,23 @@ class _Count:
 
 
 class Ledger:
-    """The writing side of a log, for trails. unauthenticated_per_s: records a second for callers who proved nothing."""
+    """The writing side of a log, for trails. unauthenticated_per_s: records a second for callers who proved nothing.
+
+    sealer: seals content where the policy obliges to; None where that is not configured.
+    """
 
     def __init__(
-        self, writer: Writer, clock: Clock, place: Place, commitments: Commitments, unauthenticated_per_s: int
+        self,
+        writer: Writer,
+        clock: Clock,
+        place: Place,
+        commitments: Commitments,
+        unauthenticated_per_s: int,
+        *,
+        sealer: Sealer | None = None,
     ) -> None:
         self.commitments = commitments
+        self.sealer = sealer
         self._writer = writer
         self._clock = clock
         self._place = place

@@ -15,6 +15,7 @@ from gateway.audit.index import index_path
 from gateway.audit.ledger import Ledger
 from gateway.audit.pages import Pages
 from gateway.audit.record import Place, Record
+from gateway.audit.sealed.sealer import Sealer
 from gateway.audit.store import Store
 from gateway.audit.trail import Trail
 from gateway.audit.writer import Writer, finished, unavailable
@@ -66,10 +67,16 @@ class Log:
             with contextlib.suppress(OSError, CorruptError):
                 store.close()
             raise StartError(f"{places.name(settings)}: {error}") from error
+        try:
+            sealer = Sealer.open(settings.sealed) if settings.sealed else None
+        except StartError:
+            with contextlib.suppress(OSError, CorruptError):
+                store.close()
+            raise
         place = Place(settings.enclave, settings.node, "gateway", listener)
         cadence = {"checkpoint_ms": settings.checkpoint_ms, "checkpoint_records": settings.checkpoint_records}
         writer = Writer(store, settings.deadline_ms, **cadence)
-        ledger = Ledger(writer, clock, place, commitments, settings.unauthenticated_per_s)
+        ledger = Ledger(writer, clock, place, commitments, settings.unauthenticated_per_s, sealer=sealer)
         archive = Archive(
             places.source(settings), index_path(settings.path), signer.verifier, Pages(commitments.derived(keys.PAGES))
         )
@@ -129,6 +136,8 @@ class Log:
         await self._flushing
         await self._write(self._ledger.head(Kind.STOP, new_decision_id(self._clock())))
         await self._writer.close()
+        if self._ledger.sealer is not None:
+            self._ledger.sealer.close()
 
     async def _begin(self, orphans: list[tuple[str, str]], start: Record) -> bool:
         for decision_id, tenant in orphans:

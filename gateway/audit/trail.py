@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from brightline_verify.record import Kind, Outcome
-from gateway.audit import outcomes, record
+from gateway.audit import outcomes, record, sealing
 from gateway.audit.known import Known, Review
 from gateway.audit.ledger import Ledger
 from gateway.audit.record import Entry, Record
@@ -49,7 +49,7 @@ class Trail:
     def __init__(self, ledger: Ledger, call: Call) -> None:
         self._ledger = ledger
         self._known = Known(ledger, call)
-        self._intended = False
+        self._intended = self._owed = False
         self._late: BaseException | None = None
 
     @property
@@ -87,12 +87,14 @@ class Trail:
         """2: make the intent durable. Nothing may be forwarded before this returned.
 
         Raises GatewayError: INVALID_REQUEST when it can't be recorded whole, DUPLICATE_REQUEST when the tenant used
-        the idempotency key before, AUDIT_UNAVAILABLE when it is not durable in time.
+        the idempotency key before, AUDIT_UNAVAILABLE when it is not durable in time, or when content has to be sealed
+        and is not.
         """
         decision = self._known.decision
         if decision is None or decision.effect is not Effect.ALLOW or self._intended:
             raise GatewayError(Reason.INTERNAL, "the gateway failed", detail="an intent without a decision of its own")
         self._known.permitted = permitted
+        await sealing.prompt(self._ledger, self._known)
         result = self._ledger.append(_whole(self._known.before(Kind.INTENT, Outcome.PERMITTED, None, None)))
         cancelled = await finished(result)
         self._late = result.exception()
@@ -137,8 +139,10 @@ class Trail:
         going = outcomes.is_cancellation(error)
         if going and outcomes.is_late(self._known.call, self._ledger.now_us()):
             error = GatewayError(Reason.DEADLINE_EXCEEDED, "the time for this call is over")
+        lost, self._owed = await sealing.output(self._ledger, self._known)
+        unsealed = lost if error is None else None  # a call that failed anyway ends as it did
         try:
-            entry, fault = self._last(error), None
+            entry, fault = self._outcome(Outcome.ERROR, unsealed) if unsealed else self._last(error), unsealed
         except GatewayError as raised:
             entry, fault = self._last(raised), raised
         ended = fault or error
@@ -152,7 +156,7 @@ class Trail:
     async def _write(self, entry: Entry, *, going: bool) -> None:
         """3: the last record. Raises GatewayError(AUDIT_UNAVAILABLE), which overrides the reply, if there is one."""
         result = self._ledger.append(entry)
-        cancelled = await finished(result)
+        cancelled = await finished(result) or self._owed
         lost = result.exception()
         if lost is not None and self._intended:
             self._ledger.later(partial(self._outcome, Outcome.ERROR, lost, closes=True))

@@ -13,6 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 
@@ -36,7 +37,7 @@ def unavailable(detail: str, *, sent: bool = False) -> GatewayError:
     )
 
 
-async def finished(result: asyncio.Future[Result]) -> bool:
+async def finished(result: asyncio.Future[Any]) -> bool:
     """Wait for the result whatever happens. Returns whether the caller was cancelled meanwhile, which it then owes."""
     cancelled = False
     while not result.done():

@@ -21,6 +21,7 @@ from gateway.cli import (
     oversight,
     policy,
     replay,
+    sealed,
     search,
     serve,
     token,
@@ -74,6 +75,9 @@ trail.command()(forward.forward)
 trail.command()(witness.witness)
 trail.command()(lock.lock)
 trail.command()(migrate.migrate)
+trail.command("open")(sealed.open_)
+trail.command()(sealed.hold)
+trail.command()(sealed.purge)
 trail.command()(search.index)
 trail.command("replay")(replay.replay_)
 trail.command()(audit.keygen)

@@ -22,6 +22,7 @@ from brightline_verify.report import Report, UnreadableError, in_words, plain
 from brightline_verify.stored import verify as verify_stored
 from brightline_verify.whole import Trust
 from gateway.audit.keys import create_commitment_key, create_signing_key, create_witness_key, public_path
+from gateway.audit.sealed.places import create_reviewer_key
 from gateway.audit.show import Shown
 from gateway.audit.show import show as find
 from gateway.canonical import Json
@@ -99,7 +100,7 @@ def proved(log: Stored | Asked, decision_id: str, note: bytes | None = None) -> 
     return found
 
 
-def keygen(
+def keygen(  # noqa: PLR0917 - one parameter for each option
     origin: Annotated[str, typer.Argument(help="The log's name in every checkpoint, for example agency.example/one.")],
     signing_key: Annotated[Path, typer.Option(help="The file to make; its public half is `<file>.pub`.")] = Path(
         "log.key"
@@ -108,15 +109,31 @@ def keygen(
     witness: Annotated[
         Path | None, typer.Option(help="Make a witness's key in this file instead; the name is the witness's.")
     ] = None,
+    reviewer: Annotated[
+        Path | None, typer.Option(help="Make a reviewer's key in this file instead; the name is the reviewer's.")
+    ] = None,
+    openings: Annotated[
+        Path | None, typer.Option(help="Make the key of a log of openings in this file instead.")
+    ] = None,
 ) -> None:
     """Make the keys of a new log: one signs its checkpoints, one keys its commitments to content.
 
     Neither replaces a file. Give `<signing key>.pub` to auditors by a way of its own. A witness has a key of its own,
-    on a host of its own: with `--witness`.
+    on a host of its own: with `--witness`. A reviewer's key opens sealed content, with another reviewer's; it is
+    encrypted by the passphrase that is asked for, unless that is empty.
 
     Examples: `brightline audit keygen agency.example/one`,
     `brightline audit keygen witness.example/w --witness witness.key`
     """
+    if reviewer is not None:
+        again = typer.prompt("passphrase", default="", hide_input=True, confirmation_prompt=True, show_default=False)
+        create_reviewer_key(reviewer, origin, again.encode())
+        typer.echo(f"made {reviewer} and {public_path(reviewer)}")
+        return
+    if openings is not None:
+        create_signing_key(openings, origin)
+        typer.echo(f"made {openings} and {public_path(openings)}")
+        return
     if witness is not None:
         create_witness_key(witness, origin)
         typer.echo(f"made {witness} and {public_path(witness)}")

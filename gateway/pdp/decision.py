@@ -38,6 +38,15 @@ MAX_LIMIT: Final = 2**31 - 1
 
 _EFFECTS: Final = {"allow": Effect.ALLOW, "require_approval": Effect.REQUIRE_APPROVAL, "deny": Effect.DENY}
 
+_NAMED: Final = {
+    "label": "text",
+    "oversight_label": "text",
+    "record_authority": "text",
+    "route": "model",
+    "seal_content": "class",
+}
+"""What obligations with one text call it."""
+
 _T = TypeVar("_T")
 
 
@@ -118,9 +127,6 @@ def _obligation(value: object, where: str) -> Obligation:
         case "remove_tools":
             (effectors,) = _fields(params, f"{where}.params", ("effectors",))
             return Obligation(kind, effectors=_each(effectors, f"{where}.params.effectors", _effector))
-        case "route":
-            (model,) = _fields(params, f"{where}.params", ("model",))
-            return Obligation(kind, text=_text(model, f"{where}.params.model"))
         case "incident":
             text, hours = _fields(params, f"{where}.params", ("text", "report_within_hours"))
             if type(hours) is not int or not 0 < hours <= MAX_LIMIT:
@@ -131,9 +137,10 @@ def _obligation(value: object, where: str) -> Obligation:
             if marking.parse(_text(text, f"{where}.params.text")) is None:
                 raise _NoDecisionError(f"{where}.params.text: not a banner line")
             return Obligation(kind, text=text)
-        case "label" | "oversight_label" | "record_authority":
-            (text,) = _fields(params, f"{where}.params", ("text",))
-            return Obligation(kind, text=_text(text, f"{where}.params.text"))
+        case "label" | "oversight_label" | "record_authority" | "route" | "seal_content":
+            name = _NAMED[kind]
+            (text,) = _fields(params, f"{where}.params", (name,))
+            return Obligation(kind, text=_text(text, f"{where}.params.{name}"))
         case _:
             raise _NoDecisionError(f"{where}.kind: unknown")
 

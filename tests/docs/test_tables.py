@@ -24,6 +24,7 @@ from gateway.activation import Activation
 from gateway.config import Config
 from gateway.status import CODES
 from tests.docs.pages import ROOT, rows
+from tests.support import logs
 from tests.support.gateways import HARMLESS, Deployment, serving
 
 CALLERS, OPERATORS, AUDITORS = "docs/callers-guide.md", "docs/operators-page.md", "docs/auditors-guide.md"
@@ -96,6 +97,8 @@ def _inner(annotation: Any) -> Any:
 def _words(kind: Any, field: FieldInfo) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(f'"{word}"' for word in get_args(kind))
+    if get_origin(kind) is dict:
+        return f"{_words(get_args(kind)[1], field)}, by name"
     metadata = [*getattr(kind, "__metadata__", ()), *field.metadata]
     base = get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
     bounds = [c for m in metadata for c in (getattr(m, "metadata", None) or [m])]
@@ -133,7 +136,7 @@ async def test_every_field_of_a_record_is_explained(tmp_path: Path) -> None:
         assert gateway.gate is not None
         (deployed.folder / "release" / "models.json").unlink()
         await Activation(config.load(deployed.config), gateway.gate).reload()
-    records = deployed.records()
+    records = [*deployed.records(), logs.record(Kind.SEALED, 1)]  # that one is in the log of openings
     assert {record["kind"] for record in records} == {str(kind) for kind in Kind}
     fields = {field for record in records for field in record} | {"omitted"}
     assert {row[0] for row in rows(AUDITORS, "Fields")} == fields

@@ -160,6 +160,8 @@ def record(kind: Kind, number: int, tenant: str = "t", after_us: int = 0, **fiel
 def _call(kind: Kind, tenant: str) -> Record:
     if kind in {Kind.START, Kind.STOP, Kind.AGGREGATE, Kind.RELEASE}:
         return {}
+    if kind is Kind.SEALED:
+        return {"outcome": "completed", "principal": {"tenant": tenant}}
     outcomes = {Kind.INTENT: Outcome.PERMITTED, Kind.REFUSAL: Outcome.REFUSED}
     return {
         "outcome": str(outcomes.get(kind, Outcome.COMPLETED)),
@@ -228,6 +230,15 @@ _BESIDE: dict[Kind, Record] = {
         "previous": "cd" * 32,
         "engine": {"name": "wasm", "version": "1.2.1"},
         "why": "",
+    },
+    Kind.SEALED: {
+        "action": "opened",
+        "retention": "standard",
+        "month": "2026-11",
+        "about": "0" * 32,
+        "digests": ["ab" * 32],
+        "by": ["ito", "meyer"],
+        "why": "case 7",
     },
 }
 

@@ -42,6 +42,7 @@ class Kind(StrEnum):
     AGGREGATE = "aggregate"
     RELEASE = "release"
     REVIEW = "review"
+    SEALED = "sealed"
 
 
 class Outcome(StrEnum):
@@ -129,7 +130,13 @@ _BEFORE: Final[Mapping[str, Type]] = MappingProxyType(
         "decision": maybe(_some("", effect=_effect, obligations=_obligations, grants=items(text))),
         "marking": Object({"in": anything, "out": items(text)}),
         "declared": maybe(members(anything)),
-        "commitments": _some("", key=hexadecimal(16), judged=maybe(hexadecimal(64)), forwarded=maybe(hexadecimal(64))),
+        "commitments": _some(
+            "sealed",
+            key=hexadecimal(16),
+            judged=maybe(hexadecimal(64)),
+            forwarded=maybe(hexadecimal(64)),
+            sealed=hexadecimal(64),
+        ),
         "counts": _some("", bytes_in=integer),
     }
 )
@@ -146,7 +153,7 @@ _AFTER: Final[Mapping[str, Type]] = MappingProxyType(
         "model": maybe(_some("", answered=text, stop=text)),
         "judgements": items(_judgement),
         "incidents": _incidents,
-        "commitments": _some("", key=hexadecimal(16), output=maybe(hexadecimal(64))),
+        "commitments": _some("sealed", key=hexadecimal(16), output=maybe(hexadecimal(64)), sealed=hexadecimal(64)),
         "counts": _some("", bytes_released=integer, tokens_in=maybe(integer), tokens_out=maybe(integer)),
     }
 )
@@ -174,6 +181,17 @@ FIELDS: Final[Mapping[str, Mapping[str, Type]]] = MappingProxyType(
             "release": maybe(_release),
             "previous": _digest,
             "engine": _engine,
+            "why": text,
+        },
+        Kind.SEALED: {
+            "outcome": literal(Outcome.COMPLETED),
+            "action": word("opened", "purged", "held", "freed"),
+            "principal": maybe(_principal),
+            "retention": text,
+            "month": text,
+            "about": text,
+            "digests": items(hexadecimal(64)),
+            "by": items(text),
             "why": text,
         },
     }

@@ -54,6 +54,7 @@ def test_every_field_is_read() -> None:
         {"kind": "remove_tools", "params": {"effectors": ["weapon", "cyber"]}},
         {"kind": "output_marking", "params": {"text": "SECRET//NOFORN"}},
         *({"kind": kind, "params": {"text": kind}} for kind in ("label", "oversight_label", "record_authority")),
+        {"kind": "seal_content", "params": {"class": "standard"}},
     ]
     decision = parse(answer("allow", REMARK, obligations=obligations, grants=["g"]), REVISION)
     assert decision.rules == (
@@ -74,6 +75,7 @@ def test_every_field_is_read() -> None:
         Obligation("label", text="label"),
         Obligation("oversight_label", text="oversight_label"),
         Obligation("record_authority", text="record_authority"),
+        Obligation("seal_content", text="standard"),
     )
 
 
@@ -176,6 +178,8 @@ def test_one_odd_detail_is_refused(place: str, change: Callable[[dict[str, Any]]
         ("output_marking", {"text": ""}),
         ("output_marking", {"text": 1}),
         ("oversight_label", {}),
+        ("seal_content", {"text": "standard"}),
+        ("seal_content", {"class": ""}),
         ("record_authority", []),
     ],
 )

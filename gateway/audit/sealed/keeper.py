@@ -1,0 +1,187 @@
+"""Opens what is sealed, holds it and purges it. Each of these is recorded, in a log of its own with its own key.
+
+That log is written by these commands and not by the gateway: one process writes one log. It verifies like any other.
+An opening:
+1 the envelopes of the decision, each the one whose digest is in the gateway's log
+2 two different reviewers, both of whom were reviewers when the keys were made
+3 recorded, durably and under a checkpoint: nothing is opened before this line
+4 opened
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from brightline_verify.record import Kind, Outcome
+from gateway.audit import keys, record
+from gateway.audit.record import Place, Record
+from gateway.audit.sealed import envelope, places
+from gateway.audit.sealed.envelope import OUTPUT, PROMPT, Label, Period, SealError
+from gateway.audit.sealed.sealer import bound_to
+from gateway.audit.sealed.store import Keys, SealedStore, opened
+from gateway.audit.sealed.vault import Vault
+from gateway.audit.sqlite import Sqlite
+from gateway.audit.store import Store
+from gateway.canonical import Json
+from gateway.clock import Clock
+from gateway.config import Sealed
+from gateway.types import new_decision_id
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A period, and what a purge does with it. why: why it stays; empty for one that goes."""
+
+    period: Period
+    envelopes: int
+    why: str
+
+
+class Keeper:
+    """The sealed store in the hands of people, while it holds the log of openings."""
+
+    def __init__(self, store: SealedStore, vault: Vault, log: Store, settings: Sealed, place: Place) -> None:
+        self._store, self._vault, self._log, self._place = store, vault, log, place
+        self._months = settings.retention_months
+        self._clock = Clock()
+
+    def open(
+        self,
+        decision_id: str,
+        records: Iterable[Mapping[str, Json]],
+        reviewers: Sequence[tuple[str, X25519PrivateKey]],
+        why: str,
+    ) -> list[tuple[Label, bytes]]:
+        """What was sealed of a decision, prompt and output. Raises SealError, OSError, CorruptError.
+
+        records: of the decision, as the gateway's log has them.
+        """
+        told = _told(records)
+        found = self._store.of_decision(decision_id)
+        if not found:
+            raise SealError(
+                f"nothing is sealed of decision {decision_id}: the policy did not oblige to, or it was purged"
+            )
+        for label, sealed in found:  # 1
+            if told.get(label.what) != hashlib.sha256(sealed).hexdigest():
+                raise SealError(f"the {label.what} that is kept is not the one that the log names")
+        kept = {label.period: self._keys(label.period) for label, _ in found}
+        names = sorted(name for name, _ in reviewers)
+        if len(set(names)) != 2:  # 2
+            raise SealError("two different reviewers open together")
+        for period, of in kept.items():
+            if names[1] not in of.escrow.get(names[0], {}):
+                raise SealError(f"{' and '.join(names)} were not both reviewers when the keys of {period} were made")
+        period = found[0][0].period
+        self._write("opened", period, names, why, about=decision_id, digests=sorted(told.values()))  # 3
+        private = {p: envelope.recover(of.escrow, reviewers, p) for p, of in kept.items()}  # 4
+        return [
+            (label, envelope.unseal(sealed, label, private[label.period], partial(self._vault.unwrap, label.period)))
+            for label, sealed in reversed(found)
+        ]
+
+    def hold(self, period: Period, name: str, why: str) -> None:
+        """Keep a period from being purged. An empty class or month stands for every one.
+
+        Raises OSError, CorruptError.
+        """
+        # Crash after this: the hold is in force, and not recorded. To hold again records it.
+        self._store.hold(period, name)
+        self._write("held", period, [name], why)
+
+    def free(self, period: Period, name: str, why: str) -> None:
+        """Take a hold away. Raises OSError, CorruptError."""
+        # Crash after this: recorded, and still in force. To free again takes it away.
+        self._write("freed", period, [name], why)
+        self._store.free(period, name)
+
+    def due(self) -> list[Due]:
+        """Every period, and whether a purge would take it. Raises OSError."""
+        return [Due(period, count, self._stays(period, holds)) for period, count, holds in self._store.periods()]
+
+    def purge(self, by: str, why: str) -> list[Period]:
+        """Destroy the wrapping key of every period whose time is over, and what it wrapped.
+
+        Raises OSError, CorruptError.
+        """
+        gone = [due.period for due in self.due() if not due.why]
+        for period in gone:
+            # Crash after this: recorded, and not or not wholly purged. The next purge does it, and records it again.
+            self._write("purged", period, [by], why)
+            self._vault.destroy(period)
+            self._store.forget(period)
+        return gone
+
+    def _stays(self, period: Period, holds: list[str]) -> str:
+        if holds:
+            return f"held: {', '.join(holds)}"
+        months = self._months.get(period.retention)
+        if months is None:
+            return f"audit.sealed.retention_months: has no {period.retention}"
+        over = _after(period.month, months)
+        return f"kept until {over:%Y-%m-%d}" if datetime.fromtimestamp(self._clock() / 1e6, UTC) < over else ""
+
+    def _keys(self, period: Period) -> Keys:
+        kept = self._store.keys(period)
+        if kept is None:
+            raise SealError(f"the keys of {period} are gone")
+        self._vault.unwrap(period, kept.bound, bound_to(period, kept))
+        return kept
+
+    def _write(
+        self, action: str, period: Period, by: Sequence[str], why: str, *, about: str = "", digests: Sequence[str] = ()
+    ) -> None:
+        """Record it, durably and under a checkpoint. Raises OSError, CorruptError."""
+        now_us = self._clock()
+        made: Record = record.head(Kind.SEALED, new_decision_id(now_us), now_us, "system", self._place)
+        made |= {
+            "outcome": str(Outcome.COMPLETED),
+            "action": action,
+            "principal": {"tenant": period.tenant},
+            "retention": period.retention,
+            "month": period.month,
+            "about": about,
+            "digests": list(digests),
+            "by": list(by),
+            "why": why,
+        }
+        self._log.append([record.entry(made)])
+        self._log.checkpoint()
+
+
+@contextmanager
+def keeping(settings: Sealed, place: Place) -> Iterator[Keeper]:
+    """The keeper, while it holds the log of openings. Raises StartError, OSError."""
+    signer = keys.load_signer(settings.log_key, settings.log_origin)
+    vault = places.vault(settings)
+    with closing(vault), opened(settings.path) as store:
+        log = Store(Sqlite(settings.log), signer)
+        try:
+            yield Keeper(store, vault, log, settings, place)
+        finally:
+            log.close()
+
+
+def _told(records: Iterable[Mapping[str, Json]]) -> dict[str, str]:
+    """The digests of what was sealed, by what it is, as the records of a decision have them."""
+    told: dict[str, str] = {}
+    for one in records:
+        commitments = one.get("commitments")
+        digest = commitments.get("sealed") if isinstance(commitments, Mapping) else None
+        if isinstance(digest, str):
+            told[OUTPUT if one["kind"] == Kind.OUTCOME else PROMPT] = digest
+    return told
+
+
+def _after(month: str, months: int) -> datetime:
+    """The moment at which a retention of that many months, from the end of the month, is over."""
+    year, number = map(int, month.split("-"))
+    total = year * 12 + number + months
+    return datetime(total // 12, total % 12 + 1, 1, tzinfo=UTC)

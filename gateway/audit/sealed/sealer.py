@@ -1,0 +1,124 @@
+"""The gateway's side: seals, and can't open.
+
+1 the keys of the period: those that are there, or new ones whose private half is given to the reviewers and forgotten
+2 the envelope          3 durable in the sealed store          4 its digest, for the log
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from gateway.audit.sealed import envelope, places
+from gateway.audit.sealed.envelope import Label, Period, SealError
+from gateway.audit.sealed.store import Keys, SealedStore
+from gateway.audit.sealed.vault import Vault
+from gateway.audit.writer import unavailable
+from gateway.canonical import canonical
+from gateway.config import Sealed
+from gateway.errors import StartError
+
+_KNOWN = 10_000
+_WAITING = 256
+"""How many may wait for the disk at once; more are refused at once."""
+
+
+def period_of(tenant: str, retention: str, now_us: int) -> Period:
+    """The period of what is sealed now: the month, UTC."""
+    return Period(tenant, retention, f"{datetime.fromtimestamp(now_us // 1_000_000, UTC):%Y-%m}")
+
+
+class Sealer:
+    """Seals in a thread of its own, each within a deadline."""
+
+    def __init__(
+        self, store: SealedStore, vault: Vault, reviewers: Mapping[str, X25519PublicKey], settings: Sealed
+    ) -> None:
+        self._store, self._vault, self._reviewers = store, vault, reviewers
+        self._months = dict(settings.retention_months)
+        self._deadline_s = settings.deadline_ms / 1000
+        self._known: dict[Period, X25519PublicKey] = {}
+        self._waiting = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sealed")
+
+    @classmethod
+    def open(cls, settings: Sealed) -> Sealer:
+        """Open the store and read the reviewers' keys. Raises StartError."""
+        reviewers = places.reviewers(settings)
+        vault = places.vault(settings)
+        try:
+            return cls(SealedStore(settings.path), vault, reviewers, settings)
+        except OSError as error:
+            vault.close()
+            raise StartError(f"audit.sealed.path: {settings.path}: cannot be opened: {error}") from error
+
+    def retention(self, classes: tuple[str, ...]) -> str:
+        """The one of these retention classes that keeps longest. Raises GatewayError for one that is not configured."""
+        unknown = [name for name in classes if name not in self._months]
+        if unknown:
+            raise unavailable(f"audit.sealed.retention_months: has no {unknown[0]}, which the policy asks for")
+        return max(classes, key=lambda name: (self._months[name], name))
+
+    async def seal(self, decision_id: str, what: str, period: Period, content: bytes) -> str:
+        """The digest of the envelope, once that is durable. Raises GatewayError (AUDIT_UNAVAILABLE)."""
+        if self._waiting >= _WAITING:
+            raise unavailable("the sealed store is too slow")
+        self._waiting += 1
+        work = asyncio.get_running_loop().run_in_executor(
+            self._thread, partial(self._seal, Label(decision_id, what, period), content)
+        )
+        work.add_done_callback(self._done)
+        try:
+            return await asyncio.wait_for(asyncio.shield(work), self._deadline_s)
+        except (OSError, SealError, TimeoutError) as error:
+            raise unavailable(f"content could not be sealed: {error or 'in time'}") from error
+
+    def _done(self, work: asyncio.Future[str]) -> None:
+        self._waiting -= 1
+        if not work.cancelled():
+            work.exception()  # whoever waited was told
+
+    def close(self) -> None:
+        """Let go of the store once what waits is done; a disk that stands still is not waited for."""
+        self._thread.submit(self._store.close)
+        self._thread.submit(self._vault.close)
+        self._thread.shutdown(wait=False)
+
+    # --- the thread's side -------------------------------------------------------------------------------------------
+
+    def _seal(self, label: Label, content: bytes) -> str:
+        public = self._public(label.period)  # 1
+        sealed = envelope.seal(content, label, public, partial(self._vault.wrap, label.period))  # 2
+        self._store.put(label, sealed)  # 3
+        return hashlib.sha256(sealed).hexdigest()  # 4
+
+    def _public(self, period: Period) -> X25519PublicKey:
+        if period not in self._known:
+            keys = self._store.keys(period) or self._new(period)
+            if self._vault.unwrap(period, keys.bound, bound_to(period, keys)) != b"":
+                raise SealError(f"the keys of {period} are not those that were made")
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known[period] = X25519PublicKey.from_public_bytes(keys.public)
+        return self._known[period]
+
+    def _new(self, period: Period) -> Keys:
+        private = X25519PrivateKey.generate()
+        public = private.public_key().public_bytes_raw()
+        self._vault.create(period)
+        keys = Keys(public, envelope.escrow(private, self._reviewers, period), b"")
+        keys = Keys(keys.public, keys.escrow, self._vault.wrap(period, b"", bound_to(period, keys)))
+        self._store.keep(period, keys)
+        return keys
+
+
+def bound_to(period: Period, keys: Keys) -> bytes:
+    """What of a period's keys is authenticated under its wrapping key."""
+    return canonical({"v": 1, "keys": asdict(period), "public": keys.public.hex(), "escrow": keys.escrow})

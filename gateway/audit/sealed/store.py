@@ -1,0 +1,155 @@
+"""The sealed store on disk: a SQLite file of its own, never the log's. It holds nothing that could be read.
+
+It is not part of what proves anything: a digest of each envelope is in the log, so what is changed here is noticed when
+it is opened, and what is removed here takes nothing from the log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.audit.sealed.envelope import Label, Period
+
+LOCK_WAIT_S: Final = 0.5
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS periods (
+  tenant TEXT NOT NULL, retention TEXT NOT NULL, month TEXT NOT NULL, public BLOB NOT NULL, escrow TEXT NOT NULL,
+  bound BLOB NOT NULL, PRIMARY KEY (tenant, retention, month)
+);
+CREATE TABLE IF NOT EXISTS content (
+  decision_id TEXT NOT NULL, what TEXT NOT NULL, tenant TEXT NOT NULL, retention TEXT NOT NULL, month TEXT NOT NULL,
+  sealed BLOB NOT NULL, PRIMARY KEY (decision_id, what)
+);
+CREATE INDEX IF NOT EXISTS content_by_period ON content (tenant, retention, month);
+CREATE TABLE IF NOT EXISTS holds (
+  tenant TEXT NOT NULL, retention TEXT NOT NULL, month TEXT NOT NULL, name TEXT NOT NULL,
+  PRIMARY KEY (tenant, retention, month, name)
+);
+"""
+_HELD: Final = """
+SELECT DISTINCT name FROM holds WHERE tenant = ? AND retention IN ('', ?) AND month IN ('', ?) ORDER BY name
+"""
+_AT_ONCE: Final = 200
+"""How many envelopes are removed at a time, so that a gateway that seals meanwhile does not have to wait."""
+_OF: Final = "tenant = ? AND retention = ? AND month = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a period's content was sealed with. escrow: the private half for each pair of reviewers.
+
+    bound: a digest of the rest under the wrapping key, so that nobody puts a public half of theirs in its place.
+    """
+
+    public: bytes
+    escrow: dict[str, dict[str, str]]
+    bound: bytes
+
+
+class SealedStore:
+    """An open store. One thread at a time uses it; other processes may too. Every method raises OSError."""
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        """Open it, or make it with mode 0600. Raises OSError, also when it is missing and not to be made."""
+        self._path = path
+        os.close(os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | os.O_CLOEXEC, 0o600))
+        with self._told():
+            self._db = sqlite3.connect(path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
+            if self._db.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+                raise sqlite3.OperationalError("no write-ahead log here")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA secure_delete = ON")
+            self._db.executescript(_SCHEMA)
+
+    def put(self, label: Label, sealed: bytes) -> None:
+        """Keep an envelope, durably. A second one of the same label is refused: nothing is ever overwritten."""
+        period = label.period
+        with self._told():
+            # Crash before this commit: nothing is kept, and nothing was forwarded or answered. Crash after it: content
+            # that no record refers to, which goes with its period.
+            row = (label.decision_id, label.what, period.tenant, period.retention, period.month, sealed)
+            self._db.execute("INSERT INTO content VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def of_decision(self, decision_id: str) -> list[tuple[Label, bytes]]:
+        """What is kept of a decision, the prompt last."""
+        query = "SELECT what, tenant, retention, month, sealed FROM content WHERE decision_id = ? ORDER BY what"
+        with self._told():
+            found = self._db.execute(query, (decision_id,)).fetchall()
+        envelopes = [(row, row[4] if isinstance(row[4], bytes) else b"") for row in found]
+        return [(Label(decision_id, row[0], Period(*row[1:4])), sealed) for row, sealed in envelopes]
+
+    def keys(self, period: Period) -> Keys | None:
+        """The keys of a period, None when there are none."""
+        with self._told():
+            query = f"SELECT public, escrow, bound FROM periods WHERE {_OF}"  # noqa: S608 - constants
+            row = self._db.execute(query, _row(period)).fetchone()
+            return Keys(row[0], json.loads(row[1]), row[2]) if row else None
+
+    def keep(self, period: Period, keys: Keys) -> None:
+        """Keep a period's keys, durably."""
+        with self._told():
+            # Crash before this commit: a wrapping key that wrapped nothing, and the next time makes new keys beside it.
+            row = (*_row(period), keys.public, json.dumps(keys.escrow), keys.bound)
+            self._db.execute("INSERT INTO periods VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def periods(self) -> list[tuple[Period, int, list[str]]]:
+        """Every period that has keys, how many envelopes it has, and the holds on it."""
+        with self._told():
+            found = self._db.execute("SELECT tenant, retention, month FROM periods ORDER BY 1, 2, 3").fetchall()
+            counted = f"SELECT count(*) FROM content WHERE {_OF}"  # noqa: S608 - constants
+            return [
+                (
+                    Period(*row),
+                    self._db.execute(counted, row).fetchone()[0],
+                    [n for (n,) in self._db.execute(_HELD, row)],
+                )
+                for row in found
+            ]
+
+    def forget(self, period: Period) -> None:
+        """Remove a period whose wrapping key was destroyed."""
+        some = f"DELETE FROM content WHERE rowid IN (SELECT rowid FROM content WHERE {_OF} LIMIT {_AT_ONCE})"  # noqa: S608 - constants
+        with self._told():
+            # Crash before any of these: envelopes that nobody can open any more; the next purge removes them.
+            while self._db.execute(some, _row(period)).rowcount:
+                pass
+            self._db.execute(f"DELETE FROM periods WHERE {_OF}", _row(period))  # noqa: S608 - constants
+
+    def hold(self, period: Period, name: str) -> None:
+        """Hold a period, durably. An empty class or month stands for every one."""
+        with self._told():
+            self._db.execute("INSERT OR IGNORE INTO holds VALUES (?, ?, ?, ?)", (*_row(period), name))
+
+    def free(self, period: Period, name: str) -> None:
+        """Take a hold away, durably."""
+        with self._told():
+            self._db.execute(f"DELETE FROM holds WHERE {_OF} AND name = ?", (*_row(period), name))  # noqa: S608 - constants
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._db.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OSError(f"{self._path}: {error}") from error
+
+
+def _row(period: Period) -> tuple[str, str, str]:
+    return period.tenant, period.retention, period.month
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[SealedStore]:
+    """The store that is there, closed afterwards. Raises OSError."""
+    with closing(SealedStore(path, create=False)) as store:
+        yield store

@@ -1,0 +1,123 @@
+"""`brightline audit open`, `hold` and `purge`: what people do with sealed content. Each use is recorded before."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brightline_verify.merkle import ProofError
+from brightline_verify.note import Verifier
+from brightline_verify.report import UnreadableError, plain
+from brightline_verify.stored import CorruptError
+from gateway import config as configuration
+from gateway.audit import places
+from gateway.audit.keys import public_path
+from gateway.audit.record import Place
+from gateway.audit.sealed.envelope import PROMPT, Period, SealError
+from gateway.audit.sealed.keeper import Keeper, keeping
+from gateway.audit.sealed.places import load_reviewer
+from gateway.audit.show import show
+from gateway.canonical import Json
+from gateway.cli.stored import unusable
+from gateway.config import Audit
+from gateway.errors import StartError
+
+ConfigOption = Annotated[Path, typer.Option(help="The gateway's configuration, which names log and sealed store.")]
+WhyOption = Annotated[str, typer.Option(help="The reason, as it is recorded.", min=1)]
+_MONTH = re.compile(r"(?:\d{4}-(?:0[1-9]|1[0-2]))?")
+
+
+def open_(
+    *,
+    decision_id: Annotated[str, typer.Argument(help="As in the answer or the refusal.")],
+    config: ConfigOption,
+    reviewer: Annotated[list[Path], typer.Option(help="The private key of a reviewer; give two.")],
+    why: WhyOption,
+) -> None:
+    """Open what was sealed of a decision, with the keys of two reviewers, and print it as JSON.
+
+    The opening is recorded before anything is opened. Exits with 0, with 1 when it can't be opened, 2 when something
+    can't be read or written.
+
+    Example: `brightline audit open ID --config gateway.toml --reviewer a.key --reviewer b.key --why "case 7"`
+    """
+    with _kept(config) as (keeper, audit):
+        verifier = Verifier.parse(configuration.read_public(public_path(audit.signing_key), "--config").decode("utf-8"))
+        records = [one.record for one in show(places.source(audit), verifier, decision_id)]
+        if len(reviewer) != 2:
+            raise unusable("--reviewer: two different reviewers open together; give it twice")
+        opened = keeper.open(decision_id, records, [load_reviewer(path) for path in reviewer], why)
+    typer.echo(json.dumps({label.what: _readable(label.what, content) for label, content in opened}, indent=2))
+
+
+def hold(
+    *,
+    config: ConfigOption,
+    tenant: Annotated[str, typer.Option(help="Whose content.")],
+    name: Annotated[str, typer.Option(help="The name of the hold, for example a case.")],
+    why: WhyOption,
+    retention: Annotated[str, typer.Option("--class", help="Of this retention class only.")] = "",
+    month: Annotated[str, typer.Option(help="Of this month only, like 2026-11.")] = "",
+    free: Annotated[bool, typer.Option("--free", help="Take the hold away.")] = False,
+) -> None:
+    """Keep a tenant's sealed content from being purged, or let it go again. Exits with 0, with 2 when that fails.
+
+    Example: `brightline audit hold --config gateway.toml --tenant northern-logistics --name case-7 --why "court order"`
+    """
+    if not _MONTH.fullmatch(month):
+        raise typer.BadParameter("give a month like 2026-11", param_hint="--month")
+    with _kept(config) as (keeper, _):
+        (keeper.free if free else keeper.hold)(Period(tenant, retention, month), name, why)
+    typer.echo(f"{'freed' if free else 'held'}: {plain(' '.join(filter(None, (tenant, retention, month, name))))}")
+
+
+def purge(
+    *,
+    config: ConfigOption,
+    why: WhyOption = "retention is over",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go and what stays.")] = False,
+) -> None:
+    """Destroy the wrapping keys, and with them the sealed content, of every period whose retention is over.
+
+    What is held stays. No proof depends on what goes. Exits with 0, with 2 when something can't be read or written.
+
+    Example: `brightline audit purge --config gateway.toml --dry-run`
+    """
+    with _kept(config) as (keeper, _):
+        for due in keeper.due():
+            state = due.why or ("to be purged" if dry_run else "purged")
+            typer.echo(f"{plain(str(due.period))}: {due.envelopes} sealed, {plain(state)}")
+        if not dry_run:
+            keeper.purge(getpass.getuser(), why)
+
+
+@contextmanager
+def _kept(config: Path) -> Iterator[tuple[Keeper, Audit]]:
+    """The keeper and the log's settings. Exits with 1 for what does not open, with 2 for what can't be read."""
+    audit = configuration.load(config).audit
+    if audit.sealed is None:
+        raise unusable("audit.sealed: is not configured")
+    try:
+        with keeping(audit.sealed, Place(audit.enclave, audit.node, "keeper", "")) as keeper:
+            yield keeper, audit
+    except (SealError, ProofError) as error:
+        typer.echo(f"error: {plain(str(error))}", err=True)
+        raise typer.Exit(1) from error
+    except (StartError, OSError, UnreadableError, CorruptError) as error:
+        raise unusable(plain(str(error))) from error
+
+
+def _readable(what: str, content: bytes) -> Json:
+    """What was sealed, as JSON: the prompt as it was committed to, the output as text and tool uses in their order."""
+    if what == PROMPT:
+        prompt: Json = json.loads(content)
+        return prompt
+    parts = content.decode("ascii").split("\0")
+    return [json.loads(f'"{part}"' if number % 2 == 0 else part) for number, part in enumerate(parts) if part]

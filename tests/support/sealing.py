@@ -1,0 +1,55 @@
+"""Sealed stores in a folder, and calls whose content has to be sealed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from brightline_verify.database import File
+from gateway.audit.keys import create_signing_key
+from gateway.audit.log import Log
+from gateway.audit.sealed.places import create_reviewer_key
+from gateway.audit.show import show
+from gateway.config import Sealed
+from gateway.types import Decision, Effect, Obligation, Text, ToolUse
+from tests.support import logs
+
+REVIEWERS = ("ito", "meyer", "okafor")
+SEALING = Decision(Effect.ALLOW, (), (Obligation("seal_content", text="standard"),), ())
+
+
+def settings(folder: Path, **changes: Any) -> Sealed:
+    """Settings of a sealed store in `folder`; its keys are made when they are missing."""
+    made = Sealed(
+        **{
+            "path": folder / "sealed.db",
+            "keys": folder / "keys",
+            "reviewers": tuple(folder / f"{name}.key.pub" for name in REVIEWERS),
+            "log": folder / "openings.db",
+            "log_origin": "log.example/openings",
+            "log_key": folder / "openings.key",
+            "deadline_ms": 30_000,
+            **changes,
+        }
+    )
+    for name in REVIEWERS:
+        if not (folder / f"{name}.key").exists():
+            create_reviewer_key(folder / f"{name}.key", name, b"")
+    if not made.log_key.exists():
+        create_signing_key(made.log_key, made.log_origin)
+    if made.keys is not None:
+        made.keys.mkdir(mode=0o700, exist_ok=True)
+    return made
+
+
+async def ask(log: Log, text: str = "A secret question", *answer: Text | ToolUse, decision: Decision = SEALING) -> str:
+    """A whole call whose content has to be sealed. Returns its decision id."""
+    async with log.trail(logs.call()) as trail:
+        await trail.intend(logs.decide(trail, decision, logs.prompt(text)))
+        trail.answered(answer or (Text("A secret answer"),), logs.END)
+        return trail.decision_id
+
+
+def told(folder: Path, decision_id: str) -> list[Any]:
+    """The records of a decision in the log."""
+    return [one.record for one in show(File(folder / "audit.db"), logs.verifier(folder), decision_id)]

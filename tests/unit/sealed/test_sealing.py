@@ -1,0 +1,202 @@
+"""Calls whose content the policy obliges to seal, on real stores."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from brightline_verify.database import File
+from brightline_verify.stored import verify
+from gateway.audit.sealed.envelope import Label, Period
+from gateway.audit.sealed.sealer import Sealer
+from gateway.audit.sealed.store import SealedStore
+from gateway.errors import GatewayError, Reason, StartError
+from gateway.types import Decision, Effect, Obligation, Text, ToolUse
+from tests.support import logs, sealing
+
+CANARY = "canary-7f3e"
+
+
+def kept(folder: Path) -> list[tuple[str, str, bytes]]:
+    with closing(sqlite3.connect(folder / "sealed.db")) as db:
+        return db.execute("SELECT decision_id, what, sealed FROM content ORDER BY rowid").fetchall()
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_prompt_and_answer_are_sealed_and_the_log_has_their_digests(tmp_path: Path) -> None:
+    """Both are durable by their records, which name them by digest; neither file shows the content."""
+    async with logs.opened(tmp_path, sealed=sealing.settings(tmp_path)) as log:
+        decision_id = await sealing.ask(log, CANARY, Text(f"{CANARY} é"), ToolUse("1", "map", "{}"))
+    intent, outcome = sealing.told(tmp_path, decision_id)
+    (_, first, prompt), (_, second, output) = kept(tmp_path)
+    assert (first, second) == ("prompt", "output")
+    assert intent["commitments"]["sealed"] == hashlib.sha256(prompt).hexdigest()
+    assert outcome["commitments"]["sealed"] == hashlib.sha256(output).hexdigest()
+    assert verify(File(tmp_path / "audit.db"), logs.trust(tmp_path)).problem is None
+    assert [path for path in files(tmp_path) if CANARY.encode() in path.read_bytes()] == []
+
+
+async def test_nothing_is_sealed_where_the_policy_does_not_oblige_to(tmp_path: Path) -> None:
+    """A call without the obligation leaves nothing in the sealed store, and says nothing of it."""
+    async with logs.opened(tmp_path, sealed=sealing.settings(tmp_path)) as log:
+        decision_id = await logs.complete(log)
+    assert kept(tmp_path) == []
+    assert all("sealed" not in record["commitments"] for record in sealing.told(tmp_path, decision_id))
+
+
+@pytest.mark.parametrize("why", ["not configured", "class", "keys", "store", "slow"])
+async def test_what_can_not_be_sealed_is_not_forwarded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """Without a sealed store, a known class, a wrapping key or a disk in time, the call ends before its intent."""
+    settings = None if why == "not configured" else sealing.settings(tmp_path, deadline_ms=200)
+    decision = Decision(Effect.ALLOW, (), (Obligation("seal_content", text="other"),), ())
+    stalled = threading.Event()
+    async with logs.opened(tmp_path, sealed=settings) as log:
+        if why == "keys":
+            (tmp_path / "keys").rmdir()
+        if why == "store":
+            with closing(sqlite3.connect(tmp_path / "sealed.db")) as db:
+                db.execute("DROP TABLE content")
+        if why == "slow":
+            monkeypatch.setattr(SealedStore, "put", lambda *_: stalled.wait(60))
+        with pytest.raises(GatewayError) as refused:
+            await sealing.ask(log, decision=decision if why == "class" else sealing.SEALING)
+        assert refused.value.reason is Reason.AUDIT_UNAVAILABLE
+        assert not refused.value.sent
+        stalled.set()
+    assert logs.kinds(tmp_path) == ["refusal"]
+    (record,) = (r for r in logs.records(tmp_path) if r["kind"] == "refusal")
+    assert (record["reason"], record["outcome"]) == ("AUDIT_UNAVAILABLE", "error")
+
+
+async def test_an_answer_that_can_not_be_sealed_is_withheld(tmp_path: Path) -> None:
+    """The caller gets AUDIT_UNAVAILABLE, says that the model may have been asked, and the outcome is an error."""
+    async with logs.opened(tmp_path, sealed=sealing.settings(tmp_path)) as log:
+
+        async def answer() -> None:
+            async with log.trail(logs.call(decision_id="ab" * 16)) as trail:
+                await trail.intend(logs.decide(trail, sealing.SEALING))
+                with closing(sqlite3.connect(tmp_path / "sealed.db")) as db:
+                    db.execute("DROP TABLE content")
+                trail.answered((Text("An answer"),), logs.END)
+
+        with pytest.raises(GatewayError) as refused:
+            await answer()
+    assert refused.value.reason is Reason.AUDIT_UNAVAILABLE
+    _, outcome = sealing.told(tmp_path, "ab" * 16)
+    assert (outcome["outcome"], outcome["reason"]) == ("error", "AUDIT_UNAVAILABLE")
+    assert "sealed" not in outcome["commitments"]
+
+
+async def test_what_left_before_a_call_broke_off_is_sealed(tmp_path: Path) -> None:
+    """A stream that is cancelled after a part leaves that part, sealed, and an outcome that names it."""
+    async with logs.opened(tmp_path, sealed=sealing.settings(tmp_path)) as log:
+        released = asyncio.Event()
+
+        async def stream() -> None:
+            async with log.trail(logs.call(decision_id="ab" * 16)) as trail:
+                await trail.intend(logs.decide(trail, sealing.SEALING))
+                trail.released(Text("A part"))
+                released.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(stream())
+        await released.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    _, outcome = sealing.told(tmp_path, "ab" * 16)
+    assert outcome["outcome"] == "partial"
+    assert [what for _, what, _ in kept(tmp_path)] == ["prompt", "output"]
+    assert outcome["commitments"]["sealed"] == hashlib.sha256(kept(tmp_path)[1][2]).hexdigest()
+
+
+async def test_the_longest_retention_class_is_taken(tmp_path: Path) -> None:
+    """Where several rules oblige to seal, the class that keeps longest is the one."""
+    settings = sealing.settings(tmp_path, retention_months={"standard": 30, "long": 84})
+    both = Decision(Effect.ALLOW, (), tuple(Obligation("seal_content", text=c) for c in ("standard", "long")), ())
+    async with logs.opened(tmp_path, sealed=settings) as log:
+        await sealing.ask(log, decision=both)
+    with closing(sqlite3.connect(tmp_path / "sealed.db")) as db:
+        assert db.execute("SELECT DISTINCT retention FROM content").fetchall() == [("long",)]
+
+
+async def test_a_public_half_that_was_put_in_its_place_is_not_used(tmp_path: Path) -> None:
+    """Who can write the store, and not the wrapping keys, can't have content sealed to keys of theirs."""
+    settings = sealing.settings(tmp_path)
+    async with logs.opened(tmp_path, sealed=settings) as log:
+        await sealing.ask(log)
+    with closing(sqlite3.connect(tmp_path / "sealed.db", isolation_level=None)) as db:
+        db.execute("UPDATE periods SET public = ?", (bytes(32),))
+    async with logs.opened(tmp_path, sealed=settings) as log:
+        with pytest.raises(GatewayError) as refused:
+            await sealing.ask(log)
+    assert refused.value.reason is Reason.AUDIT_UNAVAILABLE
+
+
+async def test_two_gateways_agree_on_the_keys_of_a_period(tmp_path: Path) -> None:
+    """Several that make the keys of a period at once end with one pair, and what each sealed opens with it."""
+    settings = sealing.settings(tmp_path)
+    period, sealers = Period("t", "standard", "2026-11"), [Sealer.open(settings) for _ in range(4)]
+    for _ in range(3):
+        some = [s.seal(f"{n:032x}", "prompt", period, b"x") for n, s in enumerate(sealers)]
+        for result in await asyncio.gather(*some, return_exceptions=True):
+            assert isinstance(result, str) or "sealed" in str(result) or "UNIQUE" in str(result.detail)  # type: ignore[union-attr]
+    for sealer in sealers:
+        sealer.close()
+    assert len(list((tmp_path / "keys").iterdir())) == 1
+    with closing(sqlite3.connect(tmp_path / "sealed.db")) as db:
+        assert db.execute("SELECT count(*) FROM periods").fetchone() == (1,)
+
+
+def test_nothing_that_is_sealed_is_overwritten(tmp_path: Path) -> None:
+    """A second envelope of the same decision and kind is refused."""
+    store = SealedStore(tmp_path / "s.db")
+    label = Label("ab" * 16, "prompt", Period("t", "standard", "2026-11"))
+    store.put(label, b"one")
+    with pytest.raises(OSError, match="UNIQUE"):
+        store.put(label, b"two")
+    assert store.of_decision("ab" * 16) == [(label, b"one")]
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda f: (f / "keys").chmod(0o750), "others may look into it"),
+        (lambda f: (f / "keys").rmdir(), "is no folder"),
+        (lambda f: (f / "ito.key.pub").write_text("x"), "is no reviewer's public key"),
+        (lambda f: (f / "ito.key.pub").write_bytes((f / "meyer.key.pub").read_bytes()), "is there twice"),
+        (lambda f: (f / "sealed.db").mkdir(), "cannot be opened"),
+    ],
+)
+async def test_a_start_says_what_is_wrong(tmp_path: Path, change: object, what: str) -> None:
+    """Keys that others can read, or that are no keys, refuse the start and are named."""
+    settings = sealing.settings(tmp_path)
+    change(tmp_path)  # type: ignore[operator]
+    with pytest.raises(StartError, match=what):
+        await logs.open_log(tmp_path, sealed=settings)
+
+
+async def test_a_wrapping_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+    """A key file that is not 0600 is refused where it is used."""
+    async with logs.opened(tmp_path, sealed=sealing.settings(tmp_path)) as log:
+        await sealing.ask(log)
+    (key,) = (tmp_path / "keys").iterdir()
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.chmod(0o644)
+    async with logs.opened(tmp_path, sealed=sealing.settings(tmp_path)) as log:
+        with pytest.raises(GatewayError) as refused:
+            await sealing.ask(log)
+    assert "chmod 600" in refused.value.detail
+    assert json.dumps(refused.value.message).count("key") == 0
