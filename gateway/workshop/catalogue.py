@@ -30,7 +30,7 @@ RELAXED: Final[Mapping[str, str]] = {
     "nobody": "nobody",
     "grant": "the provider, by a signed grant that is limited in scope and time",
     "statute": "nobody beyond what the statute itself excepts, cited in the request and recorded",
-    "official": "the official whom the source names, by an approval that is recorded",
+    "official": "the official whom the source names",
     "agency": "the agency",
 }
 SELECTED: Final[Mapping[str, str]] = {

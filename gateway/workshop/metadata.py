@@ -113,6 +113,8 @@ def _who(custom: Custom) -> Iterator[str]:
     if custom.relaxed_by not in RELAXED_BY[custom.cls]:
         allowed = ", ".join(RELAXED_BY[custom.cls])
         yield f"custom.relaxed_by: {custom.relaxed_by} relaxes no rule of class {custom.cls}; write one of {allowed}"
+    if custom.relaxed_by in {"statute", "official"} and custom.relaxed_how is None:
+        yield "custom.relaxed_how: is missing; say in one sentence who relaxes it, and by what"
     if custom.selected_by == "tenant" and custom.cls != "agency":
         yield f"custom.selected_by: no tenant selects a rule of class {custom.cls}; remove it"
 

@@ -93,6 +93,7 @@ def test_a_broken_policy_is_named_with_its_remedy(
 KEYS = [
     ("statement: It is asked. It is refused.", "custom.statement: is not one sentence; say what is refused"),
     ("relaxed_by: grant", "custom.relaxed_by: grant relaxes no rule of class law; write one of nobody, statute"),
+    ("relaxed_by: official", "custom.relaxed_how: is missing; say in one sentence who relaxes it, and by what"),
     ("relaxed_by: president", "custom.relaxed_by: Input should be"),
     ("selected_by: tenant", "custom.selected_by: no tenant selects a rule of class law; remove it"),
     ("facts: [request.purpose]", "custom.facts: the rule reads request.tools"),

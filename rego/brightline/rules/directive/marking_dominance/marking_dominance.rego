@@ -11,6 +11,7 @@
 #   statement: Input stays below the ceilings of tenant, model and enclave, and output is marked as high as the highest input.
 #   remedy: Write the banner as the marking manual has it, or use a model, an enclave and a channel that are cleared for this marking.
 #   relaxed_by: official
+#   relaxed_how: The classification authority, by another marking; or a cross-domain solution, outside this gateway.
 #   facts:
 #     - request.marking
 #     - request.documents

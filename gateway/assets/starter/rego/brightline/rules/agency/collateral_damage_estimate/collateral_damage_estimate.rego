@@ -10,7 +10,7 @@
 #   statement: An estimate of collateral damage needs a tested model, a responsible trained person and an approval.
 #   remedy: Name the model test and the responsible person as evidence, and obtain an approval.
 #   relaxed_by: official
-#   relaxed_how: The head of the component.
+#   relaxed_how: The head of the component, by an approval that is recorded.
 #   selected_by: tenant
 #   facts: [tenant.rules, request.purpose, request.evidence, request.approval, principal.subject, now]
 #   sources:

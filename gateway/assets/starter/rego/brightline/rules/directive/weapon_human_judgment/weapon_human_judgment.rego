@@ -12,6 +12,7 @@
 #     Obtain an approval by someone other than the caller, and send the request again with its identifier. Where a
 #     weapon takes part, name its verification and validation as evidence.
 #   relaxed_by: official
+#   relaxed_how: Nobody lifts the judgment; a named person exercises it for each request, by an approval that is recorded.
 #   facts: [request.purpose, request.tools, request.autonomy, request.approval, request.evidence, principal.subject, now]
 #   sources:
 #     - {title: "DoDD 3000.09 §1.2, §3, §4", read: first_hand}

@@ -15,7 +15,7 @@
 #     State whether US persons are involved, and on what basis they are not where they are in the United States. If
 #     they are, cite the authority and its period, name the evidence least_intrusive_means, and obtain an approval.
 #   relaxed_by: official
-#   relaxed_how: By procedures that the Attorney General approved; the head of the component.
+#   relaxed_how: By procedures that the Attorney General approved; the head of the component, by an approval that is recorded.
 #   facts:
 #     - request.purpose
 #     - request.us_person
