@@ -140,7 +140,20 @@ class Routes(Document):
     params: To
 
 
-Condition = Annotated[Says | Limits | Removes | Routes, Field(discriminator="kind")]
+class Class(Document):
+    """Params of a condition that has content kept."""
+
+    cls: Name = Field(alias="class")
+
+
+class Seals(Document):
+    """A condition that has prompt and answer kept, encrypted."""
+
+    kind: Literal["seal_content"]
+    params: Class
+
+
+Condition = Annotated[Says | Limits | Removes | Routes | Seals, Field(discriminator="kind")]
 """An obligation that comes with a grant. One that no gateway understands would refuse every use of it."""
 
 
@@ -251,4 +264,4 @@ class PolicyData(Document):
 
 def plain(document: BaseModel) -> dict[str, Any]:
     """The document as JSON values."""
-    return document.model_dump(mode="json")
+    return document.model_dump(mode="json", by_alias=True)

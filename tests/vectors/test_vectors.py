@@ -61,6 +61,8 @@ def as_written(obligation: Obligation) -> Json:
             return {"kind": obligation.kind, "params": {"effectors": list(obligation.effectors)}}
         case "route":
             return {"kind": obligation.kind, "params": {"model": obligation.text}}
+        case "seal_content":
+            return {"kind": obligation.kind, "params": {"class": obligation.text}}
         case "incident":
             hours = obligation.limit
             return {"kind": obligation.kind, "params": {"text": obligation.text, "report_within_hours": hours}}

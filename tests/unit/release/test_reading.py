@@ -273,6 +273,7 @@ CONDITIONS = [
     {"kind": "max_tokens", "params": {"limit": 1}},
     {"kind": "remove_tools", "params": {"effectors": ["cyber"]}},
     {"kind": "route", "params": {"model": "small"}},
+    {"kind": "seal_content", "params": {"class": "standard"}},
 ]
 
 
