@@ -58,7 +58,7 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
         )
         stack.push_async_callback(trail.close)
         if config.review.served:
-            await stack.enter_async_context(following(trail.archive.source, trail.archive.index, lambda: trail.size))
+            await stack.enter_async_context(following(trail.archive.logs, lambda: trail.size))
         gate = Gate(
             clock=clock,
             identity=identity,

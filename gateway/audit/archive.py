@@ -1,4 +1,4 @@
-"""What reviewers read at a gateway: the log beside its writer, its index, and proofs. Synchronous, for other threads.
+"""What reviewers read at a gateway: logs beside their writers, indexes, and proofs. Synchronous, for other threads.
 
 Nothing here asks who reads: a tenant of None reads everything, any other its own records. Records are read from the log
 each time, and what a record says decides whose it is.
@@ -7,21 +7,19 @@ each time, and what a record says decides whose it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TypeAlias
 
 from brightline_verify.merkle import ProofError, inclusion_proof, leaf_hash, verify_inclusion
-from brightline_verify.note import Checkpoint, NoteError, Verifier, encode, open_checkpoint
+from brightline_verify.note import Checkpoint, NoteError, Verifier, encode, open_checkpoint, split
 from brightline_verify.proof import Proof
 from brightline_verify.report import UnreadableError
-from brightline_verify.stored import Source
 from gateway.audit import index as indexes
 from gateway.audit import reader, search
 from gateway.audit.filter import Filter
-from gateway.audit.index import StaleError
+from gateway.audit.index import Held, StaleError
 from gateway.audit.pages import Pages
 from gateway.audit.reader import Reader
 from gateway.audit.search import BehindError, Found, Page, Place, Position, said
@@ -37,64 +35,71 @@ __all__ = ["Archive", "BehindError", "NoteError", "ProofError", "StaleError", "U
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The log of one gateway, and where its index is. Everything raises UnreadableError. pages: for where to go on.
+    """The logs that are kept together, as one in the order of time. Everything raises UnreadableError.
 
-    unindexed: how many records a search looks through one by one; None for any number.
+    logs: which there are now. own: the gateway's own, by the key of `verifier`; only its checkpoints are checked here.
+    pages: makes the words for where to go on. unindexed: how many records of a log a search looks through one by one;
+    None for any number.
     """
 
-    source: Source
-    index: Path
+    logs: Callable[[], Sequence[Held]]
+    own: Held
     verifier: Verifier
     pages: Pages
     unindexed: int | None = UNINDEXED
 
     def search(self, looked_for: Filter, start: Position | None, most: int) -> Page:
-        """A page of records. Raises BehindError while the index has too little."""
-        with self._places() as places:
+        """A page of records. Raises BehindError while an index has too little."""
+        with self._places(self.logs()) as places:
             return search.page(places, looked_for, start, most)
 
     def of_decision(self, decision_id: str, tenant: str | None) -> list[Found]:
-        """The records of a decision in the order of the log; none where another tenant's."""
-        with reader.opened(self.source) as log:
-            return _of_decision(log, decision_id, tenant)
+        """The records of a decision in the order of its log; none where another tenant's."""
+        with self._readers() as logs:
+            return [found for log in logs for found in _of_decision(log, decision_id, tenant)]
 
     def proved(self, decision_id: str, tenant: str | None) -> list[Proved]:
         """The same with their proofs; None for one that no checkpoint covers yet. Raises ProofError, NoteError."""
-        with reader.opened(self.source) as log:
-            found = _of_decision(log, decision_id, tenant)
-            checkpoint, note = self._checkpoint(log) or (None, b"")
-            return [(one, _proof(log, one, checkpoint, note)) for one in found]
+        proved: list[Proved] = []
+        with self._readers() as logs:
+            for log in logs:
+                checkpoint, note = self._checkpoint(log) or (None, b"")
+                found = _of_decision(log, decision_id, tenant)
+                proved += [(one, _proof(log, one, checkpoint, note)) for one in found]
+        return proved
 
     def end(self) -> Position:
-        """Where the log ends now."""
-        with reader.opened(self.source) as log:
-            return {log.origin: log.size()}
+        """Where the logs end now."""
+        with self._readers() as logs:
+            return {log.origin: log.size() for log in logs}
 
     def since(self, start: Position, looked_for: Filter) -> tuple[list[Found], Position, bool]:
         """Records from there on that fit, where it goes on, and whether there is more now."""
-        with reader.opened(self.source) as log:
-            first, size = start.get(log.origin, 0), log.size()
-            rows = log.since(first, looked_for.tenant or None, WATCHED_AT_ONCE)
-            more = len(rows) == WATCHED_AT_ONCE
-            last = rows[-1][0] + 1 if rows else first
-            found = [Found(log.origin, i, leaf, record) for i, leaf in rows if looked_for.fits(record := said(leaf))]
-            return found, {log.origin: last if more else max(last, size)}, more
+        found: list[Found] = []
+        after: dict[str, int] = {}
+        more = False
+        with self._readers() as logs:
+            for log in logs:
+                new, after[log.origin], full = _since(log, start.get(log.origin, 0), looked_for)
+                found += new
+                more = more or full
+        return sorted(found, key=lambda one: int(one.record["time_us"])), after, more
 
     def exported(self, looked_for: Filter) -> Iterator[bytes]:
-        """A file of the records under the last checkpoint that fit, newest first, with proofs (docs/spec/log.md).
+        """A file of the own log's records under its last checkpoint that fit, newest first, with their proofs.
 
-        Raises BehindError, ProofError, NoteError.
+        docs/spec/log.md has the format. Raises BehindError, ProofError, NoteError.
         """
-        with reader.opened(self.source) as log:
+        with reader.opened(self.own.source) as log:
             signed = self._checkpoint(log)
         if signed is None:
-            raise UnreadableError(f"{self.source}: there is no checkpoint yet")
+            raise UnreadableError(f"{self.own.source}: there is no checkpoint yet")
         checkpoint, note = signed
         header = {"brightline": "records", "checkpoint": note.decode(), "origin": checkpoint.origin, "v": 1}
         yield _line(header)
         position: Position | None = {checkpoint.origin: checkpoint.size}
         while position is not None:
-            with self._places() as places:
+            with self._places([self.own]) as places:
                 page = search.page(places, looked_for, position)
                 log = places[0].reader
                 proofs = [_proof(log, found, checkpoint, note) for found in page.found]
@@ -102,18 +107,39 @@ class Archive:
             position = page.rest
 
     @contextmanager
-    def _places(self) -> Iterator[Sequence[Place]]:
+    def _readers(self) -> Iterator[list[Reader]]:
         with ExitStack() as stack:
-            log = stack.enter_context(reader.opened(self.source))
-            try:
-                found = stack.enter_context(indexes.opened(self.index, log))
-            except StaleError:
-                found = None
-            yield [Place(log, found, self.unindexed)]
+            yield [stack.enter_context(reader.opened(one.source)) for one in self.logs()]
+
+    @contextmanager
+    def _places(self, held: Sequence[Held]) -> Iterator[list[Place]]:
+        with ExitStack() as stack:
+            places = []
+            for one in held:
+                log = stack.enter_context(reader.opened(one.source))
+                try:
+                    found = stack.enter_context(indexes.opened(one.index, log))
+                except StaleError:
+                    found = None
+                places.append(Place(log, found, self.unindexed))
+            yield places
 
     def _checkpoint(self, log: Reader) -> tuple[Checkpoint, bytes] | None:
+        """The latest, signed by the own log's key; of another log as it is: who gets it has the key."""
         note = log.note()
-        return None if note is None else (open_checkpoint(note, self.verifier), note)
+        if note is None:
+            return None
+        own = log.origin == self.verifier.name
+        return open_checkpoint(note, self.verifier) if own else Checkpoint.parse(split(note)[0]), note
+
+
+def _since(log: Reader, first: int, looked_for: Filter) -> tuple[list[Found], int, bool]:
+    size = log.size()
+    rows = log.since(first, looked_for.tenant or None, WATCHED_AT_ONCE)
+    more = len(rows) == WATCHED_AT_ONCE
+    last = rows[-1][0] + 1 if rows else first
+    found = [Found(log.origin, i, leaf, record) for i, leaf in rows if looked_for.fits(record := said(leaf))]
+    return found, last if more else max(last, size), more
 
 
 def _of_decision(log: Reader, decision_id: str, tenant: str | None) -> list[Found]:

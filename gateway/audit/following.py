@@ -9,28 +9,31 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 import structlog
 
-from brightline_verify.stored import Source
+from brightline_verify.report import UnreadableError
+from gateway.audit.index import Held
 
 NEEDED: Final = 1000
 """Records that a search looks through at once without an index: no process is started for fewer."""
 TICK_S: Final = 0.5
+SEVERAL: Final = 2
 _AGAIN_S: Final = 5.0
+_LOOK_EVERY: Final = 60
+"""Ticks after which it is looked for logs of gateways that are new."""
 _PATIENCE_S: Final = 5.0
 
 log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def following(source: Source, index: Path, size: Callable[[], int]) -> AsyncIterator[None]:
-    """While it is entered, the log has an index. size: how many records there are."""
-    watching = asyncio.create_task(_watch(source, index, size))
+async def following(logs: Callable[[], Sequence[Held]], size: Callable[[], int]) -> AsyncIterator[None]:
+    """While it is entered, these logs have an index. size: how many records the gateway's own has."""
+    watching = asyncio.create_task(_watch(logs, size))
     try:
         yield
     finally:
@@ -39,28 +42,44 @@ async def following(source: Source, index: Path, size: Callable[[], int]) -> Asy
             await watching
 
 
-async def _watch(source: Source, index: Path, size: Callable[[], int]) -> None:
-    while size() < NEEDED:  # noqa: ASYNC110 - nobody tells how long a log is
+async def _watch(logs: Callable[[], Sequence[Held]], size: Callable[[], int]) -> None:
+    ticks = 0
+    while size() < NEEDED and (ticks % _LOOK_EVERY or len(await _there(logs)) < SEVERAL):
         await asyncio.sleep(TICK_S)
+        ticks += 1
     while True:
-        await _one(source, index)
+        if there := await _there(logs):
+            await _one(there, logs)
         await asyncio.sleep(_AGAIN_S)
 
 
-async def _one(source: Source, index: Path) -> None:
-    """One process, until it ends."""
-    program = [sys.executable, "-m", "gateway.audit.indexing", str(index)]
+async def _there(logs: Callable[[], Sequence[Held]]) -> Sequence[Held]:
+    """The logs that there are, none when nobody can say."""
+    try:
+        return await asyncio.to_thread(logs)
+    except UnreadableError as error:
+        log.warning("audit index waits", detail=str(error))
+        return []
+
+
+async def _one(there: Sequence[Held], logs: Callable[[], Sequence[Held]]) -> None:
+    """One process, until it ends or there are other logs."""
+    program = [sys.executable, "-m", "gateway.audit.indexing"]
     try:
         process = subprocess.Popen(program, stdin=subprocess.PIPE)  # noqa: S603, ASYNC220 - ours; it returns at once
-        told = base64.b64encode(pickle.dumps(source)) + b"\n"  # not as an argument, which everybody can read
+        told = base64.b64encode(pickle.dumps(list(there))) + b"\n"  # not as an argument, which everybody can read
         with contextlib.suppress(BrokenPipeError):
             os.write(process.stdin.fileno() if process.stdin else -1, told)
     except OSError as error:
         log.warning("audit index not started", detail=str(error))
         return
+    ticks = 0
     try:
-        while process.poll() is None:  # noqa: ASYNC110 - nor when a process ends, without a thread for each
+        while process.poll() is None:
             await asyncio.sleep(TICK_S)
+            ticks += 1
+            if ticks % _LOOK_EVERY == 0 and (now := await _there(logs)) and list(now) != list(there):
+                return
         log.warning("audit index ended", code=process.returncode)
     finally:
         await asyncio.shield(asyncio.to_thread(_end, process))

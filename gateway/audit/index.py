@@ -14,10 +14,12 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from brightline_verify.merkle import leaf_hash
+from brightline_verify.stored import Source
 from gateway.audit import bitmap, disk
 from gateway.audit.bitmap import WIDTH, Positions
 from gateway.audit.filter import Filter
@@ -38,6 +40,14 @@ CREATE TABLE times (block INTEGER PRIMARY KEY, first_us INTEGER, last_us INTEGER
 def index_path(log: Path) -> Path:
     """Where the index of the log at `log` is, unless the configuration says otherwise."""
     return log.with_name(log.name + ".index")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A log, and where its index is."""
+
+    source: Source
+    index: Path
 
 
 class StaleError(Exception):

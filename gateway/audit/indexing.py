@@ -1,7 +1,7 @@
-"""Keeps the index of a log up to date, in a process of its own, so that the gateway that writes the log never waits.
+"""Keeps the indexes of logs up to date, in a process of its own, so that a gateway that writes never waits.
 
-The process is told on its standard input which log that is, and lives as long as that is open: whoever started it and
-is gone, however, has closed it.
+The process is told on its standard input which logs these are, and lives as long as that is open: whoever started it
+and is gone, however, has closed it.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ import pickle
 import select
 import sqlite3
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from typing import Final
 
 import structlog
 
 from brightline_verify.report import UnreadableError
-from brightline_verify.stored import Source
 from gateway.audit import reader
 from gateway.audit.filter import terms
-from gateway.audit.index import Builder
+from gateway.audit.index import Builder, Held
 from gateway.audit.reader import Reader
 from gateway.audit.search import said
 
@@ -38,33 +37,68 @@ log = structlog.get_logger()
 def catch_up(log: Reader, builder: Builder, told: Callable[[int, int], None] = lambda _done, _size: None) -> None:
     """Take every record that the index does not have. Raises UnreadableError, sqlite3.Error."""
     size = log.size()
-    while rows := log.since(builder.size, None, _AT_ONCE):
-        for index, leaf in rows:
-            record = said(leaf)
-            time_us = record.get("time_us")
-            builder.add(index, leaf, terms(record), time_us if isinstance(time_us, int) else 0)
-        builder.flush()
+    while take(log, builder):
         told(builder.size, size)
 
 
-def follow(source: Source, index: Path, until_closed: int) -> None:
-    """Catch up again and again until that descriptor is closed. What fails is tried again; it is said once."""
-    trouble, anew = "", False
-    while not select.select([until_closed], [], [], TICK_S)[0]:
+def take(log: Reader, builder: Builder) -> bool:
+    """Take some records that the index does not have; whether there were any. Raises as `catch_up` does."""
+    rows = log.since(builder.size, None, _AT_ONCE)
+    for index, leaf in rows:
+        record = said(leaf)
+        time_us = record.get("time_us")
+        builder.add(index, leaf, terms(record), time_us if isinstance(time_us, int) else 0)
+    builder.flush()
+    return bool(rows)
+
+
+class _Following:
+    """One log and its index. What fails is tried again at the next step; it is said once."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._stack = ExitStack()
+        self._open: tuple[Reader, Builder] | None = None
+        self._anew = False
+        self._trouble = ""
+
+    def step(self) -> bool:
+        """Take some records; whether there may be more at once."""
         try:
-            with reader.opened(source) as opened, contextlib.closing(Builder(index, opened, anew=anew)) as builder:
-                anew = False
-                while not select.select([until_closed], [], [], 0 if builder.size < opened.size() else TICK_S)[0]:
-                    catch_up(opened, builder)
-                return
+            if self._open is None:
+                opened = self._stack.enter_context(reader.opened(self._held.source))
+                builder = self._stack.enter_context(closing(Builder(self._held.index, opened, anew=self._anew)))
+                self._open, self._anew = (opened, builder), False
+            took = take(*self._open)
+            self._trouble = ""
+            return took
         except (UnreadableError, OSError, sqlite3.Error, ValueError, TypeError) as error:
-            anew = not isinstance(error, UnreadableError | OSError | sqlite3.OperationalError)  # a damaged index
-            if str(error) != trouble:
-                log.warning("audit index waits", detail=str(error), anew=anew)
-            trouble = str(error)
+            self._anew = not isinstance(error, UnreadableError | OSError | sqlite3.OperationalError)  # a damaged index
+            self._open = None
+            with contextlib.suppress(sqlite3.Error, OSError):
+                self._stack.close()
+            if str(error) != self._trouble:
+                log.warning("audit index waits", detail=str(error), anew=self._anew)
+            self._trouble = str(error)
+            return False
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._stack.close()
+
+
+def follow(held: Sequence[Held], until_closed: int) -> None:
+    """Keep these indexes up to date until that descriptor is closed."""
+    following = [_Following(one) for one in held]
+    wait_s = 0.0
+    while not select.select([until_closed], [], [], wait_s)[0]:
+        took = [one.step() for one in following]
+        wait_s = 0.0 if any(took) else TICK_S
+    for one in following:
+        one.close()
 
 
 if __name__ == "__main__":
     os.nice(_NICE)
     told = pickle.loads(base64.b64decode(sys.stdin.buffer.readline()))  # noqa: S301 - of the gateway that started it
-    follow(told, Path(sys.argv[1]), sys.stdin.fileno())
+    follow(told, sys.stdin.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from importlib.metadata import version
 
 from brightline_verify.record import Kind, Outcome
@@ -11,7 +12,6 @@ from brightline_verify.stored import CorruptError
 from gateway.audit import keys, places, record
 from gateway.audit.archive import Archive
 from gateway.audit.capacity import EVERY_S, Gauge
-from gateway.audit.index import index_path
 from gateway.audit.ledger import Ledger
 from gateway.audit.pages import Pages
 from gateway.audit.record import Place, Record
@@ -77,9 +77,8 @@ class Log:
         cadence = {"checkpoint_ms": settings.checkpoint_ms, "checkpoint_records": settings.checkpoint_records}
         writer = Writer(store, settings.deadline_ms, **cadence)
         ledger = Ledger(writer, clock, place, commitments, settings.unauthenticated_per_s, sealer=sealer)
-        archive = Archive(
-            places.source(settings), index_path(settings.path), signer.verifier, Pages(commitments.derived(keys.PAGES))
-        )
+        pages = Pages(commitments.derived(keys.PAGES))
+        archive = Archive(partial(places.together, settings), places.held(settings), signer.verifier, pages)
         log = cls(writer, ledger, clock, archive, Gauge(settings))
         try:
             begun = await log._begin(orphans, start)  # 4

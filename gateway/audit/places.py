@@ -6,10 +6,13 @@ psycopg is loaded where it is configured.
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from brightline_verify.database import File
 from brightline_verify.stored import Source
+from gateway.audit.index import Held, index_path
 from gateway.audit.lock_store import Folder
 from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Kept, Place
@@ -41,6 +44,26 @@ def sources(settings: Audit) -> list[Source]:
     from gateway.audit.postgres.reading import origins  # noqa: PLC0415 - see above
 
     return [source(settings, origin) for origin in origins(server(settings, TO_READ_S))]
+
+
+def held(settings: Audit) -> Held:
+    """The log, and where its index is."""
+    return Held(source(settings), index_path(settings.path))
+
+
+def together(settings: Audit) -> list[Held]:
+    """Every log that is kept together with this one, itself among them. Raises UnreadableError."""
+    if settings.dsn is None:
+        return [held(settings)]
+    from gateway.audit.postgres.reading import origins  # noqa: PLC0415 - see above
+
+    others = [origin for origin in origins(server(settings, TO_READ_S)) if origin != settings.origin]
+    return [held(settings), *(Held(source(settings, o), index_path(beside(settings, o))) for o in others)]
+
+
+def beside(settings: Audit, origin: str) -> Path:
+    """Where what is derived from another gateway's log in the same database is."""
+    return settings.path.with_name(quote(origin, safe=""))
 
 
 def name(settings: Audit) -> str:

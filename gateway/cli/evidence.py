@@ -16,7 +16,7 @@ from gateway.audit import export as exporting
 from gateway.audit import tiles as tiling
 from gateway.audit.archive import Archive
 from gateway.audit.filter import Filter
-from gateway.audit.index import StaleError
+from gateway.audit.index import Held, StaleError
 from gateway.audit.pages import Pages
 from gateway.cli.audit import proved
 from gateway.cli.options import takes
@@ -86,7 +86,8 @@ def extract(
 def _pieces(log: Stored | Asked, looked_for: Filter) -> Iterator[bytes]:
     if isinstance(log, Asked):
         return log.client.export(RecordFilter(**asdict(looked_for)))
-    return Archive(log.source, log.index, log.verifier, Pages(b""), unindexed=None).exported(looked_for)
+    own = Held(log.source, log.index)
+    return Archive(lambda: [own], own, log.verifier, Pages(b""), unindexed=None).exported(looked_for)
 
 
 @contextmanager

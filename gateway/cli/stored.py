@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
@@ -50,7 +49,7 @@ def stored(
                 log = settings.path
             case Path(), None, Path(), str():
                 settings = configuration.load(config).audit
-                source, log = places.source(settings, origin), settings.path.with_name(quote(origin, safe=""))
+                source, log = places.source(settings, origin), places.beside(settings, origin)
             case None, Path(), Path(), None:
                 source = File(log)
             case _:

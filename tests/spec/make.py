@@ -23,6 +23,7 @@ from brightline_verify.stored import nodes_of
 from gateway.audit import export
 from gateway.audit.archive import Archive
 from gateway.audit.filter import Filter
+from gateway.audit.index import Held
 from gateway.audit.keys import PROMPT, Commitments
 from gateway.audit.pages import Pages
 from gateway.audit.record import Entry, Record, columns
@@ -68,7 +69,8 @@ def files() -> dict[str, bytes]:
             assert isinstance(note, bytes)
             log = described(made, perfect, signer, witness, witness.cosign(note, 1_800_000_100))
             proof = Proof(PROVED, tuple(inclusion_proof(PROVED, size, perfect)), note)
-        archive = Archive(source, Path(folder) / "index", signer.verifier, Pages(bytes(32)))
+        held = Held(source, Path(folder) / "index")
+        archive = Archive(lambda: [held], held, signer.verifier, Pages(bytes(32)))
         return {
             "records.json": text(
                 [

@@ -22,7 +22,7 @@ from brightline_verify.database import File
 from brightline_verify.record import Kind
 from gateway.audit import bitmap, index, indexing, reader, search
 from gateway.audit.filter import Filter, terms
-from gateway.audit.index import Builder, StaleError, index_path
+from gateway.audit.index import Builder, Held, StaleError, index_path
 from gateway.audit.record import Record, entry
 from gateway.audit.search import BehindError, Place
 from gateway.audit.sqlite import Sqlite
@@ -254,10 +254,10 @@ def test_anything_can_be_looked_at(value: Any) -> None:
 def test_the_index_follows_the_log_and_ends_with_its_parent(tmp_path: Path) -> None:
     """A process of its own takes what is new, begins before there is a log, and is gone when its input is closed."""
     log = tmp_path / "audit.db"
-    program = [sys.executable, "-m", "gateway.audit.indexing", str(index_path(log))]
+    program = [sys.executable, "-m", "gateway.audit.indexing"]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
-        process.stdin.write(base64.b64encode(pickle.dumps(File(log))) + b"\n")
+        process.stdin.write(base64.b64encode(pickle.dumps([Held(File(log), index_path(log))])) + b"\n")
         process.stdin.flush()
         write(tmp_path, [logs.record(Kind.REFUSAL, n) for n in range(10)])
         wait_for(lambda: indexed(tmp_path) == 10)
