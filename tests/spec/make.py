@@ -35,7 +35,7 @@ from tests.support import logs
 VECTORS = Path(__file__).parents[2] / "docs" / "spec" / "vectors"
 LOG, WITNESS, COMMITMENT = b"brightline test vectors: log key", b"brightline test vectors: witness", bytes(range(32))
 ORIGIN = "vectors.example/log"
-CHECKPOINTS = (3, 8, 11)
+CHECKPOINTS = (3, 8, 12)
 PROVED = 5
 
 
@@ -43,9 +43,9 @@ def records() -> list[Record]:
     """A log's worth of records: every kind, an intent with its outcome, characters that need care."""
     intent, outcome = logs.record(Kind.INTENT, 3), logs.record(Kind.OUTCOME, 3, after_us=1)
     odd = logs.record(Kind.REFUSAL, 4, method='"\\/\b\t\u20ac\U0001f600\u2028', after_us=1)
-    kinds = (Kind.CHECK, Kind.ACCESS, Kind.REVIEW, Kind.AGGREGATE, Kind.RELEASE, Kind.REFUSAL)
+    kinds = (Kind.CHECK, Kind.ACCESS, Kind.REVIEW, Kind.AGGREGATE, Kind.RELEASE, Kind.SEALED, Kind.REFUSAL)
     rest = [logs.record(kind, 5 + n, after_us=1) for n, kind in enumerate(kinds)]
-    return [logs.record(Kind.START, 1), intent, outcome, odd, *rest, logs.record(Kind.STOP, 11, after_us=1)]
+    return [logs.record(Kind.START, 1), intent, outcome, odd, *rest, logs.record(Kind.STOP, 12, after_us=1)]
 
 
 def files() -> dict[str, bytes]:
@@ -136,7 +136,7 @@ def wrong() -> list[dict[str, str]]:
         "a signature is another": ("\\n\\n\\u2014 vectors.example/log ", "\\n\\n\\u2014 vectors.example/log AAAA"),
         "a root is another": ("\\n8\\n", "\\n8\\nAAAA"),
         "a hash that is told is another": ('"hashes":"', '"hashes":"AAAA'),
-        "the end is missing": ('"size":11', '"size":12'),
+        "the end is missing": ('"size":12', '"size":13'),
     }
     found = [{"file": "export.jsonl", "what": what, "old": old, "new": new} for what, (old, new) in changes.items()]
     chosen = {
