@@ -66,6 +66,7 @@ async def test_only_one_fetch_is_in_flight(desk: Desk, server: JwksServer) -> No
 async def test_a_cancelled_call_does_not_end_the_shared_fetch(desk: Desk, server: JwksServer) -> None:
     """The call that began a fetch may be cancelled; the others still get their keys."""
     server.gate.clear()
+    await desk.open()  # or the call that is cancelled would be the one that opens
     first, second = (asyncio.create_task(desk.prove(desk.issuer.token(desk.pem))) for _ in range(2))
     await server.reached.wait()
     first.cancel()
