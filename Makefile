@@ -15,7 +15,7 @@ JSON ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-policy bench-search faults engines audit requirements clean setup python
+.PHONY: help demo test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-policy bench-audit bench-search faults engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,12 +70,17 @@ bench-policy: $(VENV)/.dev $(OPA) ## measure decisions, each figure beside its t
 	$(BIN)/python -m benchmarks.policy $(if $(JSON),--json $(JSON))
 
 RECORDS ?= 1000000
+bench-audit: $(VENV)/.dev ## measure both stores of the log while it grows (RECORDS=1000000, JSON=path)
+	$(BIN)/python -m benchmarks.audit --records $(RECORDS) $(if $(JSON),--json $(JSON))
+
 bench-search: $(VENV)/.dev ## measure searches of the audit log (RECORDS=1000000, JSON=path)
 	$(BIN)/python -m benchmarks.search --records $(RECORDS) $(if $(JSON),--json $(JSON))
 
 RUNS ?= 200
-faults: $(VENV)/.dev ## kill -9 at each point of the path (RUNS=200)
+FAULTS ?= 10000
+faults: $(VENV)/.dev ## kill -9 at each point of the path (RUNS=200), and faults of both stores (FAULTS=10000)
 	$(BIN)/python -m tests.faults.sweep --runs $(RUNS) $(if $(JSON),--json $(JSON))
+	$(BIN)/python -m tests.faults.seeded --faults $(FAULTS) $(if $(JSON),--json $(JSON:.json=)-stores.json)
 
 N ?= 200000
 engines: $(VENV)/.dev $(OPA) ## generated inputs through both engines, which have to agree (N=200000, JSON=path)

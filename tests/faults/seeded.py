@@ -195,6 +195,13 @@ class Run:
 
     def go(self) -> None:
         """Take the steps and verify. Raises ViolationError."""
+        try:
+            self._go()
+        finally:
+            if self.store is not None:
+                self.store._kept.release()
+
+    def _go(self) -> None:
         self._start()
         for _ in range(STEPS):
             if self.random.random() < FAULTED:

@@ -7,18 +7,18 @@ import hashlib
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from brightline import AsyncAuditClient, AsyncClient, Use, UsPerson
 from gateway import app, config, deployment
+from gateway.audit import places
 from gateway.canonical import canonical, digest
 from gateway.clock import Clock, system_us
 from gateway.identity import issue
@@ -129,9 +129,8 @@ class Deployment:
 
     def records(self, *kinds: str) -> list[dict[str, Any]]:
         """The stored records in order, of these kinds or all, read beside the writer."""
-        path = self.folder / "audit" / "log.db"
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            leaves = [json.loads(row[0]) for row in database.execute("SELECT leaf FROM entries ORDER BY idx")]
+        with places.source(config.load(self.config).audit).reading() as rows:
+            leaves = [json.loads(row[1]) for row in rows.rows(0, rows.ends()[1])]
         return [r for r in leaves if not kinds or r["kind"] in kinds]
 
 

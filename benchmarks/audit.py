@@ -1,0 +1,221 @@
+"""`make bench-audit`: what the log costs on either store, while it grows.
+
+Records are refusals of 1.5 kB as a gateway writes them. A rate counts what is durable: the time in the store, tree and
+checkpoints included, not that of making the records. PostgreSQL runs on the same machine, reached by a socket.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.figures import Figure, report
+from brightline_verify import export as exports
+from brightline_verify.database import File
+from brightline_verify.merkle import inclusion_proof
+from brightline_verify.proof import Proof
+from brightline_verify.record import Kind
+from brightline_verify.stored import Source, nodes_of
+from brightline_verify.whole import Trust
+from gateway.audit import export
+from gateway.audit.postgres.reading import Database
+from gateway.audit.postgres.writing import Postgres
+from gateway.audit.record import Entry, entry
+from gateway.audit.sqlite import Sqlite
+from gateway.audit.store import MAX_BATCH, Kept, Store
+from gateway.audit.writer import Writer
+from tests.support import logs
+from tests.support.postgres import Cluster, cluster
+
+LEAST = 1000
+PROOFS, SINGLE, ROUND = 300, 400, 5 * MAX_BATCH
+CHECKPOINT = 10_000
+SETTINGS = ("shared_buffers=256MB", "max_wal_size=4GB", "max_connections=40")
+
+
+@dataclass
+class Place:
+    """A store under measurement. size: the bytes that it takes now."""
+
+    name: str
+    folder: Path
+    kept: Kept
+    source: Source
+    size: Callable[[], int]
+
+
+@dataclass
+class Cost:
+    """At a size of the log: records a second, and seconds for a proof."""
+
+    size: int
+    rate: float
+    proof_s: float
+
+
+def main() -> None:
+    """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--records", type=int, default=1_000_000, help="how far each log grows")
+    given = parser.parse_args()
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory() as folder, cluster(SETTINGS) as postgres:
+        for place in (on_sqlite(Path(folder) / "sqlite"), on_postgres(Path(folder) / "postgresql", postgres)):
+            figures += measure(place, given.records)
+    report(
+        figures,
+        given.json,
+        title=f"What the log costs, from {LEAST} to {given.records} records of {len(next(records(0)).leaf)} bytes",
+        beside=f"at {LEAST}",
+        note="both stores on the disk of this machine",
+    )
+
+
+def on_sqlite(folder: Path) -> Place:
+    """A file in `folder`."""
+    folder.mkdir()
+    path = logs.settings(folder).path
+    return Place("SQLite", folder, Sqlite(path), File(path), lambda: sum(p.stat().st_size for p in folder.iterdir()))
+
+
+def on_postgres(folder: Path, server: Cluster) -> Place:
+    """A new database, with the keys in `folder`."""
+    folder.mkdir()
+    name = server.database()
+
+    def size() -> int:
+        with server.admin(name) as db:
+            row = db.execute("SELECT pg_database_size(current_database())").fetchone()
+        return int(row[0]) if row else 0
+
+    return Place("PostgreSQL", folder, Postgres(server.server(name)), Database(server.server(name), logs.ORIGIN), size)
+
+
+def measure(place: Place, most: int) -> list[Figure]:
+    """Every figure of a store."""
+    empty = place.size()
+    with closing(Store(place.kept, logs.signer(place.folder))) as store:
+        costs = list(grown(store, place, most))
+    single = asyncio.run(alone(place, most))
+    largest, leaves = checked(place)
+    first, last = costs[0], costs[-1]
+    rates = [c.rate for c in costs]
+    overall = statistics.median(rates)
+    proof = last.proof_s * 1e3, first.proof_s * 1e3
+    bytes_each = (place.size() - empty) / last.size
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    slower = first.rate / last.rate
+    return [
+        _figure(place, "durable records", "/s", overall, first.rate, ">= 20000 /s", met=overall >= 20_000),
+        _figure(place, f"cost of a record at {last.size}", "x", slower, 1, "<= 1.2 x", met=slower <= 1.2),
+        _figure(place, "one record alone, p50", "ms", single, None, "<= 0.6 ms", met=single <= 0.6),
+        _figure(place, f"proof at {last.size}", "ms", *proof, "", met=None),
+        _figure(place, "size of a proof", "bytes", largest, None, "<= 2048 bytes", met=largest <= 2048),
+        _figure(place, "export verified", "/s", leaves, None, ">= 200000 /s", met=leaves >= 200_000),
+        _figure(place, "on disk for a record", "bytes", bytes_each, None, "", met=None),
+        _figure(place, "resident memory, at most", "MiB", memory, None, "", met=None),
+    ]
+
+
+def _figure(  # noqa: PLR0917 - the columns of a line
+    place: Place, name: str, unit: str, value: float, direct: float | None, target: str, *, met: bool | None
+) -> Figure:
+    return Figure(f"{place.name}: {name}", unit, value, direct, target, met)
+
+
+def grown(store: Store, place: Place, most: int) -> Iterator[Cost]:
+    """Let the log grow, and say what the last records of each decade cost."""
+    made, size, signed = records(0), 0, 0
+    while size < most:
+        target = min(max(LEAST, size * 10), most)
+        took = []
+        while size < target:
+            batches = [[next(made) for _ in range(MAX_BATCH)] for _ in range(ROUND // MAX_BATCH)]
+            began = time.perf_counter()
+            for batch in batches:
+                store.append(batch)
+                if store.frontier.size - signed >= CHECKPOINT:
+                    store.checkpoint()
+                    signed = store.frontier.size
+            took.append((time.perf_counter() - began) / ROUND)
+            size = store.frontier.size
+        store.checkpoint()
+        signed = size
+        yield Cost(size, 1 / statistics.median(took[-20:]), proved(place.source, size))
+
+
+def proved(source: Source, size: int) -> float:
+    """Seconds for a proof of any record, by median."""
+    chosen, took = random.Random(size), []  # noqa: S311 - not a secret, but repeatable
+    with source.reading() as rows:
+        perfect = nodes_of(rows)
+        for _ in range(PROOFS):
+            began = time.perf_counter()
+            inclusion_proof(chosen.randrange(size), size, perfect)
+            took.append(time.perf_counter() - began)
+    return statistics.median(took)
+
+
+async def alone(place: Place, first: int) -> float:
+    """Milliseconds from handing one record over to knowing that it is durable, by median."""
+    writer = Writer(Store(place.kept, logs.signer(place.folder)), 10_000)
+    took = []
+    made = records(first + ROUND)
+    for _ in range(SINGLE):
+        one = next(made)
+        began = time.perf_counter()
+        await writer.append(one)
+        took.append(time.perf_counter() - began)
+    await writer.close()
+    return statistics.median(took) * 1e3
+
+
+def checked(place: Place) -> tuple[int, float]:
+    """The longest of some proofs in bytes, and leaves a second of an export that is verified by all cores."""
+    path = place.folder / "export.jsonl"
+    with path.open("wb") as out:
+        size = export.write(place.source, logs.verifier(place.folder), out)
+    began = time.perf_counter()
+    found = exports.verify(path, Trust(logs.verifier(place.folder)), processes=2)
+    rate = size / (time.perf_counter() - began)
+    assert found.problem is None, found.problem
+    path.unlink()
+    with place.source.reading() as rows:
+        last = rows.last_note()
+        assert last is not None
+        assert isinstance(last[1], bytes)
+        indexes = (0, size // 2, size - 1)
+        proofs = [Proof(i, tuple(inclusion_proof(i, size, nodes_of(rows))), last[1]) for i in indexes]
+    return max(len(proof.text()) for proof in proofs), rate
+
+
+def records(first: int) -> Iterator[Entry]:
+    """Records of a gateway, each with its own decision and time."""
+    sample = entry(logs.record(Kind.REFUSAL, 0))
+    head, middle, tail = _cut(sample.leaf, sample.decision_id.encode(), str(sample.time_us).encode())
+    number = first
+    while True:
+        decision_id, time_us = f"{number:012x}{random.getrandbits(80):020x}", logs.START_US + number
+        leaf = b"%b%b%b%d%b" % (head, decision_id.encode(), middle, time_us, tail)
+        yield Entry(leaf, decision_id, sample.kind, time_us, sample.tenant, None)
+        number += 1
+
+
+def _cut(leaf: bytes, first: bytes, second: bytes) -> tuple[bytes, bytes, bytes]:
+    head, _, rest = leaf.partition(first)
+    middle, _, tail = rest.partition(second)
+    return head, middle, tail
+
+
+if __name__ == "__main__":
+    main()
