@@ -15,13 +15,16 @@ JSON ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-policy bench-audit bench-search faults engines audit requirements clean setup python
+.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-policy bench-audit bench-search faults engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.run ## set up, and show the main job end to end
 	@$(BIN)/brightline demo
+
+demo-release: $(VENV)/.run ## show what two holders of signed releases can and can't do
+	@$(BIN)/brightline release demo
 
 test: $(VENV)/.dev lint types contracts protos-check rego starter-check unit ## set up, and run every check and test
 
@@ -51,6 +54,7 @@ rego: $(VENV)/.dev $(OPA) ## format, type, test and lint the policy
 
 starter: $(VENV)/.dev $(OPA) ## rebuild what is made of rego/: the starter policy, docs/rules, docs/counsel.md
 	$(BIN)/brightline policy build --out $(STARTER)
+	$(BIN)/python tools/selftest.py
 	$(BIN)/brightline policy docs
 
 vectors: $(VENV)/.dev ## regenerate the test vectors of docs/spec
@@ -58,6 +62,7 @@ vectors: $(VENV)/.dev ## regenerate the test vectors of docs/spec
 
 starter-check: $(VENV)/.dev $(OPA)
 	$(BIN)/brightline policy build --out $(STARTER) --check
+	$(BIN)/python tools/selftest.py --check
 	$(BIN)/brightline policy docs --check
 
 unit: $(VENV)/.dev $(OPA)
@@ -96,7 +101,7 @@ requirements: $(VENV)/.dev ## pin again, with hashes
 	done
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) .tools .demo build *.egg-info clients/*/*.egg-info
+	rm -rf $(VENV) .tools .demo .demo-release build *.egg-info clients/*/*.egg-info
 
 setup: $(VENV)/.dev $(OPA) ## set up for development
 

@@ -171,7 +171,9 @@ def deciding(engine: Engine, inputs: list[Any]) -> Callable[[int], Any]:
 
 def gathering(engine: Engine, release: Release, tenants: dict[str, Any]) -> Callable[[int], Any]:
     """Gather the facts of a request of one tenant after the other, and decide."""
-    asked = replace(release, tenants=tenants, models={m.id: m for m in deployment.MODELS}, signers=deployment.SIGNERS)
+    asked = replace(
+        release, tenants=tenants, models={m.id: m for m in deployment.MODELS}, signers=("agency", "provider")
+    )
     attributes = prepare(asked, str(first(tenants).attributes["marking_ceiling"]))
     text = question("How many trucks?")
     prompt = wire.prompt(contract.parse(text, inference_pb2.GenerateRequest, len(text)).prompt)

@@ -190,12 +190,13 @@ def point_at(place: Path, url: str) -> None:
         Tenant(t.id, t.certificates, {**t.attributes, "models": ["loopback", "local"]}) for t in deployment.TENANTS
     ]
     shutil.rmtree(place / "release")
-    digest = release.create(place / "release", 2, tenants, models, deployment.SIGNERS)
+    release.create(place / "release", 2, tenants, models, ())
+    deployment.publish(place)
     key = place / "api.key"
     key.touch(mode=0o600)
     key.write_text("benchmark")
     config = place / "gateway.toml"
-    lines = [f'digest = "{digest}"' if x.startswith("digest = ") else x for x in config.read_text().splitlines()]
+    lines = config.read_text().splitlines()
     lines += ["", "[[upstreams]]", 'name = "local"', 'kind = "openai"', f'base_url = "{url}"', 'api_key = "api.key"']
     config.write_text("\n".join(lines) + "\n")
 

@@ -1,9 +1,9 @@
 """Puts a release in force: at the start, and later in the place of another, whole or not at all.
 
-1 load it: every file as the manifest names it, and the pinned release where one is pinned
+1 load it: every file as its signatures say, and the pinned release where one is pinned
 2 make of it what calls need: attributes, an engine, and an upstream for every model
-3 ask the engine once: it answers as this release's policy, and permits nothing without facts
-4 record the activation, durably, before anything is decided by it
+3 ask the engine: it answers as this release's policy, permits nothing without facts, and passes the self-test
+4 record the activation, durably, before anything is decided by it; the log refuses what is older than it remembers
 5 swap: whoever calls from now on is decided by it from start to end; calls under way keep the release they began with
 6 close the old engine after its last call
 Whatever fails before 5 leaves what is in force, and a record that says why.
@@ -12,25 +12,29 @@ Whatever fails before 5 leaves what is in force, and a record that says why.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from gateway import facts, pdp, release
+from gateway.canonical import Json
 from gateway.config import Config
 from gateway.errors import GatewayError, StartError
 from gateway.inforce import InForce
 from gateway.pep import Gate
-from gateway.types import Effect, Release
+from gateway.types import Decision, Effect, Release
 
 log = structlog.get_logger()
 
+LATE = 4
+EXPIRED = "the release in force has expired; every call is refused until it is renewed"
 
-async def prepare(config: Config) -> InForce:
-    """Steps 1 and 2, beside calls under way. Raises StartError."""
-    loaded = await asyncio.to_thread(release.load, config.release.path, config.release.digest)  # 1
-    check_upstreams(config, loaded)  # 2
+
+async def prepare(config: Config, loaded: Release) -> InForce:
+    """Step 2, beside calls under way. Raises StartError."""
+    check_upstreams(config, loaded)
     return InForce(loaded, facts.prepare(loaded, config.marking_ceiling), await pdp.open_engine(loaded, config.policy))
 
 
@@ -49,50 +53,94 @@ class Activation:
     gate: Gate
     tried: int = 0
     trouble: str = ""
+    _source: release.Source = field(init=False)
+    _expired: bool = False
     _retiring: set[asyncio.Task[None]] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self._source = release.open_source(self.config.release)
+
     async def whenever(self, wanted: asyncio.Event, told: Callable[[Activation], None]) -> None:
-        """Reload each time `wanted` is set, until cancelled; what is wanted meanwhile is wanted once."""
+        """Reload each time `wanted` is set, and a signed release at intervals, until cancelled.
+
+        What is wanted meanwhile is wanted once.
+        """
         while True:
-            await wanted.wait()
-            wanted.clear()
-            await self.reload()
-            told(self)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause_s()):
+                    await wanted.wait()
+            if wanted.is_set():
+                wanted.clear()
+                await self.reload()
+                told(self)
+            else:
+                await self.refresh()
+            await self._watch()
 
     async def reload(self) -> None:
-        """Put in force what is in the release folder now, or record why not."""
-        before, self.trouble = self.gate.in_force, ""
+        """Put in force what is there now, or record why not."""
+        await self._try(again=True)
+        self.tried += 1
+
+    async def refresh(self) -> None:
+        """The same without being asked: what was refused before for the same reason is not recorded again."""
+        await self._try(again=False)
+
+    async def _try(self, *, again: bool) -> None:
+        before, trouble, self.trouble = self.gate.in_force, self.trouble, ""
         try:
             await self._replace(before)
         except Exception as error:  # noqa: BLE001 - whatever it is, what is in force stays
-            await self._refused(error, before)
-        self.tried += 1
+            expected = isinstance(error, StartError | GatewayError)
+            self.trouble = str(error) if expected else f"the gateway failed: {type(error).__name__}"
+            if again or self.trouble != trouble:
+                await self._refused(before, None if expected else error)
+
+    async def _refused(self, stays: InForce, unexpected: Exception | None) -> None:
+        log.error("release refused", why=self.trouble, stays=stays.release.digest, exc_info=unexpected)
+        await self._record(stays, self.trouble)
 
     async def _replace(self, before: InForce) -> None:
-        fresh = await prepare(self.config)
-        if fresh.release.digest == before.release.digest:
-            await fresh.close()
+        loaded = await asyncio.to_thread(self._source.load)  # 1
+        if loaded.digest == before.release.digest:
+            before.expires_us = loaded.expires_us
             log.info("release unchanged", release=before.release.digest)
             return
+        fresh = await prepare(self.config, loaded)  # 2
         try:
-            await _ask(fresh)  # 3
+            await ask(fresh)  # 3
             # Crash here: the record names a release that decided nothing; the next start records what it loads.
-            await self.gate.log.activated(fresh.release, fresh.engine.name, fresh.engine.version, before.release)  # 4
+            await self.gate.log.activated(loaded, fresh.engine.name, fresh.engine.version, before.release)  # 4
         except BaseException:
             await fresh.close()
             raise
         self.gate.in_force = fresh  # 5
-        log.info("release in force", release=fresh.release.digest, before=before.release.digest)
+        log.info("release in force", release=loaded.digest, before=before.release.digest, signers=loaded.signers)
         retiring = asyncio.create_task(before.retire())  # 6
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)
 
-    async def _refused(self, error: Exception, stays: InForce) -> None:
-        expected = isinstance(error, StartError | GatewayError)
-        self.trouble = str(error) if expected else f"the gateway failed: {type(error).__name__}"
-        unexpected = None if expected else error
-        log.error("release refused", why=self.trouble, stays=stays.release.digest, exc_info=unexpected)
-        await self.gate.log.not_activated(stays.release, stays.engine.name, stays.engine.version, self.trouble)
+    async def _watch(self) -> None:
+        """Warn before what is in force expires, and record once that it has: calls are refused from that moment on."""
+        now, expires = self.gate.clock(), self.gate.in_force.expires_us
+        expired = self.gate.in_force.expired(now)
+        if expired and not self._expired:
+            log.error("release expired", release=self.gate.in_force.release.digest)
+            await self._record(self.gate.in_force, EXPIRED)
+        elif not expired and expires is not None and expires - now < self.config.release.warn_before_s * 1_000_000:
+            log.warning("release expires soon", seconds=(expires - now) // 1_000_000)
+        self._expired = expired
+
+    def _pause_s(self) -> float | None:
+        """Until the next look at the source, or until what is in force expires; without end for an unsigned release."""
+        if not self.config.release.signed:
+            return None
+        expires = self.gate.in_force.expires_us
+        left = self.config.release.refresh_s if expires is None else (expires - self.gate.clock()) / 1_000_000
+        return min(self.config.release.refresh_s, left) if left > 0 else self.config.release.refresh_s
+
+    async def _record(self, stays: InForce, why: str) -> None:
+        await self.gate.log.not_activated(stays.release, stays.engine.name, stays.engine.version, why)
 
     async def close(self) -> None:
         """Close what was replaced and still has calls."""
@@ -102,11 +150,35 @@ class Activation:
             await asyncio.wait(self._retiring)
 
 
-async def _ask(fresh: InForce) -> None:
-    """Raises StartError unless the engine works and refuses a call of which nothing is known."""
+async def ask(fresh: InForce) -> None:
+    """Step 3: raises StartError unless it refuses a call of which nothing is known, and passes its self-test.
+
+    Calls under way are not held up: there is a turn for them after each question.
+    """
     try:
-        decision = await fresh.engine.decide({})
+        decision = await _decided(fresh, {})
+        if decision.effect is not Effect.DENY:
+            raise StartError("the policy permits a call without facts; have its rules refuse what they are not told")
+        for check in fresh.release.checks:
+            decision = await _decided(fresh, check.input)
+            found = _said(decision.effect.name.lower(), {rule.id for rule in decision.rules})
+            expected = _said(check.effect, check.rules)
+            if found != expected:
+                raise StartError(
+                    f"self-test: {check.id}: is {found}, not {expected}; the release is not what was tested"
+                )
     except GatewayError as error:
         raise StartError(f"the engine gives no decision with this release: {error.detail}") from error
-    if decision.effect is not Effect.DENY:
-        raise StartError("the policy permits a call without facts; have its rules refuse what they are not told")
+
+
+async def _decided(fresh: InForce, input_: Mapping[str, Json]) -> Decision:
+    """The decision; one that comes late is asked for again, because a busy machine is no fault of the release."""
+    for _ in range(LATE):
+        await asyncio.sleep(0)
+        with contextlib.suppress(GatewayError):
+            return await fresh.engine.decide(input_)
+    return await fresh.engine.decide(input_)
+
+
+def _said(effect: str, rules: Iterable[str]) -> str:
+    return f"{effect} by {', '.join(sorted(rules)) or 'no rule'}"

@@ -19,7 +19,8 @@ from pathlib import Path
 import structlog
 from google.protobuf.internal import api_implementation
 
-from gateway.activation import Activation, prepare
+from gateway import release
+from gateway.activation import Activation, ask, prepare
 from gateway.audit.following import following
 from gateway.audit.log import Log
 from gateway.clock import Clock
@@ -43,8 +44,11 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
             "protobuf runs without its C implementation (upb); install a wheel of protobuf for this platform"
         )
     async with AsyncExitStack() as stack:
-        in_force = await prepare(config)  # 2
+        loaded = await asyncio.to_thread(release.open_source(config.release).load)  # 2
+        in_force = await prepare(config, loaded)
         stack.push_async_callback(in_force.close)
+        if config.policy.engine == "wasm":  # a server may come up later; what it says is read strictly all the same
+            await ask(in_force)
         identity = await Identity.open(config.identity, clock, config.listener.client_ca)  # 3
         stack.push_async_callback(identity.close)
         upstreams = {}

@@ -117,10 +117,38 @@ class Identity(_Section):
 
 
 class ReleaseSource(_Section):
-    """The release in force. digest pins it; the production profile requires the pin."""
+    """The release in force. Exactly one of path (a folder that nobody signed), repository (a folder) and url (HTTPS).
 
-    path: FilePath
+    The last two are signed: root is the trusted root, pinned at deployment, and metadata a folder of this gateway
+    alone. digest pins one release. warn_before_s: how long before it expires the log warns. file_s: how long a file may
+    take.
+    """
+
+    path: FilePath | None = None
+    repository: FilePath | None = None
+    url: str | None = Field(default=None, pattern=r"^https://[^\s?#]+$")
+    root: FilePath | None = None
+    metadata: FilePath | None = None
+    ca: FilePath | None = None
     digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    refresh_s: int = Field(default=300, ge=1, le=86_400)
+    warn_before_s: int = Field(default=259_200, ge=0)
+    file_s: int = Field(default=30, ge=1, le=3600)
+
+    @property
+    def signed(self) -> bool:
+        """Whether signatures decide what comes in force."""
+        return self.path is None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if [self.path, self.repository, self.url].count(None) != 2:
+            raise ValueError("needs exactly one of path, repository and url")
+        if self.signed and (self.root is None or self.metadata is None):
+            raise ValueError("a signed release needs root, the trusted root, and metadata, a folder of this gateway")
+        if not self.signed and (self.root or self.metadata or self.ca):
+            raise ValueError("root, metadata and ca go with repository or url; path is a release that nobody signed")
+        return self
 
 
 class Policy(_Section):
@@ -306,7 +334,8 @@ class Config(_Section):
             return self
         lacking = {
             "identity.issuers: the production profile needs at least one token issuer": not self.identity.issuers,
-            "release.digest: the production profile needs the digest of the release": self.release.digest is None,
+            "release.path: the production profile refuses a release that nobody signed; name release.repository or "
+            "release.url, with release.root and release.metadata": not self.release.signed,
             "marking_ceiling: the production profile needs the highest marking that this enclave is cleared for, "
             'such as "UNCLASSIFIED", "CUI" or "SECRET//NOFORN"': "marking_ceiling" not in self.model_fields_set,
             "listener.reflection: the production profile does not serve reflection": self.listener.reflection,

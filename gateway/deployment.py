@@ -7,18 +7,29 @@ has neither the CA's key nor the issuer's.
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
+
+from securesystemslib.signer import Signer
 
 from gateway import release
 from gateway.audit import keys
 from gateway.canonical import Json
 from gateway.errors import StartError
 from gateway.identity import issue
+from gateway.release import keyfiles, staging
+from gateway.release.parts import AGENCY, HOLDERS
+from gateway.release.repository import DAYS, Repository
 from gateway.types import Model, Tenant
 
 ISSUER = "https://issuer.brightline.test"
 AUDIENCE = "brightline-gateway"
 TRUST_DOMAIN = "brightline.test"
+SIGNERS = "signers"
+REPOSITORY = "repository"
+LASTING = dict.fromkeys(DAYS, 3650)
+"""Days: what is made here is thrown away, not renewed."""
+
 STATE = "in_force.json"
 """Where a gateway of this profile says what it has in force."""
 
@@ -44,8 +55,11 @@ issuer = "{issuer}"
 jwks_file = "issuer/jwks.json"
 
 [release]
-path = "release"
-# Pinned, no other release comes in force. Production requires it; `brightline policy watch` does without.
+# Signed with keys in signers/, of both holders: they are here together, so nothing is protected by them.
+repository = "repository"
+root = "root.json"
+metadata = "state"
+# Pinned, no other release comes in force; `brightline policy watch` does without.
 # digest = "{digest}"
 
 [policy]
@@ -80,12 +94,46 @@ def create(folder: Path, now_us: int, port: int = 0) -> Path:
     (draft / "audit").mkdir(mode=0o700)
     keys.create_signing_key(draft / "audit" / "log.key", "brightline.test/development")
     keys.create_commitment_key(draft / "audit" / "commitment.key")
-    digest = release.create(draft / "release", 1, TENANTS, MODELS, SIGNERS)
+    digest = release.create(draft / "release", 1, TENANTS, MODELS, ())
+    _signers(draft)
+    publish(draft)
     config = CONFIG.format(port=port, audience=AUDIENCE, issuer=ISSUER, digest=digest)
     (draft / "gateway.toml").write_text(config, encoding="utf-8")
     # Crash before the rename: a hidden draft that the next run removes. After it: a whole deployment.
     draft.rename(folder)
     return folder / "gateway.toml"
+
+
+def _signers(folder: Path) -> None:
+    """Both holders' keys and the root that they sign. Whoever has this folder can sign for both."""
+    keys = [
+        (name, keyfiles.create(folder / SIGNERS / holder, holder, name, ""))
+        for name, who in keyfiles.NAMES.items()
+        for holder in who or HOLDERS
+    ]
+    repository, now = Repository(folder / REPOSITORY), datetime.now(UTC)
+    repository.init(keys, now, LASTING)
+    for holder in HOLDERS:
+        repository.sign(signer(folder, holder, "root"))
+    repository.publish(signer(folder, AGENCY, "online"), now, LASTING)
+    shutil.copyfile(folder / REPOSITORY / "metadata/1.root.json", folder / "root.json")
+
+
+def publish(folder: Path) -> None:
+    """Sign what is in the folder `release` of a development deployment for both holders, and publish it.
+
+    Raises StartError.
+    """
+    repository, now = Repository(folder / REPOSITORY), datetime.now(UTC)
+    repository.stage(staging.folder(folder / "release"), {}, now, LASTING["targets"])
+    for holder in HOLDERS:
+        repository.sign(signer(folder, holder, "release"))
+    repository.publish(signer(folder, AGENCY, "online"), now, LASTING)
+
+
+def signer(folder: Path, holder: str, name: str) -> Signer:
+    """A holder's key of a development deployment: root, release or online."""
+    return keyfiles.signer(str(folder / SIGNERS / holder / f"{name}.key"), str)
 
 
 def _certificates(folder: Path, now_us: int) -> None:
@@ -122,9 +170,6 @@ def _sample(tenant: str, attributes: dict[str, Json]) -> Tenant:
 
 
 _FOREVER_MS = 4_102_444_800_000  # 2100-01-01: the samples of a deployment that is thrown away
-
-SIGNERS = ("agency", "provider")
-"""Nobody signed anything: one person made both halves."""
 
 _SELECTED = ["ai_only_intel_product", "collateral_damage_estimate", "high_stakes_automated_decision"]
 

@@ -9,23 +9,42 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from gateway import facts
+from gateway.errors import GatewayError, Reason
 from gateway.pdp import Engine
 from gateway.types import Release
 
 
 @dataclass(slots=True, eq=False)
 class InForce:
-    """A call is decided by one of these from start to end, and holds it for as long."""
+    """A call is decided by one of these from start to end, and holds it for as long.
+
+    expires_us: when what was signed expires; renewed while calls go on. None for a release that nobody signed.
+    """
 
     release: Release
     attributes: facts.Attributes
     engine: Engine
+    expires_us: int | None = field(init=False)
     _calls: int = field(default=0, init=False)
     _idle: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _closed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._idle.set()
+        self.expires_us = self.release.expires_us
+
+    def expired(self, now_us: int) -> bool:
+        """Whether the signatures that put it in force are too old to be believed."""
+        return self.expires_us is not None and now_us >= self.expires_us
+
+    def check(self, now_us: int) -> None:
+        """Raise GatewayError (POLICY_UNAVAILABLE) once it has expired: nothing is decided by it any more."""
+        if self.expired(now_us):
+            raise GatewayError(
+                Reason.POLICY_UNAVAILABLE,
+                "the release in force has expired; whoever signs releases has to renew it",
+                detail=f"expired at {self.expires_us} microseconds since 1970",
+            )
 
     @contextmanager
     def held(self) -> Iterator[Self]:

@@ -62,7 +62,8 @@ class Gate:
     @property
     def ready(self) -> bool:
         """Whether a call could be permitted now, as far as the gateway itself is concerned."""
-        return self.clock.trusted and self.log.healthy and not self.draining
+        in_date = not self.in_force.expired(self.clock())
+        return self.clock.trusted and self.log.healthy and in_date and not self.draining
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,7 @@ async def prove(call: Call, gate: Gate, trail: Trail, in_force: InForce) -> Prin
     if gate.draining:
         raise GatewayError(Reason.SHUTTING_DOWN, "the gateway is stopping; ask another or try again")
     gate.clock.check()
+    in_force.check(gate.clock())
     principal = await gate.identity.prove(call.credentials, in_force.release.tenants)
     trail.proved(principal)
     gate.shares.take(call.decision_id, principal.tenant)

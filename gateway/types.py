@@ -188,8 +188,31 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """A verified signature. role: of the release's metadata; key: its identifier there."""
+
+    holder: str
+    role: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A decision that the policy of a release has to make. effect: in lower case; rules: every one behind it."""
+
+    id: str
+    input: Mapping[str, Json]
+    effect: str
+    rules: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
-    """What is in force, whole and immutable. digest: SHA-256 of its canonical manifest."""
+    """What is in force, whole and immutable. digest: SHA-256 of its canonical manifest.
+
+    signatures, metadata and expires_us are of a signed release alone: who signed, the version of each role, and when
+    the first of them expires. base: what both signed, where a holder's restrictions made something narrower of it.
+    """
 
     digest: str
     version: int
@@ -199,6 +222,11 @@ class Release:
     data: Mapping[str, Json]
     tenants: Mapping[str, Tenant]
     models: Mapping[str, Model]
+    signatures: tuple[Signature, ...] = ()
+    metadata: Mapping[str, int] = field(default_factory=dict)
+    expires_us: int | None = None
+    checks: tuple[Check, ...] = ()
+    base: str = ""
 
 
 def live_safeguards(readings: tuple[Reading, ...]) -> list[Json]:

@@ -15,6 +15,7 @@ from gateway.audit.capacity import EVERY_S, Gauge
 from gateway.audit.ledger import Ledger
 from gateway.audit.pages import Pages
 from gateway.audit.record import Place, Record
+from gateway.audit.remembered import Remembered, remembered
 from gateway.audit.sealed.sealer import Sealer
 from gateway.audit.store import Store
 from gateway.audit.trail import Trail
@@ -33,11 +34,14 @@ _WHY = 500
 class Log:
     """An open log. `trail` gives each call its trail. archive: what reviewers read of it."""
 
-    def __init__(self, writer: Writer, ledger: Ledger, clock: Clock, archive: Archive, gauge: Gauge) -> None:
+    def __init__(
+        self, writer: Writer, ledger: Ledger, clock: Clock, archive: Archive, gauge: Gauge, known: Remembered
+    ) -> None:
         self.archive = archive
         self._writer = writer
         self._ledger = ledger
         self._clock = clock
+        self._known = known
         self._closing = asyncio.Event()
         self._flushing = asyncio.create_task(self._flush_until_closed())
         self._gauging = asyncio.create_task(_gauge(gauge))
@@ -48,8 +52,8 @@ class Log:
     ) -> Log:
         """Open the log and record the start. Raises StartError.
 
-        1 the keys  2 the log is whole (Store)  3 the clock is not behind the log  4 intents that a crash left open are
-        marked outcome_unknown, then the start is recorded
+        1 the keys  2 the log is whole (Store)  3 the clock is not behind the log  4 the release is not older than one
+        that was in force  5 intents that a crash left open are marked outcome_unknown, then the start is recorded
         """
         start: dict[str, Json] = {
             "origin": settings.origin,
@@ -62,6 +66,8 @@ class Log:
         store = Store(places.kept(settings), signer, lock_store=places.lock_store(settings))  # 2
         try:
             _compare_clock(store, clock())  # 3
+            known = remembered(store.newest(Kind.START, Kind.RELEASE))
+            known.check(release)  # 4
             orphans = store.orphans()
         except (OSError, StartError) as error:
             with contextlib.suppress(OSError, CorruptError):
@@ -79,9 +85,9 @@ class Log:
         ledger = Ledger(writer, clock, place, commitments, settings.unauthenticated_per_s, sealer=sealer)
         pages = Pages(commitments.derived(keys.PAGES))
         archive = Archive(partial(places.together, settings), places.held(settings), signer.verifier, pages)
-        log = cls(writer, ledger, clock, archive, Gauge(settings))
+        log = cls(writer, ledger, clock, archive, Gauge(settings), known=known.after(release))
         try:
-            begun = await log._begin(orphans, start)  # 4
+            begun = await log._begin(orphans, start)  # 5
         except BaseException:
             await log.close()
             raise
@@ -110,10 +116,15 @@ class Log:
         return Trail(self._ledger, call)
 
     async def activated(self, fresh: Release, engine: str, engine_version: str, before: Release) -> None:
-        """Record that another release comes in force. Raises GatewayError (AUDIT_UNAVAILABLE) unless it is durable."""
+        """Record that another release comes in force. Raises GatewayError (AUDIT_UNAVAILABLE) unless it is durable.
+
+        Raises StartError for a signed release that is older than one which was in force, whatever the signatures say.
+        """
+        self._known.check(fresh)
         made = self._release(Outcome.COMPLETED, engine, engine_version, before)
         if not await self._write(made | {"release": record.release(fresh)}):
             raise unavailable("the activation was not durable")
+        self._known = self._known.after(fresh)
 
     async def not_activated(self, stays: Release, engine: str, engine_version: str, why: str) -> None:
         """Record that another release was refused and why, as far as the log can be written."""

@@ -153,13 +153,19 @@ def obligations(decided: Decision) -> Json:
 
 
 def release(in_force: Release) -> Json:
-    """The release in full, for the record of a start."""
-    return {
+    """The release in full, for the record of a start; of a signed one also who signed which version, and until when."""
+    made: dict[str, Json] = {
         "digest": in_force.digest,
         "version": in_force.version,
         "revision": in_force.revision,
         "signers": list(in_force.signers),
     }
+    if in_force.metadata:
+        made["signatures"] = [{"holder": s.holder, "role": s.role, "key": s.key} for s in in_force.signatures]
+        made["metadata"] = dict(in_force.metadata)
+        made["base"] = in_force.base
+        made["expires_us"] = in_force.expires_us
+    return made
 
 
 def _fingerprint(credentials: Credentials) -> str:

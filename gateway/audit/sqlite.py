@@ -116,6 +116,13 @@ class Sqlite:
             (since,) = self._open_db.execute(_SINCE, (Kind.START,)).fetchone() or (0,)
             return self._open_db.execute(_ORPHANS, (since, Kind.INTENT, Kind.OUTCOME)).fetchall()
 
+    def newest(self, kinds: Sequence[Kind]) -> Iterator[bytes]:
+        """The records of these kinds, the last one first. Raises OSError."""
+        query = f"SELECT leaf FROM entries WHERE kind IN ({','.join('?' * len(kinds))}) ORDER BY idx DESC"  # noqa: S608 - marks
+        with _told():
+            for (leaf,) in self._open_db.execute(query, kinds):
+                yield leaf
+
     def release(self) -> None:
         """Let go of the log. Raises nothing."""
         if self._db is not None:

@@ -8,7 +8,7 @@ tree can never be ahead of or behind its entries. Synchronous code, used by one 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Protocol, TypeAlias
 
@@ -80,6 +80,9 @@ class Kept(Protocol):
 
     def orphans(self) -> list[Key]:
         """Decision id and tenant of every intent since the last start that has no outcome. Raises OSError."""
+
+    def newest(self, kinds: Sequence[Kind]) -> Iterator[bytes]:
+        """The records of these kinds, the last one first. Raises OSError."""
 
     def release(self) -> None:
         """Let go of the log. Raises nothing."""
@@ -180,6 +183,10 @@ class Store:
     def last_time_us(self) -> int:
         """The time of the last record, 0 when there is none. Raises OSError."""
         return self._kept.rows.last_time_us()
+
+    def newest(self, *kinds: Kind) -> Iterator[bytes]:
+        """The records of these kinds, the last one first. Raises OSError."""
+        return self._kept.newest(kinds)
 
     def orphans(self) -> list[Key]:
         """Decision id and tenant of every intent without an outcome; each start sees to those before it."""

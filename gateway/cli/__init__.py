@@ -11,7 +11,9 @@ import typer
 from gateway.cli import (
     ask,
     audit,
+    carry,
     demo,
+    demo_release,
     doctor,
     evidence,
     forward,
@@ -24,6 +26,7 @@ from gateway.cli import (
     sealed,
     search,
     serve,
+    signing,
     token,
     witness,
 )
@@ -83,6 +86,25 @@ trail.command("replay")(replay.replay_)
 trail.command()(audit.keygen)
 app.add_typer(trail, name="audit")
 app.add_typer(policy.app, name="policy")
+releases = typer.Typer(
+    help="Propose, sign, publish and check what gateways put in force. Provider and agency do it together.",
+    no_args_is_help=True,
+)
+releases.command()(signing.keygen)
+releases.command()(signing.init)
+releases.command()(signing.stage)
+releases.command()(signing.restrict)
+releases.command()(signing.diff)
+releases.command()(signing.sign)
+releases.command()(signing.publish)
+releases.command()(carry.verify)
+releases.command()(signing.status)
+releases.command()(signing.rotate)
+releases.command()(signing.revoke)
+releases.command()(carry.export)
+releases.command("import")(carry.import_)
+releases.command("demo")(demo_release.demo_release)
+app.add_typer(releases, name="release")
 
 
 def main() -> None:

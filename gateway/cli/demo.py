@@ -64,7 +64,8 @@ class Step:
     token_of: str = ""
 
 
-def _use(purpose: str, **rest: object) -> Use:
+def used(purpose: str, **rest: object) -> Use:
+    """A declared use that is harmless in everything that is not named."""
     declared = {
         "marking": "UNCLASSIFIED",
         "autonomy": "none",
@@ -84,14 +85,14 @@ STEPS = (
         "a permitted question",
         LOGISTICS,
         "How many trucks move 400 pallets from the northern depot in two days?",
-        _use("logistics_planning"),
+        used("logistics_planning"),
         Answer,
     ),
     Step(
         "a permitted stream: each piece is judged before it is released",
         HEALTH,
         "Summarise the cold-chain rules for vaccines in plain words.",
-        _use("medical_support"),
+        used("medical_support"),
         Answer,
         stream=True,
     ),
@@ -99,7 +100,7 @@ STEPS = (
         "autonomous targeting, declared",
         LOGISTICS,
         "Plan the next sortie.",
-        _use("weapon_engagement", autonomy="autonomous"),
+        used("weapon_engagement", autonomy="autonomous"),
         Refused,
         "weapon_engage_autonomous",
     ),
@@ -107,7 +108,7 @@ STEPS = (
         "autonomous targeting in the content, under an innocent declaration",
         LOGISTICS,
         TARGETING,
-        _use("logistics_planning"),
+        used("logistics_planning"),
         Refused,
         "weapon_engage_autonomous",
     ),
@@ -115,7 +116,7 @@ STEPS = (
         "domestic surveillance, declared",
         INTELLIGENCE,
         "Summarise this week's movements.",
-        _use(
+        used(
             "domestic_monitoring",
             us_person=UsPerson(involved="yes"),
             volume=Volume(persons=2_000_000),
@@ -128,7 +129,7 @@ STEPS = (
         "domestic surveillance in the content, under an innocent declaration",
         INTELLIGENCE,
         WATCHING,
-        _use("research"),
+        used("research"),
         Refused,
         "us_person_mass_surveillance",
     ),
@@ -136,7 +137,7 @@ STEPS = (
         "target nomination support: a human has to approve first",
         LOGISTICS,
         "List what a nomination board needs to see before it reviews a target folder.",
-        _use("targeting_support", autonomy="recommend"),
+        used("targeting_support", autonomy="recommend"),
         ApprovalRequired,
         "weapon_human_judgment",
     ),
@@ -144,7 +145,7 @@ STEPS = (
         "one tenant's token on another tenant's certificate",
         HEALTH,
         "How many trucks?",
-        _use("logistics_planning"),
+        used("logistics_planning"),
         Unauthenticated,
         token_of=LOGISTICS,
     ),
@@ -159,13 +160,13 @@ def demo(
     The folder stays, so that you can look at it: `brightline audit verify --config .demo/gateway.toml`.
     """
     console = Console(soft_wrap=True, highlight=False)
-    _fresh(folder)
+    fresh(folder)
     config = deployment.create(folder, system_us())
     (folder / MARKER).touch()
     console.print(
         f"[bold]Brightline[/] · development deployment in {folder}: CA, certificates, token keys, 3 tenants, log keys"
     )
-    with _gateway(config) as address:
+    with gateway(config) as address:
         console.print(f"gateway on {address}: mutual TLS, bound tokens, policy in Wasm, durable log, loopback model\n")
         failed = [s.title for number, s in enumerate(STEPS, 1) if not _shown(console, number, s, folder, address)]
     if not _reviewed(console, folder, len(STEPS) + 1):
@@ -182,8 +183,8 @@ def _shown(console: Console, number: int, step: Step, folder: Path, address: str
     console.print(f'   {step.tenant} asks "{escape(step.ask)}"')
     console.print(f"   declares {step.use.purpose}, {step.use.marking}, autonomy {step.use.autonomy}")
     try:
-        with _client(folder, step, address) as client:
-            outcome = _asked(client, step)
+        with client(folder, step, address) as asking:
+            outcome = _asked(asking, step)
     except BrightlineError as error:
         show.result(console, error)
         rules = {rule.id for rule in error.rules}
@@ -205,7 +206,9 @@ def _asked(client: Client, step: Step) -> Answer:
     raise AssertionError("the client ends a stream with the answer, or raises")
 
 
-def _client(folder: Path, step: Step, address: str) -> Client:
+def client(folder: Path, step: Step, address: str) -> Client:
+    """A client with the certificate and the token of the step."""
+
     def place(tenant: str) -> Path:
         return folder / "tenants" / tenant
 
@@ -252,7 +255,7 @@ def _change_one_byte(log: Path) -> int:
 
 
 @contextmanager
-def _gateway(config: Path) -> Iterator[str]:
+def gateway(config: Path) -> Iterator[str]:
     """A gateway in a process of its own; its address. It is told to drain at the end, and waited for."""
     address = config.parent / "address"
     with (config.parent / "gateway.log").open("wb") as log:
@@ -270,7 +273,7 @@ def _gateway(config: Path) -> Iterator[str]:
             process.wait(PATIENCE_S)
 
 
-def _fresh(folder: Path) -> None:
+def fresh(folder: Path) -> None:
     """Remove an earlier demonstration; nothing else is ever removed. Raises StartError."""
     if not folder.exists():
         return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from gateway.config import Audit, Config, read_public
 from gateway.errors import GatewayError, StartError
 from gateway.identity import Identity
 from gateway.identity.shown import check_shown
+from gateway.types import Release
 from gateway.upstream import open_upstream
 
 
@@ -90,14 +93,25 @@ async def _listener(settings: Config) -> str:
 
 
 async def _release(settings: Config) -> str:
-    loaded = release.load(settings.release.path, settings.release.digest)
+    loaded = _loaded(settings)
     facts.prepare(loaded, settings.marking_ceiling)
     pinned = "pinned" if settings.release.digest else "not pinned"
-    return f"version {loaded.version}, {len(loaded.tenants)} tenants, digest {loaded.digest} ({pinned})"
+    signed = f"signed by {' and '.join(loaded.signers)}" if loaded.metadata else "NOT SIGNED"
+    return f"version {loaded.version}, {len(loaded.tenants)} tenants, digest {loaded.digest} ({pinned}, {signed})"
+
+
+def _loaded(settings: Config) -> Release:
+    """The release as a start would load it, without leaving a trace in the metadata of the gateway."""
+    with tempfile.TemporaryDirectory() as folder:
+        own, kept = settings.release.metadata, Path(folder) / "metadata"
+        if own is not None and own.is_dir():
+            shutil.copytree(own, kept, symlinks=True)
+        source = settings.release.model_copy(update={"metadata": kept})
+        return release.open_source(source if own else settings.release).load()
 
 
 async def _policy(settings: Config) -> str:
-    loaded = release.load(settings.release.path, settings.release.digest)
+    loaded = _loaded(settings)
     engine = await pdp.open_engine(loaded, settings.policy)
     try:
         decision = await engine.decide({})
@@ -116,7 +130,7 @@ async def _identity(settings: Config) -> str:
 
 
 async def _upstreams(settings: Config) -> str:
-    activation.check_upstreams(settings, release.load(settings.release.path, settings.release.digest))
+    activation.check_upstreams(settings, _loaded(settings))
     for upstream in settings.upstreams:
         await open_upstream(upstream, settings.limits.answer_bytes).close()
     return ", ".join(f"{u.name} ({u.kind})" for u in settings.upstreams)

@@ -24,4 +24,6 @@ def init(
     config = deployment.create(folder, system_us(), port)
     typer.echo(f"made {folder} with tenants {', '.join(t.id for t in deployment.TENANTS)}")
     typer.echo("the keys of the CA and of the token issuer are in it: for development only")
+    typer.echo("WARNING: the release is signed by both holders, and the keys of BOTH are in signers/: nobody else has")
+    typer.echo("agreed to anything. Never use them, or this folder, in production")
     typer.echo(f"next: brightline serve --config {config}")

@@ -14,6 +14,8 @@ DATA: Final = "data.json"
 TENANTS: Final = "tenants.json"
 MODELS: Final = "models.json"
 SOURCES: Final = "rego/"
+VECTORS: Final = "vectors.json"
+"""What the policy has to decide about given inputs: the self-test that travels with a signed release."""
 
 
 def _without_null(value: object) -> object:

@@ -22,14 +22,16 @@ from pydantic import ValidationError
 
 from gateway.canonical import Json, NotCanonicalError, digest, parse
 from gateway.errors import StartError
-from gateway.release import documents
-from gateway.release.documents import DATA, MANIFEST, MODELS, SOURCES, TENANTS, WASM, plain
+from gateway.release import documents, selftest
+from gateway.release.documents import DATA, MANIFEST, MODELS, SOURCES, TENANTS, VECTORS, WASM, plain
 from gateway.types import Model, Release, Tenant
 
 MAX_BYTES = 64 << 20
 """The most that the files of a release hold together."""
 
 MAX_FILES = 10_000
+
+REQUIRED = (WASM, DATA, TENANTS, MODELS)
 
 _WASM_MAGIC = b"\0asm"
 _RULE = r"rego/brightline/rules/{}/(?P<id>[a-z0-9_]+)/(?P=id)\.rego"
@@ -50,20 +52,29 @@ def load(path: Path, pinned: str | None) -> Release:
     """
     if not path.is_dir():
         raise StartError(f"{path}: is not a release folder; name one that `brightline init` or a release build wrote")
-    raw = _read(path / MANIFEST, MAX_BYTES)  # 1
+    raw = _read(path / MANIFEST, MAX_BYTES)
+    manifest, found = named(path, raw, pinned)  # 1, 2
+    return whole(path, manifest, found, _files(path, manifest.files, REQUIRED, MAX_BYTES - len(raw)))  # 3, 4
+
+
+def named(path: Path, raw: bytes, pinned: str | None) -> tuple[documents.Manifest, str]:
+    """Steps 1 and 2: the manifest and its digest. path: what to call the release in errors. Raises StartError."""
     value = _parse(path / MANIFEST, raw)
     manifest = _typed(path / MANIFEST, value, documents.Manifest)
     found = digest(value)
-    if pinned is not None and pinned != found:  # 2
+    if pinned is not None and pinned != found:
         raise StartError(
             f"{path}: is release {found}, and {pinned} is pinned\n"
             "put the pinned release there, or pin this one (release.digest) once you know who made it"
         )
-    required = (WASM, DATA, TENANTS, MODELS)
-    files = _files(path, manifest.files, required, MAX_BYTES - len(raw))  # 3, 4
+    return manifest, found
+
+
+def whole(path: Path, manifest: documents.Manifest, found: str, files: Mapping[str, bytes]) -> Release:
+    """Steps 5 to 8. files: everything that the manifest names, with the digests that it says. Raises StartError."""
 
     def typed(name: str, kind: type[_D]) -> _D:  # 5
-        return _typed(path / name, _parse(path / name, files[name]), kind)
+        return parsed(path / name, files[name], kind)
 
     data = typed(DATA, documents.PolicyData)
     tenants = [
@@ -82,6 +93,7 @@ def load(path: Path, pinned: str | None) -> Release:
     for tenant in tenants:
         _grants(path / TENANTS, tenant, relaxed)  # 8
         _selection(path / TENANTS, tenant, selected)
+    tested = selftest.checks(str(path), typed(VECTORS, selftest.Vectors)) if VECTORS in files else ()
     return Release(
         digest=found,
         version=manifest.version,
@@ -91,6 +103,7 @@ def load(path: Path, pinned: str | None) -> Release:
         data=plain(data),
         tenants=_by_id(path / TENANTS, tenants),
         models=_by_id(path / MODELS, models),
+        checks=tested,
     )
 
 
@@ -158,6 +171,11 @@ def _parse(path: Path, raw: bytes) -> Json:
         return value
     except (NotCanonicalError, RecursionError) as error:
         raise StartError(f"{path}: {error}; {_AGAIN}") from error
+
+
+def parsed(path: Path, raw: bytes, kind: type[_D]) -> _D:
+    """A document from its bytes. path: what to call it in errors. Raises StartError."""
+    return _typed(path, _parse(path, raw), kind)
 
 
 def _typed(path: Path, value: Json, kind: type[_D]) -> _D:

@@ -17,7 +17,7 @@ from gateway.canonical import Json, NotCanonicalError, canonical
 from gateway.clock import system_us
 from gateway.errors import StartError
 from gateway.release import documents
-from gateway.release.documents import MANIFEST, MODELS, TENANTS
+from gateway.release.documents import MANIFEST, MODELS, TENANTS, VECTORS
 from gateway.release.reading import load, read_policy
 from gateway.types import Model, Release, Tenant
 
@@ -35,14 +35,20 @@ def create(
     signers: Sequence[str],
     *,
     policy: Path | None = None,
+    vectors: Path | None = None,
 ) -> str:
     """Write a release to `folder`, which must not exist yet; returns its digest. policy: built, the starter by default.
 
-    signers: who agreed to it. Raises StartError when it can't be written, or could not be loaded again.
+    signers: who agreed to it, where that is only said; a signed release says nobody. vectors: its self-test, the
+    starter's by default with the starter policy. Raises StartError when it can't be written, or could not be loaded
+    again.
     """
     if folder.exists() or folder.is_symlink():
         raise StartError(f"{folder}: is already there; a release is never edited in place, name another folder")
     revision, files = read_policy(policy or starter())
+    tested = vectors if policy or vectors else starter().parent / VECTORS
+    if tested is not None:
+        files[VECTORS] = _read(tested)
     try:
         files[TENANTS] = canonical({"tenants": [asdict(t) for t in tenants]})
         files[MODELS] = canonical({"models": [asdict(m) for m in models]})
@@ -83,6 +89,13 @@ def _unexpired(made: Release) -> None:
                     f"{TENANTS}: {tenant.id}: grant {grant.id}: expired at {grant.expires} (ms since 1970)\n"
                     "renew it with the provider, or leave it out"
                 )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _write(draft: Path, files: Mapping[str, bytes]) -> None:

@@ -1,7 +1,8 @@
 """Puts a built policy in force in a development gateway: writes a release with it, and asks the gateway to load it.
 
-1 the release that the gateway has gives tenants, models and signers; the next one has the next version
-2 it takes the other's place in the folder; the other is kept beside it
+1 the release that the gateway has gives tenants, models and signers; the next one has the next version, and what its
+  policy decides as its self-test
+2 it takes the other's place in the folder, and is signed for both holders; the other is kept beside it
 3 the gateway is told, and says what came of it
 4 what it refused goes, and the other comes back
 """
@@ -13,17 +14,19 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from gateway import release
+from gateway import deployment, release
 from gateway.config import Config
 from gateway.errors import StartError
-from gateway.release.documents import SOURCES
+from gateway.release.documents import SOURCES, VECTORS
 from gateway.release.reading import read_policy
+from gateway.workshop import selftest
 from gateway.workshop.places import files, sources
 
 PATIENCE_S: Final = 30.0
@@ -40,6 +43,7 @@ class Gateway:
 
     release: Path
     state: Path
+    signed: bool = False
 
     @classmethod
     def of(cls, config: Config, state: Path) -> Gateway:
@@ -48,7 +52,11 @@ class Gateway:
             raise StartError(f"profile: {config.profile}; a policy is put in force by its signers, not by an editor")
         if config.release.digest is not None:
             raise StartError("release.digest: pins one release, so no other comes in force; remove it from the file")
-        return cls(config.release.path, state)
+        if config.release.path is not None:
+            return cls(config.release.path, state)
+        if not (state.parent / deployment.SIGNERS).is_dir():
+            raise StartError("release: what both sign comes in force; only `brightline init` has the keys of both")
+        return cls(state.parent / "release", state, signed=True)
 
     def differs(self, rego: Path) -> set[str]:
         """The files of a policy folder that its release does not have so, tests excepted.
@@ -72,18 +80,36 @@ class Gateway:
         fresh, kept = self._beside("next"), self._beside("before")
         shutil.rmtree(fresh, ignore_errors=True)
         tenants, models = list(now.tenants.values()), list(now.models.values())
-        digest = release.create(fresh, now.version + 1, tenants, models, now.signers, policy=built)
+        with tempfile.TemporaryDirectory() as folder:
+            vectors = self._self_test(built, Path(folder))
+            digest = release.create(fresh, now.version + 1, tenants, models, now.signers, policy=built, vectors=vectors)
         # Crash between the two: no release folder, and the one before it beside; the next run puts it back.
         self.release.rename(kept)  # 2
         fresh.rename(self.release)
         try:
+            self._publish()
             self._load(before, digest)  # 3
         except BaseException:
             shutil.rmtree(self.release)  # 4
             kept.rename(self.release)
+            self._publish()
             raise
         shutil.rmtree(kept)
         return digest
+
+    def _self_test(self, built: Path, folder: Path) -> Path | None:
+        """What the edited policy decides about the inputs of the self-test that there is, as its own."""
+        there = self.release / VECTORS
+        if not there.exists():
+            return None
+        made = folder / VECTORS
+        made.write_bytes(selftest.renewed(built, there.read_bytes()))
+        return made
+
+    def _publish(self) -> None:
+        """Sign for both holders, where releases are signed: their keys are here."""
+        if self.signed:
+            deployment.publish(self.state.parent)
 
     def _beside(self, name: str) -> Path:
         return self.release.with_name(f".{self.release.name}.{name}")

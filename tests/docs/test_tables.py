@@ -134,7 +134,7 @@ async def test_every_field_of_a_record_is_explained(tmp_path: Path) -> None:
         with pytest.raises(BrightlineError):
             await client.generate(**{**ask, "use": replace(HARMLESS, purpose="weapon_engagement")})
         assert gateway.gate is not None
-        (deployed.folder / "release" / "models.json").unlink()
+        deployed.damage_release("models.json")
         await Activation(config.load(deployed.config), gateway.gate).reload()
     records = [*deployed.records(), logs.record(Kind.SEALED, 1)]  # that one is in the log of openings
     assert {record["kind"] for record in records} == {str(kind) for kind in Kind}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -172,10 +173,15 @@ DEFECTS: dict[str, tuple[Defect, tuple[str, ...]]] = {
     "no folder for the lock store": (says("[audit]\n", '[audit]\nlock_store = "absent"\n'), ("absent", "No such file")),
     "a lock store of a log that is lost": (lost_log, ("elsewhere", "signed over 7", "0")),
     "another release": (
-        says('[release]\npath = "release"\n', f'[release]\npath = "release"\ndigest = "{"0" * 64}"\n'),
+        says("[release]\n", f'[release]\ndigest = "{"0" * 64}"\n'),
         ("release.digest", "0" * 64),
     ),
-    "a file of the release that was changed": (holds("release/policy.wasm", b""), ("policy.wasm", "SHA-256 differs")),
+    "a file of the release that was changed": (
+        lambda d: d.damage_release("tenants.json"),
+        ("release.source", "LengthOrHashMismatchError"),
+    ),
+    "no trusted root": (lacks("root.json"), ("release.root", "root.json", "cannot be read")),
+    "no repository": (lambda d: shutil.rmtree(d.folder / "repository"), ("release.source", "there is no such folder")),
     "an empty policy": (releases("policy.wasm", lambda _: b""), ("policy.wasm",)),
     "a tenant twice": (releases("tenants.json", twice), ("tenants.json", LOGISTICS, "is there twice")),
     "a model without upstream": (says('name = "loopback"', 'name = "other"'), ("upstreams", "loopback")),
@@ -236,12 +242,11 @@ def test_what_is_misconfigured_refuses_the_start(tmp_path: Path, defect: str) ->
 
 
 async def test_a_policy_that_decides_nothing_permits_nothing(tmp_path: Path) -> None:
-    """A module without any decision starts, if at all, to refuse: undefined is never a permission."""
+    """A module without any decision does not start: undefined is never a permission."""
     deployed = Deployment.create(tmp_path)
     releases("policy.wasm", lambda _: NO_DECISION)(deployed)
     assert "policy engine gave no decision" in await doctors_findings(deployed)
-    async with serving(deployed) as gateway, attacking(gateway) as attacker:
-        await refused(gateway, "POLICY_UNAVAILABLE", attacker.call())
+    assert "the engine gives no decision with this release" in await refused_start(deployed)
 
 
 async def test_an_address_that_is_taken_refuses_the_start(tmp_path: Path) -> None:

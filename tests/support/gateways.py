@@ -66,14 +66,24 @@ class Deployment:
         self.config.write_text(text.replace(old, new))
 
     def change_release(self, name: str, change: Callable[[bytes], bytes]) -> None:
-        """Change one file of the release, and its manifest and the configured digest with it."""
+        """Change one file of the release, and the configured digest; both holders sign it, and it is published."""
         folder = self.folder / "release"
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
         before, data = digest(manifest), change((folder / name).read_bytes())
         (folder / name).write_bytes(data)
         manifest["files"][name] = hashlib.sha256(data).hexdigest()
+        manifest["version"] += 1
         (folder / "manifest.json").write_bytes(canonical(manifest))
         self.edit(before, digest(manifest))
+        deployment.publish(self.folder)
+
+    def damage_release(self, name: str) -> None:
+        """Another release, of which one published file is not what was signed."""
+        self.change_release(name, lambda data: data + b"\n")
+        (published,) = sorted(
+            (self.folder / "repository/targets").rglob(f"*.{name}"), key=lambda p: p.stat().st_mtime_ns
+        )[-1:]
+        published.write_bytes(b"{}")
 
     def token(self, tenant: str, **claims: Any) -> str:
         """A token of the deployment's issuer, bound to the tenant's certificate unless `certificate` says otherwise."""

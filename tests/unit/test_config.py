@@ -24,7 +24,9 @@ ledger = "ledger.db"
 issuer = "https://issuer.test"
 jwks_file = "jwks.json"
 [release]
-path = "release"
+repository = "repository"
+root = "root.json"
+metadata = "state"
 digest = "{digest}"
 [audit]
 path = "log.db"
@@ -74,7 +76,16 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, profile: str) -> None:
         ('[[identity.issuers]]\nissuer = "https://issuer.test"\njwks_file = "jwks.json"', "", "identity.issuers: "),
         ('jwks_file = "jwks.json"', "", "identity.issuers.0: needs exactly one"),
         ('jwks_file = "jwks.json"', 'jwks_url = "http://issuer.test/jwks"', "identity.issuers.0.jwks_url: "),
-        (f'digest = "{"0" * 64}"', "", "release.digest: "),
+        (
+            'repository = "repository"\nroot = "root.json"\nmetadata = "state"',
+            'path = "release"',
+            "release.path: the production",
+        ),
+        ('repository = "repository"', "", "release: needs exactly one of path, repository and url"),
+        ('repository = "repository"', 'repository = "a"\npath = "b"', "release: needs exactly one of path, repository"),
+        ('repository = "repository"', 'url = "http://releases.test"', "release.url: "),
+        ('root = "root.json"', "", "release: a signed release needs root"),
+        ('metadata = "state"', "", "release: a signed release needs root"),
         (f'digest = "{"0" * 64}"', 'digest = "sha256"', "release.digest: "),
         ('kind = "openai"', 'kind = "loopback"', "upstreams: the production profile has no loopback"),
         ('kind = "openai"', 'kind = "other"', "upstreams.0.kind: "),

@@ -69,7 +69,18 @@ def _some(optional: str, **fields: Type) -> Object:
 _effect: Final = word("allow", "deny", "require_approval")
 _digest: Final = hexadecimal(64, or_empty=True)
 _engine: Final = _some("", name=text, version=text)
-_release: Final = _some("", digest=_digest, version=integer, revision=text, signers=items(text))
+_signatures: Final = items(_some("", holder=text, role=text, key=text))
+_release: Final = _some(
+    "signatures metadata base expires_us",
+    digest=_digest,
+    version=integer,
+    revision=text,
+    signers=items(text),
+    signatures=_signatures,
+    metadata=members(integer),
+    base=_digest,
+    expires_us=integer,
+)
 _rules: Final = items(_some("", **{"id": text, "class": text, "effect": text}))
 _readings: Final = items(_some("", name=text, version=text, score=maybe(integer)))
 _incidents: Final = items(_some("", text=text, aware_at_us=integer, report_within_hours=integer))

@@ -7,7 +7,7 @@ session will still commit something: not a second gateway, and not what was left
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import psycopg
@@ -45,6 +45,11 @@ SELECT decision_id, tenant FROM brightline.entries i, since
 WHERE log = %(log)s AND i.idx >= since.idx AND kind = %(intent)s AND NOT EXISTS (
   SELECT 1 FROM brightline.entries o WHERE o.decision_id = i.decision_id AND o.kind = %(outcome)s AND o.log = i.log
 ) ORDER BY i.idx
+"""
+
+
+_NEWEST: Final = b"""
+SELECT idx, leaf FROM brightline.entries WHERE log = %s AND kind = ANY(%s) AND idx < %s ORDER BY idx DESC LIMIT 1
 """
 
 
@@ -124,6 +129,17 @@ class Postgres:
         kinds = {"start": str(Kind.START), "intent": str(Kind.INTENT), "outcome": str(Kind.OUTCOME)}
         with told():
             return self._open_db.execute(_ORPHANS, {"log": self._log, **kinds}).fetchall()
+
+    def newest(self, kinds: Sequence[Kind]) -> Iterator[bytes]:
+        """The records of these kinds, the last one first. Raises PostgresError."""
+        before, names = 1 << 62, [*map(str, kinds)]
+        while True:  # one at a time: the first is near the end, and usually enough
+            with told():
+                found = self._open_db.execute(_NEWEST, (self._log, names, before)).fetchone()
+            if found is None:
+                return
+            before, leaf = found
+            yield leaf
 
     def release(self) -> None:
         """Let go of the log. Raises nothing."""

@@ -1,0 +1,131 @@
+"""`brightline release verify`, `export` and `import`: a repository seen as a gateway sees it, and carried over."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.config import ReleaseSource
+from gateway.errors import StartError
+from gateway.release.client import Client
+from gateway.release.documents import DATA, SOURCES, WASM
+from gateway.release.fetching import FOLDER, Folder, Https
+from gateway.types import Release
+from gateway.workshop.build import BuildError, build
+
+RootOption = Annotated[Path, typer.Option("--root", help="The trusted root, as gateways have it: a root.json.")]
+FILE_S = ReleaseSource.model_fields["file_s"].default
+
+
+def verify(
+    source: Annotated[str, typer.Argument(help="The repository: a folder, or an https address.")],
+    root: RootOption,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Compile its sources again and compare the bytes.")
+    ] = False,
+) -> None:
+    """Check a repository as a gateway does, with the trusted root alone. Needs Open Policy Agent for --rebuild.
+
+    Exits with 0 when a gateway would put it in force, 1 when the compiled policy is not what its sources say, 2 when
+    it is refused.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        client = _client(source, root, Path(folder) / "metadata")
+        found = client.load()
+        _say(found)
+        if rebuild:
+            client.extract(Path(folder) / "release")
+            _rebuilt(Path(folder) / "release", Path(folder) / "built")
+
+
+def export(
+    source: Annotated[str, typer.Argument(help="The repository: a folder, or an https address.")],
+    disk: Annotated[Path, typer.Argument(help="The folder on the disk. What is there of an older export is replaced.")],
+    root: RootOption,
+) -> None:
+    """Check a repository and copy what is published to a disk: metadata and files, no keys, nothing that is staged.
+
+    Exits with 2 when it is refused; then nothing is copied.
+    """
+    _carried(source, disk, root)
+
+
+def import_(
+    disk: Annotated[Path, typer.Argument(help="The folder on the disk.")],
+    repository: Annotated[Path, typer.Argument(help="The folder that gateways on this side read: release.repository.")],
+    root: RootOption,
+) -> None:
+    """Check a disk, that it is not older than what came before, and copy it to where gateways read it.
+
+    Exits with 2 when it is refused; then what was there stays.
+    """
+    _carried(str(disk), repository, root)
+
+
+def _carried(source: str, to: Path, root: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        metadata = Path(folder) / "metadata"
+        if (to / "metadata/timestamp.json").exists():
+            _client(str(to), root, metadata).load()  # what is there: nothing older comes after it
+        found = _client(source, root, metadata).load()
+        if not Path(source).is_dir():
+            raise StartError(f"{source}: copy a folder; an address is mirrored with any tool, and verified after it")
+        for part in ("targets", "metadata"):
+            names = [p.relative_to(source) for p in sorted((Path(source) / part).rglob("*")) if p.is_file()]
+            for name in (n for n in names if n.name != "timestamp.json" and not n.name.startswith(".")):
+                _copied(Path(source) / name, to / name)
+        # Crash before this line: files that no timestamp leads to. After it: all of it.
+        _copied(Path(source) / "metadata/timestamp.json", to / "metadata/timestamp.json")
+        _client(str(to), root, metadata).load()
+    _say(found)
+    typer.echo(f"copied to {to}")
+
+
+def _copied(source: Path, to: Path) -> None:
+    try:
+        if to.exists() and to.read_bytes() == source.read_bytes():
+            return
+        to.parent.mkdir(parents=True, exist_ok=True)
+        draft = to.with_name(f".{to.name}.draft")
+        shutil.copyfile(source, draft)
+        draft.replace(to)
+    except OSError as error:
+        raise StartError(f"{error.filename or to}: {error.strerror}") from error
+
+
+def _client(source: str, root: Path, metadata: Path) -> Client:
+    try:
+        trusted = root.read_bytes()
+    except OSError as error:
+        raise StartError(f"{root}: cannot be read: {error.strerror}") from error
+    if source.startswith("https://"):
+        return Client(source, Https(None, FILE_S), source if source.endswith("/") else f"{source}/", trusted, metadata)
+    return Client(source, Folder(Path(source)), FOLDER, trusted, metadata)
+
+
+def _say(found: Release) -> None:
+    typer.echo(f"release version {found.version}, digest {found.digest}")
+    if found.base:
+        typer.echo(f"narrower than {found.base}, which both signed: a holder took something away")
+    for signature in found.signatures:
+        typer.echo(f"{signature.role:8} version {found.metadata[signature.role]}, signed by {signature.holder}")
+    expires = datetime.fromtimestamp((found.expires_us or 0) / 1_000_000, UTC)
+    typer.echo(f"expires {expires:%Y-%m-%d %H:%M} UTC")
+
+
+def _rebuilt(release: Path, out: Path) -> None:
+    try:
+        build(release / SOURCES, out)
+    except BuildError as error:
+        typer.echo(f"error: the sources of the release do not compile: {error}", err=True)
+        raise typer.Exit(1) from error
+    for name in (WASM, DATA, f"{SOURCES}release/data.json"):
+        if (release / name).read_bytes() != (out / name).read_bytes():
+            typer.echo(f"error: {name} is not what the sources of the release say", err=True)
+            raise typer.Exit(1)
+    typer.echo("rebuilt: the compiled policy is what its sources say, byte for byte")

@@ -1,0 +1,92 @@
+"""Where the files of a repository come from: a folder, or an HTTPS address. Nothing here is believed; TUF checks it.
+
+TUF bounds the length of every file. What it does not bound is time: a server that sends one byte now and then would
+hold a refresh for ever, so a file has to come whole within a deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, SlowRetrievalError
+from tuf.ngclient.fetcher import FetcherInterface
+
+CHUNK: Final = 64 << 10
+FOLDER: Final = "file:///"
+"""What stands before names of files in a folder; the library wants addresses."""
+
+
+class Folder(FetcherInterface):
+    """The files below a folder: of a repository on this machine, or one that a disk brought."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        path = (self._folder / unquote(url.removeprefix(FOLDER))).resolve()
+        if not path.is_relative_to(self._folder):
+            raise DownloadError(f"{url}: lies outside the repository")
+        try:
+            file = path.open("rb")
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if not self._folder.is_dir():
+                raise DownloadError(f"{self._folder}: there is no such folder") from error
+            raise DownloadHTTPError(f"{path}: is not there", 404) from error
+        except OSError as error:
+            raise DownloadError(f"{path}: cannot be read: {error.strerror}") from error
+        with file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise DownloadError(f"{path}: is no file")
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+
+class Https(FetcherInterface):
+    """The files below an HTTPS address. No redirect is followed, no proxy is used, nothing is tried twice.
+
+    ca: PEM roots, trusted instead of the system's. deadline_s: how long one file may take.
+    """
+
+    def __init__(self, ca: Path | None, deadline_s: float) -> None:
+        self._deadline_s = deadline_s
+        self._pool = urllib3.PoolManager(
+            cert_reqs="CERT_REQUIRED", ca_certs=str(ca) if ca else None, retries=False, maxsize=1
+        )
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        if urlsplit(url).scheme != "https":
+            raise DownloadError(f"{url}: is not an HTTPS address")
+        give_up = time.monotonic() + self._deadline_s
+        try:
+            response = self._pool.request(
+                "GET", url, preload_content=False, redirect=False, timeout=urllib3.Timeout(self._deadline_s)
+            )
+        except urllib3.exceptions.TimeoutError as error:
+            raise SlowRetrievalError(f"{url}: no answer within {self._deadline_s:g} s") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise DownloadError(f"{url}: {type(error).__name__}") from error
+        if response.status != 200:
+            response.close()
+            raise DownloadHTTPError(f"{url}: answered {response.status}", response.status)
+        return self._chunks(url, response, give_up)
+
+    def _chunks(self, url: str, response: urllib3.BaseHTTPResponse, give_up: float) -> Iterator[bytes]:
+        try:
+            while chunk := response.read1(CHUNK, decode_content=False):
+                if time.monotonic() > give_up:
+                    raise SlowRetrievalError(f"{url}: did not come whole within {self._deadline_s:g} s")
+                yield chunk
+            response.release_conn()
+        except urllib3.exceptions.TimeoutError as error:
+            raise SlowRetrievalError(f"{url}: did not come whole within {self._deadline_s:g} s") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise DownloadError(f"{url}: {type(error).__name__}") from error
+        finally:
+            response.close()

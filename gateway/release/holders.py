@@ -1,0 +1,118 @@
+"""Who signed, counted by holder. TUF counts keys, and two keys may be in one hand.
+
+How keys become holders: every key in root and in the delegations says whose it is, in a field that the signature over
+root or targets covers. Each of the roles root and targets has threshold two and exactly one key of each holder, so
+whoever counts two keys has counted both holders; a key is replaced in one step, so that this holds at every version.
+
+1 each holder has exactly one key in root, and one in targets; the threshold is two
+2 snapshot and timestamp are the agency's
+3 no key stands there twice under two names, and none that was revoked
+4 the valid signatures come from both holders, counted again after TUF's own verification
+5 each holder has one delegated role, over its own paths and ending there, with a key of its own
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from tuf.api.metadata import DelegatedRole, Key, Metadata, Role, Root, Targets
+
+from gateway.errors import StartError
+from gateway.release.parts import AGENCY, HOLDERS, paths
+
+HOLDER: Final = "x-brightline-holder"
+REVOKED: Final = "x-brightline-revoked"
+ROOT: Final = "root"
+TARGETS: Final = "targets"
+SNAPSHOT: Final = "snapshot"
+TIMESTAMP: Final = "timestamp"
+
+
+def of(key: Key) -> str:
+    """Whose key it is, empty when it does not say."""
+    holder = key.unrecognized_fields.get(HOLDER)
+    return holder if isinstance(holder, str) else ""
+
+
+def check_root(root: Root, revoked: Iterable[str] = ()) -> frozenset[str]:
+    """Steps 1 to 3. revoked: the keys that earlier roots revoked; all that are revoked now. Raises StartError."""
+    where = f"root version {root.version}"
+    if root.consistent_snapshot is not True:
+        raise StartError(f"{where}: consistent_snapshot is not set; a release has to be one state of the repository")
+    for name in (ROOT, TARGETS):  # 1
+        role = root.roles[name]
+        found = sorted(_holders(where, role, root.keys))
+        if role.threshold != len(HOLDERS) or found != sorted(HOLDERS):
+            raise StartError(
+                f"{where}: {name} has threshold {role.threshold} of keys of {', '.join(found) or 'nobody'}\n"
+                f"it has threshold {len(HOLDERS)} and exactly one key each of {' and '.join(HOLDERS)}"
+            )
+    for name in (SNAPSHOT, TIMESTAMP):  # 2
+        if set(_holders(where, root.roles[name], root.keys)) != {AGENCY}:
+            raise StartError(f"{where}: {name} has keys of others than {AGENCY}, who operates it")
+    _once(where, root.keys)  # 3
+    gone = frozenset(revoked) | _revoked(where, root)
+    for keyid in root.keys:
+        if keyid in gone:
+            raise StartError(f"{where}: key {keyid} was revoked and is used again; make a new one")
+    return gone
+
+
+def check_targets(root: Root, targets: Metadata[Targets], revoked: Iterable[str] = ()) -> dict[str, str]:
+    """Steps 4 and 5: the key that each holder signed the top-level targets with. Raises StartError."""
+    signed = signers(root, TARGETS, targets)
+    missing = sorted(set(HOLDERS) - set(signed))
+    if missing:
+        raise StartError(f"targets version {targets.signed.version}: is not signed by {' and '.join(missing)}")
+    where = f"targets version {targets.signed.version}"
+    found = targets.signed.delegations
+    roles = dict(found.roles or {}) if found else {}
+    if found is None or sorted(roles) != sorted(HOLDERS):
+        raise StartError(
+            f"{where}: delegates to {', '.join(sorted(roles)) or 'nobody'}, not to {' and '.join(HOLDERS)}"
+        )
+    _once(where, found.keys)
+    for name, role in roles.items():
+        _check_delegation(where, name, role, found.keys)
+        for keyid in role.keyids:
+            if keyid in revoked:
+                raise StartError(f"{where}: key {keyid} was revoked and is used again; make a new one")
+    return signed
+
+
+def signers(delegator: Root | Targets, name: str, metadata: Metadata[Root] | Metadata[Targets]) -> dict[str, str]:
+    """The holders whose signatures over the metadata are valid, each with the key."""
+    result = delegator.get_verification_result(name, metadata.signed_bytes, metadata.signatures)
+    return {of(key): keyid for keyid, key in result.signed.items()}
+
+
+def _check_delegation(where: str, name: str, role: DelegatedRole, keys: Mapping[str, Key]) -> None:
+    if _holders(where, role, keys) != [name] or role.threshold != 1:
+        raise StartError(f"{where}: the role {name} has other keys than one of {name}")
+    if role.paths != paths(name) or role.path_hash_prefixes or not role.terminating:
+        raise StartError(f"{where}: the role {name} reaches beyond {name}/, or does not end there")
+
+
+def _holders(where: str, role: Role, keys: Mapping[str, Key]) -> list[str]:
+    missing = [keyid for keyid in role.keyids if keyid not in keys]
+    if missing:
+        raise StartError(f"{where}: key {missing[0]} is named and not there")
+    return [of(keys[keyid]) for keyid in role.keyids]
+
+
+def _once(where: str, keys: Mapping[str, Key]) -> None:
+    """The same key under two names would be counted twice."""
+    seen: dict[str, str] = {}
+    for keyid, key in keys.items():
+        public = "".join(str(key.keyval.get("public", "")).split()).lower()
+        if public in seen:
+            raise StartError(f"{where}: {keyid} and {seen[public]} are the same key")
+        seen[public] = keyid
+
+
+def _revoked(where: str, root: Root) -> frozenset[str]:
+    named = root.unrecognized_fields.get(REVOKED, [])
+    if not isinstance(named, list) or not all(isinstance(keyid, str) for keyid in named):
+        raise StartError(f"{where}: {REVOKED} is not a list of keys")
+    return frozenset(named)

@@ -1,0 +1,64 @@
+"""What one holder takes away alone, at once: the other holder's signature is never needed to be stricter.
+
+Each holder may have a file restrictions.json among its own targets. Whatever it holds, the result is never wider than
+what both signed: it only ever removes, and names that are not there remove nothing. A later one of the same holder
+replaces it, so a holder can take its own restriction back, to what both signed and no further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field
+
+from gateway.canonical import Json, digest
+from gateway.release.documents import Document, Id, Name
+from gateway.release.reading import parsed
+from gateway.types import Release, Tenant
+
+NAME: Final = "restrictions.json"
+MAX_BYTES: Final = 1 << 20
+
+
+class Restrictions(Document):
+    """restrictions.json. Ids of tenants, models and grants that are gone; purposes that no tenant has any more."""
+
+    format: Literal[1]
+    tenants: list[Id] = Field(default_factory=list)
+    models: list[Id] = Field(default_factory=list)
+    grants: list[Id] = Field(default_factory=list)
+    purposes: list[Name] = Field(default_factory=list)
+
+
+def apply(where: Path, agreed: Release, alone: Mapping[str, bytes]) -> Release:
+    """The release without what is taken away. alone: the file of each holder that has one. Raises StartError."""
+    if not alone:
+        return agreed
+    documents = {holder: parsed(where / holder / NAME, raw, Restrictions) for holder, raw in alone.items()}
+    narrower = agreed
+    for document in documents.values():
+        narrower = replace(
+            narrower,
+            tenants={i: _tenant(t, document) for i, t in narrower.tenants.items() if i not in document.tenants},
+            models={i: m for i, m in narrower.models.items() if i not in document.models},
+        )
+    values: dict[str, Json] = {holder: document.model_dump() for holder, document in documents.items()}
+    return replace(narrower, digest=digest({"release": agreed.digest, **values}), base=agreed.digest)
+
+
+def _tenant(tenant: Tenant, document: Restrictions) -> Tenant:
+    attributes = dict(tenant.attributes)
+    for key, gone in (("models", document.models), ("purposes", document.purposes)):
+        attributes[key] = [item for item in _list(attributes[key]) if item not in gone]
+    grants = [grant for grant in _list(attributes["grants"]) if isinstance(grant, Mapping)]
+    attributes["grants"] = [grant for grant in grants if grant["id"] not in document.grants]
+    return replace(tenant, attributes=attributes)
+
+
+def _list(value: Json) -> list[Json]:
+    if not isinstance(value, list):
+        raise TypeError("the attribute was typed as a list")
+    return value

@@ -1,0 +1,71 @@
+"""The self-test of a release: what its policy has to decide about given inputs. It travels with it, and both sign it.
+
+    {"bases": {name: input}, "vectors": [{"id", "base", "set", "without", "effect", "rules"}]}
+
+An input is a base with changes: objects in `set` are merged, anything else replaces; then `without` is left out.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from gateway.errors import StartError
+from gateway.release.documents import VECTORS, Document, Name
+from gateway.types import Check
+
+
+class Vector(Document):
+    """One decision. without: JSON pointers, of at least one step."""
+
+    id: Name
+    base: Name
+    set: dict[str, Any] = Field(default_factory=dict)
+    without: list[str] = Field(default_factory=list)
+    effect: Literal["allow", "require_approval", "deny"]
+    rules: list[Name]
+
+
+class Vectors(Document):
+    """vectors.json."""
+
+    bases: dict[str, dict[str, Any]]
+    vectors: list[Vector] = Field(min_length=1)
+
+
+def checks(where: str, document: Vectors) -> tuple[Check, ...]:
+    """The inputs with what is expected of them. Raises StartError."""
+    made = []
+    for vector in document.vectors:
+        try:
+            facts = _changed(document.bases[vector.base], vector.set, vector.without)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise StartError(f"{where}: {VECTORS}: {vector.id}: its base or what it leaves out is not there") from error
+        made.append(Check(vector.id, facts, vector.effect, frozenset(vector.rules)))
+    return tuple(made)
+
+
+def tells(made: tuple[Check, ...]) -> bool:
+    """Whether it tests anything: a use that is allowed, and one that is denied."""
+    return {"allow", "deny"} <= {check.effect for check in made}
+
+
+def _changed(facts: Any, given: Mapping[str, Any], without: list[str]) -> Any:
+    made = _merged(facts, given)
+    for pointer in without:
+        *path, last = pointer.split("/")[1:]
+        part = made
+        for key in path:
+            part = part[key]
+        del part[last]
+    return made
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        return copy.deepcopy(new)
+    kept = {key: copy.deepcopy(value) for key, value in old.items() if key not in new}
+    return kept | {key: _merged(old.get(key), value) for key, value in new.items()}

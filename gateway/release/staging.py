@@ -1,0 +1,64 @@
+"""Makes the files of a release, its manifest included, from what is published and what is to be another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.canonical import Json, canonical
+from gateway.errors import StartError
+from gateway.release import reading, selftest
+from gateway.release.documents import DATA, MANIFEST, MODELS, SOURCES, TENANTS, VECTORS, WASM
+from gateway.types import Release
+
+NAME = Path("the new release")
+
+
+def files(published: Mapping[str, bytes], *, policy: Path | None = None, **documents: Path | None) -> dict[str, bytes]:
+    """The next release. policy: a built one; documents: tenants, models and vectors by file; None keeps what there is.
+
+    Raises StartError.
+    """
+    made = {name: data for name, data in published.items() if name != MANIFEST}
+    revision, version = "", 1
+    if published:
+        manifest, _ = reading.named(NAME, published[MANIFEST], None)
+        revision, version = manifest.revision, manifest.version + 1
+    if policy is not None:
+        revision, built = reading.read_policy(policy)
+        made = {n: d for n, d in made.items() if n not in {WASM, DATA} and not n.startswith(SOURCES)} | built
+    for name, document in ((TENANTS, "tenants"), (MODELS, "models"), (VECTORS, "vectors")):
+        path = documents.get(document)
+        if path is not None:
+            made[name] = _read(path)
+    for name in (WASM, TENANTS, MODELS, VECTORS):
+        if name not in made:
+            raise StartError(f"{name}: the first release has to be given everything: policy, tenants, models, vectors")
+    named: dict[str, Json] = {name: hashlib.sha256(data).hexdigest() for name, data in made.items()}
+    manifest_: Json = {"format": 1, "version": version, "signers": [], "revision": revision, "files": named}
+    made[MANIFEST] = canonical(manifest_)
+    if not selftest.tells(release(made).checks):
+        raise StartError(f"{VECTORS}: has to hold a use that is allowed and one that is denied; nothing is tested else")
+    return made
+
+
+def folder(path: Path) -> dict[str, bytes]:
+    """The files of a release folder as they are. Raises StartError."""
+    found = {p.relative_to(path).as_posix(): _read(p) for p in sorted(path.rglob("*")) if p.is_file()}
+    if MANIFEST not in found:
+        raise StartError(f"{path}: is not a release folder; it has no {MANIFEST}")
+    return found
+
+
+def release(made: Mapping[str, bytes]) -> Release:
+    """The files as a release, checked like one that is loaded. Raises StartError."""
+    manifest, found = reading.named(NAME, made[MANIFEST], None)
+    return reading.whole(NAME, manifest, found, made)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"{path}: cannot be read: {error.strerror}") from error

@@ -1,0 +1,158 @@
+"""What changes between two releases, in plain language, what loosens first.
+
+What can't be told to be stricter counts as looser: nobody should sign a loosening because it was not understood.
+What a change of rules does is computed: see effect.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.canonical import Json
+from gateway.types import Model, Release, Tenant
+
+LOOSER: Final = "looser"
+CHANGED: Final = "changed"
+STRICTER: Final = "stricter"
+ORDER: Final = (LOOSER, CHANGED, STRICTER)
+
+_RULE: Final = re.compile(r"rego/brightline/rules/([a-z_]+)/([a-z0-9_]+)/\2\.rego")
+_MANY: Final = 12
+"""How many names or values a sentence lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One sentence. direction: looser, changed (the computed effect says how), or stricter."""
+
+    direction: str
+    text: str
+
+
+def changes(old: Release | None, new: Release, before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[Change]:
+    """Everything that is different. before, after: the files of both, by name; old: None for the first release."""
+    found = [
+        *_named("tenant", old.tenants if old else {}, new.tenants, _tenant),
+        *_named("model", old.models if old else {}, new.models, _model),
+        *_rules(before, after),
+        *_data(old.data if old else {}, new.data),
+    ]
+    return sorted(found, key=lambda change: ORDER.index(change.direction))
+
+
+def _named(kind: str, old: Mapping[str, Any], new: Mapping[str, Any], compare: Any) -> Iterator[Change]:
+    for name in sorted({*old, *new}):
+        if name not in old:
+            yield Change(LOOSER, f"{kind} {name} is added")
+        elif name not in new:
+            yield Change(STRICTER, f"{kind} {name} is removed")
+        elif old[name] != new[name]:
+            for direction, text in compare(old[name], new[name]):
+                yield Change(direction, f"{kind} {name}: {text}")
+
+
+def _tenant(old: Tenant, new: Tenant) -> Iterator[tuple[str, str]]:
+    yield from _members("certificate", old.certificates, new.certificates, LOOSER)
+    was, now = dict(old.attributes), dict(new.attributes)
+    for key, kind in (("purposes", "purpose"), ("models", "model")):
+        yield from _members(kind, was.pop(key, []), now.pop(key, []), LOOSER)
+    yield from _members("rule of its own choice", was.pop("rules", []), now.pop("rules", []), STRICTER)
+    yield from _grants(was.pop("grants", []), now.pop("grants", []))
+    policy = str(was.pop("policy", "")), str(now.pop("policy", ""))
+    if policy[0] != policy[1]:
+        direction = STRICTER if not policy[0] else LOOSER
+        yield direction, f"its own policy is {policy[1] or 'none'}, it was {policy[0] or 'none'}"
+    yield from _others(was, now)
+
+
+def _grants(old: Any, new: Any) -> Iterator[tuple[str, str]]:
+    was, now = {grant["id"]: grant for grant in old}, {grant["id"]: grant for grant in new}
+    for name in sorted({*was, *now}):
+        if name not in now:
+            yield STRICTER, f"grant {name} ({was[name]['rule']}) is taken back"
+        elif was.get(name) != now[name]:
+            grant = now[name]
+            word = "changed" if name in was else "given"
+            purposes = ", ".join(grant["purposes"])
+            yield LOOSER, f"grant {name} is {word}: relaxes {grant['rule']} for {purposes}, by {grant['addendum']}"
+
+
+def _model(old: Model, new: Model) -> Iterator[tuple[str, str]]:
+    for name in ("upstream", "upstream_model"):
+        if getattr(old, name) != getattr(new, name):
+            yield LOOSER, f"{name} is {getattr(new, name)}, it was {getattr(old, name)}"
+    if old.description != new.description:
+        yield CHANGED, "its description is another"
+    was, now = dict(old.attributes), dict(new.attributes)
+    yield from _members("required safeguard", was.pop("safeguards", []), now.pop("safeguards", []), STRICTER)
+    report: tuple[Any, Any] = was.pop("report", {}), now.pop("report", {})
+    if report[0] != report[1]:
+        sooner = {**report[0], "expires": 0} == {**report[1], "expires": 0} and report[1]["expires"] < report[0][
+            "expires"
+        ]
+        says = f"its report is {report[1].get('reference')} and expires at {report[1].get('expires')}"
+        yield STRICTER if sooner else LOOSER, f"{says}, it was {report[0].get('reference')}, {report[0].get('expires')}"
+    yield from _others(was, now)
+
+
+def _members(kind: str, old: Any, new: Any, more: str) -> Iterator[tuple[str, str]]:
+    fewer = STRICTER if more == LOOSER else LOOSER
+    if added := sorted(set(new) - set(old)):
+        yield more, f"{kind} added: {_list(added)}"
+    if gone := sorted(set(old) - set(new)):
+        yield fewer, f"{kind} removed: {_list(gone)}"
+
+
+def _others(was: Mapping[str, Json], now: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    for key in sorted({*was, *now}):
+        if was.get(key) != now.get(key):
+            yield LOOSER, f"{key} is {_value(now.get(key))}, it was {_value(was.get(key))}"
+
+
+def _rules(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[Change]:
+    for name in sorted({*before, *after}):
+        if before.get(name) == after.get(name) or not name.endswith(".rego"):
+            continue
+        rule = _RULE.fullmatch(name)
+        what = f"rule {rule[2]} ({rule[1]})" if rule else f"policy file {name.removeprefix('rego/')}"
+        if name not in before:
+            yield Change(STRICTER if rule and before else CHANGED, f"{what} is added")
+        elif name not in after:
+            yield Change(LOOSER, f"{what} is removed")
+        else:
+            yield Change(CHANGED, f"{what} reads differently")
+
+
+def _data(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
+    was = dict(_leaves("", {key: value for key, value in old.items() if key != "release"}))
+    now = dict(_leaves("", {key: value for key, value in new.items() if key != "release"}))
+    if not old:
+        return
+    for path in sorted({*was, *now}):
+        if was.get(path) != now.get(path):
+            yield Change(CHANGED, f"policy data {path} is {_value(now.get(path))}, it was {_value(was.get(path))}")
+
+
+def _leaves(path: str, value: Json) -> Iterator[tuple[str, Json]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _leaves(f"{path}.{key}" if path else key, inner)
+    else:
+        yield path, value
+
+
+def _value(value: Json) -> str:
+    if value is None:
+        return "not there"
+    if isinstance(value, list | tuple):
+        return _list([str(item) for item in value])
+    return str(value)
+
+
+def _list(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - _MANY} more" if len(names) > _MANY else ""
+    return ", ".join(names[:_MANY]) + more

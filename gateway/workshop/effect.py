@@ -1,0 +1,98 @@
+"""The computed effect of a release: what the one in force decides and what the new one would, about the same inputs.
+
+The inputs are those of the self-test that travels with the new release, so that every signer computes the same. Beside
+the policy, each tenant and model that changed is put into those inputs as the old and as the new release has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+from gateway import facts
+from gateway.canonical import Json
+from gateway.types import Release
+from gateway.workshop.deciding import embedded
+from gateway.workshop.impact import Impact, by_rule
+from gateway.workshop.lines import Line
+
+MOST: Final = 20
+"""How many tenants and how many models that changed are looked at; `beyond` says how many more there are."""
+
+EXAMPLES: Final = 8
+"""How many looser decisions are named in the signed metadata."""
+
+CEILING: Final = "UNCLASSIFIED"
+"""Of an enclave, which is no part of a release: what is compared has its own in each input."""
+
+Inputs: TypeAlias = tuple[str, dict[str, Json], dict[str, Json]]
+
+
+def effect(old: Release, new: Release) -> dict[str, Any]:
+    """Counts, the rules behind them, and the looser decisions, for the signed metadata. Raises StartError."""
+    impact = Impact()
+    inputs = list(_inputs(old, new))
+    with embedded(old) as before, embedded(new) as after:
+        decided = zip(inputs, before([i[1] for i in inputs]), after([i[2] for i in inputs]), strict=True)
+        for (name, _, facts_now), was, now in decided:
+            impact.add(Line(name, facts_now), was, now)
+    looser = [flip for flip in impact.ordered() if flip.loosened]
+    return {
+        "decisions": impact.decisions(),
+        "looser": len(looser),
+        "stricter": impact.count(loosened=False),
+        "rules": [{"id": row.name, "looser": row.loosened, "stricter": row.tightened} for row in by_rule(impact)],
+        "examples": [f"{f.id}: {f.step()}, no longer {', '.join(f.gone) or 'refused'}" for f in looser[:EXAMPLES]],
+        "beyond": sum(
+            max(0, len(_changed(a, b)) - MOST) for a, b in ((old.tenants, new.tenants), (old.models, new.models))
+        ),
+    }
+
+
+def _inputs(old: Release, new: Release) -> Iterator[Inputs]:
+    for check in new.checks:
+        yield check.id, dict(check.input), dict(check.input)
+    before, after = facts.prepare(old, CEILING), facts.prepare(new, CEILING)
+    for name in _changed(before.tenants, after.tenants)[:MOST]:
+        was, now = before.tenants[name], after.tenants[name]
+        for ident, asked in _asked(new, was, now):
+            facts_ = _at_a_model_of(asked, now, after.models)
+            yield f"tenant {name}, {ident}", {**facts_, "tenant": was}, {**facts_, "tenant": now}
+    for name in _changed(before.models, after.models)[:MOST]:
+        for check in new.checks:
+            asked = _asking(check.input, "model", name)
+            yield (
+                f"model {name}, {check.id}",
+                asked | {"model": before.models[name]},
+                asked | {"model": after.models[name]},
+            )
+
+
+def _asked(new: Release, was: Mapping[str, Json], now: Mapping[str, Json]) -> Iterator[tuple[str, dict[str, Json]]]:
+    """Every input, and what is permitted once more for each purpose that only one of the two may have."""
+    for check in new.checks:
+        yield check.id, dict(check.input)
+    for purpose in sorted(_texts(was["purposes"]) ^ _texts(now["purposes"])):
+        for check in new.checks:
+            if check.effect == "allow":
+                yield f"{check.id} for {purpose}", _asking(check.input, "purpose", purpose)
+
+
+def _at_a_model_of(asked: dict[str, Json], tenant: Mapping[str, Json], models: Mapping[str, Any]) -> dict[str, Json]:
+    """The same question to a model that the tenant has, or every tenant would be refused for the model alone."""
+    name = next((name for name in sorted(_texts(tenant["models"])) if name in models), None)
+    return asked if name is None else _asking(asked, "model", name) | {"model": models[name]}
+
+
+def _asking(asked: Mapping[str, Json], key: str, value: str) -> dict[str, Json]:
+    request = asked.get("request")
+    return {**asked, "request": {**request, key: value}} if isinstance(request, Mapping) else dict(asked)
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Names that are in both and not the same: who is new or gone is said in words."""
+    return sorted(name for name in old if name in new and old[name] != new[name])
+
+
+def _texts(value: Json) -> set[str]:
+    return {item for item in value if isinstance(item, str)} if isinstance(value, list | tuple) else set()

@@ -1,0 +1,167 @@
+"""The side of those who sign: what is proposed, shown, signed and published."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway import deployment
+from gateway.canonical import canonical
+from gateway.cli import app
+from gateway.clock import system_us
+from gateway.errors import StartError
+from gateway.release import staging
+from gateway.release.documents import TENANTS
+from gateway.release.parts import AGENCY, HOLDERS, PROVIDER, holder_of, target
+from gateway.release.repository import Repository
+from gateway.workshop.changes import LOOSER, ORDER, STRICTER, changes
+from tests.support.releases import ATTRIBUTES, TENANT
+from tests.support.signing import Signing
+
+
+@pytest.fixture
+def signing(tmp_path: Path) -> Signing:
+    """One release."""
+    made = Signing.create(tmp_path)
+    made.release()
+    return made
+
+
+def test_every_file_is_somebodys() -> None:
+    """Tenants and an agency's own rules are the agency's, what was compiled is both's, all else the provider's."""
+    assert target("manifest.json") == "manifest.json"
+    assert target("policy.wasm") == "policy.wasm"
+    assert holder_of("tenants.json") == holder_of("rego/brightline/agency/x/x.rego") == AGENCY
+    assert holder_of("models.json") == holder_of("rego/brightline/rules/agency/x/x.rego") == PROVIDER
+
+
+def test_nothing_is_published_without_both(signing: Signing) -> None:
+    """The tool names who has not signed, and publishes nothing."""
+    signing.stage()
+    for missing, holder in (("agency and provider", PROVIDER), ("agency", AGENCY)):
+        with pytest.raises(StartError, match=f"targets is not signed by {missing} yet"):
+            signing.publish()
+        signing.sign({holder})
+    signing.publish()
+    assert signing.client().load().version == 2
+
+
+def test_a_change_is_shown_against_what_both_signed(signing: Signing) -> None:
+    """What one holder published by force is no base to compare with: it would hide what it changed."""
+    agreed = signing.repository.agreed()
+    wider: Any = {"tenants": [{"id": TENANT.id, "certificates": ["spiffe://x/y"], "attributes": ATTRIBUTES}]}
+    signing.stage(tenants=wider)
+    signing.force({AGENCY})
+    assert signing.repository.agreed() == agreed
+    assert signing.repository.files() != agreed
+
+
+def test_staging_again_drops_signatures(signing: Signing) -> None:
+    """A signature is of what was shown: another proposal has none."""
+    signing.stage()
+    signing.sign()
+    signing.stage()
+    assert signing.repository.missing("targets") == ["agency", "provider"]
+
+
+def test_publishing_again_after_a_crash(signing: Signing) -> None:
+    """Published files without a timestamp that leads to them are no release yet; publishing again completes it."""
+    signing.stage()
+    signing.sign()
+    timestamp = signing.newest("timestamp").read_bytes()
+    staged = signing.kept("before")
+    signing.publish()
+    for path in (staged / "staged").rglob("*"):
+        if path.is_file():
+            again = signing.repository.folder / path.relative_to(staged)
+            again.parent.mkdir(parents=True, exist_ok=True)
+            again.write_bytes(path.read_bytes())
+    signing.newest("timestamp").write_bytes(timestamp)
+    assert signing.client("early").load().version == 1
+    signing.publish()
+    assert signing.client("late").load().version == 2
+
+
+def test_another_holders_key_is_no_replacement(signing: Signing) -> None:
+    """A key goes for one of the same holder."""
+    new = signing.key(PROVIDER, "release", "new")
+    with pytest.raises(StartError, match="the new key is of provider, the old one of agency"):
+        signing.repository.replace_key(
+            signing.signer(AGENCY, "release").public_key.keyid, new, signing.now, revoked=False
+        )
+
+
+def tenants(**attributes: Any) -> dict[str, bytes]:
+    made = [replace(t, attributes={**t.attributes, **attributes}) for t in deployment.TENANTS[:1]]
+    document = {
+        "tenants": [{"id": t.id, "certificates": list(t.certificates), "attributes": t.attributes} for t in made]
+    }
+    return {TENANTS: canonical(document)}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "direction", "says"),
+    [
+        ({"purposes": ["translation"]}, STRICTER, "purpose removed: "),
+        ({"purposes": [*deployment.TENANTS[0].attributes["purposes"], "x"]}, LOOSER, "purpose added: x"),  # type: ignore[misc]
+        ({"rules": []}, LOOSER, "rule of its own choice removed"),
+        ({"policy": "example"}, STRICTER, "its own policy is example, it was none"),
+        ({"marking_ceiling": "TOP SECRET"}, LOOSER, "marking_ceiling is TOP SECRET"),
+        ({"models": []}, STRICTER, "model removed: loopback"),
+        ({"national_security": False}, LOOSER, "national_security is False"),
+    ],
+)
+def test_what_changes_is_said(tmp_path: Path, attributes: dict[str, Any], direction: str, says: str) -> None:
+    """Each change is one sentence with its direction, and what is not known to be stricter is looser."""
+    deployment.create(tmp_path / "dev", system_us())
+    before = Repository(tmp_path / "dev/repository").agreed()
+    (tmp_path / "before.json").write_bytes(tenants()[TENANTS])
+    (tmp_path / "after.json").write_bytes(tenants(**attributes)[TENANTS])
+    old = staging.files(before, tenants=tmp_path / "before.json")
+    new = staging.files(before, tenants=tmp_path / "after.json")
+    (change,) = changes(staging.release(old), staging.release(new), old, new)
+    assert change.direction == direction
+    assert says in change.text
+
+
+def test_what_loosens_comes_first(tmp_path: Path) -> None:
+    """Whatever a release changes, nothing stands before what loosens."""
+    deployment.create(tmp_path / "dev", system_us())
+    new = Repository(tmp_path / "dev/repository").agreed()
+    found = [ORDER.index(change.direction) for change in changes(None, staging.release(new), {}, new)]
+    assert found == sorted(found)
+
+
+def run(*arguments: str | Path, code: int = 0, typed: str = "") -> str:
+    done = CliRunner().invoke(app, ["release", *map(str, arguments)], input=typed)
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_sign_asks_and_refuses_what_is_not_as_it_says(tmp_path: Path) -> None:
+    """Who declines has signed nothing; and metadata that hides what a release does is not signed at all."""
+    deployment.create(tmp_path / "dev", system_us())
+    at, keys = tmp_path / "dev/repository", tmp_path / "dev/signers"
+    (tmp_path / "tenants.json").write_bytes(tenants(purposes=["x"])[TENANTS])
+    assert "looser    tenant northern-logistics: purpose added: x" in run(
+        "stage", at, "--tenants", tmp_path / "tenants.json"
+    )
+    assert "not signed" in run("sign", at, "--key", keys / "agency/release.key", typed="n\n", code=1)
+    assert Repository(at).missing("targets") == sorted(HOLDERS)
+    said = json.loads(run("diff", at, "--json"))["notes"]
+    assert said["effect"]["stricter"] > 0
+    made = Repository(at).files(staged=True)
+    Repository(at).stage(made, {**said, "changes": []}, Signing.create(tmp_path / "clock").now)
+    assert "REFUSED" in run("sign", at, "--key", keys / "agency/release.key", "--yes", code=1)
+    assert Repository(at).missing("targets") == sorted(HOLDERS)
+
+
+def test_the_demonstration_of_releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every outcome is the expected one."""
+    monkeypatch.chdir(tmp_path)
+    assert "every outcome was the expected one" in run("demo")
