@@ -414,6 +414,7 @@ def _key(location: tuple[int | str, ...]) -> str:
 FORMS = {
     "address": "host and port, such as 0.0.0.0:8443",
     "jwks_url": "an address that begins with https://",
+    "url": "an address that begins with https://, without ? and #",
     "name": "a short name of lower-case letters, digits and hyphens",
     "digest": "64 hexadecimal digits in lower case",
     "opa_url": "scheme, host and port alone, such as http://127.0.0.1:8181",

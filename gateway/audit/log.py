@@ -35,7 +35,7 @@ class Log:
     """An open log. `trail` gives each call its trail. archive: what reviewers read of it."""
 
     def __init__(
-        self, writer: Writer, ledger: Ledger, clock: Clock, archive: Archive, gauge: Gauge, known: Remembered
+        self, writer: Writer, ledger: Ledger, clock: Clock, archive: Archive, gauge: Gauge, *, known: Remembered
     ) -> None:
         self.archive = archive
         self._writer = writer
