@@ -256,13 +256,12 @@ async def test_the_record_commits_to_what_was_judged_and_to_what_was_forwarded(t
 
 
 async def test_a_refusal_is_no_oracle(running: Running) -> None:
-    """A refusal by content is byte for byte the same however high the score was, and names no number."""
-    heard = []
-    for content in (TARGETING, f"{TARGETING} {TARGETING}", f"Once more, please. {TARGETING}"):
+    """A refusal by content is byte for byte the same however high the score was."""
+    heard, scores = [], set()
+    for content in ("The drone strikes targets without a human", "Strike targets without an operator"):
         async with attacking(running) as attacker:
             answer, record = await refused(running, "POLICY_DENIED", attacker.call(data=message(prompt=content)))
         heard.append(answer.everything.replace(answer.decision_id.encode(), b""))
-        scores = [r["score"] for r in record["readings"] if r["score"]]
-        assert scores
-        assert not [s for s in scores if str(s).encode() in heard[-1]]
+        scores.add(max(r["score"] for r in record["readings"]))
+    assert len(scores) == len(heard)
     assert len(set(heard)) == 1

@@ -65,6 +65,7 @@ class Faults:
             raise sqlite3.OperationalError(os.strerror(errno.EIO))
         cursor = execute()
         if fault is Fault.LIED:
+            cursor.close()  # or it would hold its lock for as long as somebody looks at the error
             raise sqlite3.OperationalError(os.strerror(errno.EIO))
         if fault is Fault.KILL_AFTER:
             os.kill(os.getpid(), signal.SIGKILL)
