@@ -90,7 +90,11 @@ def test_every_rule_is_listed() -> None:
     assert all(rule["sources"] and rule["statement"] and rule["layer"] for rule in listed)
     everything: list[dict[str, Any]] = json.loads(run("list", "--json", "--all", "--rego", REGO)[1])
     assert sorted(rule["id"] for rule in everything if not rule["agency"]) == IDS
-    assert [rule["id"] for rule in everything if rule["agency"]] == ["ai_only_product", "tools_that_act"]
+    assert [rule["id"] for rule in everything if rule["agency"]] == [
+        "ai_only_product",
+        "kept_for_inspection",
+        "tools_that_act",
+    ]
     assert [rule for rule in everything if not (rule["agency"] or rule["guard"])] == listed
     code, output = run("list", "--all", "--rego", REGO)
     assert code == 0

@@ -1,0 +1,69 @@
+"""Content that an agency's own rule obliges to keep, on real parts from the caller to two reviewers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from brightline import Unavailable, UsPerson, Volume
+from gateway.cli import trail
+from tests.support import sealing
+from tests.support.gateways import HARMLESS, Deployment, serving
+
+ASK = {"model": "loopback", "prompt": "How many trucks?", "max_tokens": 50}
+CONCERNED = replace(HARMLESS, us_person=UsPerson(involved="unknown"), volume=Volume(persons=3))
+
+
+def deployed(folder: Path, *, sealed: bool = True) -> Deployment:
+    """A deployment whose tenants take the example agency's rules, with a sealed store or without."""
+    made = Deployment.create(folder)
+    made.change_release("tenants.json", lambda text: text.replace(b'"policy":""', b'"policy":"example"'))
+    if sealed:
+        settings = sealing.settings(folder)
+        paths = {name: str(getattr(settings, name)) for name in ("path", "keys", "log", "log_key", "log_origin")}
+        lines = [f"{name} = {json.dumps(value)}" for name, value in paths.items()]
+        lines += [f"reviewers = {json.dumps(list(map(str, settings.reviewers)))}", "deadline_ms = 30000"]
+        made.edit("[audit]\n", "[audit.sealed]\n" + "\n".join(lines) + "\n\n[audit]\n")
+    return made
+
+
+async def test_what_a_rule_keeps_is_opened_by_two_reviewers(tmp_path: Path) -> None:
+    """The caller learns of it, the model is asked once, and two reviewers read question and answer."""
+    made = deployed(tmp_path)
+    async with serving(made) as gateway:
+        answer = await gateway.client().generate(use=CONCERNED, **ASK)
+        await gateway.client().generate(use=HARMLESS, **ASK)
+    assert [o.kind for o in answer.obligations if o.kind == "seal_content"] == ["seal_content"]
+    assert gateway.calls == 2
+    words = ["open", answer.decision_id, "--config", str(made.config), "--why", "case 7"]
+    keys = [word for name in ("ito", "okafor") for word in ("--reviewer", str(tmp_path / f"{name}.key"))]
+    done = await asyncio.to_thread(CliRunner().invoke, trail, [*words, *keys])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["prompt"]["messages"] == [["user", ["Text", "How many trucks?", False]]]
+    assert told["output"] == [answer.text]
+    with closing(sqlite3.connect(tmp_path / "sealed.db")) as db:
+        assert db.execute("SELECT count(*) FROM content").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+async def test_what_can_not_be_kept_reaches_no_model(tmp_path: Path, *, sealed: bool) -> None:
+    """With a sealed store that fails, or none, the call is refused and the model is not asked; others are answered."""
+    made = deployed(tmp_path, sealed=sealed)
+    async with serving(made) as gateway:
+        if sealed:
+            with closing(sqlite3.connect(tmp_path / "sealed.db")) as db:
+                db.execute("DROP TABLE content")
+        with pytest.raises(Unavailable) as refused:
+            await gateway.client().generate(use=CONCERNED, **ASK)
+        assert (refused.value.reason, gateway.calls) == ("AUDIT_UNAVAILABLE", 0)
+        await gateway.client().generate(use=HARMLESS, **ASK)
+    kinds = [r["kind"] for r in made.records() if r["decision_id"] == refused.value.decision_id]
+    assert kinds == ["refusal"]
