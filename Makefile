@@ -15,7 +15,7 @@ JSON ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-policy bench-audit bench-search faults engines audit requirements clean setup python
+.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-audit bench-search faults engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,9 @@ bench: $(VENV)/.dev ## measure, each figure beside the direct call (JSON=path al
 
 bench-policy: $(VENV)/.dev $(OPA) ## measure decisions, each figure beside its target (JSON=path also writes the figures)
 	$(BIN)/python -m benchmarks.policy $(if $(JSON),--json $(JSON))
+
+bench-steps: $(VENV)/.dev ## measure where a permitted call takes processor time (JSON=path)
+	$(BIN)/python -m benchmarks.steps $(if $(JSON),--json $(JSON))
 
 RECORDS ?= 1000000
 bench-audit: $(VENV)/.dev ## measure both stores of the log while it grows (RECORDS=1000000, JSON=path)
