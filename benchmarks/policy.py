@@ -46,6 +46,8 @@ TENANTS = 10_000
 AGENCIES, RULES = 1000, 1
 """A rule for each agency: the more agencies, the longer a search through them would take."""
 ROUNDS, TIMES = 20, 250
+PATIENT = Policy(deadline_ms=10_000)
+"""A busy machine ends no measurement."""
 EDITED, EDITS = "brightline/rules/provider_baseline/purpose_known/purpose_known.rego", 5
 
 RULE = """package brightline.agency.a{agency}
@@ -85,7 +87,7 @@ def main() -> None:
 
 async def measure_pack(release: Release) -> list[Figure]:
     """The starter, with one permitted request and with every vector in turn."""
-    engine = open_wasm(release, Policy())
+    engine = open_wasm(release, PATIENT)
     vectors = [vector.input for vector in load()]
     permitted = bases()["desk"]
     alone, mixed = await in_turns([deciding(engine, [permitted]), deciding(engine, vectors)])
@@ -101,7 +103,7 @@ async def measure_tenants(release: Release) -> list[Figure]:
     """From facts to decision, in a release of one tenant and in one of many."""
     sample = deployment.TENANTS[0]
     many = {f"t{n}": replace(sample, id=f"t{n}") for n in range(TENANTS)}
-    engine = open_wasm(release, Policy())
+    engine = open_wasm(release, PATIENT)
     one, all_ = await in_turns([gathering(engine, release, {"t0": many["t0"]}), gathering(engine, release, many)])
     await engine.close()
     return [ratio(f"{TENANTS} tenants instead of 1", all_, one)]
@@ -110,7 +112,7 @@ async def measure_tenants(release: Release) -> list[Figure]:
 async def measure_agencies(release: Release, place: Path) -> list[Figure]:
     """The pack alone, and with the rules of other agencies, for the tenant of an agency that is in both."""
     crowded = with_agencies(place)
-    few, many = open_wasm(release, Policy()), open_wasm(crowded, Policy())
+    few, many = open_wasm(release, PATIENT), open_wasm(crowded, PATIENT)
     facts = {**bases()["desk"], "tenant": {**bases()["desk"]["tenant"], "policy": "example"}}
     alone, among = await in_turns([deciding(few, [facts]), deciding(many, [facts])])
     await asyncio.gather(few.close(), many.close())
