@@ -19,6 +19,7 @@ from brightline_verify.note import NoteError, Verifier
 from gateway import activation, config, facts, pdp, release, transport
 from gateway.audit import keys, places
 from gateway.audit.log import in_the_future
+from gateway.audit.sealed import places as sealed_places
 from gateway.audit.show import compare, last_time_us
 from gateway.clock import TOLERANCE_US, Clock
 from gateway.config import Audit, Config, read_public
@@ -139,7 +140,8 @@ async def _upstreams(settings: Config) -> str:
 async def _audit(settings: Config) -> str:
     _check_public(settings.audit, keys.load_signer(settings.audit.signing_key, settings.audit.origin).verifier)
     keys.load_commitments(settings.audit.commitment_key)
-    return f"origin {settings.audit.origin}, {_log_state(settings.audit)}, {_lock_state(settings.audit)}"
+    states = _log_state(settings.audit), _lock_state(settings.audit), _sealed_state(settings.audit)
+    return ", ".join(filter(None, (f"origin {settings.audit.origin}", *states)))
 
 
 def _check_public(settings: Audit, verifier: Verifier) -> None:
@@ -165,6 +167,18 @@ def _log_state(settings: Audit) -> str:
     if ahead_us > TOLERANCE_US:
         raise StartError(f"{name}: {in_the_future(ahead_us)}")
     return "has a log"
+
+
+def _sealed_state(settings: Audit) -> str:
+    """Empty when content is not to be sealed. Raises StartError for folders and keys that can't be used."""
+    sealed = settings.sealed
+    if sealed is None:
+        return ""
+    if not sealed.path.parent.is_dir():
+        raise StartError(f"audit.sealed.path: {sealed.path.parent}: there is no such folder; make it")
+    keys.load_signer(sealed.log_key, sealed.log_origin)
+    sealed_places.vault(sealed).close()
+    return f"sealed store for {len(sealed_places.reviewers(sealed))} reviewers"
 
 
 def _lock_state(settings: Audit) -> str:

@@ -26,11 +26,7 @@ def deployed(folder: Path, *, sealed: bool = True) -> Deployment:
     made = Deployment.create(folder)
     made.change_release("tenants.json", lambda text: text.replace(b'"policy":""', b'"policy":"example"'))
     if sealed:
-        settings = sealing.settings(folder)
-        paths = {name: str(getattr(settings, name)) for name in ("path", "keys", "log", "log_key", "log_origin")}
-        lines = [f"{name} = {json.dumps(value)}" for name, value in paths.items()]
-        lines += [f"reviewers = {json.dumps(list(map(str, settings.reviewers)))}", "deadline_ms = 30000"]
-        made.edit("[audit]\n", "[audit.sealed]\n" + "\n".join(lines) + "\n\n[audit]\n")
+        made.edit("[audit]\n", sealing.section(folder) + "[audit]\n")
     return made
 
 

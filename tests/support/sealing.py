@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,15 @@ def settings(folder: Path, **changes: Any) -> Sealed:
     if made.keys is not None:
         made.keys.mkdir(mode=0o700, exist_ok=True)
     return made
+
+
+def section(folder: Path) -> str:
+    """The same as a section of a configuration."""
+    made = settings(folder)
+    paths = {name: str(getattr(made, name)) for name in ("path", "keys", "log", "log_key", "log_origin")}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in paths.items()]
+    lines += [f"reviewers = {json.dumps(list(map(str, made.reviewers)))}", f"deadline_ms = {made.deadline_ms}"]
+    return "[audit.sealed]\n" + "\n".join(lines) + "\n\n"
 
 
 async def ask(log: Log, text: str = "A secret question", *answer: Text | ToolUse, decision: Decision = SEALING) -> str:

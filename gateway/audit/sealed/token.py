@@ -28,7 +28,9 @@ class Token:
         try:
             import pkcs11  # noqa: PLC0415 - optional
         except ImportError as error:
-            raise StartError("audit.sealed.pkcs11: needs a package; run: pip install python-pkcs11") from error
+            raise StartError(
+                "audit.sealed.pkcs11: needs the package python-pkcs11; install the extra: brightline-gateway[pkcs11]"
+            ) from error
         pin = read_private(settings.pin, "audit.sealed.pkcs11.pin").decode("utf-8").strip()
         try:
             token = pkcs11.lib(str(settings.module)).get_token(token_label=settings.token)

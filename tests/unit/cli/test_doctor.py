@@ -15,6 +15,7 @@ from gateway import config
 from gateway.cli.doctor import Finding, examine
 from gateway.clock import system_us
 from gateway.identity.issue import issue_certificate
+from tests.support import sealing
 from tests.support.attacks import authority
 from tests.support.gateways import Deployment
 from tests.support.opa import free_port
@@ -53,6 +54,11 @@ def a_folder_for_the_key(deployed: Deployment) -> None:
     key.mkdir(mode=0o700)
 
 
+def sealing_with_open_keys(deployed: Deployment) -> None:
+    deployed.edit("[audit]\n", sealing.section(deployed.folder) + "[audit]\n")
+    (deployed.folder / "keys").chmod(0o755)
+
+
 def edits(old: str, new: str) -> Defect:
     """The configuration says something else."""
     return lambda deployed: deployed.edit(old, new)
@@ -85,6 +91,7 @@ DEFECTS: dict[str, tuple[Defect, str, tuple[str, ...]]] = {
         ("audit.origin", "log.key.pub"),
     ),
     "a folder for a key": (a_folder_for_the_key, "audit", ("log.key is not a file",)),
+    "wrapping keys that others see": (sealing_with_open_keys, "audit", ("audit.sealed.keys", "chmod 700")),
     "a folder for the log": (lambda d: (d.folder / "audit" / "log.db").mkdir(), "audit", ("audit.path", "log.db")),
 }
 

@@ -39,10 +39,7 @@ class Held:
     def __init__(self, folder: Path) -> None:
         self.deployed = Deployment.create(folder)
         made = sealing.settings(folder)
-        paths = {n: getattr(made, n) for n in ("path", "keys", "log", "log_key")}
-        lines = [f'{n} = "{path}"' for n, path in paths.items()]
-        lines += [f'log_origin = "{made.log_origin}"', f"reviewers = {json.dumps([str(p) for p in made.reviewers])}"]
-        self.deployed.edit("[audit]\n", "[audit.sealed]\n" + "\n".join(lines) + "\n\n[audit]\n")
+        self.deployed.edit("[audit]\n", sealing.section(folder) + "[audit]\n")
         self.folder, self.settings = folder, made
         self.decision_id, self.other = asyncio.run(self._ask())
 
