@@ -15,6 +15,10 @@ from brightline_verify.stored import Progress, Row
 from brightline_verify.whole import Trust
 
 _ROW: Final = "SELECT idx, leaf, hashes, decision_id, kind, time_us, tenant, idempotency_key FROM entries"
+_ENDS: Final = """
+SELECT coalesce((SELECT min(idx) FROM entries), 0), coalesce((SELECT max(idx) FROM entries) + 1, 0)
+"""
+"""Each by itself: SQLite looks up one end, and reads through everything for both."""
 _AT_ONCE: Final = 256
 _LARGEST: Final = (1 << 63) - 1
 
@@ -91,7 +95,7 @@ class Table:
 
     def ends(self) -> tuple[int, int]:
         """The smallest index, and one more than the largest; 0 and 0 when there is no record."""
-        first, end = self._all("SELECT coalesce(min(idx), 0), coalesce(max(idx) + 1, 0) FROM entries")[0]
+        first, end = self._all(_ENDS)[0]
         return first, end
 
     def sizes(self) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from brightline_verify import database
 from brightline_verify.database import File
 from brightline_verify.record import Kind
 from gateway.audit import bitmap, index, indexing, reader, search
@@ -337,3 +338,12 @@ async def test_a_gateway_that_writes_is_not_in_the_way(tmp_path: Path) -> None:
                 later,
                 decision,
             ]
+
+
+def test_no_search_reads_through_the_log_for_its_size(tmp_path: Path) -> None:
+    """The ends of a log are looked up, however long it is."""
+    write(tmp_path, [logs.record(Kind.REFUSAL, 1)])
+    with logs.reading(tmp_path) as db:
+        plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {database._ENDS}")]
+    assert any(step.startswith("SEARCH entries") for step in plan)
+    assert not any(step.startswith("SCAN entries") for step in plan)
