@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from brightline_verify.merkle import ProofError, frontier_at, inclusion_proof
 from brightline_verify.note import Checkpoint, NoteError, Verifier, open_checkpoint
 from brightline_verify.proof import Proof
 from brightline_verify.report import UnreadableError
-from brightline_verify.stored import CorruptError, Rows, Source, nodes_of
+from brightline_verify.stored import CorruptError, Rows, Source, gathered
 from gateway.audit.record import Record
 from gateway.canonical import NotCanonicalError, parse
 
@@ -40,7 +41,7 @@ def compare(log: Source, verifier: Verifier, kept: bytes | None) -> None:
             try:
                 _, size = rows.ends()
                 if checkpoint and 0 < checkpoint.size <= size:
-                    _same_root(frontier_at(checkpoint.size, nodes_of(rows)).root(), checkpoint)
+                    _same_root(gathered(rows, partial(frontier_at, checkpoint.size)).root(), checkpoint)
             except CorruptError as error:
                 raise UnreadableError(f"{log}: can't be read: {error}") from error
     if checkpoint is None and size:
@@ -80,6 +81,6 @@ def _proof(rows: Rows, verifier: Verifier, last: tuple[int, object] | None, inde
     size = 0 if note is None else open_checkpoint(note, verifier).size
     if not isinstance(note, bytes) or index >= size:
         return None
-    proof = Proof(index, tuple(inclusion_proof(index, size, nodes_of(rows))), note)
+    proof = Proof(index, tuple(gathered(rows, partial(inclusion_proof, index, size))), note)
     proof.verify(leaf, verifier)
     return proof

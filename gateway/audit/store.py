@@ -10,12 +10,13 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
+from functools import partial
 from typing import Protocol, TypeAlias
 
 from brightline_verify.merkle import Frontier, frontier_at
 from brightline_verify.note import Checkpoint, NoteError, Signer, open_checkpoint
 from brightline_verify.record import Kind
-from brightline_verify.stored import CorruptError, Row, Rows, nodes_of
+from brightline_verify.stored import CorruptError, Row, Rows, gathered
 from gateway.audit.record import Entry
 from gateway.errors import StartError
 
@@ -139,7 +140,7 @@ class Store:
         Raises OSError while the trouble lasts, and CorruptError.
         """
         self._kept.reopen()
-        if frontier_at(self.frontier.size, nodes_of(self._kept.rows)) != self.frontier:
+        if self._frontier_at(self.frontier.size) != self.frontier:
             raise CorruptError("entries that were durable have changed")
         durable = self._replay(self.frontier)
         results = None
@@ -224,7 +225,7 @@ class Store:
     def _tail(self) -> Frontier:
         last = self._kept.rows.last_note()
         self._signed_size = last[0] if last else 0
-        frontier = frontier_at(self._signed_size, nodes_of(self._kept.rows))
+        frontier = self._frontier_at(self._signed_size)
         if last:
             signed = open_checkpoint(last[1], self._signer.verifier)
             if (signed.size, signed.root) != (frontier.size, frontier.root()):
@@ -260,8 +261,11 @@ class Store:
             raise CorruptError(f"{place}: {error}") from error
         if signed.size > self.frontier.size:
             raise CorruptError(f"the log has {self.frontier.size} entries, but {place} was signed over {signed.size}")
-        if frontier_at(signed.size, nodes_of(self._kept.rows)).root() != signed.root:
+        if self._frontier_at(signed.size).root() != signed.root:
             raise CorruptError(f"the entries do not have the root of {place}")
+
+    def _frontier_at(self, size: int) -> Frontier:
+        return gathered(self._kept.rows, partial(frontier_at, size))
 
     def _sign(self) -> bytes:
         origin = self._signer.verifier.name

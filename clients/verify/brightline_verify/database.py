@@ -126,10 +126,10 @@ class Table:
         found: int = self._all(query, *kinds)[0][0]
         return found
 
-    def hashes(self, index: int) -> object:
-        """The hashes that a record completed, None when there is no such record."""
-        found = self._all("SELECT hashes FROM entries WHERE idx = ?", index)
-        return found[0][0] if found else None
+    def hashes(self, indexes: Sequence[int]) -> dict[int, object]:
+        """The hashes that these records completed, as far as there are such records."""
+        query = f"SELECT idx, hashes FROM entries WHERE idx IN ({_marks(indexes)})"  # noqa: S608 - question marks
+        return dict(self._all(query, *indexes))
 
     def notes(self, above: int, upto: int) -> list[tuple[int, object]]:
         """The checkpoints over more than `above` and no more than `upto` records, in order."""

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import replace
 from functools import cache
 from itertools import takewhile
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from brightline_verify import workers
 from brightline_verify.check import NOT_HASHED, Bad, Checker, Part
@@ -20,6 +20,7 @@ from brightline_verify.note import Checkpoint, NoteError, Verifier, open_checkpo
 from brightline_verify.report import Problem, Report, UnreadableError
 from brightline_verify.whole import Batch, Broken, FoundError, Trust, Whole, signed
 
+T = TypeVar("T")
 FORMAT: Final = 1
 _ALONE: Final = 10_000
 """Below this many records, starting processes takes longer than checking."""
@@ -64,8 +65,8 @@ class Rows(Protocol):
     def count_of(self, kinds: Sequence[str]) -> int:
         """How many those are."""
 
-    def hashes(self, index: int) -> object:
-        """The hashes that a record completed, None when there is no such record."""
+    def hashes(self, indexes: Sequence[int]) -> dict[int, object]:
+        """The hashes that these records completed, as far as there are such records."""
 
     def notes(self, above: int, upto: int) -> list[tuple[int, object]]:
         """The checkpoints over more than `above` and no more than `upto` records, in order."""
@@ -106,13 +107,33 @@ def nodes_of(rows: Rows) -> Perfect:
 
     def perfect(level: int, n: int) -> bytes:
         last = ((n + 1) << level) - 1
-        hashes = rows.hashes(last)
-        node = hashes[level * HASH_BYTES : (level + 1) * HASH_BYTES] if isinstance(hashes, bytes) else b""
-        if len(node) != HASH_BYTES:
-            raise CorruptError(f"entry {last} or its hashes are missing")
-        return node
+        return _node(rows.hashes([last]), level, last)
 
     return perfect
+
+
+def gathered(rows: Rows, make: Callable[[Perfect], T]) -> T:
+    """What `make` makes of stored nodes, all read at once: it is tried first to learn which it needs.
+
+    Raises CorruptError, UnreadableError.
+    """
+    wanted: set[int] = set()
+
+    def noted(level: int, n: int) -> bytes:
+        wanted.add(((n + 1) << level) - 1)
+        return bytes(HASH_BYTES)
+
+    make(noted)
+    found = rows.hashes(sorted(wanted))
+    return make(lambda level, n: _node(found, level, ((n + 1) << level) - 1))
+
+
+def _node(found: dict[int, object], level: int, last: int) -> bytes:
+    hashes = found.get(last)
+    node = hashes[level * HASH_BYTES : (level + 1) * HASH_BYTES] if isinstance(hashes, bytes) else b""
+    if len(node) != HASH_BYTES:
+        raise CorruptError(f"entry {last} or its hashes are missing")
+    return node
 
 
 def verify(

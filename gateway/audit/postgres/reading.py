@@ -119,10 +119,9 @@ class Table:
         found: int = _all(self._db, query, self._log, list(map(str, kinds)))[0][0]
         return found
 
-    def hashes(self, index: int) -> object:
-        query = "SELECT hashes FROM brightline.entries WHERE log = %s AND idx = %s"
-        found = _all(self._db, query, self._log, index)
-        return found[0][0] if found else None
+    def hashes(self, indexes: Sequence[int]) -> dict[int, object]:
+        query = "SELECT idx, hashes FROM brightline.entries WHERE log = %s AND idx = ANY(%s::int8[])"
+        return dict(_all(self._db, query, self._log, list(indexes)))
 
     def notes(self, above: int, upto: int) -> list[tuple[int, object]]:
         query = (
