@@ -181,3 +181,39 @@ def test_every_pattern_has_words() -> None:
             if "pattern" in str(field):
                 found.add(key)
     assert found == FORMS.keys()
+
+
+TLS = "host=db.test dbname=audit user=gateway sslmode=verify-full"
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ('store = "postgresql"', 'audit: dsn: store = "postgresql" needs it'),
+        (f'dsn = "{TLS}"', "audit: dsn: "),
+        (f'store = "postgresql"\ndsn = "{TLS}"', "audit.lock_store: the production profile needs"),
+        (f'store = "postgresql"\nlock_store = "l"\nlock_dsn = "{TLS}"\ndsn = "{TLS}"', "audit: lock_dsn: give"),
+        ('store = "postgresql"\nlock_store = "l"\ndsn = "host=db.test dbname=a user=g"', "audit.dsn: the production"),
+        ('lock_dsn = "host=db.test dbname=a user=g sslmode=require"', "audit.lock_dsn: the production profile"),
+        ('dsn = "host=db.test user=g password=hunter2"', "audit.dsn: password does not belong here"),
+        ('dsn = "postgresql://g:hunter2@db.test/audit"', "audit.dsn: password does not belong here"),
+        ('dsn = "hunter2 hunter2"', "audit.dsn: is no connection string"),
+        ('dsn = "host=db.test dbname=audit"', "audit.dsn: user is missing"),
+        ('password_file = "p"', "audit: password_file: goes with dsn"),
+    ],
+)
+def test_a_database_is_named_whole_protected_and_without_secrets(tmp_path: Path, keys: str, named: str) -> None:
+    """What is missing or does not belong in a connection string is told, and nothing of the string is repeated."""
+    path = written(tmp_path, good().replace("[audit]\n", f"[audit]\n{keys}\n"))
+    with pytest.raises(StartError) as refused:
+        load(path)
+    assert f"{path}: {named}" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_protected_database_is_accepted(tmp_path: Path) -> None:
+    """With TLS that proves the server's name, or by a socket of this host, and with a lock store."""
+    for dsn in (TLS, "host=/run/postgresql dbname=audit user=gateway"):
+        keys = f'store = "postgresql"\ndsn = "{dsn}"\nlock_dsn = "{TLS}"\npassword_file = "p"'
+        settings = load(written(tmp_path, good().replace("[audit]\n", f"[audit]\n{keys}\n"))).audit
+        assert (settings.dsn, settings.password_file) == (dsn, tmp_path / "p")
