@@ -66,6 +66,7 @@ def watching(deployed: Deployment, rego: Path) -> Iterator[Watching]:
     options = ["--config", str(deployed.config), "--rego", str(rego)]
     command = [sys.executable, "-m", "gateway", "policy", "watch", *options]
     environment = {**os.environ, "COLUMNS": "400", "TERM": "dumb", "PYTHONUNBUFFERED": "1"}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background of a shell have it ignored
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, env=environment) as process:
         made = Watching(process)
         reader = threading.Thread(target=made.read)
@@ -74,8 +75,11 @@ def watching(deployed: Deployment, rego: Path) -> Iterator[Watching]:
             yield made
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(LONG_S) == 0
-            reader.join()
+            try:
+                assert process.wait(LONG_S) == 0
+            finally:
+                process.kill()
+                reader.join()
 
 
 def state(deployed: Deployment) -> dict[str, Any]:
