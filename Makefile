@@ -15,7 +15,7 @@ JSON ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-audit bench-search faults engines audit requirements clean setup python
+.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-release bench-audit bench-search faults engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,6 +80,9 @@ bench-steps: $(VENV)/.dev ## measure where a permitted call takes processor time
 RECORDS ?= 1000000
 bench-audit: $(VENV)/.dev ## measure both stores of the log while it grows (RECORDS=1000000, JSON=path)
 	$(BIN)/python -m benchmarks.audit --records $(RECORDS) $(if $(JSON),--json $(JSON))
+
+bench-release: $(VENV)/.dev $(OPA) ## change the release under load, each figure beside its target (JSON=path also writes the figures)
+	$(BIN)/python -m benchmarks.release $(if $(JSON),--json $(JSON))
 
 bench-search: $(VENV)/.dev ## measure searches of the audit log (RECORDS=1000000, JSON=path)
 	$(BIN)/python -m benchmarks.search --records $(RECORDS) $(if $(JSON),--json $(JSON))

@@ -43,6 +43,22 @@ def verify(
             _rebuilt(Path(folder) / "release", Path(folder) / "built")
 
 
+def extract(
+    source: Annotated[str, typer.Argument(help="The repository: a folder, or an https address.")],
+    to: Annotated[Path, typer.Argument(help="The folder to make.")],
+    root: RootOption,
+) -> None:
+    """Check a repository and write the release that both signed into a folder, as auditors keep it for replays.
+
+    Exits with 2 when it is refused, or the folder is there already.
+    """
+    if to.exists():
+        raise StartError(f"{to}: is there already; name a new folder")
+    with tempfile.TemporaryDirectory() as folder:
+        _client(source, root, Path(folder) / "metadata").extract(to)
+    typer.echo(f"wrote {to}")
+
+
 def export(
     source: Annotated[str, typer.Argument(help="The repository: a folder, or an https address.")],
     disk: Annotated[Path, typer.Argument(help="The folder on the disk. What is there of an older export is replaced.")],

@@ -16,6 +16,7 @@ from gateway.audit import places
 from gateway.audit.index import index_path
 from gateway.audit.keys import public_path
 from gateway.errors import StartError
+from gateway.release.documents import MANIFEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def stored(
         match config, log, key, origin:
             case Path(), None, None, None:
                 whole = configuration.load(config)
-                settings, release = whole.audit, whole.release.path
+                settings, release = whole.audit, _in_force(whole, config)
                 source, key = places.source(settings), public_path(settings.signing_key)
                 log = settings.path
             case Path(), None, Path(), str():
@@ -58,6 +59,14 @@ def stored(
         return Stored(source, index_path(log), verifier, release)
     except (StartError, NoteError, UnicodeDecodeError) as error:
         raise unusable(str(error)) from error
+
+
+def _in_force(whole: configuration.Config, config: Path) -> Path | None:
+    """The folder of the release in force: a development deployment has it beside its configuration."""
+    if whole.release.path is not None:
+        return whole.release.path
+    beside = config.parent / "release"
+    return beside if (beside / MANIFEST).is_file() else None
 
 
 def unusable(text: str) -> typer.Exit:

@@ -73,7 +73,7 @@ class Shell:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     @contextmanager
@@ -112,6 +112,7 @@ OWN_TESTS = {"clients/python/README.md"}
 """Pages whose Python is run by tests of their own, beside them."""
 
 
+@pytest.mark.timeout(900)  # some pages have many commands, each a process of its own
 @pytest.mark.parametrize("page", PAGES)
 def test_the_blocks_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command of a page exits as it says and prints what is shown, and all of its Python runs."""

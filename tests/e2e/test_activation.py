@@ -121,7 +121,10 @@ async def calling(client: AsyncClient, stop: asyncio.Event) -> list[tuple[str, b
 
 async def test_no_call_sees_two_releases(tmp_path: Path) -> None:
     """Under calls from several clients, every answer fits the release that it names, however often that changes."""
-    async with serving(Deployment.create(tmp_path)) as running:
+    deployed = Deployment.create(tmp_path)
+    deployed.edit("[audit]\n", "[audit]\ndeadline_ms = 60000\n")  # on a busy machine, too
+    deployed.edit('engine = "wasm"', 'engine = "wasm"\ndeadline_ms = 10000')
+    async with serving(deployed) as running:
         activation, stop = reloading(running), asyncio.Event()
         permits = {in_force(running).release.digest: True}
         callers = [asyncio.create_task(calling(running.client(), stop)) for _ in range(4)]

@@ -173,7 +173,11 @@ async def serving(deployed: Deployment, clock: Clock | None = None) -> AsyncIter
 
 @contextmanager
 def spawned(
-    deployed: Deployment, *, environment: dict[str, str] | None = None, program: Sequence[str] = ("gateway", "serve")
+    deployed: Deployment,
+    *,
+    environment: dict[str, str] | None = None,
+    program: Sequence[str] = ("gateway", "serve"),
+    patience_s: float = 20.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The gateway of the deployment in a process of its own, serving; ended by SIGTERM unless it is gone already.
 
@@ -188,7 +192,7 @@ def spawned(
             env={**os.environ, **(environment or {})},
         )
         try:
-            wait_for(lambda: address.exists() or process.poll() is not None)
+            wait_for(lambda: address.exists() or process.poll() is not None, patience_s)
             if process.returncode is None:
                 deployed.address = address.read_text().strip()
             yield process

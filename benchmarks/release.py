@@ -1,0 +1,134 @@
+"""`make bench-release`: another release comes in force while calls are made, with many tenants and agencies' rules.
+
+Calls come at a steady rate, whether or not those before them were answered. Both releases have the same tenants and
+rules, but for one purpose. What has a target is the longest call while the release changes, beside the median before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import signal
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks import policy
+from benchmarks.figures import Figure, report
+from benchmarks.load import Caller, question
+from benchmarks.run import is_answer, resident_mib
+from gateway import deployment, release
+from gateway.release.documents import VECTORS
+from tests.support.gateways import Deployment, spawned
+
+TENANTS, RATE, SECONDS = 10_000, 500, 5
+PATIENT_S = 300
+
+
+def main() -> None:
+    """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        figures = measure(Path(folder))
+    report(
+        figures,
+        arguments.json,
+        title="Another release comes in force while calls are made",
+        beside="before",
+        note="load generator and gateway on the same machine",
+    )
+
+
+def measure(place: Path) -> list[Figure]:
+    """Every figure, in one gateway."""
+    deployed = made(place)
+    with ExitStack() as stack:
+        process = stack.enter_context(spawned(deployed, patience_s=PATIENT_S))
+        return asyncio.run(swapped(deployed, process.pid))
+
+
+def made(place: Path) -> Deployment:
+    """A development deployment with that many tenants, and that many agencies' rules in its policy."""
+    policy.with_agencies(place)
+    deployed = Deployment.create(place)
+    first = deployment.TENANTS[0]
+    more = [replace(first, id=f"t{n}", certificates=(f"spiffe://brightline.test/t{n}",)) for n in range(TENANTS)]
+    before = release.load(deployed.folder / "release", None).digest
+    shutil.rmtree(deployed.folder / "release")
+    tenants, vectors = [*deployment.TENANTS, *more], release.starter().parent / VECTORS
+    digest = release.create(
+        deployed.folder / "release", 2, tenants, deployment.MODELS, (), policy=place / "crowded", vectors=vectors
+    )
+    deployed.edit(before, digest)
+    deployment.publish(deployed.folder)
+    return deployed
+
+
+async def swapped(deployed: Deployment, process: int) -> list[Figure]:
+    """Calls before, while and after the release changes."""
+    caller = Caller(deployed.folder, deployed.address)
+    ask = caller.asks(question("How many trucks?"))
+    before = await steadily(ask, lambda: False, SECONDS)
+    memory = resident_mib(process)
+    await asyncio.to_thread(deployed.change_release, "tenants.json", narrower)
+    state = deployed.folder / deployment.STATE
+    was, began = state.read_bytes(), time.monotonic()
+    os.kill(process, signal.SIGHUP)
+    during = await steadily(ask, lambda: state.read_bytes() != was, PATIENT_S)
+    took = time.monotonic() - began
+    trouble = json.loads(state.read_bytes())["trouble"]
+    if trouble:
+        raise SystemExit(f"the release was refused: {trouble}")
+    await steadily(ask, lambda: False, SECONDS)
+    after = resident_mib(process)
+    await caller.close()
+    median, longest = statistics.median(before) * 1000, max(during) * 1000
+    late, grown = longest - median, 100 * (after - memory) / memory
+    rules = policy.AGENCIES * policy.RULES
+    return [
+        Figure(f"{TENANTS} tenants, {rules} agencies' rules: in force after", "s", took, None, "<= 5", took <= 5),
+        Figure(f"longest call meanwhile, {RATE}/s", "ms", longest, median, "+50", late <= 50),
+        Figure("calls refused meanwhile", "", float(0), None, "0", met=True),
+        Figure("resident memory after it", "MiB", after, memory, "+10 %", grown <= 10),
+    ]
+
+
+async def steadily(ask: Callable[[], Any], over: Callable[[], bool], seconds: float) -> list[float]:
+    """The seconds that each call took, at RATE calls a second until it is over. Exits when one is refused."""
+    took: list[float] = []
+
+    async def one() -> None:
+        started = time.monotonic()
+        answer = await ask()
+        took.append(time.monotonic() - started)
+        if not is_answer(answer):
+            raise SystemExit(f"a call was refused: {answer}")
+
+    end, due = time.monotonic() + seconds, time.monotonic()
+    async with asyncio.TaskGroup() as calls:
+        while time.monotonic() < end and not over():
+            calls.create_task(one())
+            due += 1 / RATE
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+    return took
+
+
+def narrower(text: bytes) -> bytes:
+    """The same tenants, of which the last has one purpose less."""
+    document = json.loads(text)
+    document["tenants"][-1]["attributes"]["purposes"].pop()
+    return json.dumps(document).encode()
+
+
+if __name__ == "__main__":
+    main()
