@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from gateway import cli, server
+from gateway import cli, pep, server
 from gateway.audit import disk
 from gateway.audit.log import Log
 from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
 from gateway.audit.trail import Trail
 from gateway.identity import Identity
-from gateway.pdp import wasm
 from gateway.types import Text
 from gateway.upstream import loopback
 
@@ -57,7 +56,7 @@ def _checkpoint_file(source: object, _: object) -> bool:
 POINTS = {
     "before_authentication": Point(Identity, "prove", 40),
     "after_authentication": Point(Identity, "prove", 40, after=True),
-    "after_decision": Point(wasm._Wasm, "decide", 40, after=True, counts=lambda _, facts: facts["stage"] == "request"),
+    "after_decision": Point(pep, "decide", 40, after=True),
     "before_intent_commit": Point(Sqlite, "insert", 10, counts=_inserts("intent")),
     "after_intent_commit": Point(Sqlite, "insert", 10, after=True, counts=_inserts("intent")),
     "before_forwarding": Point(loopback.Loopback, "_forwarded", 20),
