@@ -273,13 +273,12 @@ def _keys(console: Console, at: Repository) -> None:
     before, root = at.published(ROOT), at.newest(ROOT).signed
     old = before.signed.keys if before else {}
     show(console, f"root version {root.version}", "bold")
-    for keyid in sorted({*old, *root.keys}):
-        if keyid not in root.keys:
-            show(console, f"  key {keyid[:16]} goes", "yellow")
-        elif keyid not in old:
-            roles = [name for name, role in root.roles.items() if keyid in role.keyids]
-            owner = root.keys[keyid].unrecognized_fields.get("x-brightline-holder")
-            show(console, f"  key {keyid} of {owner} comes, for {', '.join(roles)}", "yellow")
+    for keyid in sorted(old.keys() - root.keys.keys()):
+        show(console, f"  key {keyid[:16]} goes", "yellow")
+    for keyid in sorted(root.keys.keys() - old.keys()):
+        roles = [name for name, role in root.roles.items() if keyid in role.keyids]
+        owner = root.keys[keyid].unrecognized_fields.get("x-brightline-holder")
+        show(console, f"  key {keyid} of {owner} comes, for {', '.join(roles)}", "yellow")
 
 
 def _alone(console: Console, at: Repository, holder: str) -> None:

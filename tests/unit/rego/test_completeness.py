@@ -97,7 +97,8 @@ def test_every_rule_has_the_tests_that_matter(folder: Path) -> None:
     assert [p.name for p in sorted(folder.iterdir())] == [f"{folder.name}.rego", f"{folder.name}_test.rego"]
     tests = (folder / f"{folder.name}_test.rego").read_text()
     names = re.findall(r"^(test_\w+)", tests, re.MULTILINE)
-    for kind in (r"test_silent", r"test_(refuses|waits|allows|labels|takes_out)", r"_spoiled", r"_(no|without)_facts"):
+    speaks = r"test_(refuses|waits|allows|labels|seals|takes_out)"
+    for kind in (r"test_silent", speaks, r"_spoiled", r"_(no|without)_facts"):
         assert any(re.search(kind, name) for name in names), f"{folder.name}: no {kind}"
 
 
