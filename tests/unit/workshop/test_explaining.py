@@ -65,8 +65,8 @@ def last_failures(facts: Any, folder: Path) -> set[tuple[int, int]]:
 
 
 def silent(policy: Opened, rule: str) -> Iterator[tuple[Vector, Account]]:
-    """Vectors in which the rule is silent, its own first."""
-    for vector in sorted(VECTORS, key=lambda vector: vector.about != rule):
+    """Vectors in which the rule is silent, its own first; those that say that it speaks come last."""
+    for vector in sorted(VECTORS, key=lambda vector: (rule in vector.rules, vector.about != rule)):
         told = account(policy, vector.input, rule)
         if not told.effect:
             yield vector, told
