@@ -27,6 +27,8 @@ PERIOD = Period("agency", "standard", "2026-11")
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pkcs11]:
     """A fresh token in software. One a module: the library reads its configuration once."""
+    if "libsofthsm2" in Path("/proc/self/maps").read_text():
+        pytest.skip("another test of this process has loaded SoftHSM, which reads its configuration once")
     assert MODULE is not None
     folder = tmp_path_factory.mktemp("softhsm")
     (folder / "tokens").mkdir()
