@@ -90,9 +90,10 @@ holds(grant) if {
 	input.now <= grant.expires
 }
 
-# The cited authority names its order and is in force now. It has to state when it ends.
+# The cited authority names its order, is meant for this use and is in force now. It has to state when it ends.
 live_authority := authority if {
 	authority := input.request.authority
+	meant(authority.citation)
 	named(authority.id)
 	natural(authority.not_before)
 	natural(authority.expires)
@@ -100,6 +101,14 @@ live_authority := authority if {
 	authority.not_before <= input.now
 	input.now <= authority.expires
 }
+
+# A certification under section 702 is for queries of its data, and says nothing of US persons elsewhere. There it is worth
+# no more than no authority, and no less: who leaves a citation out must not come off better.
+meant(citation) if not citation in object.keys(data.brightline.authorities.fisa702)
+
+meant(_) if "fisa702" in areas
+
+meant(_) if foreign_persons
 
 # The authority in force, as a record names it.
 cited := concat(" / ", [live_authority.citation, live_authority.id])

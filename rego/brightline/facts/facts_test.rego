@@ -195,6 +195,28 @@ test_nothing_is_answered_without_facts[note] if {
 	not facts.well_formed with input as request
 }
 
+certified(changes) := fixtures.declared(object.union(
+	{"authority": fixtures.authority("50 USC 1881a"), "us_person": {"involved": "yes"}},
+	changes,
+))
+
+test_a_certification_counts[note] if {
+	some note, changes in {
+		"for a query of its data": {"purpose": "fisa702_query"},
+		"for foreign persons": {"purpose": "foreign_intelligence_analysis", "us_person": {"involved": "no"}, "geo": ["FR"]},
+	}
+	facts.live_authority.citation == "50 USC 1881a" with input as certified(changes)
+}
+
+test_a_certification_that_does_not_count[note] if {
+	some note, purpose in {
+		"for law enforcement": "law_enforcement",
+		"for office work": "administrative",
+		"for a purpose that nobody knows": "odd",
+	}
+	not facts.live_authority with input as certified({"purpose": purpose})
+}
+
 proving(changes) := fixtures.declared({"evidence": [object.union(
 	{"kind": "consent", "id": "form-1", "expires": 1000},
 	changes,

@@ -27,6 +27,7 @@ from gateway.workshop.policies import opened
 from tests.support.generate import inputs
 from tests.support.inputs import plain
 from tests.support.policy import REGO
+from tests.support.vectors import load
 
 EXAMPLES = int(os.environ.get("BRIGHTLINE_EXAMPLES", "100"))
 AGENCIES = 24
@@ -221,6 +222,18 @@ def test_a_request_without_its_authority_is_never_weaker(decide: Decide, facts: 
         for less in (None, {**authority, "expires": 0}, {**authority, "citation": "none that anybody lists"}):
             more = with_fact(facts, "request", "authority", authority)
             assert as_strict(decide, more, with_fact(facts, "request", "authority", less))
+
+
+@pytest.mark.parametrize("citation", CITATIONS)
+def test_no_vector_is_weaker_without_its_authority(decide: Decide, citation: str) -> None:
+    """Whatever a request of the vectors cites, without it the request is decided as strictly."""
+    asked = [vector.input for vector in load() if isinstance(vector.input.get("request"), dict)]
+    listed = {"kind": "statute", "citation": citation, "id": "order-1", "not_before": 0, "expires": 2**50}
+    cited = decide([with_fact(facts, "request", "authority", listed) for facts in asked])
+    for less in (None, {**listed, "expires": 0}):
+        without = decide([with_fact(facts, "request", "authority", less) for facts in asked])
+        weaker = [facts for facts, b, a in zip(asked, cited, without, strict=True) if effect(a) < effect(b)]
+        assert weaker == []
 
 
 @many

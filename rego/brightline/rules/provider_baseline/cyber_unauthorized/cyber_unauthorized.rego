@@ -19,6 +19,8 @@
 #     - request.purpose
 #     - request.tools
 #     - request.authority
+#     - request.us_person
+#     - request.geo
 #     - request.evidence
 #     - tenant.grants
 #     - signals.offensive_cyber

@@ -3,7 +3,8 @@
 # description: >
 #   A query for US persons in data of section 702 needs a certification that is live and the approval of the query.
 #   The section lapsed on 12 Jun 2026; certifications run on to their own end, so it is the certification's period
-#   that counts, never the statute's. A certification that is cited for another purpose permits nothing about US persons.
+#   that counts, never the statute's. A certification that is cited for another purpose counts as no authority where
+#   US persons may be concerned.
 # custom:
 #   id: fisa702_us_person_query
 #   class: law
@@ -37,10 +38,7 @@ verdict := {
 	certified
 }
 
-harmless if {
-	facts.outside("fisa702")
-	not_cited
-}
+harmless if facts.outside("fisa702")
 
 harmless if facts.foreign_persons
 
@@ -48,11 +46,4 @@ certified if {
 	"fisa702" in facts.areas
 	facts.live_authority.citation in object.keys(data.brightline.authorities.fisa702)
 	facts.named(input.request.us_person.process_id)
-}
-
-not_cited if is_null(input.request.authority)
-
-not_cited if {
-	facts.text(input.request.authority.citation)
-	not input.request.authority.citation in object.keys(data.brightline.authorities.fisa702)
 }
