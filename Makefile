@@ -15,7 +15,7 @@ JSON ?=
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-release bench-audit bench-search faults engines audit requirements clean setup python
+.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-release bench-audit bench-search faults fuzz engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -92,6 +92,10 @@ FAULTS ?= 10000
 faults: $(VENV)/.dev ## kill -9 at each point of the path (RUNS=200), and faults of both stores (FAULTS=10000)
 	$(BIN)/python -m tests.faults.sweep --runs $(RUNS) $(if $(JSON),--json $(JSON))
 	$(BIN)/python -m tests.faults.seeded --faults $(FAULTS) $(if $(JSON),--json $(JSON:.json=)-stores.json)
+
+EXAMPLES ?= 2000
+fuzz: $(VENV)/.dev $(OPA) ## look for new examples against every property (EXAMPLES=2000)
+	BRIGHTLINE_PROFILE=new BRIGHTLINE_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n auto $$(grep -rl --include='test_*.py' hypothesis tests clients)
 
 N ?= 200000
 engines: $(VENV)/.dev $(OPA) ## generated inputs through both engines, which have to agree (N=200000, JSON=path)
