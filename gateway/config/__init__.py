@@ -1,0 +1,33 @@
+"""The configuration: one frozen model read from TOML. Unknown keys and ambiguity refuse the start.
+
+Relative paths are relative to the folder of the file. Secrets are never in the file: keys are files of their own,
+refused when others can read them.
+"""
+
+from gateway.config.callers import Identity, Issuer, Limits, Listener, Review, TrustDomain
+from gateway.config.deciding import Policy, ReleaseSource, Upstream
+from gateway.config.files import read_private, read_public, read_secret
+from gateway.config.keeping import Audit, Pkcs11, Sealed
+from gateway.config.loading import FORMS, load
+from gateway.config.whole import Config
+
+__all__ = [
+    "FORMS",
+    "Audit",
+    "Config",
+    "Identity",
+    "Issuer",
+    "Limits",
+    "Listener",
+    "Pkcs11",
+    "Policy",
+    "ReleaseSource",
+    "Review",
+    "Sealed",
+    "TrustDomain",
+    "Upstream",
+    "load",
+    "read_private",
+    "read_public",
+    "read_secret",
+]

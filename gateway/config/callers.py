@@ -1,0 +1,111 @@
+"""Sections about who calls, who reviews, and the bounds on them."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from gateway.config.values import FilePath, Milliseconds, Section
+
+
+class Listener(Section):
+    """Where callers connect. security: only mutual TLS is served; the key exists so that asking for less is refused."""
+
+    address: str = Field(pattern=r"^[^\s]+:\d{1,5}$")
+    security: Literal["mtls"] = "mtls"
+    certificate: FilePath
+    key: FilePath
+    client_ca: FilePath
+    reflection: bool = False
+
+    @field_validator("address")
+    @classmethod
+    def _port(cls, address: str) -> str:
+        if int(address.rpartition(":")[2]) > 65535:
+            raise ValueError("a port is at most 65535")
+        return address
+
+
+class Limits(Section):
+    """Bounds on every call. A call over a bound is refused, recorded and never forwarded."""
+
+    message_bytes: int = Field(default=1 << 20, ge=1024, le=64 << 20)
+    metadata_bytes: int = Field(default=16 << 10, ge=1024, le=1 << 20)
+    concurrent_calls: int = Field(default=256, ge=1, le=100_000)
+    tenant_percent: int = Field(default=75, ge=1, le=100)
+    connections: int = Field(default=512, ge=1, le=100_000)
+    connections_idle_s: int = Field(default=300, ge=1, le=86_400)
+    connections_age_s: int = Field(default=900, ge=1, le=86_400)
+    deadline_ms: Milliseconds = 120_000
+    drain_ms: Milliseconds = 10_000
+    answer_bytes: int = Field(default=4 << 20, ge=1024, le=256 << 20)
+
+    @property
+    def tenant_calls(self) -> int:
+        """How many of the calls at once may be one tenant's, at least one."""
+        return -(-self.concurrent_calls * self.tenant_percent // 100)
+
+
+class Issuer(Section):
+    """A token issuer (RFC 9068). Exactly one of jwks_file and jwks_url (HTTPS)."""
+
+    issuer: str = Field(min_length=1)
+    jwks_file: FilePath | None = None
+    jwks_url: str | None = Field(default=None, pattern=r"^https://")
+    ca: FilePath | None = None
+    refresh_s: int = Field(default=300, ge=1)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.jwks_file is None) == (self.jwks_url is None):
+            raise ValueError("needs exactly one of jwks_file and jwks_url")
+        return self
+
+
+class TrustDomain(Section):
+    """A SPIFFE trust domain whose names only these CAs may issue. ca: PEM, of roots or of the CAs below them."""
+
+    name: str = Field(pattern=r"^[a-z0-9._-]{1,255}$")
+    ca: FilePath
+
+
+class Identity(Section):
+    """Who is believed. tokens: "bound" (used until they expire) or "single_use" (each jti once, durably)."""
+
+    audience: str = Field(min_length=1)
+    issuers: tuple[Issuer, ...] = ()
+    trust_domains: tuple[TrustDomain, ...] = ()
+    tokens: Literal["bound", "single_use"] = "bound"
+    max_token_age_s: int = Field(default=3600, ge=1)
+    leeway_s: int = Field(default=5, ge=0, le=60)
+    crl: FilePath | None = None
+    revoked_tokens: FilePath | None = None
+    ledger: FilePath
+
+
+class Review(Section):
+    """Who may read the log through AuditService; nobody else may, and an operator with the log's files needs neither.
+
+    auditor_role: a token with it reads the records of its own tenant; empty: nobody does. inspector_role: a token with
+    it reads everybody's, if its tenant is one of inspector_tenants.
+    """
+
+    auditor_role: str = Field(default="", max_length=255)
+    inspector_role: str = Field(default="", max_length=255)
+    inspector_tenants: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _unambiguous(self) -> Self:
+        if bool(self.inspector_role) != bool(self.inspector_tenants):
+            raise ValueError("inspector_role and inspector_tenants: an inspector has both, or there is none")
+        if self.inspector_role and self.inspector_role == self.auditor_role:
+            raise ValueError(
+                "inspector_role: is auditor_role too; every auditor of these tenants would be an inspector"
+            )
+        return self
+
+    @property
+    def served(self) -> bool:
+        """Whether anybody may read the log here."""
+        return bool(self.auditor_role or self.inspector_role)

@@ -1,0 +1,92 @@
+"""Sections about the release, the engine and the services that are asked."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from gateway.config.values import FilePath, Milliseconds, Section
+
+
+class ReleaseSource(Section):
+    """The release in force. Exactly one of path (a folder that nobody signed), repository (a folder) and url (HTTPS).
+
+    The last two are signed: root is the trusted root, pinned at deployment, and metadata a folder of this gateway
+    alone. digest pins one release. warn_before_s: how long before it expires the log warns. file_s: how long a file may
+    take.
+    """
+
+    path: FilePath | None = None
+    repository: FilePath | None = None
+    url: str | None = Field(default=None, pattern=r"^https://[^\s?#]+$")
+    root: FilePath | None = None
+    metadata: FilePath | None = None
+    ca: FilePath | None = None
+    digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    refresh_s: int = Field(default=300, ge=1, le=86_400)
+    warn_before_s: int = Field(default=259_200, ge=0)
+    file_s: int = Field(default=30, ge=1, le=3600)
+
+    @property
+    def signed(self) -> bool:
+        """Whether signatures decide what comes in force."""
+        return self.path is None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if [self.path, self.repository, self.url].count(None) != 2:
+            raise ValueError("needs exactly one of path, repository and url")
+        if self.signed and (self.root is None or self.metadata is None):
+            raise ValueError("a signed release needs root, the trusted root, and metadata, a folder of this gateway")
+        if not self.signed and (self.root or self.metadata or self.ca):
+            raise ValueError("root, metadata and ca go with repository or url; path is a release that nobody signed")
+        return self
+
+
+class Policy(Section):
+    """Which engine decides, and for how long it may think.
+
+    Of an Open Policy Agent server: opa_ca are PEM roots, trusted instead of the system's; opa_token is a file with a
+    bearer token and nothing else; opa_certificate and opa_key are what the gateway shows by TLS.
+    """
+
+    engine: Literal["wasm", "opa"] = "wasm"
+    deadline_ms: int = Field(default=250, ge=10, le=10_000)
+    memory_mib: int = Field(default=16, ge=1, le=1024)
+    opa_url: str = Field(default="http://127.0.0.1:8181", pattern=r"^https?://[^/\s]+$")
+    opa_ca: FilePath | None = None
+    opa_token: FilePath | None = None
+    opa_certificate: FilePath | None = None
+    opa_key: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _of_a_server(self) -> Self:
+        if (self.opa_certificate is None) != (self.opa_key is None):
+            raise ValueError("opa_certificate and opa_key: one needs the other")
+        by_tls = self.opa_ca is not None or self.opa_certificate is not None
+        if by_tls and not self.opa_url.startswith("https://"):
+            raise ValueError("opa_ca, opa_certificate: are for an opa_url with https")
+        return self
+
+
+class Upstream(Section):
+    """A model service behind the gateway. api_key: a file that holds the key and nothing else.
+
+    base_url: https, or http to a loopback address. ca: PEM roots, trusted instead of the system's.
+    journal: of a loopback only; one line for each forwarded call, durable before it is answered.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
+    kind: Literal["loopback", "anthropic", "openai"]
+    base_url: str | None = None
+    api_key: FilePath | None = None
+    ca: FilePath | None = None
+    connect_ms: Milliseconds = 2_000
+    journal: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        if self.journal is not None and self.kind != "loopback":
+            raise ValueError(f"journal: an upstream of kind {self.kind} has no such key")
+        return self

@@ -1,0 +1,45 @@
+"""Files that the configuration names. A private one is refused when others can read it."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+
+from gateway.errors import StartError
+
+
+def read_private(path: Path, key: str) -> bytes:
+    """The bytes of a private key or secret file. Raises StartError when it is missing or others can read it.
+
+    key: the configuration key that named it, for the message.
+    """
+    try:
+        found = path.stat().st_mode
+        mode = stat.S_IMODE(found)
+        if not stat.S_ISREG(found):
+            raise StartError(f"{key}: {path} is not a file")
+        if mode & 0o077:
+            raise StartError(
+                f"{key}: {path} can be read by others (mode {mode:04o})\n"
+                f"a private key must be 0600; run: chmod 600 {path}"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"{key}: {path}: cannot be read: {error.strerror}") from error
+
+
+def read_secret(path: Path, key: str) -> str:
+    """The one word in a secret file, such as an API key. Raises StartError, without a part of it."""
+    word = read_private(path, key).strip()
+    if not re.fullmatch(rb"[!-~]+", word):
+        raise StartError(f"{key}: {path} must hold one key of printable ASCII and nothing else")
+    return word.decode("ascii")
+
+
+def read_public(path: Path, key: str) -> bytes:
+    """The bytes of a file that is no secret. Raises StartError when it can't be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"{key}: {path}: cannot be read: {error.strerror}") from error

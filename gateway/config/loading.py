@@ -1,0 +1,55 @@
+"""The file is read, and what is wrong with it is said by file and key."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gateway.config.whole import Config
+from gateway.errors import StartError
+
+
+def load(path: Path) -> Config:
+    """Read and check the file. Raises StartError that names file and key, and says what would be accepted."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StartError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StartError(f"{path}: is not TOML: {error}") from error
+    try:
+        return Config.model_validate(raw, context={"base": path.parent.resolve()})
+    except ValidationError as error:
+        lines = [f"{path}: {_key(e['loc'])}{_say(e)}" for e in error.errors(include_input=False, include_url=False)]
+        raise StartError("\n".join(lines)) from None
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) + ": " if location else ""
+
+
+FORMS = {
+    "address": "host and port, such as 0.0.0.0:8443",
+    "jwks_url": "an address that begins with https://",
+    "url": "an address that begins with https://, without ? and #",
+    "name": "a short name of lower-case letters, digits and hyphens",
+    "digest": "64 hexadecimal digits in lower case",
+    "opa_url": "scheme, host and port alone, such as http://127.0.0.1:8181",
+    "origin": "a name without white space and +, such as gateway.agency.example/one",
+    "log_origin": "a name without white space and +, such as gateway.agency.example/one/openings",
+}
+"""What is accepted where a pattern says it, for people."""
+
+
+def _say(error: object) -> str:
+    kind, message = str(error["type"]), str(error["msg"])  # type: ignore[index]  # pydantic's ErrorDetails
+    if kind == "extra_forbidden":
+        return "unknown key; see docs/operators-page.md for the keys"
+    if kind == "missing":
+        return "is missing"
+    if kind == "string_pattern_mismatch":
+        key = str(error["loc"][-1])  # type: ignore[index]  # as above
+        return f"must be {FORMS.get(key, message)}"
+    return message.removeprefix("Value error, ")

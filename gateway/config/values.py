@@ -1,0 +1,28 @@
+"""What sections are made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+from gateway import dsn
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    base: Path = (info.context or {}).get("base", Path())
+    return path if path.is_absolute() else base / path
+
+
+FilePath = Annotated[Path, AfterValidator(_resolve)]
+
+Milliseconds = Annotated[int, Field(gt=0, le=3_600_000)]
+
+Dsn = Annotated[str, AfterValidator(dsn.checked)]
+
+
+class Section(BaseModel):
+    """A table of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)

@@ -1,0 +1,70 @@
+"""The whole of the configuration, and what must not be said together."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from gateway import dsn
+from gateway.config.callers import Identity, Limits, Listener, Review
+from gateway.config.deciding import Policy, ReleaseSource, Upstream
+from gateway.config.keeping import Audit
+from gateway.config.values import Section
+
+
+class Config(Section):
+    """Everything the gateway is told at start. marking_ceiling: the highest marking that the enclave is cleared for."""
+
+    profile: Literal["development", "production"]
+    appeal: str = ""
+    marking_ceiling: str = Field(default="UNCLASSIFIED", max_length=256)
+    listener: Listener
+    limits: Limits = Limits()
+    identity: Identity
+    release: ReleaseSource
+    policy: Policy = Policy()
+    audit: Audit
+    review: Review = Review()
+    upstreams: tuple[Upstream, ...] = Field(min_length=1)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _unambiguous(self) -> Self:
+        names = [u.name for u in self.upstreams]
+        if len(set(names)) != len(names):
+            raise ValueError("upstreams: two upstreams have the same name")
+        issuers = [i.issuer for i in self.identity.issuers]
+        if len(set(issuers)) != len(issuers):
+            raise ValueError("identity.issuers: two issuers have the same name")
+        domains = [d.name for d in self.identity.trust_domains]
+        if len(set(domains)) != len(domains):
+            raise ValueError("identity.trust_domains: two trust domains have the same name")
+        return self
+
+    @model_validator(mode="after")
+    def _production(self) -> Self:
+        if self.profile != "production":
+            return self
+        lacking = {
+            "identity.issuers: the production profile needs at least one token issuer": not self.identity.issuers,
+            "release.path: the production profile refuses a release that nobody signed; name release.repository or "
+            "release.url, with release.root and release.metadata": not self.release.signed,
+            "marking_ceiling: the production profile needs the highest marking that this enclave is cleared for, "
+            'such as "UNCLASSIFIED", "CUI" or "SECRET//NOFORN"': "marking_ceiling" not in self.model_fields_set,
+            "listener.reflection: the production profile does not serve reflection": self.listener.reflection,
+            "upstreams: the production profile has no loopback upstream": any(
+                u.kind == "loopback" for u in self.upstreams
+            ),
+            "audit.dsn: the production profile needs sslmode=verify-full": not dsn.is_protected(self.audit.dsn),
+            "audit.lock_dsn: the production profile needs sslmode=verify-full": not dsn.is_protected(
+                self.audit.lock_dsn
+            ),
+            "audit.lock_store: the production profile needs lock_store or lock_dsn with a log in PostgreSQL: a "
+            "database that was put back looks whole": self.audit.store == "postgresql"
+            and self.audit.lock_store is None
+            and self.audit.lock_dsn is None,
+        }
+        if any(lacking.values()):
+            raise ValueError("\n".join(text for text, is_so in lacking.items() if is_so))
+        return self

@@ -1,0 +1,53 @@
+"""The values that flow along the path. Wire types stop at the shell; these are what steps see."""
+
+from gateway.types.answers import Chunk, Completion, End, Stop
+from gateway.types.callers import Call, Credentials, Principal, new_decision_id
+from gateway.types.decided import Decision, Effect, Obligation, Permitted
+from gateway.types.known import Facts, Reading, Stage, live_safeguards
+from gateway.types.prompts import (
+    Document,
+    Message,
+    Part,
+    Prompt,
+    Text,
+    Tool,
+    ToolResult,
+    ToolUse,
+    content_bytes,
+    part_texts,
+)
+from gateway.types.releases import Check, Model, Release, Signature, Tenant
+
+__all__ = [
+    "Call",
+    "Check",
+    "Chunk",
+    "Completion",
+    "Credentials",
+    "Decision",
+    "Document",
+    "Effect",
+    "End",
+    "Facts",
+    "Message",
+    "Model",
+    "Obligation",
+    "Part",
+    "Permitted",
+    "Principal",
+    "Prompt",
+    "Reading",
+    "Release",
+    "Signature",
+    "Stage",
+    "Stop",
+    "Tenant",
+    "Text",
+    "Tool",
+    "ToolResult",
+    "ToolUse",
+    "content_bytes",
+    "live_safeguards",
+    "new_decision_id",
+    "part_texts",
+]

@@ -1,0 +1,117 @@
+"""What is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gateway.canonical import Json, canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text document. marking: its banner line, empty for the marking of the request."""
+
+    name: str
+    text: str
+    marking: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """The model asks for a tool to be run. input: JSON text of the arguments (an object)."""
+
+    id: str
+    name: str
+    input: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool answered."""
+
+    tool_use_id: str
+    text: str
+    is_error: bool
+
+
+Part: TypeAlias = Text | Document | ToolUse | ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. role: "user" or "assistant"."""
+
+    role: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool offered to the model. input_schema: JSON text; effector: lower-case name, "unspecified" if not stated."""
+
+    name: str
+    description: str
+    input_schema: str
+    effector: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is asked, validated. use: the declared use as JSON facts, the shape of input.request in rego/schemas."""
+
+    model: str
+    system: str
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...]
+    max_tokens: int
+    temperature_milli: int | None
+    use: Mapping[str, Json]
+
+    def texts(self) -> Iterator[str]:
+        """Every string that the model would see, so that no field goes unscanned."""
+        yield self.system
+        for tool in self.tools:
+            yield from (tool.name, tool.description, tool.input_schema)
+        for message in self.messages:
+            for part in message.parts:
+                yield from part_texts(part)
+
+
+def part_texts(part: Part) -> tuple[str, ...]:
+    """Every string of a part: all of them are forwarded."""
+    match part:
+        case Text(text):
+            return (text,)
+        case Document(name, text, marking):
+            return (name, marking, text)
+        case ToolUse(identifier, name, arguments):
+            return (identifier, name, arguments)
+        case ToolResult(tool_use_id, text, _):
+            return (tool_use_id, text)
+
+
+def content_bytes(prompt: Prompt) -> bytes:
+    """The canonical bytes of everything that is forwarded, for commitments and for comparing judged with sent."""
+    return canonical(
+        {
+            "model": prompt.model,
+            "system": prompt.system,
+            "max_tokens": prompt.max_tokens,
+            "temperature_milli": prompt.temperature_milli,
+            "tools": [[t.name, t.description, t.input_schema] for t in prompt.tools],
+            "messages": [[m.role, *(_forwarded(p) for p in m.parts)] for m in prompt.messages],
+        }
+    )
+
+
+def _forwarded(part: Part) -> list[Json]:
+    return [type(part).__name__, *part_texts(part), isinstance(part, ToolResult) and part.is_error]

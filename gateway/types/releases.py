@@ -1,0 +1,70 @@
+"""What a release says of tenants, models and its own decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.canonical import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant of the release. attributes: the facts that rules see as input.tenant."""
+
+    id: str
+    certificates: tuple[str, ...]
+    attributes: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model of the release. upstream: name of the adapter; upstream_model: its identifier there."""
+
+    id: str
+    description: str
+    upstream: str
+    upstream_model: str
+    attributes: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A verified signature. role: of the release's metadata; key: its identifier there."""
+
+    holder: str
+    role: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A decision that the policy of a release has to make. effect: in lower case; rules: every one behind it."""
+
+    id: str
+    input: Mapping[str, Json]
+    effect: str
+    rules: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is in force, whole and immutable. digest: SHA-256 of its canonical manifest.
+
+    signatures, metadata and expires_us are of a signed release alone: who signed, the version of each role, and when
+    the first of them expires. base: what both signed, where a holder's restrictions made something narrower of it.
+    """
+
+    digest: str
+    version: int
+    signers: tuple[str, ...]
+    revision: str
+    wasm: bytes
+    data: Mapping[str, Json]
+    tenants: Mapping[str, Tenant]
+    models: Mapping[str, Model]
+    signatures: tuple[Signature, ...] = ()
+    metadata: Mapping[str, int] = field(default_factory=dict)
+    expires_us: int | None = None
+    checks: tuple[Check, ...] = ()
+    base: str = ""
