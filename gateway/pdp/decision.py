@@ -12,27 +12,12 @@ from typing import Any, Final, TypeVar
 
 from gateway import marking
 from gateway.errors import GatewayError, Reason, Rule, Source
-from gateway.types import Decision, Effect, Obligation
+from gateway.types import EFFECTORS, Decision, Effect, Obligation
 
 CLASSES: Final = ("red_line", "provider_baseline", "law", "directive", "agency")
 """Whose rule it is, in order of precedence."""
 
 READ: Final = frozenset({"first_hand", "second_hand", "general_knowledge"})
-
-EFFECTORS: Final = frozenset(
-    {
-        "unspecified",
-        "read_only",
-        "digital_write",
-        "communication",
-        "sensor_tasking",
-        "cyber",
-        "physical",
-        "weapon",
-        "nuclear",
-    }
-)
-"""brightline.v1.Effector in lower case without prefix; a test keeps the two equal."""
 
 MAX_LIMIT: Final = 2**31 - 1
 

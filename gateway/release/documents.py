@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from gateway import marking
+from gateway.types import Effector
 
 MANIFEST: Final = "manifest.json"
 WASM: Final = "policy.wasm"
@@ -107,19 +108,7 @@ class Limits(Document):
 class Effectors(Document):
     """Params of a condition that takes tools out of the call."""
 
-    effectors: list[
-        Literal[
-            "unspecified",
-            "read_only",
-            "digital_write",
-            "communication",
-            "sensor_tasking",
-            "cyber",
-            "physical",
-            "weapon",
-            "nuclear",
-        ]
-    ] = Field(min_length=1)
+    effectors: list[Effector] = Field(min_length=1)
 
 
 class Removes(Document):

@@ -5,7 +5,9 @@ from gateway.types.callers import Call, Credentials, Principal, new_decision_id
 from gateway.types.decided import Decision, Effect, Obligation, Permitted
 from gateway.types.known import Facts, Reading, Stage, live_safeguards
 from gateway.types.prompts import (
+    EFFECTORS,
     Document,
+    Effector,
     Message,
     Part,
     Prompt,
@@ -19,6 +21,7 @@ from gateway.types.prompts import (
 from gateway.types.releases import Check, Model, Release, Signature, Tenant
 
 __all__ = [
+    "EFFECTORS",
     "Call",
     "Check",
     "Chunk",
@@ -27,6 +30,7 @@ __all__ = [
     "Decision",
     "Document",
     "Effect",
+    "Effector",
     "End",
     "Facts",
     "Message",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from gateway.canonical import Json, canonical
 
@@ -54,9 +54,25 @@ class Message:
     parts: tuple[Part, ...]
 
 
+Effector: TypeAlias = Literal[
+    "unspecified",
+    "read_only",
+    "digital_write",
+    "communication",
+    "sensor_tasking",
+    "cyber",
+    "physical",
+    "weapon",
+    "nuclear",
+]
+"""What a tool can do in the world: brightline.v1.Effector in lower case without prefix; a test keeps the two equal."""
+
+EFFECTORS: Final[frozenset[str]] = frozenset(get_args(Effector))
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool offered to the model. input_schema: JSON text; effector: lower-case name, "unspecified" if not stated."""
+    """A tool offered to the model. input_schema: JSON text; effector: one of EFFECTORS."""
 
     name: str
     description: str

@@ -10,15 +10,12 @@ import pytest
 import pytest_asyncio
 
 from gateway.canonical import Json, canonical
-from gateway.config import Policy
-from gateway.pdp import Engine, open_engine
-from gateway.release import starter
+from gateway.pdp import Engine
 from gateway.types import Decision, Obligation
-from tests.support.opa import serving
-from tests.support.releases import ROOT, starter_release
+from tests.support.engines import ENGINES, both
+from tests.support.releases import ROOT
 from tests.support.vectors import FOLDER, Vector, bases, load, read
 
-ENGINES = ("wasm", "opa")
 VECTORS = load()
 RULES = sorted(p.name for p in (ROOT / "rego/brightline/rules").glob("*/*") if p.is_dir())
 
@@ -27,17 +24,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engines() -> AsyncIterator[dict[str, Engine]]:
-    """Both engines with the starter policy, with time enough on a busy machine."""
-    async with serving([starter() / "rego"]) as url:
-        made = {}
-        try:
-            for name in ENGINES:
-                config = Policy.model_validate({"engine": name, "opa_url": url, "deadline_ms": 10_000})
-                made[name] = await open_engine(starter_release(), config)
-            yield made
-        finally:
-            for engine in made.values():
-                await engine.close()
+    """Both engines with the starter policy."""
+    async with both() as made:
+        yield made
 
 
 def said(decision: Decision) -> tuple[str, set[str], list[Json], set[str]]:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from brightline.v1 import message_pb2
 from gateway.errors import GatewayError, Reason, Rule, Source
-from gateway.pdp.decision import EFFECTORS, MAX_LIMIT, parse
-from gateway.types import Decision, Effect, Obligation
+from gateway.pdp.decision import MAX_LIMIT, parse
+from gateway.types import EFFECTORS, Decision, Effect, Obligation
 
 REVISION = "r1"
 RED_LINE: dict[str, Any] = {

@@ -11,35 +11,23 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 
 from gateway.canonical import Json
-from gateway.config import Policy
 from gateway.errors import GatewayError, Reason
-from gateway.pdp import Engine, open_engine
-from gateway.release import starter
+from gateway.pdp import Engine
 from gateway.types import Decision, Effect, Obligation
+from tests.support.engines import ENGINES, both
 from tests.support.generate import inputs
 from tests.support.inputs import output, plain
-from tests.support.opa import serving
-from tests.support.releases import starter_release
 
 EXAMPLES = int(os.environ.get("BRIGHTLINE_EXAMPLES", "200"))
-ENGINES = ("wasm", "opa")
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engines() -> AsyncIterator[dict[str, Engine]]:
-    """Both engines with the starter policy, with time enough on a busy machine."""
-    async with serving([starter() / "rego"]) as url:
-        made = {}
-        try:
-            for name in ENGINES:
-                config = Policy.model_validate({"engine": name, "opa_url": url, "deadline_ms": 10_000})
-                made[name] = await open_engine(starter_release(), config)
-            yield made
-        finally:
-            for engine in made.values():
-                await engine.close()
+    """Both engines with the starter policy."""
+    async with both() as made:
+        yield made
 
 
 @pytest.fixture(params=ENGINES)
