@@ -45,6 +45,7 @@ class Reason(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     ROLE_REQUIRED = "ROLE_REQUIRED"
     REVIEW_UNAVAILABLE = "REVIEW_UNAVAILABLE"
+    RELEASE_NOT_IN_FORCE = "RELEASE_NOT_IN_FORCE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,18 @@ class InForce:
                 detail=f"expired at {self.expires_us} microseconds since 1970",
             )
 
+    def check_pinned(self, digest: str) -> None:
+        """Raise GatewayError (RELEASE_NOT_IN_FORCE) when a call wants another release to decide it; empty for any.
+
+        The call holds this one to its end: what is in force is looked at once, as the call arrives.
+        """
+        if digest and digest != self.release.digest:
+            raise GatewayError(
+                Reason.RELEASE_NOT_IN_FORCE,
+                "another release is in force than the one that the call names; look at what changed, then name it",
+                field="release",
+            )
+
     @contextmanager
     def held(self) -> Iterator[Self]:
         """For one call. What is held is not closed."""

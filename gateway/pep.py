@@ -145,6 +145,7 @@ async def decide(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InF
         await gate.identity.prove_again(call.credentials, in_force.release.tenants)  # 1
     known = facts.gather(in_force.attributes, principal, prompt, gate.clock(), audit_ready=gate.log.ready)  # 2
     trail.asked(prompt)
+    in_force.check_pinned(prompt.release)
     readings = await gate.detectors.read(prompt.texts())  # 3
     known = known.at(Stage.REQUEST, readings)
     trail.saw(known, readings)

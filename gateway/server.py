@@ -216,7 +216,8 @@ def _receive(context: Context, shell: Shell, method: str) -> Call:
 
 def _reader(shell: Shell, context: Context, kind: type[Asking]) -> Callable[[], Awaitable[Prompt]]:
     async def read() -> Prompt:
-        return wire.prompt((await only_message(shell, context, kind)).prompt)
+        message = await only_message(shell, context, kind)
+        return wire.prompt(message.prompt, message.release)
 
     return read
 

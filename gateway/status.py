@@ -45,6 +45,7 @@ CODES: dict[Reason, StatusCode] = {
     Reason.NOT_FOUND: StatusCode.NOT_FOUND,
     Reason.ROLE_REQUIRED: StatusCode.PERMISSION_DENIED,
     Reason.REVIEW_UNAVAILABLE: StatusCode.UNAVAILABLE,
+    Reason.RELEASE_NOT_IN_FORCE: StatusCode.FAILED_PRECONDITION,
 }
 
 DETAILS_KEY = "grpc-status-details-bin"

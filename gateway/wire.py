@@ -18,8 +18,11 @@ from gateway.canonical import MAX_INTEGER, Json
 from gateway.errors import GatewayError, Reason, Rule
 
 
-def prompt(message: inference_pb2.Prompt) -> types.Prompt:
-    """The prompt as a value. Raises GatewayError: PART_UNREADABLE for a part of another medium, INVALID_REQUEST."""
+def prompt(message: inference_pb2.Prompt, release: str = "") -> types.Prompt:
+    """The prompt as a value. release: the one that has to decide it.
+
+    Raises GatewayError: PART_UNREADABLE for a part of another medium, INVALID_REQUEST.
+    """
     if len({tool.name for tool in message.tools}) < len(message.tools):  # a call of one would be judged as the other
         raise GatewayError(Reason.INVALID_REQUEST, "prompt.tools: two tools have one name", field="prompt.tools")
     return types.Prompt(
@@ -30,6 +33,7 @@ def prompt(message: inference_pb2.Prompt) -> types.Prompt:
         max_tokens=message.max_tokens,
         temperature_milli=message.temperature_milli if message.HasField("temperature_milli") else None,
         use=_use(message.use),
+        release=release,
     )
 
 

@@ -150,14 +150,19 @@ class Known:
         return {"in": request.get("marking") if isinstance(request, Mapping) else None, "out": labels}
 
     def _declared(self) -> Json:
-        """What the caller named that no rule looks at, and the model it asked for: the input has the routed one."""
+        """What the caller named that no rule looks at, the release among it where it named one.
+
+        And the model it asked for: the input has the routed one.
+        """
         if self.prompt is None:
             return None
         use = self.prompt.use
+        pinned: dict[str, Json] = {"release": self.prompt.release} if self.prompt.release else {}
         return {
             "conversation_id": use.get("conversation_id", ""),
             "approval_id": use.get("approval_id", ""),
             "model": self.prompt.model,
+            **pinned,
         }
 
     def _incident(self) -> Json:

@@ -69,7 +69,7 @@ def takes(**groups: Callable[..., object]) -> Callable[[Callable[..., R]], Calla
     return decorate
 
 
-def question(
+def question(  # noqa: PLR0917 - one parameter for each option
     prompt: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
     model: Annotated[str, typer.Option(help="The model; not needed when the tenant has only one.")] = "",
     system: Annotated[str, typer.Option(help="Instructions to the model.")] = "",
@@ -78,6 +78,9 @@ def question(
         typer.Option(help="A tool the model may ask for: NAME=EFFECTOR, like map=read_only (repeatable)."),
     ] = None,
     max_tokens: Annotated[int, typer.Option(help="The most tokens to generate.")] = 1024,
+    release: Annotated[
+        str, typer.Option(help="The digest of the release that has to decide; another in force is a refusal.")
+    ] = "",
 ) -> dict[str, Any]:
     """What is asked, as keyword arguments of the client. Raises typer.BadParameter."""
     return {
@@ -86,6 +89,7 @@ def question(
         "system": system,
         "tools": [_tool(text) for text in tool or ()],
         "max_tokens": max_tokens,
+        "release": release,
     }
 
 

@@ -29,6 +29,7 @@ _FAILURES: Mapping[type[BrightlineError], tuple[str, int]] = {
     brightline.Unauthenticated: ("unauthenticated", 3),
     brightline.RoleRequired: ("role_required", 4),
     brightline.NotFound: ("not_found", 4),
+    brightline.ReleaseNotInForce: ("release_not_in_force", 1),
     brightline.Overloaded: ("overloaded", 4),
     brightline.Unavailable: ("unavailable", 4),
     brightline.DeadlineExceeded: ("deadline_exceeded", 4),

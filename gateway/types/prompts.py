@@ -82,7 +82,10 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is asked, validated. use: the declared use as JSON facts, the shape of input.request in rego/schemas."""
+    """What is asked, validated. use: the declared use as JSON facts, the shape of input.request in rego/schemas.
+
+    release: the digest of the release that has to decide; empty for the one in force.
+    """
 
     model: str
     system: str
@@ -91,6 +94,7 @@ class Prompt:
     max_tokens: int
     temperature_milli: int | None
     use: Mapping[str, Json]
+    release: str = ""
 
     def texts(self) -> Iterator[str]:
         """Every string that the model would see, so that no field goes unscanned."""

@@ -13,6 +13,7 @@ from brightline.content import Document, Message, Part, Text, Tool, ToolResult, 
 from brightline.use import Authority, Evidence, Use, UsPerson, Volume
 from brightline.v1 import inference_pb2, message_pb2, use_context_pb2
 
+_DIGEST = re.compile(r"([0-9a-f]{64})?")
 _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -21,6 +22,7 @@ class Ask(TypedDict, total=False):
 
     model: its identifier, from models(). use: the declared use. prompt: one user message, or messages: the
     conversation, oldest first; exactly one of the two. temperature_milli: thousandths, None for the model's default.
+    release: the digest of the release that has to decide, as an answer or policy.in_force() named it; empty for any.
     """
 
     model: Required[str]
@@ -31,6 +33,13 @@ class Ask(TypedDict, total=False):
     tools: Sequence[Tool]
     max_tokens: int
     temperature_milli: int | None
+    release: str
+
+
+def fields(*, release: str = "", **given: Any) -> dict[str, Any]:
+    """The fields of a request: the prompt, and the release that has to decide. Raises ValueError as `ask` does."""
+    _check.matching("release", release, _DIGEST, "64 hexadecimal digits, or empty")
+    return {"prompt": ask(**given), "release": release}
 
 
 def ask(

@@ -121,17 +121,17 @@ class Client(Connection):
 
     def generate(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Answer:
         """Ask a model and return the whole answer. Raises ValueError before anything is sent, else BrightlineError."""
-        request = inference_pb2.GenerateRequest(prompt=_request.ask(**ask))
+        request = inference_pb2.GenerateRequest(**_request.fields(**ask))
         return _response.answer(self._call(self._stub.Generate, request, timeout_s))
 
     def stream(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Stream:
         """Ask a model and return the answer as it is judged. Raises ValueError; iterating raises BrightlineError."""
-        request = inference_pb2.GenerateStreamRequest(prompt=_request.ask(**ask))
+        request = inference_pb2.GenerateStreamRequest(**_request.fields(**ask))
         return Stream(self._events(request, self._attempts(timeout_s)))
 
     def check(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Check:
         """What the policy would decide, without asking a model. Raises ValueError, BrightlineError."""
-        request = inference_pb2.CheckPolicyRequest(prompt=_request.ask(**ask))
+        request = inference_pb2.CheckPolicyRequest(**_request.fields(**ask))
         return _response.check(self._call(self._stub.CheckPolicy, request, timeout_s))
 
     def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:

@@ -79,6 +79,10 @@ class NotFound(BrightlineError):
     """There is no such record for this caller; whether another tenant has one is not said."""
 
 
+class ReleaseNotInForce(BrightlineError):
+    """Another release is in force than the one that the call named; `release` is its digest. Nothing was forwarded."""
+
+
 class RoleRequired(BrightlineError):
     """The token's roles don't let it read the log, or not these records."""
 
@@ -135,6 +139,7 @@ BY_REASON: Mapping[str, type[BrightlineError]] = {
     "SHUTTING_DOWN": Unavailable,
     "CLOCK_UNTRUSTED": Unavailable,
     "REVIEW_UNAVAILABLE": Unavailable,
+    "RELEASE_NOT_IN_FORCE": ReleaseNotInForce,
     "NOT_FOUND": NotFound,
     "ROLE_REQUIRED": RoleRequired,
     "DEADLINE_EXCEEDED": DeadlineExceeded,

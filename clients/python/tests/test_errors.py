@@ -37,6 +37,7 @@ KINDS = {
     "INTERNAL": "GatewayFault",
     "NOT_FOUND": "NotFound",
     "ROLE_REQUIRED": "RoleRequired",
+    "RELEASE_NOT_IN_FORCE": "ReleaseNotInForce",
 }
 
 

@@ -27,45 +27,45 @@ from brightline.v1 import refusal_pb2 as brightline_dot_v1_dot_refusal__pb2
 from brightline.v1 import use_context_pb2 as brightline_dot_v1_dot_use__context__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62rightline/v1/inference.proto\x12\rbrightline.v1\x1a\x1b\x62rightline/v1/message.proto\x1a\x1b\x62rightline/v1/refusal.proto\x1a\x1f\x62rightline/v1/use_context.proto\"\xa9\x02\n\x06Prompt\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x16\n\x06system\x18\x02 \x01(\tR\x06system\x12\x32\n\x08messages\x18\x03 \x03(\x0b\x32\x16.brightline.v1.MessageR\x08messages\x12)\n\x05tools\x18\x04 \x03(\x0b\x32\x13.brightline.v1.ToolR\x05tools\x12\x1d\n\nmax_tokens\x18\x05 \x01(\x05R\tmaxTokens\x12\x30\n\x11temperature_milli\x18\x06 \x01(\x05H\x00R\x10temperatureMilli\x88\x01\x01\x12+\n\x03use\x18\x07 \x01(\x0b\x32\x19.brightline.v1.UseContextR\x03useB\x14\n\x12_temperature_milli\"@\n\x0fGenerateRequest\x12-\n\x06prompt\x18\x01 \x01(\x0b\x32\x15.brightline.v1.PromptR\x06prompt\"F\n\x15GenerateStreamRequest\x12-\n\x06prompt\x18\x01 \x01(\x0b\x32\x15.brightline.v1.PromptR\x06prompt\"\x9d\x02\n\x10GenerateResponse\x12\x1f\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tR\ndecisionId\x12\x18\n\x07release\x18\x02 \x01(\tR\x07release\x12)\n\x05parts\x18\x03 \x03(\x0b\x32\x13.brightline.v1.PartR\x05parts\x12:\n\x0bstop_reason\x18\x04 \x01(\x0e\x32\x19.brightline.v1.StopReasonR\nstopReason\x12*\n\x05usage\x18\x05 \x01(\x0b\x32\x14.brightline.v1.UsageR\x05usage\x12;\n\x0bobligations\x18\x06 \x03(\x0b\x32\x19.brightline.v1.ObligationR\x0bobligations\"\xce\x01\n\x16GenerateStreamResponse\x12\x32\n\x05start\x18\x01 \x01(\x0b\x32\x1a.brightline.v1.StreamStartH\x00R\x05start\x12\x14\n\x04text\x18\x02 \x01(\tH\x00R\x04text\x12\x33\n\x08tool_use\x18\x03 \x01(\x0b\x32\x16.brightline.v1.ToolUseH\x00R\x07toolUse\x12,\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x18.brightline.v1.StreamEndH\x00R\x03\x65ndB\x07\n\x05\x65vent\"\x85\x01\n\x0bStreamStart\x12\x1f\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tR\ndecisionId\x12\x18\n\x07release\x18\x02 \x01(\tR\x07release\x12;\n\x0bobligations\x18\x03 \x03(\x0b\x32\x19.brightline.v1.ObligationR\x0bobligations\"s\n\tStreamEnd\x12:\n\x0bstop_reason\x18\x01 \x01(\x0e\x32\x19.brightline.v1.StopReasonR\nstopReason\x12*\n\x05usage\x18\x02 \x01(\x0b\x32\x14.brightline.v1.UsageR\x05usage\"O\n\x05Usage\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x02 \x01(\x03R\x0coutputTokens\"6\n\nObligation\x12\x12\n\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value\"C\n\x12\x43heckPolicyRequest\x12-\n\x06prompt\x18\x01 \x01(\x0b\x32\x15.brightline.v1.PromptR\x06prompt\"\xe7\x01\n\x13\x43heckPolicyResponse\x12\x1f\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tR\ndecisionId\x12\x18\n\x07release\x18\x02 \x01(\tR\x07release\x12-\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\x0e\x32\x15.brightline.v1.EffectR\x06\x65\x66\x66\x65\x63t\x12)\n\x05rules\x18\x04 \x03(\x0b\x32\x13.brightline.v1.RuleR\x05rules\x12;\n\x0bobligations\x18\x05 \x03(\x0b\x32\x19.brightline.v1.ObligationR\x0bobligations\"\x13\n\x11ListModelsRequest\"c\n\x12ListModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x14.brightline.v1.ModelR\x06models\x12\x1f\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\tR\ndecisionId\"b\n\x05Model\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\'\n\x0fmarking_ceiling\x18\x03 \x01(\tR\x0emarkingCeiling*\x93\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTOP_REASON_END\x10\x01\x12\x1a\n\x16STOP_REASON_MAX_TOKENS\x10\x02\x12\x18\n\x14STOP_REASON_TOOL_USE\x10\x03\x12\x1d\n\x19STOP_REASON_MODEL_REFUSAL\x10\x04*`\n\x06\x45\x66\x66\x65\x63t\x12\x16\n\x12\x45\x46\x46\x45\x43T_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x45\x46\x46\x45\x43T_ALLOW\x10\x01\x12\x1b\n\x17\x45\x46\x46\x45\x43T_REQUIRE_APPROVAL\x10\x02\x12\x0f\n\x0b\x45\x46\x46\x45\x43T_DENY\x10\x03\x32\xe9\x02\n\x10InferenceService\x12K\n\x08Generate\x12\x1e.brightline.v1.GenerateRequest\x1a\x1f.brightline.v1.GenerateResponse\x12_\n\x0eGenerateStream\x12$.brightline.v1.GenerateStreamRequest\x1a%.brightline.v1.GenerateStreamResponse0\x01\x12T\n\x0b\x43heckPolicy\x12!.brightline.v1.CheckPolicyRequest\x1a\".brightline.v1.CheckPolicyResponse\x12Q\n\nListModels\x12 .brightline.v1.ListModelsRequest\x1a!.brightline.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62rightline/v1/inference.proto\x12\rbrightline.v1\x1a\x1b\x62rightline/v1/message.proto\x1a\x1b\x62rightline/v1/refusal.proto\x1a\x1f\x62rightline/v1/use_context.proto\"\xa9\x02\n\x06Prompt\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x16\n\x06system\x18\x02 \x01(\tR\x06system\x12\x32\n\x08messages\x18\x03 \x03(\x0b\x32\x16.brightline.v1.MessageR\x08messages\x12)\n\x05tools\x18\x04 \x03(\x0b\x32\x13.brightline.v1.ToolR\x05tools\x12\x1d\n\nmax_tokens\x18\x05 \x01(\x05R\tmaxTokens\x12\x30\n\x11temperature_milli\x18\x06 \x01(\x05H\x00R\x10temperatureMilli\x88\x01\x01\x12+\n\x03use\x18\x07 \x01(\x0b\x32\x19.brightline.v1.UseContextR\x03useB\x14\n\x12_temperature_milli\"Z\n\x0fGenerateRequest\x12-\n\x06prompt\x18\x01 \x01(\x0b\x32\x15.brightline.v1.PromptR\x06prompt\x12\x18\n\x07release\x18\x02 \x01(\tR\x07release\"`\n\x15GenerateStreamRequest\x12-\n\x06prompt\x18\x01 \x01(\x0b\x32\x15.brightline.v1.PromptR\x06prompt\x12\x18\n\x07release\x18\x02 \x01(\tR\x07release\"\x9d\x02\n\x10GenerateResponse\x12\x1f\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tR\ndecisionId\x12\x18\n\x07release\x18\x02 \x01(\tR\x07release\x12)\n\x05parts\x18\x03 \x03(\x0b\x32\x13.brightline.v1.PartR\x05parts\x12:\n\x0bstop_reason\x18\x04 \x01(\x0e\x32\x19.brightline.v1.StopReasonR\nstopReason\x12*\n\x05usage\x18\x05 \x01(\x0b\x32\x14.brightline.v1.UsageR\x05usage\x12;\n\x0bobligations\x18\x06 \x03(\x0b\x32\x19.brightline.v1.ObligationR\x0bobligations\"\xce\x01\n\x16GenerateStreamResponse\x12\x32\n\x05start\x18\x01 \x01(\x0b\x32\x1a.brightline.v1.StreamStartH\x00R\x05start\x12\x14\n\x04text\x18\x02 \x01(\tH\x00R\x04text\x12\x33\n\x08tool_use\x18\x03 \x01(\x0b\x32\x16.brightline.v1.ToolUseH\x00R\x07toolUse\x12,\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x18.brightline.v1.StreamEndH\x00R\x03\x65ndB\x07\n\x05\x65vent\"\x85\x01\n\x0bStreamStart\x12\x1f\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tR\ndecisionId\x12\x18\n\x07release\x18\x02 \x01(\tR\x07release\x12;\n\x0bobligations\x18\x03 \x03(\x0b\x32\x19.brightline.v1.ObligationR\x0bobligations\"s\n\tStreamEnd\x12:\n\x0bstop_reason\x18\x01 \x01(\x0e\x32\x19.brightline.v1.StopReasonR\nstopReason\x12*\n\x05usage\x18\x02 \x01(\x0b\x32\x14.brightline.v1.UsageR\x05usage\"O\n\x05Usage\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x02 \x01(\x03R\x0coutputTokens\"6\n\nObligation\x12\x12\n\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value\"]\n\x12\x43heckPolicyRequest\x12-\n\x06prompt\x18\x01 \x01(\x0b\x32\x15.brightline.v1.PromptR\x06prompt\x12\x18\n\x07release\x18\x02 \x01(\tR\x07release\"\xe7\x01\n\x13\x43heckPolicyResponse\x12\x1f\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tR\ndecisionId\x12\x18\n\x07release\x18\x02 \x01(\tR\x07release\x12-\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\x0e\x32\x15.brightline.v1.EffectR\x06\x65\x66\x66\x65\x63t\x12)\n\x05rules\x18\x04 \x03(\x0b\x32\x13.brightline.v1.RuleR\x05rules\x12;\n\x0bobligations\x18\x05 \x03(\x0b\x32\x19.brightline.v1.ObligationR\x0bobligations\"\x13\n\x11ListModelsRequest\"c\n\x12ListModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x14.brightline.v1.ModelR\x06models\x12\x1f\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\tR\ndecisionId\"b\n\x05Model\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\'\n\x0fmarking_ceiling\x18\x03 \x01(\tR\x0emarkingCeiling*\x93\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTOP_REASON_END\x10\x01\x12\x1a\n\x16STOP_REASON_MAX_TOKENS\x10\x02\x12\x18\n\x14STOP_REASON_TOOL_USE\x10\x03\x12\x1d\n\x19STOP_REASON_MODEL_REFUSAL\x10\x04*`\n\x06\x45\x66\x66\x65\x63t\x12\x16\n\x12\x45\x46\x46\x45\x43T_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x45\x46\x46\x45\x43T_ALLOW\x10\x01\x12\x1b\n\x17\x45\x46\x46\x45\x43T_REQUIRE_APPROVAL\x10\x02\x12\x0f\n\x0b\x45\x46\x46\x45\x43T_DENY\x10\x03\x32\xe9\x02\n\x10InferenceService\x12K\n\x08Generate\x12\x1e.brightline.v1.GenerateRequest\x1a\x1f.brightline.v1.GenerateResponse\x12_\n\x0eGenerateStream\x12$.brightline.v1.GenerateStreamRequest\x1a%.brightline.v1.GenerateStreamResponse0\x01\x12T\n\x0b\x43heckPolicy\x12!.brightline.v1.CheckPolicyRequest\x1a\".brightline.v1.CheckPolicyResponse\x12Q\n\nListModels\x12 .brightline.v1.ListModelsRequest\x1a!.brightline.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'brightline.v1.inference_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STOPREASON']._serialized_start=1990
-  _globals['_STOPREASON']._serialized_end=2137
-  _globals['_EFFECT']._serialized_start=2139
-  _globals['_EFFECT']._serialized_end=2235
+  _globals['_STOPREASON']._serialized_start=2068
+  _globals['_STOPREASON']._serialized_end=2215
+  _globals['_EFFECT']._serialized_start=2217
+  _globals['_EFFECT']._serialized_end=2313
   _globals['_PROMPT']._serialized_start=140
   _globals['_PROMPT']._serialized_end=437
   _globals['_GENERATEREQUEST']._serialized_start=439
-  _globals['_GENERATEREQUEST']._serialized_end=503
-  _globals['_GENERATESTREAMREQUEST']._serialized_start=505
-  _globals['_GENERATESTREAMREQUEST']._serialized_end=575
-  _globals['_GENERATERESPONSE']._serialized_start=578
-  _globals['_GENERATERESPONSE']._serialized_end=863
-  _globals['_GENERATESTREAMRESPONSE']._serialized_start=866
-  _globals['_GENERATESTREAMRESPONSE']._serialized_end=1072
-  _globals['_STREAMSTART']._serialized_start=1075
-  _globals['_STREAMSTART']._serialized_end=1208
-  _globals['_STREAMEND']._serialized_start=1210
-  _globals['_STREAMEND']._serialized_end=1325
-  _globals['_USAGE']._serialized_start=1327
-  _globals['_USAGE']._serialized_end=1406
-  _globals['_OBLIGATION']._serialized_start=1408
-  _globals['_OBLIGATION']._serialized_end=1462
-  _globals['_CHECKPOLICYREQUEST']._serialized_start=1464
-  _globals['_CHECKPOLICYREQUEST']._serialized_end=1531
-  _globals['_CHECKPOLICYRESPONSE']._serialized_start=1534
-  _globals['_CHECKPOLICYRESPONSE']._serialized_end=1765
-  _globals['_LISTMODELSREQUEST']._serialized_start=1767
-  _globals['_LISTMODELSREQUEST']._serialized_end=1786
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1788
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1887
-  _globals['_MODEL']._serialized_start=1889
-  _globals['_MODEL']._serialized_end=1987
-  _globals['_INFERENCESERVICE']._serialized_start=2238
-  _globals['_INFERENCESERVICE']._serialized_end=2599
+  _globals['_GENERATEREQUEST']._serialized_end=529
+  _globals['_GENERATESTREAMREQUEST']._serialized_start=531
+  _globals['_GENERATESTREAMREQUEST']._serialized_end=627
+  _globals['_GENERATERESPONSE']._serialized_start=630
+  _globals['_GENERATERESPONSE']._serialized_end=915
+  _globals['_GENERATESTREAMRESPONSE']._serialized_start=918
+  _globals['_GENERATESTREAMRESPONSE']._serialized_end=1124
+  _globals['_STREAMSTART']._serialized_start=1127
+  _globals['_STREAMSTART']._serialized_end=1260
+  _globals['_STREAMEND']._serialized_start=1262
+  _globals['_STREAMEND']._serialized_end=1377
+  _globals['_USAGE']._serialized_start=1379
+  _globals['_USAGE']._serialized_end=1458
+  _globals['_OBLIGATION']._serialized_start=1460
+  _globals['_OBLIGATION']._serialized_end=1514
+  _globals['_CHECKPOLICYREQUEST']._serialized_start=1516
+  _globals['_CHECKPOLICYREQUEST']._serialized_end=1609
+  _globals['_CHECKPOLICYRESPONSE']._serialized_start=1612
+  _globals['_CHECKPOLICYRESPONSE']._serialized_end=1843
+  _globals['_LISTMODELSREQUEST']._serialized_start=1845
+  _globals['_LISTMODELSREQUEST']._serialized_end=1864
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1866
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1965
+  _globals['_MODEL']._serialized_start=1967
+  _globals['_MODEL']._serialized_end=2065
+  _globals['_INFERENCESERVICE']._serialized_start=2316
+  _globals['_INFERENCESERVICE']._serialized_end=2677
 # @@protoc_insertion_point(module_scope)

@@ -53,16 +53,20 @@ class Prompt(_message.Message):
     def __init__(self, model: _Optional[str] = ..., system: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_message_pb2.Message, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[_message_pb2.Tool, _Mapping]]] = ..., max_tokens: _Optional[int] = ..., temperature_milli: _Optional[int] = ..., use: _Optional[_Union[_use_context_pb2.UseContext, _Mapping]] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("prompt",)
+    __slots__ = ("prompt", "release")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
     prompt: Prompt
-    def __init__(self, prompt: _Optional[_Union[Prompt, _Mapping]] = ...) -> None: ...
+    release: str
+    def __init__(self, prompt: _Optional[_Union[Prompt, _Mapping]] = ..., release: _Optional[str] = ...) -> None: ...
 
 class GenerateStreamRequest(_message.Message):
-    __slots__ = ("prompt",)
+    __slots__ = ("prompt", "release")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
     prompt: Prompt
-    def __init__(self, prompt: _Optional[_Union[Prompt, _Mapping]] = ...) -> None: ...
+    release: str
+    def __init__(self, prompt: _Optional[_Union[Prompt, _Mapping]] = ..., release: _Optional[str] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
     __slots__ = ("decision_id", "release", "parts", "stop_reason", "usage", "obligations")
@@ -127,10 +131,12 @@ class Obligation(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class CheckPolicyRequest(_message.Message):
-    __slots__ = ("prompt",)
+    __slots__ = ("prompt", "release")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
     prompt: Prompt
-    def __init__(self, prompt: _Optional[_Union[Prompt, _Mapping]] = ...) -> None: ...
+    release: str
+    def __init__(self, prompt: _Optional[_Union[Prompt, _Mapping]] = ..., release: _Optional[str] = ...) -> None: ...
 
 class CheckPolicyResponse(_message.Message):
     __slots__ = ("decision_id", "release", "effect", "rules", "obligations")
