@@ -89,9 +89,11 @@ bench-search: $(VENV)/.dev ## measure searches of the audit log (RECORDS=1000000
 
 RUNS ?= 200
 FAULTS ?= 10000
-faults: $(VENV)/.dev ## kill -9 at each point of the path (RUNS=200), and faults of both stores (FAULTS=10000)
+MUTATIONS ?= 5000
+faults: $(VENV)/.dev ## kill -9 on the path (RUNS=200), faults of both stores (FAULTS=10000), mutations of both (MUTATIONS=5000)
 	$(BIN)/python -m tests.faults.sweep --runs $(RUNS) $(if $(JSON),--json $(JSON))
 	$(BIN)/python -m tests.faults.seeded --faults $(FAULTS) $(if $(JSON),--json $(JSON:.json=)-stores.json)
+	$(BIN)/python -m tests.faults.mutated --mutations $(MUTATIONS) $(if $(JSON),--json $(JSON:.json=)-mutations.json)
 
 EXAMPLES ?= 2000
 fuzz: $(VENV)/.dev $(OPA) ## look for new examples against every property (EXAMPLES=2000)
