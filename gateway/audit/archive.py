@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from brightline_verify.merkle import ProofError, inclusion_proof, leaf_hash, verify_inclusion
+from brightline_verify.merkle import ProofError, leaf_hash, verify_inclusion
 from brightline_verify.note import Checkpoint, NoteError, Verifier, encode, open_checkpoint, split
 from brightline_verify.proof import Proof
 from brightline_verify.report import UnreadableError
@@ -65,7 +65,7 @@ class Archive:
             for log in logs:
                 checkpoint, note = self._checkpoint(log) or (None, b"")
                 found = _of_decision(log, decision_id, tenant)
-                proved += [(one, _proof(log, one, checkpoint, note)) for one in found]
+                proved += zip(found, _proofs(log, found, checkpoint, note), strict=True)
         return proved
 
     def end(self) -> Position:
@@ -102,7 +102,7 @@ class Archive:
             with self._places([self.own]) as places:
                 page = search.page(places, looked_for, position)
                 log = places[0].reader
-                proofs = [_proof(log, found, checkpoint, note) for found in page.found]
+                proofs = _proofs(log, page.found, checkpoint, note)
             yield b"".join(_exported(one, proof) for one, proof in zip(page.found, proofs, strict=True))
             position = page.rest
 
@@ -148,13 +148,16 @@ def _of_decision(log: Reader, decision_id: str, tenant: str | None) -> list[Foun
     return [Found(log.origin, index, leaf, record) for index, leaf, record in found if wanted.fits(record)]
 
 
-def _proof(log: Reader, found: Found, checkpoint: Checkpoint | None, note: bytes) -> Proof | None:
-    """The proof, which holds: what a database says is not handed on unseen."""
-    if checkpoint is None or found.index >= checkpoint.size:
-        return None
-    proof = Proof(found.index, tuple(inclusion_proof(found.index, checkpoint.size, log.perfect)), note)
-    verify_inclusion(leaf_hash(found.leaf), found.index, checkpoint.size, proof.hashes, checkpoint.root)
-    return proof
+def _proofs(log: Reader, found: Sequence[Found], checkpoint: Checkpoint | None, note: bytes) -> list[Proof | None]:
+    """The proof of each, which holds: what a database says is not handed on unseen. None for one that is too young."""
+    if checkpoint is None:
+        return [None] * len(found)
+    covered = [one for one in found if one.index < checkpoint.size]
+    made: dict[int, Proof] = {}
+    for one, hashes in zip(covered, log.proofs([one.index for one in covered], checkpoint.size), strict=True):
+        verify_inclusion(leaf_hash(one.leaf), one.index, checkpoint.size, hashes, checkpoint.root)
+        made[one.index] = Proof(one.index, hashes, note)
+    return [made.get(one.index) for one in found]
 
 
 def _exported(found: Found, proof: Proof | None) -> bytes:

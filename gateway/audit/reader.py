@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from brightline_verify.database import File
+from brightline_verify.merkle import inclusion_proof
 from brightline_verify.report import UnreadableError
-from brightline_verify.stored import CorruptError, Row, Rows, Source, nodes_of
+from brightline_verify.stored import CorruptError, Row, Rows, Source, gathered
 
 Leaf: TypeAlias = tuple[int, bytes]
 """The index of a record and its bytes."""
+Hashes: TypeAlias = tuple[bytes, ...]
 
 
 class Reader(Protocol):
@@ -39,8 +41,8 @@ class Reader(Protocol):
     def note(self) -> bytes | None:
         """The latest checkpoint, None when there is none yet."""
 
-    def perfect(self, level: int, n: int) -> bytes:
-        """A stored node of the tree."""
+    def proofs(self, indexes: Sequence[int], size: int) -> list[Hashes]:
+        """The inclusion proofs of these records in the tree of the first `size`, from nodes that are read at once."""
 
 
 @contextmanager
@@ -77,9 +79,9 @@ class _Log:
         last = self._rows.last_note()
         return last[1] if last and isinstance(last[1], bytes) else None
 
-    def perfect(self, level: int, n: int) -> bytes:
+    def proofs(self, indexes: Sequence[int], size: int) -> list[Hashes]:
         try:
-            return nodes_of(self._rows)(level, n)
+            return gathered(self._rows, lambda perfect: [tuple(inclusion_proof(i, size, perfect)) for i in indexes])
         except CorruptError as error:
             raise UnreadableError(f"{self._source}: {error}") from error
 
