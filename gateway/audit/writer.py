@@ -215,6 +215,9 @@ class Writer:
                 log.critical("audit log is corrupt", detail=str(error))
             except OSError:
                 return
+            except Exception as error:  # noqa: BLE001 - a thread that ended here would never recover
+                log.critical("audit log not read back", error=type(error).__name__, detail=str(error))
+                return
         self._tell(self._answer, self._in_doubt, results)
         self._in_doubt = []
 

@@ -21,6 +21,7 @@ class Fault(Enum):
 
     LOST = "fails before it is done"
     LIED = "fails after it is done"
+    UNFORESEEN = "fails as nobody expects it"
     KILL_BEFORE = "the process dies before it is done"
     KILL_AFTER = "the process dies after it is done"
 
@@ -57,10 +58,12 @@ class Faults:
         """Execute a statement, or do what the plan says."""
         if self.stall and sql.startswith(self.stall):
             self.stalled.set()
-            assert self.go_on.wait(30)
+            assert self.go_on.wait(240)
         fault = next((plan.pop(0) for start, plan in self.plan.items() if plan and sql.startswith(start)), None)
         if fault is Fault.KILL_BEFORE:
             os.kill(os.getpid(), signal.SIGKILL)
+        if fault is Fault.UNFORESEEN:
+            raise RuntimeError("something nobody thought of")
         if fault is Fault.LOST:
             raise sqlite3.OperationalError(os.strerror(errno.EIO))
         cursor = execute()

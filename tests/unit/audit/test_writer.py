@@ -18,6 +18,7 @@ from gateway.audit.store import MAX_BATCH, Rejection, Result, Store
 from gateway.audit.writer import Writer, finished
 from gateway.errors import GatewayError, Reason
 from tests.support import logs
+from tests.support.waiting import until
 from tests.unit.audit.faults import CHECKPOINTS, ENTRIES, OPEN, Fault, Faults
 
 
@@ -31,12 +32,6 @@ async def written(folder: Path, faults: Faults, deadline_ms: int = 5000, **how: 
     finally:
         faults.go_on.set()
         await writer.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition; the test's own time limit ends a wait in vain."""
-    while not condition():  # noqa: ASYNC110 - happens in another thread
-        await asyncio.sleep(0.005)
 
 
 async def reason(result: asyncio.Future[Result]) -> Reason:
@@ -96,6 +91,20 @@ async def test_a_lost_acknowledgement_is_no_lost_record(tmp_path: Path) -> None:
         assert await writer.append(one) == 0
         assert await writer.append(other) == 1
     assert stored(tmp_path) == ids([one, other])
+
+
+async def test_an_error_that_nobody_foresaw_ends_no_recovery(tmp_path: Path) -> None:
+    """Whatever goes wrong while the store is read back, it is refused meanwhile and tried again."""
+    faults = Faults()
+    one, other = logs.entries(2)
+    async with written(tmp_path, faults) as writer:
+        faults.plan = {ENTRIES: [Fault.LOST], OPEN: [Fault.UNFORESEEN] * 2}
+        doubtful = writer.append(one)
+        await until(lambda: not writer.ready)
+        assert await reason(writer.append(other)) is Reason.AUDIT_UNAVAILABLE
+        await until(lambda: writer.ready)
+        assert await reason(doubtful) is Reason.AUDIT_UNAVAILABLE
+        assert await writer.append(other) == 0
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.LIED])
