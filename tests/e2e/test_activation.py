@@ -24,8 +24,9 @@ from gateway.canonical import Json
 from gateway.inforce import InForce
 from gateway.pdp import Engine
 from gateway.types import Decision
-from tests.support.gateways import HARMLESS, LOGISTICS, Deployment, Running, serving, spawned, wait_for
+from tests.support.gateways import HARMLESS, LOGISTICS, Deployment, Running, serving, spawned
 from tests.support.releases import compile_policy
+from tests.support.waiting import wait_for
 
 ASK: Mapping[str, Any] = {"model": "loopback", "prompt": "How many trucks?", "use": HARMLESS}
 

@@ -13,13 +13,14 @@ import pytest
 from gateway.clock import Clock, monotonic_us, system_us
 from gateway.identity.issue import Pair, create_token_key, jwks
 from tests.support import attacks
-from tests.support.attacks import attacking, authority, issuer, message, refused, serves, shut_out, until, verified
+from tests.support.attacks import attacking, authority, issuer, message, refused, serves, shut_out, verified
 from tests.support.gateways import HEALTH, INTELLIGENCE, LOGISTICS, Deployment, Running, serving
 from tests.support.jwks_server import JwksServer
 from tests.support.opa import free_port
 from tests.support.pki import Authority
 from tests.support.raw_http2 import Raw, connected
 from tests.support.tokens import MISSING, TokenIssuer, unverified_claims
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

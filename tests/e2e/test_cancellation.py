@@ -16,11 +16,12 @@ import pytest_asyncio
 
 from gateway.audit.store import Store
 from gateway.clock import Clock, monotonic_us, system_us
-from tests.support.attacks import HEALTH, issuer, message, serves, until, verified
+from tests.support.attacks import HEALTH, issuer, message, serves, verified
 from tests.support.gateways import LOGISTICS, Deployment, Running, serving
 from tests.support.jwks_server import JwksServer
 from tests.support.opa import free_port
 from tests.support.raw_http2 import Raw, connected
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -25,9 +25,10 @@ from gateway.canonical import canonical
 from gateway.cli.doctor import examine
 from gateway.clock import Clock, monotonic_us, system_us
 from gateway.errors import StartError
-from tests.support.attacks import attacking, message, refused, serves, until, verified
+from tests.support.attacks import attacking, message, refused, serves, verified
 from tests.support.gateways import LOGISTICS, Deployment, serving, spawned
 from tests.support.releases import compile_policy
+from tests.support.waiting import until
 
 HOUR_US = 3_600_000_000
 METHODS = ("Generate", "GenerateStream", "CheckPolicy", "ListModels")

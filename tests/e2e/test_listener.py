@@ -16,9 +16,10 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from gateway.clock import Clock, monotonic_us, system_us
-from tests.support.attacks import HEALTH, SERVICE, attacking, message, serves, until, verified
+from tests.support.attacks import HEALTH, SERVICE, attacking, message, serves, verified
 from tests.support.gateways import Deployment, Running, serving, spawned
 from tests.support.raw_http2 import Raw, connected
+from tests.support.waiting import until
 
 NO_TEXT = {":path": b"/\xff\xfe"}
 

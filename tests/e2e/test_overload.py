@@ -8,8 +8,9 @@ from pathlib import Path
 
 import grpc
 
-from tests.support.attacks import Attacker, attacking, message, refused, told, until, verified
+from tests.support.attacks import Attacker, attacking, message, refused, told, verified
 from tests.support.gateways import HEALTH, LOGISTICS, Deployment, serving
+from tests.support.waiting import until
 
 WAITING = message(prompt="loopback: wait 60000")
 

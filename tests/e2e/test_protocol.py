@@ -20,9 +20,10 @@ import pytest
 import pytest_asyncio
 
 from brightline.v1 import inference_pb2, message_pb2
-from tests.support.attacks import HEALTH, attacking, message, prompt, refused, serves, until
+from tests.support.attacks import HEALTH, attacking, message, prompt, refused, serves
 from tests.support.gateways import Deployment, Running, serving
 from tests.support.raw_http2 import Answer, connected, tls
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -21,7 +21,8 @@ from gateway.errors import StartError
 from gateway.release.parts import HOLDERS
 from gateway.release.repository import Repository
 from tests.e2e.test_activation import ASK, NARROWER, WIDER, reloading, verified
-from tests.support.gateways import Deployment, Running, serving, spawned, wait_for
+from tests.support.gateways import Deployment, Running, serving, spawned
+from tests.support.waiting import wait_for
 
 DAY = timedelta(days=1)
 

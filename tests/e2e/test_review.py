@@ -33,8 +33,9 @@ from brightline_verify.whole import Trust
 from gateway.audit import following
 from gateway.audit.index import index_path
 from gateway.types import new_decision_id
-from tests.support.attacks import attacking, told, until, verified
+from tests.support.attacks import attacking, told, verified
 from tests.support.gateways import HARMLESS, HEALTH, INTELLIGENCE, LOGISTICS, Deployment, Running, serving
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -17,8 +17,8 @@ from brightline_verify.note import Verifier
 from brightline_verify.proof import Proof
 from brightline_verify.whole import Trust
 from gateway.cli import trail
-from tests.support.attacks import until
 from tests.support.gateways import HARMLESS, INTELLIGENCE, LOGISTICS, Deployment, Running, serving
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -21,9 +21,9 @@ from gateway.audit.record import entry
 from gateway.audit.store import Store
 from gateway.clock import system_us
 from tests.support import logs
-from tests.support.attacks import until
 from tests.support.gateways import HARMLESS, INTELLIGENCE, LOGISTICS, Deployment, Running, serving
 from tests.support.postgres import Cluster
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

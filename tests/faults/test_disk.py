@@ -26,7 +26,8 @@ from brightline_verify.report import Report
 from brightline_verify.whole import Trust
 from gateway import config
 from gateway.audit.keys import public_path
-from tests.support.gateways import HARMLESS, LOGISTICS, Deployment, spawned, wait_for
+from tests.support.gateways import HARMLESS, LOGISTICS, Deployment, spawned
+from tests.support.waiting import wait_for
 
 ASK: dict[str, Any] = {"model": "loopback", "prompt": "How many trucks?", "use": HARMLESS}
 SHIM = Path(__file__).with_name("shim.c")
@@ -51,7 +52,7 @@ class Gateway:
         with grpc.secure_channel(
             self.deployed.address, grpc.ssl_channel_credentials(self.deployed.ca, *pair)
         ) as channel:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=20)
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=120)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     @property
@@ -92,7 +93,7 @@ def client(deployed: Deployment) -> Client:
         certificate=deployed.certificate(LOGISTICS),
         key=deployed.key(LOGISTICS),
         token=deployed.token(LOGISTICS),
-        timeout_s=20,
+        timeout_s=120,
         retries=0,
     )
 
@@ -102,14 +103,14 @@ def running(deployed: Deployment, **how: Any) -> Iterator[Gateway]:
     """A gateway that has answered once, stopped in order at the end."""
     with spawned(deployed, **how) as process, client(deployed) as asking:
         gateway = Gateway(deployed, process, asking)
-        assert gateway.ask() == ""
+        wait_for(lambda: gateway.ask() == "")
         yield gateway
     assert process.returncode == 0
 
 
 def refuses_and_recovers(gateway: Gateway, fault: Callable[[], AbstractContextManager[object]]) -> None:
     """While the fault lasts, every sort of call is refused and health says so; then the gateway goes on by itself."""
-    assert gateway.serves
+    wait_for(lambda: gateway.serves)
     with fault():
         wait_for(lambda: gateway.ask() == "AUDIT_UNAVAILABLE")
         forwarded = gateway.forwarded
@@ -301,6 +302,6 @@ def test_a_read_only_log_refuses_the_start(tmp_path: Path, name: str, mode: int)
 def start_refused(deployed: Deployment, module: str = "gateway") -> str:
     """What a gateway says that refuses to start."""
     command = [sys.executable, "-m", module, "serve", "--config", str(deployed.config)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=240)
     assert done.returncode == 2, done.stderr
     return done.stderr

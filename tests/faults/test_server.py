@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from brightline_verify.note import Verifier
@@ -22,9 +23,10 @@ from brightline_verify.whole import Trust
 from gateway import config
 from gateway.audit import places
 from gateway.audit.keys import public_path
-from tests.faults.test_disk import Gateway, client, create, refuses_and_recovers, start_refused
-from tests.support.gateways import spawned, wait_for
+from tests.faults.test_disk import Gateway, client, create, fill, refuses_and_recovers, start_refused
+from tests.support.gateways import spawned
 from tests.support.postgres import SMALL, Cluster, cluster
+from tests.support.waiting import wait_for
 
 
 @dataclass
@@ -65,7 +67,7 @@ def running(folder: Path, server: Cluster, **how: Any) -> Iterator[OnPostgres]:
     deployed.edit("[audit]\n", f'[audit]\nstore = "postgresql"\ndsn = "{server.server(name).dsn}"\n')
     with spawned(deployed, **how) as process, client(deployed) as asking:
         gateway = OnPostgres(deployed, process, asking, server, name)
-        assert gateway.ask() == ""
+        wait_for(lambda: gateway.ask() == "")
         yield gateway
     assert process.returncode == 0
 
@@ -167,28 +169,23 @@ def small_disk() -> Iterator[Path]:
 
 def test_a_full_disk_of_the_server_refuses_until_there_is_space(small_disk: Path, tmp_path: Path) -> None:
     """A server that can't write may give up; with space and the server back, the gateway goes on."""
-    settings = (*SMALL, "max_wal_size=32MB", "min_wal_size=32MB", "wal_recycle=off")
+    # A server that gives up stays down until it is started: it must not tidy up and find space in the meantime.
+    settings = (*SMALL, "max_wal_size=32MB", "min_wal_size=32MB", "wal_recycle=off", "restart_after_crash=off")
 
     @contextmanager
     def full() -> Iterator[None]:
         filler = small_disk / "filler"
-        with filler.open("wb", buffering=0) as file, suppress(OSError):
-            while True:
-                file.write(bytes(1 << 16))
-        with suppress(Exception):
-            served.run("SELECT pg_switch_wal()")
+        while fill(filler) or served.ask() != "AUDIT_UNAVAILABLE":
+            with suppress(psycopg.Error):
+                served.run("SELECT pg_switch_wal()")
         yield
         filler.unlink()
-        stat = Path(f"/proc/{pid}/stat")
-        if not stat.exists() or ") Z " in stat.read_text():  # nobody may have asked how it ended
-            (server.data / "postmaster.pid").unlink(missing_ok=True)
-            server.start()
+        server.resume()
 
     server = Cluster(small_disk, settings)
     server.create()
-    pid = server.pid
     try:
         with running(tmp_path / "gateway", server) as served:
             refuses_and_recovers(served, full)
     finally:
-        server.stop()
+        server.stop_if_started()

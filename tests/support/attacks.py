@@ -6,9 +6,7 @@ async with attacking(running) as attacker:
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -186,11 +184,3 @@ def verified(deployed: Deployment) -> Report:
     report = verify(deployed.folder / "audit" / "log.db", Trust(Verifier.parse(key)))
     assert report.problem is None
     return report
-
-
-async def until(condition: Callable[[], bool], seconds: float = 90.0) -> None:
-    """Return once the condition holds; fails the test when it doesn't in time."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "waited too long"
-        await asyncio.sleep(0.005)  # between two looks at the condition

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from gateway.identity import issue
 from gateway.listener import listening
 from gateway.pep import Gate
 from gateway.upstream.loopback import Loopback
+from tests.support.waiting import wait_for
 
 LOGISTICS = "northern-logistics"
 INTELLIGENCE = "harbor-intelligence"
@@ -177,7 +177,7 @@ def spawned(
     *,
     environment: dict[str, str] | None = None,
     program: Sequence[str] = ("gateway", "serve"),
-    patience_s: float = 20.0,
+    patience_s: float = 180.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The gateway of the deployment in a process of its own, serving; ended by SIGTERM unless it is gone already.
 
@@ -200,11 +200,3 @@ def spawned(
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
             process.wait(90)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 90.0) -> None:
-    """Return once the condition holds; fails the test when it doesn't in time."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "waited too long"
-        time.sleep(0.01)

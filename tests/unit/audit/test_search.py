@@ -30,7 +30,7 @@ from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
 from gateway.cli import trail
 from tests.support import logs
-from tests.support.gateways import wait_for
+from tests.support.waiting import wait_for
 
 TENANTS, SUBJECTS, RULES = ("a", "b", "c"), ("alice", "bob", "carol", "dan"), ("one", "two", "three")
 SIZE = 400
