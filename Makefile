@@ -107,7 +107,7 @@ audit: $(VENV)/.dev ## known vulnerabilities of what is pinned
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/run.txt
 
 requirements: $(VENV)/.dev ## pin again, with hashes
-	for set in run build dev; do \
+	for set in run build dev train; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command 'make requirements' --upgrade requirements/$$set.in -o requirements/$$set.txt; \
 	done
