@@ -8,7 +8,7 @@ An input is a base with changes: objects in `set` are merged, anything else repl
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -41,7 +41,7 @@ def checks(where: str, document: Vectors) -> tuple[Check, ...]:
     made = []
     for vector in document.vectors:
         try:
-            facts = _changed(document.bases[vector.base], vector.set, vector.without)
+            facts = changed(document.bases[vector.base], vector.set, vector.without)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise StartError(f"{where}: {VECTORS}: {vector.id}: its base or what it leaves out is not there") from error
         made.append(Check(vector.id, facts, vector.effect, frozenset(vector.rules)))
@@ -53,7 +53,8 @@ def tells(made: tuple[Check, ...]) -> bool:
     return {"allow", "deny"} <= {check.effect for check in made}
 
 
-def _changed(facts: Any, given: Mapping[str, Any], without: list[str]) -> Any:
+def changed(facts: Any, given: Mapping[str, Any], without: Sequence[str]) -> Any:
+    """The facts with others in their place, then without some. Raises KeyError and its like where they are not."""
     made = _merged(facts, given)
     for pointer in without:
         *path, last = pointer.split("/")[1:]

@@ -6,9 +6,9 @@ vector.input      # the whole input, made from its base
 
 from __future__ import annotations
 
-import copy
 import functools
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 from jsonschema import Draft7Validator
 
 from gateway.canonical import NotCanonicalError, canonical, parse
+from gateway.release.selftest import changed
 
 FOLDER = Path(__file__).parents[1] / "vectors"
 
@@ -47,10 +48,11 @@ def bases(folder: Path = FOLDER) -> dict[str, Any]:
     return {name: whole(name) for name in described}
 
 
-def load(folder: Path = FOLDER) -> list[Vector]:
+@functools.cache
+def load(folder: Path = FOLDER) -> tuple[Vector, ...]:
     """Every vector, by file and line. Raises ValueError."""
-    found = [vector for path in sorted(folder.glob("*.jsonl")) for vector in read(path)]
-    twice = {v.id for v in found if sum(v.id == other.id for other in found) > 1}
+    found = tuple(vector for path in sorted(folder.glob("*.jsonl")) for vector in read(path))
+    twice = {name for name, times in Counter(vector.id for vector in found).items() if times > 1}
     if twice:
         raise ValueError(f"ids that are there twice: {', '.join(sorted(twice))}; rename one of each")
     return found
@@ -86,22 +88,3 @@ def read(path: Path) -> Iterator[Vector]:
             obligations=sorted(value.get("obligations", []), key=canonical),
             grants=frozenset(value.get("grants", [])),
         )
-
-
-def changed(facts: Any, given: dict[str, Any], without: tuple[str, ...] | list[str]) -> Any:
-    """The facts with others in their place: objects are merged, anything else replaces; then some are left out."""
-    made = _merged(facts, given)
-    for pointer in without:
-        *path, last = pointer.split("/")[1:]
-        part = made
-        for key in path:
-            part = part[key]
-        del part[last]
-    return made
-
-
-def _merged(old: Any, new: Any) -> Any:
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return copy.deepcopy(new)
-    kept = copy.deepcopy({key: value for key, value in old.items() if key not in new})
-    return kept | {key: _merged(old.get(key), value) for key, value in new.items()}
