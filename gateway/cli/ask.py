@@ -30,7 +30,7 @@ def ask(
     Prints the answer, or why it was refused: the rules, what they rest on, what you can do, and the decision id.
 
     Example: `brightline ask "Plan a convoy of three trucks." --use logistics_planning --marking UNCLASSIFIED
-    --autonomy none --us-person no --deployment dev --tenant northern-logistics`
+    --autonomy none --us-person no --data-origin agency_records --deployment dev --tenant northern-logistics`
 
     Exits with 0 when answered, 1 when refused or an approval is required, 2 for bad usage or an invalid request, 3 when
     not authenticated, 4 when unavailable or anything else failed.

@@ -84,11 +84,11 @@ test_refuses_at_every_stage[note] if {
 			"decision": refused("require_approval", ["require_approval directive weapon_human_judgment"]),
 		},
 		"tracking": {
-			"facts": {"request": {"purpose": "person_tracking"}},
+			"facts": {"request": {"purpose": "person_tracking", "geo": ["FR"]}},
 			"decision": refused("deny", ["deny provider_baseline track_person_nonconsent"]),
 		},
 		"foreign intelligence without the exception": {
-			"facts": {"request": {"purpose": "foreign_intelligence_analysis"}},
+			"facts": {"request": {"purpose": "foreign_intelligence_analysis", "geo": ["FR"]}},
 			"decision": refused("deny", ["deny provider_baseline foreign_intel_analysis"]),
 		},
 		"a marking that nobody understood": {
@@ -152,7 +152,11 @@ test_obliges_foreign_intelligence if {
 
 foreign_intelligence := agreed({
 	"tenant": {"grants": [fixtures.grant("foreign_intel_analysis")]},
-	"request": {"purpose": "foreign_intelligence_analysis", "authority": fixtures.authority("EO 12333 2.4")},
+	"request": {
+		"purpose": "foreign_intelligence_analysis",
+		"geo": ["FR"],
+		"authority": fixtures.authority("EO 12333 2.4"),
+	},
 })
 
 # Neither obligations nor grants of one rule are left over when another refuses.
@@ -183,7 +187,7 @@ test_red_lines_stay_closed[note] if {
 
 # --- grants -------------------------------------------------------------------------------------------------------
 
-tracking := agreed({"request": {"purpose": "person_tracking"}})
+tracking := agreed({"request": {"purpose": "person_tracking", "geo": ["FR"]}})
 
 granted(grants) := object.union(tracking, {"tenant": {"grants": grants}})
 

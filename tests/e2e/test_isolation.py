@@ -25,7 +25,7 @@ from tests.support.upstream_servers import MODEL, Script
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-FOREIGN = replace(HARMLESS, purpose="foreign_intelligence_analysis", us_person=UsPerson(involved="no"))
+FOREIGN = replace(HARMLESS, purpose="foreign_intelligence_analysis", us_person=UsPerson(involved="no"), geo=("FR",))
 """What one tenant was granted, and no other."""
 
 

@@ -121,10 +121,11 @@ base_model if {
 	}
 }
 
-# Nobody concerned is a US person. Whoever is in the United States counts as one, unless the basis says why not.
+# Nobody concerned is a US person. Whoever may be in the United States counts as one, unless the basis says why not: to
+# leave out where people are is not to say that they are elsewhere.
 foreign_persons if {
 	input.request.us_person.involved == "no"
-	elsewhere
+	abroad
 }
 
 foreign_persons if {
@@ -132,15 +133,10 @@ foreign_persons if {
 	named(input.request.us_person.basis)
 }
 
-# Everything that the request is about is stated to be outside the United States.
+# Everything that the request is about is stated to be outside the United States, in places that somebody knows.
 abroad if {
-	count(input.request.geo) > 0
-	elsewhere
-}
-
-# Nothing that the request is about is stated to be in the United States, or in a place that nobody knows.
-elsewhere if {
 	is_array(input.request.geo)
+	count(input.request.geo) > 0
 	every place in input.request.geo {
 		place in data.brightline.limits.places
 		not place in data.brightline.limits.us_places

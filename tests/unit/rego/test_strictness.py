@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from gateway.workshop.impact import looser
 from gateway.workshop.policies import opened
 from tests.support.generate import inputs
 from tests.support.inputs import plain
+from tests.support.lesser import lesser
 from tests.support.policy import REGO
 from tests.support.vectors import load
 
@@ -40,13 +40,6 @@ few = settings(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink is to compile for an hour; what failed is printed
 )
-
-
-@pytest.fixture(scope="module")
-def decide() -> Iterator[Decide]:
-    """The starter policy, in the embedded engine."""
-    with opened(starter()) as policy, embedded(policy.release) as engine:
-        yield engine
 
 
 def effect(made: Made) -> Effect:
@@ -270,3 +263,15 @@ def test_a_name_that_is_none_is_never_weaker(decide: Decide, facts: Any, named: 
         blank = with_fact(facts, "request", "authority", {**authority, "id": named})
         assert as_strict(decide, facts, blank)
         assert as_strict(decide, with_fact(facts, "request", "authority", None), blank)
+
+
+@many
+@given(facts=inputs(), picks=st.lists(st.integers(0, 2**16), min_size=1, max_size=4))
+def test_a_request_that_says_less_is_never_weaker(decide: Decide, facts: Any, picks: list[int]) -> None:
+    """With a few things less, be it said, shown or granted, a request of the right shape is decided as strictly."""
+    before, less = decide([facts])[0], facts
+    if isinstance(before, Decision) and "facts_well_formed" not in {rule.id for rule in before.rules}:
+        for pick in picks:
+            every = list(lesser(less))
+            less = every[pick % len(every)][1]
+        assert as_strict(decide, facts, less)

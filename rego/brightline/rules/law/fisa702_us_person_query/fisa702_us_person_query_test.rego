@@ -26,6 +26,11 @@ test_silent[note] if {
 		}),
 		"cited for another purpose": object.union(queried, {"request": {"purpose": "law_enforcement"}}),
 		"nobody of the United States": object.union(queried, {"request": {"us_person": {"involved": "no"}, "authority": null}}),
+		"nobody of the United States, abroad": object.union(queried, {"request": {
+			"us_person": {"involved": "no", "basis": ""},
+			"geo": ["FR"],
+			"authority": null,
+		}}),
 	}
 	not rule.verdict with input as request
 }
@@ -41,6 +46,11 @@ test_refuses_at_every_stage[note] if {
 		"no query approval": object.union(queried, {"request": {"us_person": {"process_id": ""}}}),
 		"an approval by a person instead": object.union(queried, {"request": {"approval": fixtures.approval, "authority": null}}),
 		"not stated whether": object.union(queried, {"request": {"us_person": {"involved": "unspecified", "process_id": ""}}}),
+		"none, no place stated, without the basis": object.union(queried, {"request": {"us_person": {
+			"involved": "no",
+			"basis": "",
+			"process_id": "",
+		}}}),
 		"none, in the US, without the basis": object.union(queried, {"request": {
 			"us_person": {"involved": "no", "basis": "", "process_id": ""},
 			"geo": ["US"],

@@ -4,7 +4,8 @@
 #   Intelligence work that concerns US persons cites an authority in force, is for foreign intelligence or
 #   counterintelligence, names the determination that its means are the least intrusive, and waits for the approval of
 #   the head of the component; the authority is recorded. Persons not stated to be other than US persons may be.
-#   Whoever is in the United States is presumed to be one, unless the stated basis says what speaks against it.
+#   Whoever is in the United States, or nowhere that is stated, is presumed to be one, unless the stated basis says what
+#   speaks against it.
 # custom:
 #   id: us_person_intel_authority
 #   class: law
@@ -12,7 +13,7 @@
 #     Intelligence work about US persons needs a cited authority, a foreign-intelligence or counterintelligence
 #     purpose and the least intrusive means.
 #   remedy: >-
-#     State whether US persons are involved, and on what basis they are not where they are in the United States. If
+#     State whether US persons are involved, and where the persons are, or on what basis they are no US persons. If
 #     they are, cite the authority and its period, name the evidence least_intrusive_means, and obtain an approval.
 #   relaxed_by: official
 #   relaxed_how: By procedures that the Attorney General approved; the head of the component, by an approval that is recorded.

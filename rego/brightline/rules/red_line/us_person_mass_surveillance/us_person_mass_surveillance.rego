@@ -2,14 +2,15 @@
 # title: No mass surveillance of US persons
 # description: >
 #   A request does not monitor US persons in bulk, commercially bought data included. What is not stated counts as the
-#   worst case: people not said to be other than US persons may be, and an unknown number of them may be many.
+#   worst case: people not said to be other than US persons may be, an unknown number of them may be many, and data of
+#   an unknown origin may have been bought.
 # custom:
 #   id: us_person_mass_surveillance
 #   class: red_line
 #   statement: US persons are not monitored in bulk, commercially bought data included.
 #   remedy: >-
-#     No approval opens this. State whether US persons are involved and how many persons the request touches, or narrow
-#     it to named subjects under a cited authority that is in force.
+#     No approval opens this. State whether US persons are involved, how many persons the request touches, where they
+#     are and where the data came from, or narrow it to named subjects under a cited authority that is in force.
 #   relaxed_by: nobody
 #   facts: [request.purpose, request.us_person, request.geo, request.volume, request.data_origin, request.authority, signals.domestic_surveillance, now]
 #   sources:
@@ -68,14 +69,10 @@ no_us_persons if {
 	few
 }
 
+# Where nobody in particular is looked at. Data whose origin is not stated may have been bought. The number counts no more
+# than where it is left out: who states it must not come off worse.
 no_us_persons if {
 	input.request.us_person.involved == "no"
-	is_null(input.request.volume.persons)
-	input.request.data_origin in {"unspecified", "agency_records", "public", "intelligence", "partner", "synthetic"}
-	not_watched_at_home
+	facts.outside("people")
+	input.request.data_origin in {"agency_records", "public", "intelligence", "partner", "synthetic"}
 }
-
-not_watched_at_home if facts.outside("people")
-
-# To leave out how many people in the United States are looked at is not to look at few.
-not_watched_at_home if facts.elsewhere

@@ -13,6 +13,9 @@ narrow := fixtures.declared({
 	"authority": fixtures.authority("18 USC 2518"),
 })
 
+# Many people are looked at there who are said to be no US persons.
+watched(geo) := fixtures.declared({"purpose": "law_enforcement", "geo": geo, "volume": {"persons": 26}})
+
 test_silent[note] if {
 	some note, request in {
 		"no US persons": fixtures.permitted,
@@ -29,7 +32,10 @@ test_silent[note] if {
 		}),
 		"named subjects under authority": narrow,
 		"below the threshold": fixtures.changed({"signals": {"domestic_surveillance": 499}}),
-		"intelligence, no US persons": fixtures.declared({"purpose": "intelligence_analysis"}),
+		"looked at abroad, number left out": fixtures.declared({"purpose": "law_enforcement", "geo": ["FR"]}),
+		"looked at, few": fixtures.declared({"purpose": "law_enforcement", "volume": {"persons": 25}}),
+		"no US persons, many, looked at for nothing": fixtures.declared({"geo": ["US"], "volume": {"persons": 1000000}}),
+		"no US persons, published": fixtures.declared({"data_origin": "public"}),
 	}
 	not rule.verdict with input as request
 }
@@ -41,7 +47,7 @@ test_refuses[note] if {
 		"involved, number not stated": fixtures.declared({"us_person": {"involved": "yes"}}),
 		"not stated whether": fixtures.declared({"us_person": {"involved": "unspecified"}}),
 		"not known whether": fixtures.declared({"us_person": {"involved": "unknown"}}),
-		"many": fixtures.declared({"us_person": {"involved": "yes"}, "volume": {"persons": 26}}),
+		"many": fixtures.declared({"us_person": {"involved": "yes"}, "data_origin": "public", "volume": {"persons": 26}}),
 		"many of the agency's own": fixtures.declared({
 			"us_person": {"involved": "yes"},
 			"data_origin": "agency_records",
@@ -54,14 +60,17 @@ test_refuses[note] if {
 			"volume": {"persons": 2},
 		}),
 		"bought, number not stated": fixtures.declared({"data_origin": "commercial"}),
+		"number and origin not stated": fixtures.declared({"data_origin": "unspecified"}),
+		"many whose origin is not stated": fixtures.declared({"data_origin": "unspecified", "volume": {"persons": 26}}),
+		"none said, looked at, nobody knows where": fixtures.declared({"purpose": "law_enforcement"}),
 		"none said, looked at in the US": fixtures.declared({"purpose": "law_enforcement", "geo": ["US"]}),
 		"none said, looked at in a place that nobody knows": fixtures.declared({"purpose": "law_enforcement", "geo": ["XX"]}),
 		"bought, in the US": fixtures.declared({"geo": ["US"], "data_origin": "commercial"}),
-		"none said, many in the US": fixtures.declared({"geo": ["FR", "US"], "volume": {"persons": 26}}),
-		"none said, many in a territory": fixtures.declared({"geo": ["PR"], "volume": {"persons": 26}}),
-		"none said, many nobody knows where": fixtures.declared({"volume": {"persons": 26}}),
-		"none said, place in lower case": fixtures.declared({"geo": ["us"], "volume": {"persons": 26}}),
-		"none said, place with more letters": fixtures.declared({"geo": ["USA"], "volume": {"persons": 26}}),
+		"none said, many in the US": watched(["FR", "US"]),
+		"none said, many in a territory": watched(["PR"]),
+		"none said, many nobody knows where": watched([]),
+		"none said, place in lower case": watched(["us"]),
+		"none said, place with more letters": watched(["USA"]),
 		"narrow, then many": object.union(narrow, {"request": {"volume": {"persons": 26}}}),
 		"narrow, then no authority": object.union(narrow, {"request": {"authority": null}}),
 		"narrow, another authority": object.union(narrow, {"request": {"authority": {"citation": "18 USC 2519"}}}),
@@ -81,7 +90,7 @@ test_refuses_content_at_every_stage[stage] if {
 test_nothing_opens_it[note] if {
 	some note, request in {
 		"declared": fixtures.declared({"purpose": "domestic_monitoring", "us_person": {"involved": "yes"}}),
-		"bulk": fixtures.declared({"us_person": {"involved": "yes"}, "volume": {"persons": 26}}),
+		"bulk": fixtures.declared({"us_person": {"involved": "yes"}, "data_origin": "public", "volume": {"persons": 26}}),
 		"content": fixtures.changed({"signals": {"domestic_surveillance": 1000}}),
 	}
 	fixtures.says(rule.verdict) == refusal with input as object.union(request, fixtures.keys("us_person_mass_surveillance"))
@@ -116,7 +125,7 @@ test_refuses_spoiled_claims[note] if {
 }
 
 test_refuses_spoiled_places[note] if {
-	some note, request in fixtures.spoiled(fixtures.declared({"geo": ["FR"], "volume": {"persons": 26}}), "/request/geo")
+	some note, request in fixtures.spoiled(watched(["FR"]), "/request/geo")
 	fixtures.says(rule.verdict) == refusal with input as request
 }
 
