@@ -114,6 +114,7 @@ class Activation:
         except BaseException:
             await fresh.close()
             raise
+        fresh.since_us = self.gate.log.since_us
         self.gate.in_force = fresh  # 5
         log.info("release in force", release=loaded.digest, before=before.release.digest, signers=loaded.signers)
         retiring = asyncio.create_task(before.retire())  # 6

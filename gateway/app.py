@@ -61,6 +61,7 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
             config.audit, in_force.release, engine.name, engine.version, clock=clock, listener=listener
         )
         stack.push_async_callback(trail.close)
+        in_force.since_us = trail.since_us
         if config.review.served:
             await stack.enter_async_context(following(trail.archive.logs, lambda: trail.size))
         gate = Gate(

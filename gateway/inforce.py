@@ -19,12 +19,14 @@ class InForce:
     """A call is decided by one of these from start to end, and holds it for as long.
 
     expires_us: when what was signed expires; renewed while calls go on. None for a release that nobody signed.
+    since_us: since when it is in force, as the log has it.
     """
 
     release: Release
     attributes: facts.Attributes
     engine: Engine
     expires_us: int | None = field(init=False)
+    since_us: int = field(default=0, init=False)
     _calls: int = field(default=0, init=False)
     _idle: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _closed: bool = field(default=False, init=False)

@@ -18,7 +18,7 @@ import structlog
 from grpc_health.v1.health import SERVICE_NAME
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from gateway import pep, reviewers, transport
+from gateway import pep, policies, reviewers, transport
 from gateway.config import Config
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.health import Health
@@ -91,6 +91,7 @@ class Listener:
         server = grpc.aio.server(options=transport.options(self._config.limits))
         # Methods are not registered with gRPC: when its loop ends it frees what the core still writes to for those.
         services = {SERVICE: handlers(self._shell), SERVICE_NAME: self._health.handlers()}
+        services[policies.SERVICE] = policies.handlers(self._shell)
         services[reviewers.SERVICE] = reviewers.handlers(self._shell, self._desk)
         if self._config.listener.reflection:
             services[reflection.SERVICE_NAME] = _reflection((*services, reflection.SERVICE_NAME))

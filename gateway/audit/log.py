@@ -15,7 +15,7 @@ from gateway.audit.capacity import EVERY_S, Gauge
 from gateway.audit.ledger import Ledger
 from gateway.audit.pages import Pages
 from gateway.audit.record import Place, Record
-from gateway.audit.remembered import Remembered, remembered
+from gateway.audit.remembered import Remembered, remembered, since
 from gateway.audit.sealed.sealer import Sealer
 from gateway.audit.store import Store
 from gateway.audit.trail import Trail
@@ -32,12 +32,24 @@ _WHY = 500
 
 
 class Log:
-    """An open log. `trail` gives each call its trail. archive: what reviewers read of it."""
+    """An open log. `trail` gives each call its trail. archive: what reviewers read of it.
+
+    since_us: when the release came in force that is so now.
+    """
 
     def __init__(
-        self, writer: Writer, ledger: Ledger, clock: Clock, archive: Archive, gauge: Gauge, *, known: Remembered
+        self,
+        writer: Writer,
+        ledger: Ledger,
+        clock: Clock,
+        archive: Archive,
+        gauge: Gauge,
+        *,
+        known: Remembered,
+        since_us: int | None,
     ) -> None:
         self.archive = archive
+        self.since_us = since_us or 0
         self._writer = writer
         self._ledger = ledger
         self._clock = clock
@@ -68,6 +80,7 @@ class Log:
             _compare_clock(store, clock())  # 3
             known = remembered(store.newest(Kind.START, Kind.RELEASE))
             known.check(release)  # 4
+            since_us = since(store.newest(Kind.START, Kind.RELEASE), release.digest)
             orphans = store.orphans()
         except (OSError, StartError) as error:
             with contextlib.suppress(OSError, CorruptError):
@@ -85,7 +98,7 @@ class Log:
         ledger = Ledger(writer, clock, place, commitments, settings.unauthenticated_per_s, sealer=sealer)
         pages = Pages(commitments.derived(keys.PAGES))
         archive = Archive(partial(places.together, settings), places.held(settings), signer.verifier, pages)
-        log = cls(writer, ledger, clock, archive, Gauge(settings), known=known.after(release))
+        log = cls(writer, ledger, clock, archive, Gauge(settings), known=known.after(release), since_us=since_us)
         try:
             begun = await log._begin(orphans, start)  # 5
         except BaseException:
@@ -124,6 +137,7 @@ class Log:
         made = self._release(Outcome.COMPLETED, engine, engine_version, before)
         if not await self._write(made | {"release": record.release(fresh)}):
             raise unavailable("the activation was not durable")
+        self.since_us = _time(made)
         self._known = self._known.after(fresh)
 
     async def not_activated(self, stays: Release, engine: str, engine_version: str, why: str) -> None:
@@ -159,7 +173,9 @@ class Log:
             }
             if not await self._write(marked):
                 return False
-        return await self._write(self._ledger.head(Kind.START, new_decision_id(self._clock())) | start)
+        head = self._ledger.head(Kind.START, new_decision_id(self._clock()))
+        self.since_us = self.since_us or _time(head)
+        return await self._write(head | start)
 
     async def _write(self, made: Record) -> bool:
         result = self._ledger.append(record.entry(made))
@@ -174,6 +190,11 @@ class Log:
                 async with asyncio.timeout(FLUSH_S):
                     await self._closing.wait()
             await self._ledger.flush()
+
+
+def _time(made: Record) -> int:
+    when = made["time_us"]
+    return when if isinstance(when, int) else 0
 
 
 async def _gauge(gauge: Gauge) -> None:

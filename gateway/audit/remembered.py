@@ -64,5 +64,22 @@ def remembered(leaves: Iterator[bytes]) -> Remembered:
     return FORGOTTEN
 
 
+def since(leaves: Iterator[bytes], digest: str) -> int | None:
+    """When the release came in force that is so now, from the same records; None when it was not so before."""
+    found = None
+    for leaf in leaves:
+        try:
+            record = parse(leaf)
+        except NotCanonicalError:
+            continue
+        release = record.get("release") if isinstance(record, Mapping) else None
+        if not isinstance(record, Mapping) or not isinstance(release, Mapping):
+            continue  # one that was refused
+        if release.get("digest") != digest:
+            break
+        found = record.get("time_us")
+    return found if isinstance(found, int) else None
+
+
 def _versions(value: Json) -> dict[str, int]:
     return {k: v for k, v in value.items() if isinstance(v, int)} if isinstance(value, Mapping) else {}

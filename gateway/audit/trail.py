@@ -39,7 +39,12 @@ from gateway.types import (
     ToolUse,
 )
 
-_WITHOUT_INTENT = {"CheckPolicy": Kind.CHECK, "ListModels": Kind.ACCESS}
+_WITHOUT_INTENT = {
+    "CheckPolicy": Kind.CHECK,
+    "ListModels": Kind.ACCESS,
+    "GetInForce": Kind.ACCESS,
+    "GetChanges": Kind.ACCESS,
+}
 """Methods that forward nothing, by the last part of their name: they leave one record."""
 
 

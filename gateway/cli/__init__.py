@@ -27,6 +27,7 @@ from gateway.cli import (
     search,
     serve,
     signing,
+    standing,
     token,
     witness,
 )
@@ -64,6 +65,7 @@ app.command()(demo.demo)
 app.command()(ask.ask)
 app.command()(ask.check)
 app.command()(ask.models)
+app.command("in-force")(standing.in_force)
 app.command()(token.token)
 trail = typer.Typer(help="Check the audit log, hand over what is in it, and make its keys.", no_args_is_help=True)
 trail.command()(audit.verify)

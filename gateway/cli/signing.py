@@ -20,8 +20,9 @@ from gateway.release.keyfiles import NAMES
 from gateway.release.parts import HOLDERS
 from gateway.release.reading import parsed
 from gateway.release.repository import DAYS, STAGED, Repository
+from gateway.types import Change
 from gateway.workshop import selftest
-from gateway.workshop.changes import LOOSER, STRICTER, Change, changes
+from gateway.workshop.changes import LOOSER, STRICTER, changes
 from gateway.workshop.effect import effect
 
 RepositoryArgument = Annotated[Path, typer.Argument(help="The repository, a folder.")]
@@ -247,7 +248,7 @@ def notes(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, Any]:
     return {
         "version": new.version,
         "from": old.digest if old else "",
-        "changes": [[change.direction, change.text] for change in found],
+        "changes": [[change.direction, change.text, change.about] for change in found],
         "effect": effect(old, new) if old else {},
     }
 

@@ -30,7 +30,7 @@ from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
 from gateway.errors import StartError
-from gateway.release import holders, reading, restrictions
+from gateway.release import history, holders, reading, restrictions
 from gateway.release.documents import MANIFEST, VECTORS
 from gateway.release.holders import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from gateway.release.parts import HOLDERS, target
@@ -45,7 +45,10 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """Verified metadata. versions: of each role; state: what tells one release of the repository from another."""
+    """Verified metadata. versions: of each role; state: what tells one release of the repository from another.
+
+    notes: what is signed of the change. roots: the chain, the pinned one first.
+    """
 
     updater: Updater
     versions: dict[str, int]
@@ -53,6 +56,7 @@ class Trusted:
     expires_us: int
     state: tuple[Any, ...]
     notes: dict[str, Any]
+    roots: tuple[Root, ...]
 
 
 class Client:
@@ -75,7 +79,10 @@ class Client:
             with _alone(self._folder):
                 trusted = self._refresh()
                 if self._last is None or self._last[0] != trusted.state:
-                    self._last = trusted.state, self._release(trusted, pinned)
+                    loaded = self._release(trusted, pinned)
+                    history.keep(self._folder, trusted.versions[TARGETS])
+                    steps = history.read(self._folder, trusted.roots)
+                    self._last = trusted.state, replace(loaded, steps=(*steps, *loaded.steps))
         except (RepositoryError, DownloadError) as error:
             raise StartError(f"release.source: {self._name}: {_said(error)}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -112,17 +119,20 @@ class Client:
             bootstrap=self._root,
         )
         updater.refresh()  # 1
-        root, revoked = self._roots()  # 2
+        roots, revoked = self._roots()  # 2
         targets = Metadata[Targets].from_file(str(self._folder / "targets.json"))
-        signed = holders.check_targets(root.signed, targets, revoked)  # 3
+        signed = holders.check_targets(roots[-1], targets, revoked)  # 3
         for holder in HOLDERS:
             updater.get_targetinfo(f"{holder}/")  # fetches and verifies the role
         # A crash while metadata is written leaves old and new files, each whole or missing; what can't be verified is
         # fetched again, and what was in force is remembered by the log.
         _durable(self._folder)
-        return self._trusted(updater, root.signed, targets, signed)
+        return self._trusted(updater, roots, targets, signed)
 
-    def _trusted(self, updater: Updater, root: Root, targets: Metadata[Targets], signed: dict[str, str]) -> Trusted:
+    def _trusted(
+        self, updater: Updater, roots: tuple[Root, ...], targets: Metadata[Targets], signed: dict[str, str]
+    ) -> Trusted:
+        root = roots[-1]
         signatures = [Signature(holder, TARGETS, key) for holder, key in sorted(signed.items())]
         versions = {ROOT: root.version, TARGETS: targets.signed.version}
         expiries = [root.expires, targets.signed.expires]
@@ -145,12 +155,13 @@ class Client:
             int(first.replace(tzinfo=UTC).timestamp()) * 1_000_000,
             (manifest.hashes.get("sha256") if manifest else None, *(versions[holder] for holder in HOLDERS)),
             dict(manifest.custom or {}) if manifest else {},
+            roots,
         )
 
-    def _roots(self) -> tuple[Metadata[Root], frozenset[str]]:
-        """The last root, and the keys that any root of the chain revoked."""
+    def _roots(self) -> tuple[tuple[Root, ...], frozenset[str]]:
+        """The roots from the pinned one to the last, and the keys that any of them revoked."""
         root: Metadata[Root] = Metadata[Root].from_bytes(self._root)
-        revoked = holders.check_root(root.signed)
+        chain, revoked = [root.signed], holders.check_root(root.signed)
         last = Metadata[Root].from_file(str(self._folder / "root.json")).signed.version
         for version in range(root.signed.version + 1, last + 1):
             before, root = root, Metadata[Root].from_file(str(self._folder / f"root_history/{version}.root.json"))
@@ -159,7 +170,8 @@ class Client:
                 if missing:
                     raise StartError(f"root version {version}: is not signed by {' and '.join(sorted(missing))}")
             revoked = holders.check_root(root.signed, revoked)
-        return root, revoked
+            chain.append(root.signed)
+        return tuple(chain), revoked
 
     def _release(self, trusted: Trusted, pinned: str | None) -> Release:
         where = Path(f"{self._name}: release")

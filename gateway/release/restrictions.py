@@ -7,7 +7,7 @@ replaces it, so a holder can take its own restriction back, to what both signed 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
@@ -17,7 +17,7 @@ from pydantic import Field
 from gateway.canonical import Json, digest
 from gateway.release.documents import Document, Id, Name
 from gateway.release.reading import parsed
-from gateway.types import Release, Tenant
+from gateway.types import Change, Release, Step, Tenant
 
 NAME: Final = "restrictions.json"
 MAX_BYTES: Final = 1 << 20
@@ -46,7 +46,24 @@ def apply(where: Path, agreed: Release, alone: Mapping[str, bytes]) -> Release:
             models={i: m for i, m in narrower.models.items() if i not in document.models},
         )
     values: dict[str, Json] = {holder: document.model_dump() for holder, document in documents.items()}
-    return replace(narrower, digest=digest({"release": agreed.digest, **values}), base=agreed.digest)
+    found = digest({"release": agreed.digest, **values})
+    said = tuple(change for holder, document in documents.items() for change in _changes(holder, document, agreed))
+    step = Step(agreed.digest, found, agreed.version, said)
+    return replace(narrower, digest=found, base=agreed.digest, steps=(step,))
+
+
+def _changes(holder: str, document: Restrictions, agreed: Release) -> Iterator[Change]:
+    """In plain language, each for who may know it."""
+    for purpose in document.purposes:
+        yield Change("stricter", f"the {holder} alone takes away: purpose {purpose}", "")
+    for model in document.models:
+        yield Change("stricter", f"the {holder} alone takes away: model {model}", f"model {model}")
+    for name in document.tenants:
+        yield Change("stricter", f"the {holder} alone takes away: tenant {name}", f"tenant {name}")
+    for grant in document.grants:
+        for tenant in agreed.tenants.values():
+            if any(isinstance(g, Mapping) and g["id"] == grant for g in _list(tenant.attributes["grants"])):
+                yield Change("stricter", f"the {holder} alone takes away: grant {grant}", f"tenant {tenant.id}")
 
 
 def _tenant(tenant: Tenant, document: Restrictions) -> Tenant:

@@ -18,13 +18,15 @@ from gateway.types.prompts import (
     content_bytes,
     part_texts,
 )
-from gateway.types.releases import Check, Model, Release, Signature, Tenant
+from gateway.types.releases import Change, Check, Compared, Model, Release, Signature, Step, Tenant
 
 __all__ = [
     "EFFECTORS",
     "Call",
+    "Change",
     "Check",
     "Chunk",
+    "Compared",
     "Completion",
     "Credentials",
     "Decision",
@@ -44,6 +46,7 @@ __all__ = [
     "Release",
     "Signature",
     "Stage",
+    "Step",
     "Stop",
     "Tenant",
     "Text",

@@ -48,11 +48,46 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A sentence about what a release changed. direction: looser, changed or stricter.
+
+    about: who may know: "" everybody, "tenant ID", "model ID", "agency NAME" of its own rules; else the signers alone.
+    """
+
+    direction: str
+    text: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What was computed of the decisions of two releases, about the same inputs. about: as of a change."""
+
+    about: str
+    decisions: int
+    looser: int
+    stricter: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From one release to the next, by their digests, as it was signed. before: empty for the first release."""
+
+    before: str
+    after: str
+    version: int
+    changes: tuple[Change, ...]
+    compared: tuple[Compared, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """What is in force, whole and immutable. digest: SHA-256 of its canonical manifest.
 
     signatures, metadata and expires_us are of a signed release alone: who signed, the version of each role, and when
     the first of them expires. base: what both signed, where a holder's restrictions made something narrower of it.
+    steps: how it came about, as far as is known, oldest first.
     """
 
     digest: str
@@ -68,3 +103,4 @@ class Release:
     expires_us: int | None = None
     checks: tuple[Check, ...] = ()
     base: str = ""
+    steps: tuple[Step, ...] = ()

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.canonical import Json
-from gateway.types import Model, Release, Tenant
+from gateway.types import Change, Model, Release, Tenant
 
 LOOSER: Final = "looser"
 CHANGED: Final = "changed"
@@ -20,16 +19,11 @@ STRICTER: Final = "stricter"
 ORDER: Final = (LOOSER, CHANGED, STRICTER)
 
 _RULE: Final = re.compile(r"rego/brightline/rules/([a-z_]+)/([a-z0-9_]+)/\2\.rego")
+_OWN: Final = re.compile(r"rego/brightline/agency/([a-z0-9_]+)/")
+SIGNERS: Final = "signers"
+"""Who may know what policy data is: thresholds are among it, and callers are never told one."""
 _MANY: Final = 12
 """How many names or values a sentence lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One sentence. direction: looser, changed (the computed effect says how), or stricter."""
-
-    direction: str
-    text: str
 
 
 def changes(old: Release | None, new: Release, before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[Change]:
@@ -46,12 +40,12 @@ def changes(old: Release | None, new: Release, before: Mapping[str, bytes], afte
 def _named(kind: str, old: Mapping[str, Any], new: Mapping[str, Any], compare: Any) -> Iterator[Change]:
     for name in sorted({*old, *new}):
         if name not in old:
-            yield Change(LOOSER, f"{kind} {name} is added")
+            yield Change(LOOSER, f"{kind} {name} is added", f"{kind} {name}")
         elif name not in new:
-            yield Change(STRICTER, f"{kind} {name} is removed")
+            yield Change(STRICTER, f"{kind} {name} is removed", f"{kind} {name}")
         elif old[name] != new[name]:
             for direction, text in compare(old[name], new[name]):
-                yield Change(direction, f"{kind} {name}: {text}")
+                yield Change(direction, f"{kind} {name}: {text}", f"{kind} {name}")
 
 
 def _tenant(old: Tenant, new: Tenant) -> Iterator[tuple[str, str]]:
@@ -118,12 +112,14 @@ def _rules(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[
             continue
         rule = _RULE.fullmatch(name)
         what = f"rule {rule[2]} ({rule[1]})" if rule else f"policy file {name.removeprefix('rego/')}"
+        own = _OWN.match(name)
+        about = f"agency {own[1]}" if own else ""
         if name not in before:
-            yield Change(STRICTER if rule and before else CHANGED, f"{what} is added")
+            yield Change(STRICTER if rule and before else CHANGED, f"{what} is added", about)
         elif name not in after:
-            yield Change(LOOSER, f"{what} is removed")
+            yield Change(LOOSER, f"{what} is removed", about)
         else:
-            yield Change(CHANGED, f"{what} reads differently")
+            yield Change(CHANGED, f"{what} reads differently", about)
 
 
 def _data(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
@@ -133,7 +129,8 @@ def _data(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
         return
     for path in sorted({*was, *now}):
         if was.get(path) != now.get(path):
-            yield Change(CHANGED, f"policy data {path} is {_value(now.get(path))}, it was {_value(was.get(path))}")
+            text = f"policy data {path} is {_value(now.get(path))}, it was {_value(was.get(path))}"
+            yield Change(CHANGED, text, SIGNERS)
 
 
 def _leaves(path: str, value: Json) -> Iterator[tuple[str, Json]]:

@@ -6,6 +6,7 @@ the policy, each tenant and model that changed is put into those inputs as the o
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -25,44 +26,65 @@ EXAMPLES: Final = 8
 CEILING: Final = "UNCLASSIFIED"
 """Of an enclave, which is no part of a release: what is compared has its own in each input."""
 
-Inputs: TypeAlias = tuple[str, dict[str, Json], dict[str, Json]]
+Inputs: TypeAlias = tuple[str, str, dict[str, Json], dict[str, Json]]
 
 
 def effect(old: Release, new: Release) -> dict[str, Any]:
-    """Counts, the rules behind them, and the looser decisions, for the signed metadata. Raises StartError."""
-    impact = Impact()
+    """Counts, the rules behind them, and the looser decisions, for the signed metadata. Raises StartError.
+
+    parts: the same for what each input is about: "tenant ID", "model ID", or "" for the rules themselves.
+    """
+    impact, parts = Impact(), defaultdict[str, Impact](Impact)
     inputs = list(_inputs(old, new))
     with embedded(old) as before, embedded(new) as after:
-        decided = zip(inputs, before([i[1] for i in inputs]), after([i[2] for i in inputs]), strict=True)
-        for (name, _, facts_now), was, now in decided:
-            impact.add(Line(name, facts_now), was, now)
-    looser = [flip for flip in impact.ordered() if flip.loosened]
+        decided = zip(inputs, before([i[2] for i in inputs]), after([i[3] for i in inputs]), strict=True)
+        for (about, name, _, facts_now), was, now in decided:
+            line = Line(f"{about}, {name}" if about else name, facts_now)
+            for counted in (impact, parts[about]):
+                counted.add(line, was, now)
+    looser = _looser(impact)
     return {
         "decisions": impact.decisions(),
         "looser": len(looser),
         "stricter": impact.count(loosened=False),
         "rules": [{"id": row.name, "looser": row.loosened, "stricter": row.tightened} for row in by_rule(impact)],
-        "examples": [f"{f.id}: {f.step()}, no longer {', '.join(f.gone) or 'refused'}" for f in looser[:EXAMPLES]],
+        "examples": looser[:EXAMPLES],
+        "parts": [
+            {
+                "about": about,
+                "decisions": part.decisions(),
+                "looser": part.count(loosened=True),
+                "stricter": part.count(loosened=False),
+                "examples": _looser(part)[:EXAMPLES],
+            }
+            for about, part in sorted(parts.items())
+        ],
         "beyond": sum(
             max(0, len(_changed(a, b)) - MOST) for a, b in ((old.tenants, new.tenants), (old.models, new.models))
         ),
     }
 
 
+def _looser(impact: Impact) -> list[str]:
+    flips = (flip for flip in impact.ordered() if flip.loosened)
+    return [f"{f.id}: {f.step()}, no longer {', '.join(f.gone) or 'refused'}" for f in flips]
+
+
 def _inputs(old: Release, new: Release) -> Iterator[Inputs]:
     for check in new.checks:
-        yield check.id, dict(check.input), dict(check.input)
+        yield "", check.id, dict(check.input), dict(check.input)
     before, after = facts.prepare(old, CEILING), facts.prepare(new, CEILING)
     for name in _changed(before.tenants, after.tenants)[:MOST]:
         was, now = before.tenants[name], after.tenants[name]
         for ident, asked in _asked(new, was, now):
             facts_ = _at_a_model_of(asked, now, after.models)
-            yield f"tenant {name}, {ident}", {**facts_, "tenant": was}, {**facts_, "tenant": now}
+            yield f"tenant {name}", ident, {**facts_, "tenant": was}, {**facts_, "tenant": now}
     for name in _changed(before.models, after.models)[:MOST]:
         for check in new.checks:
             asked = _asking(check.input, "model", name)
             yield (
-                f"model {name}, {check.id}",
+                f"model {name}",
+                check.id,
                 asked | {"model": before.models[name]},
                 asked | {"model": after.models[name]},
             )

@@ -5,6 +5,7 @@ the call. See README.md beside this package.
 """
 
 from brightline._channel import Pem
+from brightline._policy import Change, Changes, Compared, Direction, Grant, InForce, Signature, Step, Terms
 from brightline._request import Ask
 from brightline._review import LogRecord, ProvedRecord, RecordFilter, RecordPage, Watched
 from brightline.aio import AsyncClient, AsyncStream
@@ -57,12 +58,16 @@ __all__ = [
     "Autonomy",
     "BrightlineError",
     "Cancelled",
+    "Change",
+    "Changes",
     "Channel",
     "Check",
     "Client",
+    "Compared",
     "ConnectionFailed",
     "DataOrigin",
     "DeadlineExceeded",
+    "Direction",
     "Document",
     "DuplicateRequest",
     "Effect",
@@ -70,6 +75,8 @@ __all__ = [
     "Event",
     "Evidence",
     "GatewayFault",
+    "Grant",
+    "InForce",
     "IncompleteStream",
     "InvalidRequest",
     "Involvement",
@@ -90,10 +97,13 @@ __all__ = [
     "Role",
     "RoleRequired",
     "Rule",
+    "Signature",
     "Source",
     "Started",
+    "Step",
     "StopReason",
     "Stream",
+    "Terms",
     "Text",
     "Tool",
     "ToolResult",

@@ -22,7 +22,7 @@ class Ask(TypedDict, total=False):
 
     model: its identifier, from models(). use: the declared use. prompt: one user message, or messages: the
     conversation, oldest first; exactly one of the two. temperature_milli: thousandths, None for the model's default.
-    release: the digest of the release that has to decide, as an answer or policy.in_force() named it; empty for any.
+    release: the digest of the release that has to decide, as an answer or in_force() named it; empty for any.
     """
 
     model: Required[str]

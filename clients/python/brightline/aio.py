@@ -10,14 +10,16 @@ from typing import Any, Required, Self, TypedDict, Unpack
 
 import grpc
 
-from brightline import _channel, _request, _response, _status
+from brightline import _channel, _policy, _request, _response, _status
 from brightline._assembly import Assembly
 from brightline._attempts import Attempts
 from brightline._channel import Pem
+from brightline._policy import Changes, InForce
 from brightline._request import Ask
 from brightline.results import Answer, Check, Event, Model
-from brightline.v1 import inference_pb2
+from brightline.v1 import inference_pb2, policy_pb2
 from brightline.v1.inference_pb2_grpc import InferenceServiceStub
+from brightline.v1.policy_pb2_grpc import PolicyServiceStub
 
 
 class AsyncStream(AsyncIterator[Event]):
@@ -123,6 +125,7 @@ class AsyncClient(AsyncConnection):
     def __init__(self, target: str, **options: Unpack[AsyncOptions]) -> None:
         super().__init__(target, **options)
         self._stub = InferenceServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
+        self._policy = PolicyServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
 
     async def generate(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Answer:
         """Ask a model and return the whole answer. Raises ValueError before anything is sent, else BrightlineError."""
@@ -142,6 +145,17 @@ class AsyncClient(AsyncConnection):
     async def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
         """The models that the tenant may use. Raises BrightlineError."""
         return _response.models(await self._call(self._stub.ListModels, inference_pb2.ListModelsRequest(), timeout_s))
+
+    async def in_force(self, *, timeout_s: float | None = None) -> InForce:
+        """Which release decides, since when, who signed it, what it says of the tenant. Raises BrightlineError."""
+        return _policy.in_force(await self._call(self._policy.GetInForce, policy_pb2.GetInForceRequest(), timeout_s))
+
+    async def changes(self, before: str = "", after: str = "", *, timeout_s: float | None = None) -> Changes:
+        """What changed from one release to another, by their digests; the last step into force for none.
+
+        Only what the tenant may know. Raises ValueError, NotFound, BrightlineError.
+        """
+        return _policy.changes(await self._call(self._policy.GetChanges, _policy.asked(before, after), timeout_s))
 
     async def _events(self, request: object, attempts: Attempts) -> AsyncGenerator[Event, None]:
         while True:

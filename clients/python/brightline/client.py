@@ -9,14 +9,16 @@ from typing import Any, Required, Self, TypedDict, Unpack
 
 import grpc
 
-from brightline import _channel, _request, _response, _status
+from brightline import _channel, _policy, _request, _response, _status
 from brightline._assembly import Assembly
 from brightline._attempts import Attempts
 from brightline._channel import Pem
+from brightline._policy import Changes, InForce
 from brightline._request import Ask
 from brightline.results import Answer, Check, Event, Model
-from brightline.v1 import inference_pb2
+from brightline.v1 import inference_pb2, policy_pb2
 from brightline.v1.inference_pb2_grpc import InferenceServiceStub
+from brightline.v1.policy_pb2_grpc import PolicyServiceStub
 
 
 class Stream(Iterator[Event]):
@@ -118,6 +120,7 @@ class Client(Connection):
     def __init__(self, target: str, **options: Unpack[Options]) -> None:
         super().__init__(target, **options)
         self._stub = InferenceServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
+        self._policy = PolicyServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
 
     def generate(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Answer:
         """Ask a model and return the whole answer. Raises ValueError before anything is sent, else BrightlineError."""
@@ -137,6 +140,17 @@ class Client(Connection):
     def models(self, *, timeout_s: float | None = None) -> tuple[Model, ...]:
         """The models that the tenant may use. Raises BrightlineError."""
         return _response.models(self._call(self._stub.ListModels, inference_pb2.ListModelsRequest(), timeout_s))
+
+    def in_force(self, *, timeout_s: float | None = None) -> InForce:
+        """Which release decides, since when, who signed it, what it says of the tenant. Raises BrightlineError."""
+        return _policy.in_force(self._call(self._policy.GetInForce, policy_pb2.GetInForceRequest(), timeout_s))
+
+    def changes(self, before: str = "", after: str = "", *, timeout_s: float | None = None) -> Changes:
+        """What changed from one release to another, by their digests; the last step into force for none.
+
+        Only what the tenant may know. Raises ValueError, NotFound, BrightlineError.
+        """
+        return _policy.changes(self._call(self._policy.GetChanges, _policy.asked(before, after), timeout_s))
 
     def _events(self, request: object, attempts: Attempts) -> Generator[Event, None, None]:
         while True:

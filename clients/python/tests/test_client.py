@@ -383,7 +383,7 @@ async def test_the_token_of_an_async_client_may_be_awaited(gateway: Scripted) ->
 
 def test_both_clients_have_the_same_face() -> None:
     """The methods and arguments of the two clients are the same."""
-    for name in ("generate", "stream", "check", "models"):
+    for name in ("generate", "stream", "check", "models", "in_force", "changes"):
         one, two = (inspect.signature(getattr(kind, name)).parameters for kind in (Client, AsyncClient))
         assert one == two
     assert list(inspect.signature(Client).parameters) == list(inspect.signature(AsyncClient).parameters)
