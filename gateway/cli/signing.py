@@ -83,6 +83,7 @@ def stage(  # noqa: PLR0917 - one parameter for each option
     repository: RepositoryArgument,
     policy: Annotated[Path | None, typer.Option(help="What `brightline policy build` wrote.")] = None,
     tenants: Annotated[Path | None, typer.Option(help="tenants.json, the agency's part.")] = None,
+    grants: Annotated[Path | None, typer.Option(help="grants.json, the provider's part.")] = None,
     models: Annotated[Path | None, typer.Option(help="models.json, the provider's part.")] = None,
     vectors: Annotated[Path | None, typer.Option(help="vectors.json, the self-test.")] = None,
     renew: Annotated[
@@ -102,7 +103,7 @@ def stage(  # noqa: PLR0917 - one parameter for each option
         if renew and policy and (old := vectors.read_bytes() if vectors else published.get(VECTORS)):
             vectors = Path(folder) / VECTORS
             vectors.write_bytes(selftest.renewed(policy, old))
-        made = staging.files(published, policy=policy, tenants=tenants, models=models, vectors=vectors)
+        made = staging.files(published, policy=policy, tenants=tenants, grants=grants, models=models, vectors=vectors)
     selftest.must_pass(staging.release(made))
     at.stage(made, notes(published, made), _now())
     diff(repository)

@@ -13,6 +13,7 @@ MANIFEST: Final = "manifest.json"
 WASM: Final = "policy.wasm"
 DATA: Final = "data.json"
 TENANTS: Final = "tenants.json"
+GRANTS: Final = "grants.json"
 MODELS: Final = "models.json"
 SOURCES: Final = "rego/"
 VECTORS: Final = "vectors.json"
@@ -37,6 +38,13 @@ def _banner(value: str) -> str:
     """A ceiling is a banner line, or nobody could say what is below it."""
     if wrong := marking.explain(value):
         raise ValueError(f'"{value}" is not a banner line: {wrong}')
+    return value
+
+
+def _nothing_here(value: object) -> object:
+    """Whoever signs tenants.json can't relax the provider's rules with it."""
+    if value != []:
+        raise ValueError(f"grants stand in {GRANTS}, which the provider signs; leave them out here")
     return value
 
 
@@ -169,6 +177,18 @@ class Grant(Document):
         return self
 
 
+class Given(Grant):
+    """A grant, and the tenant that it is given to."""
+
+    tenant: Id
+
+
+class Grants(Document):
+    """grants.json, the provider's: what relaxes its baseline stands where its own role signs, and nowhere else."""
+
+    grants: list[Given]
+
+
 class Tenant(Document):
     """A tenant, and the certificates that are its own."""
 
@@ -186,7 +206,8 @@ class Tenant(Document):
         purposes: list[Name]
         models: list[Id]
         marking_ceiling: Banner
-        grants: list[Grant]
+        grants: Annotated[list[Grant], BeforeValidator(_nothing_here)] = Field(default_factory=list)
+        """Of a loaded tenant, from grants.json. In tenants.json, which is the agency's, there are none."""
 
     id: Id
     certificates: list[Certificate] = Field(min_length=1)

@@ -4,7 +4,7 @@
 3 read every file, bounded; the folder holds exactly what the manifest names, no more and no less
 4 compare every digest               5 type every document
 6 the policy is there and says the revision that the manifest says
-7 no tenant or model twice; a certificate belongs to exactly one tenant
+7 no tenant or model twice; a certificate belongs to exactly one tenant; grants are the provider's, each for one of them
 8 a grant relaxes a rule of the provider's baseline that says so, and a tenant selects rules that say so, never another
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from gateway.canonical import Json, NotCanonicalError, digest, parse
 from gateway.errors import StartError
 from gateway.release import documents, selftest
-from gateway.release.documents import DATA, MANIFEST, MODELS, SOURCES, TENANTS, VECTORS, WASM, plain
+from gateway.release.documents import DATA, GRANTS, MANIFEST, MODELS, SOURCES, TENANTS, VECTORS, WASM, plain
 from gateway.types import Model, Release, Tenant
 
 MAX_BYTES = 64 << 20
@@ -77,9 +77,8 @@ def whole(path: Path, manifest: documents.Manifest, found: str, files: Mapping[s
         return parsed(path / name, files[name], kind)
 
     data = typed(DATA, documents.PolicyData)
-    tenants = [
-        Tenant(t.id, tuple(t.certificates), plain(t.attributes)) for t in typed(TENANTS, documents.Tenants).tenants
-    ]
+    given = typed(GRANTS, documents.Grants).grants if GRANTS in files else []
+    tenants = _granted(path / GRANTS, typed(TENANTS, documents.Tenants).tenants, given)  # 7
     models = [
         Model(m.id, m.description, m.upstream, m.upstream_model, plain(m.attributes))
         for m in typed(MODELS, documents.Models).models
@@ -91,7 +90,7 @@ def whole(path: Path, manifest: documents.Manifest, found: str, files: Mapping[s
     _one_owner(path / TENANTS, tenants)  # 7
     relaxed, selected = _saying(files, _BASELINE_RULE, _GRANTED), _saying(files, _AGENCY_RULE, _SELECTED)
     for tenant in tenants:
-        _grants(path / TENANTS, tenant, relaxed)  # 8
+        _grants(path / GRANTS, tenant, relaxed)  # 8
         _selection(path / TENANTS, tenant, selected)
     tested = selftest.checks(str(path), typed(VECTORS, selftest.Vectors)) if VECTORS in files else ()
     return Release(
@@ -203,6 +202,16 @@ def _saying(files: Mapping[str, bytes], place: re.Pattern[str], words: re.Patter
     """The rules of a layer whose METADATA has these words."""
     rules = ((place.fullmatch(name), raw) for name, raw in files.items())
     return frozenset(rule["id"] for rule, raw in rules if rule and words.search(raw))
+
+
+def _granted(path: Path, named: Sequence[documents.Tenant], given: Iterable[documents.Given]) -> list[Tenant]:
+    """The tenants, each with what the provider granted it."""
+    grants: dict[str, list[Json]] = {tenant.id: [] for tenant in named}
+    for grant in given:
+        if grant.tenant not in grants:
+            raise StartError(f"{path}: grant {grant.id}: {grant.tenant} is no tenant of this release; correct it")
+        grants[grant.tenant].append({key: value for key, value in plain(grant).items() if key != "tenant"})
+    return [Tenant(t.id, tuple(t.certificates), plain(t.attributes) | {"grants": grants[t.id]}) for t in named]
 
 
 def _grants(path: Path, tenant: Tenant, relaxed: frozenset[str]) -> None:

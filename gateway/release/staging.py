@@ -9,14 +9,14 @@ from pathlib import Path
 from gateway.canonical import Json, canonical
 from gateway.errors import StartError
 from gateway.release import reading, selftest
-from gateway.release.documents import DATA, MANIFEST, MODELS, SOURCES, TENANTS, VECTORS, WASM
+from gateway.release.documents import DATA, GRANTS, MANIFEST, MODELS, SOURCES, TENANTS, VECTORS, WASM
 from gateway.types import Release
 
 NAME = Path("the new release")
 
 
 def files(published: Mapping[str, bytes], *, policy: Path | None = None, **documents: Path | None) -> dict[str, bytes]:
-    """The next release. policy: a built one; documents: tenants, models and vectors by file; None keeps what there is.
+    """The next release. policy: a built one; documents: tenants, grants, models, vectors by file; None keeps what is.
 
     Raises StartError.
     """
@@ -28,7 +28,7 @@ def files(published: Mapping[str, bytes], *, policy: Path | None = None, **docum
     if policy is not None:
         revision, built = reading.read_policy(policy)
         made = {n: d for n, d in made.items() if n not in {WASM, DATA} and not n.startswith(SOURCES)} | built
-    for name, document in ((TENANTS, "tenants"), (MODELS, "models"), (VECTORS, "vectors")):
+    for name, document in ((TENANTS, "tenants"), (GRANTS, "grants"), (MODELS, "models"), (VECTORS, "vectors")):
         path = documents.get(document)
         if path is not None:
             made[name] = _read(path)

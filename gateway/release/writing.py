@@ -12,12 +12,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from gateway.canonical import Json, NotCanonicalError, canonical
 from gateway.clock import system_us
 from gateway.errors import StartError
 from gateway.release import documents
-from gateway.release.documents import MANIFEST, MODELS, TENANTS, VECTORS
+from gateway.release.documents import GRANTS, MANIFEST, MODELS, TENANTS, VECTORS
 from gateway.release.reading import load, read_policy
 from gateway.types import Model, Release, Tenant
 
@@ -50,7 +51,9 @@ def create(
     if tested is not None:
         files[VECTORS] = _read(tested)
     try:
-        files[TENANTS] = canonical({"tenants": [asdict(t) for t in tenants]})
+        files[TENANTS] = canonical({"tenants": [_without_grants(t) for t in tenants]})
+        if given := [grant for tenant in tenants for grant in _given(tenant)]:
+            files[GRANTS] = canonical({"grants": given})
         files[MODELS] = canonical({"models": [asdict(m) for m in models]})
     except NotCanonicalError as error:
         raise StartError(f"a tenant or model of the release: {error}") from error
@@ -79,14 +82,27 @@ def create(
         raise StartError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
+def _without_grants(tenant: Tenant) -> dict[str, Any]:
+    return asdict(tenant) | {"attributes": {k: v for k, v in tenant.attributes.items() if k != "grants"}}
+
+
+def _given(tenant: Tenant) -> list[Any]:
+    """Its grants as the provider gives them: each names the tenant."""
+    grants = tenant.attributes.get("grants", [])
+    if not isinstance(grants, list | tuple):
+        raise StartError(f"{GRANTS}: {tenant.id}: grants are a list")
+    return [{**grant, "tenant": tenant.id} if isinstance(grant, Mapping) else grant for grant in grants]
+
+
 def _unexpired(made: Release) -> None:
     """Raise StartError for a grant that is over: whoever writes it means it to hold. One that ends later just ends."""
     now_ms = system_us() // 1000
     for tenant in made.tenants.values():
-        for grant in documents.Tenant.Attributes.model_validate(dict(tenant.attributes)).grants:
+        for given in _given(tenant):
+            grant = documents.Given.model_validate(given)
             if grant.expires < now_ms:
                 raise StartError(
-                    f"{TENANTS}: {tenant.id}: grant {grant.id}: expired at {grant.expires} (ms since 1970)\n"
+                    f"{GRANTS}: {tenant.id}: grant {grant.id}: expired at {grant.expires} (ms since 1970)\n"
                     "renew it with the provider, or leave it out"
                 )
 

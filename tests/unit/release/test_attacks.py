@@ -414,6 +414,43 @@ def test_delegated_role_outside_its_paths(signing: Signing, holder: str) -> None
     assert (after.digest, after.tenants, after.models) == (before.digest, before.tenants, before.models)
 
 
+GRANT: Any = {
+    "id": "g",
+    "tenant": TENANT.id,
+    "rule": "weapons_design",
+    "purposes": ["x"],
+    "conditions": [],
+    "not_before": 0,
+    "expires": 1 << 42,
+    "addendum": "a",
+}
+
+
+@pytest.mark.parametrize("name", ["agency/grants.json", "provider/grants.json", "grants.json"])
+def test_a_grant_that_the_agency_signs(signing: Signing, name: str) -> None:
+    """With every key of its own the agency gives no grant: whatever its role names, nobody looks there for one."""
+    before = loaded(signing)
+    role = Metadata[Targets].from_file(str(signing.newest(AGENCY)))
+    role.signed.version += 1
+    role.signed.targets[name] = TargetFile.from_data(name, json.dumps({"grants": [GRANT]}).encode(), ["sha256"])
+    role.sign(signing.signer(AGENCY, "release"))
+    signing.put(role, AGENCY)
+    signing.online(lambda s: s.meta.update({"agency.json": named(signing.newest(AGENCY))}))
+    after = loaded(signing)
+    assert after.digest == before.digest
+    assert after.tenants[TENANT.id].attributes["grants"] == []
+
+
+def test_a_grant_that_the_providers_role_does_not_hold(signing: Signing) -> None:
+    """Also when the provider signed the manifest that names it: its own role has to have signed the grants."""
+    signing.stage(grants={"grants": [GRANT]})
+    (signing.repository.folder / "staged/provider.json").unlink()
+    signing.sign({AGENCY})
+    signing.add(PROVIDER, "release", "keys")
+    signing.force()
+    refused(signing.client(), "provider/grants.json: is no target of this release")
+
+
 def test_a_delegation_that_reaches_further(signing: Signing) -> None:
     """Delegations with other paths, keys or roles are refused, even when both signed them."""
 

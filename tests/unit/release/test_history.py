@@ -94,7 +94,11 @@ def test_what_signed_metadata_says_is_read_strictly() -> None:
     assert history.step("b" * 64, SAID) == STEP
 
 
-@given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=4
+    )
+)
 def test_any_other_shape_is_no_step(value: Any) -> None:
     """Whatever else the metadata holds is a step or one of three errors."""
     for said in ({**SAID, "changes": value}, {**SAID, "effect": value}, {**SAID, "from": value}):

@@ -260,7 +260,7 @@ def grant(**changes: Any) -> dict[str, Any]:
 
 def granted(*grants: dict[str, Any], cls: str = "provider_baseline", relaxed_by: str = "grant") -> dict[str, bytes]:
     """The files of a release whose tenant has these grants, and whose policy has the rule `loose`."""
-    files = releases.files(tenants=tenant(attributes={**releases.ATTRIBUTES, "grants": list(grants)}))
+    files = releases.files(grants={"grants": [{**grant, "tenant": "agency"} for grant in grants]})
     source = f"# METADATA\n# custom:\n#   relaxed_by: {relaxed_by}\npackage loose\n".encode()
     return {**files, f"rego/brightline/rules/{cls}/loose/loose.rego": source}
 
@@ -298,6 +298,15 @@ def test_the_conditions_of_a_grant_are_obligations_of_the_contract() -> None:
         (granted(grant(), relaxed_by="nobody"), "no grant relaxes loose"),
         (granted(grant(rule="other")), "no grant relaxes other\na grant names one of: loose"),
         (granted(grant(), grant()), "grant g is there twice"),
+        (
+            granted() | releases.files(tenants=attributes(grants=[grant()])),
+            "grants stand in grants.json, which",
+        ),
+        (
+            granted() | releases.files(grants={"grants": [grant() | {"tenant": "nobody"}]}),
+            "nobody is no tenant of this",
+        ),
+        (granted() | releases.files(grants={"grants": [grant()]}), "grants.json: grants.0.tenant: Field required"),
         (granted(grant(purposes=[])), "grants.0.purposes"),
         (granted(grant(expires="never")), "grants.0.expires"),
         (granted(grant(not_before=2)), "expires is before not_before, so it would never hold"),
