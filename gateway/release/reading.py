@@ -4,7 +4,7 @@
 3 read every file, bounded; the folder holds exactly what the manifest names, no more and no less
 4 compare every digest               5 type every document
 6 the policy is there and says the revision that the manifest says
-7 no tenant or model twice; a certificate belongs to exactly one tenant; grants are the provider's, each for one of them
+7 no tenant or model twice; a certificate belongs to exactly one tenant; grants are the provider's
 8 a grant relaxes a rule of the provider's baseline that says so, and a tenant selects rules that say so, never another
 """
 
@@ -78,7 +78,7 @@ def whole(path: Path, manifest: documents.Manifest, found: str, files: Mapping[s
 
     data = typed(DATA, documents.PolicyData)
     given = typed(GRANTS, documents.Grants).grants if GRANTS in files else []
-    tenants = _granted(path / GRANTS, typed(TENANTS, documents.Tenants).tenants, given)  # 7
+    tenants = _granted(typed(TENANTS, documents.Tenants).tenants, given)  # 7
     models = [
         Model(m.id, m.description, m.upstream, m.upstream_model, plain(m.attributes))
         for m in typed(MODELS, documents.Models).models
@@ -204,13 +204,12 @@ def _saying(files: Mapping[str, bytes], place: re.Pattern[str], words: re.Patter
     return frozenset(rule["id"] for rule, raw in rules if rule and words.search(raw))
 
 
-def _granted(path: Path, named: Sequence[documents.Tenant], given: Iterable[documents.Given]) -> list[Tenant]:
-    """The tenants, each with what the provider granted it."""
+def _granted(named: Sequence[documents.Tenant], given: Iterable[documents.Given]) -> list[Tenant]:
+    """The tenants, each with what the provider granted it. A grant to one that is gone gives nothing to anybody."""
     grants: dict[str, list[Json]] = {tenant.id: [] for tenant in named}
     for grant in given:
-        if grant.tenant not in grants:
-            raise StartError(f"{path}: grant {grant.id}: {grant.tenant} is no tenant of this release; correct it")
-        grants[grant.tenant].append({key: value for key, value in plain(grant).items() if key != "tenant"})
+        if grant.tenant in grants:
+            grants[grant.tenant].append({key: value for key, value in plain(grant).items() if key != "tenant"})
     return [Tenant(t.id, tuple(t.certificates), plain(t.attributes) | {"grants": grants[t.id]}) for t in named]
 
 

@@ -16,7 +16,7 @@ from gateway.cli import app
 from gateway.clock import system_us
 from gateway.errors import StartError
 from gateway.release import staging
-from gateway.release.documents import TENANTS
+from gateway.release.documents import GRANTS, TENANTS
 from gateway.release.parts import AGENCY, HOLDERS, PROVIDER, holder_of, target
 from gateway.release.repository import Repository
 from gateway.workshop.changes import LOOSER, ORDER, STRICTER, changes
@@ -37,7 +37,12 @@ def test_every_file_is_somebodys() -> None:
     assert target("manifest.json") == "manifest.json"
     assert target("policy.wasm") == "policy.wasm"
     assert holder_of("tenants.json") == holder_of("rego/brightline/agency/x/x.rego") == AGENCY
-    assert holder_of("models.json") == holder_of("rego/brightline/rules/agency/x/x.rego") == PROVIDER
+    assert (
+        holder_of("models.json")
+        == holder_of("grants.json")
+        == holder_of("rego/brightline/rules/agency/x/x.rego")
+        == PROVIDER
+    )
 
 
 def test_nothing_is_published_without_both(signing: Signing) -> None:
@@ -119,7 +124,7 @@ def tenants(**attributes: Any) -> dict[str, bytes]:
 def test_what_changes_is_said(tmp_path: Path, attributes: dict[str, Any], direction: str, says: str) -> None:
     """Each change is one sentence with its direction, and what is not known to be stricter is looser."""
     deployment.create(tmp_path / "dev", system_us())
-    before = Repository(tmp_path / "dev/repository").agreed()
+    before = Repository(tmp_path / "dev/repository").agreed() | {GRANTS: b'{"grants": []}'}
     (tmp_path / "before.json").write_bytes(tenants()[TENANTS])
     (tmp_path / "after.json").write_bytes(tenants(**attributes)[TENANTS])
     old = staging.files(before, tenants=tmp_path / "before.json")
