@@ -14,6 +14,7 @@ from brightline.v1 import inference_pb2
 from gateway import deployment
 from gateway.clock import system_us
 from gateway.identity import issue
+from gateway.types import Credentials
 
 TENANT = "northern-logistics"
 CONNECTIONS = 4
@@ -45,26 +46,32 @@ def question(text: str, *, model: str = "loopback", purpose: str = "logistics_pl
     return request.SerializeToString()
 
 
+def presented(folder: Path) -> Credentials:
+    """What an application of the deployment presents."""
+    certificate = (folder / "tenants" / TENANT / "client.pem").read_bytes()
+    token = issue.mint(
+        (folder / "issuer" / "token.key").read_bytes(),
+        certificate,
+        issuer=deployment.ISSUER,
+        audience=deployment.AUDIENCE,
+        tenant=TENANT,
+        subject="benchmark",
+        client_id="benchmark",
+        now_us=system_us(),
+    )
+    return Credentials((certificate,), (f"Bearer {token}",), "ipv4:127.0.0.1:1")
+
+
 class Caller:
     """A tenant's application with a few connections to a gateway of a development deployment."""
 
     def __init__(self, folder: Path, address: str) -> None:
-        place = folder / "tenants" / TENANT
-        certificate = (place / "client.pem").read_bytes()
+        shown = presented(folder)
+        key = folder / "tenants" / TENANT / "client.key"
         credentials = grpc.ssl_channel_credentials(
-            (folder / "ca.pem").read_bytes(), (place / "client.key").read_bytes(), certificate
+            (folder / "ca.pem").read_bytes(), key.read_bytes(), shown.certificates[0]
         )
-        token = issue.mint(
-            (folder / "issuer" / "token.key").read_bytes(),
-            certificate,
-            issuer=deployment.ISSUER,
-            audience=deployment.AUDIENCE,
-            tenant=TENANT,
-            subject="benchmark",
-            client_id="benchmark",
-            now_us=system_us(),
-        )
-        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._metadata = (("authorization", shown.authorizations[0]),)
         # Each channel of its own pool: gRPC shares one connection between equal channels otherwise.
         options = [("grpc.use_local_subchannel_pool", 1)]
         self._channels = [grpc.aio.secure_channel(address, credentials, options) for _ in range(CONNECTIONS)]

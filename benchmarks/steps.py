@@ -16,12 +16,11 @@ from typing import Any
 import uvloop
 
 from benchmarks.figures import Figure, report
-from benchmarks.load import TENANT
+from benchmarks.load import presented
 from benchmarks.run import PERMITTED, folder
 from brightline.v1 import inference_pb2
 from gateway import app, config, contract, deployment, facts, logs, pep, wire
 from gateway.clock import Clock, system_us
-from gateway.identity import issue
 from gateway.pdp.engine import encode
 from gateway.pep import Gate
 from gateway.types import Call, Credentials, Stage, new_decision_id
@@ -106,22 +105,6 @@ async def steps(place: Path, gate: Gate) -> dict[str, Callable[[], Awaitable[obj
         "5, 8 two records, on this thread": record,
         "the whole path, 3 and 4 twice": whole,
     }
-
-
-def presented(place: Path) -> Credentials:
-    """What an application of the deployment presents."""
-    certificate = (place / "tenants" / TENANT / "client.pem").read_bytes()
-    token = issue.mint(
-        (place / "issuer" / "token.key").read_bytes(),
-        certificate,
-        issuer=deployment.ISSUER,
-        audience=deployment.AUDIENCE,
-        tenant=TENANT,
-        subject="benchmark",
-        client_id="benchmark",
-        now_us=system_us(),
-    )
-    return Credentials((certificate,), (f"Bearer {token}",), "ipv4:127.0.0.1:1")
 
 
 def call(credentials: Credentials) -> Call:
