@@ -28,7 +28,7 @@ from openai import AsyncOpenAI
 from benchmarks.figures import Figure, report
 from benchmarks.load import Caller, Latency, latency, question, throughput
 from brightline.v1 import inference_pb2
-from gateway import contract, deployment, release, wire
+from gateway import contract, deployment, memory, release, wire
 from gateway.clock import system_us
 from gateway.config import Upstream
 from gateway.types import Decision, Effect, Facts, Model, Tenant
@@ -65,6 +65,7 @@ def main() -> None:
 
 async def measure(requests: int) -> list[Figure]:
     """Every figure, one gateway for each upstream."""
+    memory.settle()  # the load generator, too
     with folder() as place:
         figures = await measure_loopback(place / "loopback", requests)
         return figures + await measure_openai(place / "openai")

@@ -19,7 +19,7 @@ from benchmarks.figures import Figure, report
 from benchmarks.load import presented
 from benchmarks.run import PERMITTED, folder
 from brightline.v1 import inference_pb2
-from gateway import app, config, contract, deployment, facts, logs, pep, wire
+from gateway import app, config, contract, deployment, facts, logs, memory, pep, wire
 from gateway.clock import Clock, system_us
 from gateway.pdp.engine import encode
 from gateway.pep import Gate
@@ -52,6 +52,7 @@ async def measure(place: Path) -> list[Figure]:
     logs.configure("error")
     clock = Clock()
     async with app.opened(settings, clock) as gate:
+        memory.settle()
         took = await in_turn(await steps(place, gate))
     return [Figure(name, "us", value, None, "", None) for name, value in took.items()]
 

@@ -7,7 +7,6 @@ continue  6 the port. What was opened is closed in reverse, whatever fails.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import signal
@@ -19,7 +18,7 @@ from pathlib import Path
 import structlog
 from google.protobuf.internal import api_implementation
 
-from gateway import release
+from gateway import memory, release
 from gateway.activation import Activation, ask, prepare
 from gateway.audit.following import following
 from gateway.audit.log import Log
@@ -92,7 +91,7 @@ async def run(config: Config, address_file: Path | None, state_file: Path | None
     async with opened(config, Clock()) as gate, listening(config, gate) as listener:
         address = f"{config.listener.address.rpartition(':')[0]}:{listener.port}"
         log.info("serving", address=address, release=gate.in_force.release.digest, engine=gate.in_force.engine.name)
-        _settle()
+        memory.settle()
         activation = Activation(config, gate)
         _tell(state_file, activation)
         reloading = asyncio.create_task(activation.whenever(reload, partial(_tell, state_file)))
@@ -111,16 +110,6 @@ def _tell(path: Path | None, activation: Activation) -> None:
     if path is not None:
         state = {"pid": os.getpid(), "release": activation.gate.in_force.release.digest}
         _publish(path, json.dumps({**state, "tried": activation.tried, "trouble": activation.trouble}))
-
-
-def _settle() -> None:
-    """Leave what lives as long as the process out of garbage collection, and look for cycles less often.
-
-    A call makes hardly any cycles, and a collection walks over everything else: 6 % of the time of a permitted call.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
 
 
 def _publish(path: Path, text: str) -> None:
