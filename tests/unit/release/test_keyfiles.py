@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,10 +11,10 @@ import pytest
 
 from gateway.errors import StartError
 from gateway.release import keyfiles
+from tests.support import softhsm
 from tests.support.signing import Signing
 
 SECRET = "correct horse"
-LIBRARIES = [Path("/usr/lib/softhsm/libsofthsm2.so"), Path("/usr/local/lib/softhsm/libsofthsm2.so")]
 
 
 def test_a_key_file_is_encrypted_and_its_owners_alone(tmp_path: Path) -> None:
@@ -86,22 +85,12 @@ with token.open(rw=True, user_pin="1234") as session:
 """
 
 
-@pytest.mark.skipif(
-    not shutil.which("softhsm2-util") or not any(p.exists() for p in LIBRARIES), reason="SoftHSM is not installed"
-)
+@softhsm.needed
 def test_a_key_in_a_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A release that the agency signs with a key in a PKCS#11 device comes in force like any other."""
-    if "libsofthsm2" in Path("/proc/self/maps").read_text():
-        pytest.skip("another test of this process has loaded SoftHSM, which reads its configuration once")
-    library = next(path for path in LIBRARIES if path.exists())
-    tokens, settings = tmp_path / "tokens", tmp_path / "softhsm2.conf"
-    tokens.mkdir()
-    settings.write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\n")
-    monkeypatch.setenv("SOFTHSM2_CONF", str(settings))
-    monkeypatch.setenv("PYKCS11LIB", str(library))
-    init = ["softhsm2-util", "--init-token", "--free", "--label", "agency", "--pin", "1234", "--so-pin", "1234"]
-    subprocess.run(init, check=True, capture_output=True)
-    subprocess.run([sys.executable, "-c", DEVICE, str(library)], check=True, env=os.environ)
+    library = str(softhsm.module())
+    monkeypatch.setenv("PYKCS11LIB", library)
+    subprocess.run([sys.executable, "-c", DEVICE, library], check=True)
     signing = Signing.create(tmp_path / "signing")
     key = keyfiles.from_device(tmp_path / "device", "agency", "release", "hsm:2?label=agency", lambda: "1234")
     old = keyfiles.public(signing.folder / "keys/agency/release.pub").keyid

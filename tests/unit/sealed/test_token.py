@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,35 +9,23 @@ from pathlib import Path
 import pytest
 
 from gateway.audit.sealed.envelope import Period, SealError
-from gateway.audit.sealed.token import MODULES, Token
+from gateway.audit.sealed.token import Token
 from gateway.audit.sealed.vault import GoneError
 from gateway.config import Pkcs11
 from gateway.errors import StartError
-from tests.support import logs, sealing
+from tests.support import logs, sealing, softhsm
 
-MODULE = next((path for path in MODULES if path.exists()), None)
-pytestmark = pytest.mark.skipif(
-    MODULE is None or shutil.which("softhsm2-util") is None, reason="SoftHSM is not installed: apt-get install softhsm2"
-)
+pytestmark = softhsm.needed
 PERIOD = Period("agency", "standard", "2026-11")
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pkcs11]:
-    """A fresh token in software. One a module: the library reads its configuration once."""
-    if "libsofthsm2" in Path("/proc/self/maps").read_text():
-        pytest.skip("another test of this process has loaded SoftHSM, which reads its configuration once")
-    assert MODULE is not None
-    folder = tmp_path_factory.mktemp("softhsm")
-    (folder / "tokens").mkdir()
-    (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n")
-    (folder / "pin").write_text("1234\n")
-    (folder / "pin").chmod(0o600)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SOFTHSM2_CONF", str(folder / "softhsm2.conf"))
-        init = ("--init-token", "--free", "--label", "brightline", "--pin", "1234", "--so-pin", "5678")
-        subprocess.run(["softhsm2-util", *init], check=True, capture_output=True)
-        yield Pkcs11(module=MODULE, token="brightline", pin=folder / "pin")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Pkcs11:
+    """A token in software."""
+    pin = tmp_path_factory.mktemp("softhsm") / "pin"
+    pin.write_text(f"{softhsm.PIN}\n")
+    pin.chmod(0o600)
+    return Pkcs11(module=softhsm.module(), token="brightline", pin=pin)
 
 
 @pytest.fixture
