@@ -28,7 +28,11 @@ demo: $(VENV)/.run ## set up, and show the main job end to end
 demo-release: $(VENV)/.run ## show what two holders of signed releases can and can't do
 	@$(BIN)/brightline release demo
 
-test: $(VENV)/.dev lint types contracts protos-check rego starter-check unit ## set up, and run every check and test
+CHECKS := rego types starter-check protos-check contracts lint
+# Two checks at a time, each with what it prints in one piece where make can do that; then the tests, on every core.
+test: $(VENV)/.dev $(OPA) ## set up, and run every check and test
+	@$(MAKE) --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(CHECKS)
+	@$(MAKE) --no-print-directory unit
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -68,7 +72,7 @@ starter-check: $(VENV)/.dev $(OPA)
 	$(BIN)/brightline policy docs --check
 
 unit: $(VENV)/.dev $(OPA)
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.dev ## measure, each figure beside the direct call (JSON=path also writes the figures)
 	$(BIN)/python -m benchmarks.run $(if $(JSON),--json $(JSON))

@@ -20,6 +20,29 @@ settings.register_profile("same", derandomize=True)
 settings.register_profile("new", print_blob=True)
 settings.load_profile(os.environ.get("BRIGHTLINE_PROFILE", "same"))
 
+SLOW = (
+    "tests/docs/test_commands.py",
+    "tests/faults/",
+    "tests/unit/rego/",
+    "tests/engines/",
+    "tests/unit/workshop/",
+    "tests/unit/test_benchmarks.py",
+    "tests/e2e/",
+    "tests/unit/pdp/",
+    "tests/unit/release/",
+    "tests/unit/sealed/",
+)
+"""What takes long: it comes first, so that no core waits in the end for a long file on another."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first, files as they are."""
+
+    def place(item: pytest.Item) -> int:
+        return next((n for n, start in enumerate(SLOW) if item.nodeid.startswith(start)), len(SLOW))
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster]:
