@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import functools
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -50,8 +54,8 @@ class Deployment:
 
     @classmethod
     def create(cls, folder: Path) -> Deployment:
-        """A new deployment below `folder`."""
-        deployment.create(folder / "deployment", system_us())
+        """A deployment below `folder`: a copy of one that a process makes once, with the same keys."""
+        shutil.copytree(_made(), folder / "deployment")
         return cls(folder / "deployment")
 
     @property
@@ -142,6 +146,14 @@ class Deployment:
         with places.source(config.load(self.config).audit).reading() as rows:
             leaves = [json.loads(row[1]) for row in rows.rows(0, rows.ends()[1])]
         return [r for r in leaves if not kinds or r["kind"] in kinds]
+
+
+@functools.cache
+def _made() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="deployment-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    deployment.create(folder / "deployment", system_us())
+    return folder / "deployment"
 
 
 @dataclass
