@@ -29,7 +29,7 @@ PROGRAMS = (Path(sys.executable).parent, ROOT / ".tools" / "bin")
 PORTS = re.compile(r"(?<=127\.0\.0\.1:)\d{4,5}\b")
 MAKE = {"make demo": "brightline demo"}
 """What stands for a make target that only runs a program."""
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 
 class Shell:

@@ -236,7 +236,7 @@ async def test_a_call_ends_at_the_longest_deadline_that_is_granted(tmp_path: Pat
 async def test_a_stream_that_is_taken_too_late_still_ends_with_its_reason(tmp_path: Path) -> None:
     """A caller that gives an hour and reads nothing until the gateway's time was over gets what was sent, and why."""
     deployed = Deployment.create(tmp_path)
-    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\ndeadline_ms = 500\n")
+    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\ndeadline_ms = 2000\n")
     async with serving(deployed) as gateway, connected(gateway) as raw:
         raw.http.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
         stream = raw.begin("GenerateStream", {"grpc-timeout": "1H"})

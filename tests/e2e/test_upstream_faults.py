@@ -120,7 +120,7 @@ async def test_a_service_that_keeps_silent_is_left_at_the_deadline(
 ) -> None:
     """A first byte that does not come ends the call when its time is over, on the record."""
     deployed = Deployment.create(tmp_path_factory.mktemp("silent"))
-    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\ndeadline_ms = 500\n")
+    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\ndeadline_ms = 1000\n")
     async with upstream_servers.serve("anthropic") as server:
         served_by(deployed, server.base_url, "anthropic")
         async with serving(deployed) as running:

@@ -43,7 +43,7 @@ _PUBLISHING = 'checkpoint_ms = 50\nlock_store = "elsewhere"\n'
 """Checkpoints come often, so that they happen in the short life of a victim."""
 ALL = (*POINTS, ANYWHERE)
 JOBS = 2
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 """How long a load goes on until its point must have been reached."""
 
 

@@ -13,7 +13,7 @@ import aiohttp
 
 from tests.support.releases import opa
 
-READY_S = 30
+READY_S = 180
 
 
 def free_port() -> int:

@@ -267,7 +267,7 @@ def hold(released: threading.Event, arrived: threading.Event | None = None) -> S
     def step(_request: Message, context: grpc.ServicerContext) -> None:
         if arrived is not None:
             arrived.set()
-        released.wait(30)
+        released.wait(240)
         context.abort(grpc.StatusCode.ABORTED, "released")
 
     return step

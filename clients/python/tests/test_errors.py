@@ -198,14 +198,16 @@ def test_no_error_repeats_the_token(gateway: Scripted, use: Use) -> None:
             assert "[token]" in shown
 
 
-def test_a_late_answer_is_deadline_exceeded(gateway: Scripted) -> None:
+def test_a_late_answer_is_deadline_exceeded(gateway: Scripted, use: Use) -> None:
     """A call that is not answered within its time raises DeadlineExceeded, without a second attempt."""
     released = threading.Event()
-    gateway.script(scripted.hold(released))
-    with Client(gateway.target, **gateway.options()) as client, pytest.raises(brightline.DeadlineExceeded):
-        client.models(timeout_s=0.3)
+    gateway.script(scripted.answer(), scripted.hold(released))
+    with Client(gateway.target, **gateway.options()) as client:
+        client.generate(model="general", use=use, prompt="?")  # connected: the next call arrives at once
+        with pytest.raises(brightline.DeadlineExceeded):
+            client.models(timeout_s=0.5)
     released.set()
-    assert len(gateway.calls) == 1
+    assert len(gateway.calls) == 2
 
 
 def test_closing_the_client_cancels_calls_in_flight(gateway: Scripted) -> None:

@@ -21,6 +21,8 @@ from tests.support import logs
 from tests.unit.audit.faults import ENTRIES, Fault, Faults
 
 HOUR_US = 3_600_000_000
+SHORT_MS = 1000
+"""A deadline that a test waits for: long enough for what has to be in time, on a busy machine too."""
 
 
 class Hands:
@@ -295,7 +297,7 @@ async def test_a_lost_acknowledgement_costs_nobody_a_reply(
 
 async def test_an_intent_that_turns_out_durable_too_late_is_closed(tmp_path: Path, faults: Faults) -> None:
     """A stalled intent refuses its caller in time; when it turns out durable, an outcome says that nothing was sent."""
-    async with logs.opened(tmp_path, deadline_ms=30) as log:
+    async with logs.opened(tmp_path, deadline_ms=SHORT_MS) as log:
         faults.stall = ENTRIES
         trail = log.trail(logs.call())
         with pytest.raises(GatewayError, match="AUDIT_UNAVAILABLE"):
@@ -318,7 +320,7 @@ async def test_an_intent_that_is_closed_late_is_closed_at_that_time(
     """After a long stall others may be recorded first; the outcome that comes after them is no older than they are."""
     monkeypatch.setattr(logging_, "FLUSH_S", 3600.0)
     hands = Hands()
-    async with logs.opened(tmp_path, hands.clock, deadline_ms=30) as log:
+    async with logs.opened(tmp_path, hands.clock, deadline_ms=SHORT_MS) as log:
         faults.stall = ENTRIES
         with pytest.raises(GatewayError, match="AUDIT_UNAVAILABLE"):
             await logs.complete(log)
@@ -356,7 +358,7 @@ async def test_a_path_that_ignores_a_lost_intent_has_no_reply(tmp_path: Path, fa
 
 async def test_a_call_cancelled_while_its_intent_is_lost_is_cancelled(tmp_path: Path, faults: Faults) -> None:
     """A cancellation that arrives during an intent which fails still arrives."""
-    async with logs.opened(tmp_path, deadline_ms=30) as log:
+    async with logs.opened(tmp_path, deadline_ms=SHORT_MS) as log:
         faults.stall = ENTRIES
         task = asyncio.create_task(logs.complete(log))
         while not faults.stalled.is_set():  # noqa: ASYNC110 - happens in another thread
@@ -373,7 +375,7 @@ async def test_a_call_cancelled_while_its_intent_is_lost_is_cancelled(tmp_path: 
 
 async def test_while_the_log_is_down_calls_are_turned_away_at_the_door(tmp_path: Path, faults: Faults) -> None:
     """A call that meets a log that is down gets AUDIT_UNAVAILABLE before anything is done for it, and is counted."""
-    async with logs.opened(tmp_path, deadline_ms=30) as log:
+    async with logs.opened(tmp_path, deadline_ms=SHORT_MS) as log:
         faults.stall = ENTRIES
         await outcome_of(log, "d" * 32)
         for _ in range(5):
@@ -430,7 +432,7 @@ async def answered(log: Log) -> str | GatewayError:
 
 async def test_a_close_survives_a_log_that_is_down(tmp_path: Path, faults: Faults) -> None:
     """A log that can't be written is still released; what it could not say is missing, not wrong."""
-    log = await logs.open_log(tmp_path, deadline_ms=50)
+    log = await logs.open_log(tmp_path, deadline_ms=SHORT_MS)
     await logs.complete(log)
     faults.plan[ENTRIES] = [Fault.LOST] * 10
     await log.close()

@@ -172,7 +172,7 @@ async def test_what_is_asked() -> None:
 @pytest.mark.parametrize("late", [hangs, hangs_in_the_body])
 async def test_a_server_that_hangs_is_left_at_the_deadline(late: Answer) -> None:
     """A server that never finishes is refused by the deadline, its connection closed, and the next answer counts."""
-    async with answering(late, ALLOWS) as (url, requests), opened(url, deadline_ms=1000) as engine:
+    async with answering(late, ALLOWS) as (url, requests), opened(url, deadline_ms=3000) as engine:
         assert "deadline" in await refused(engine)
         assert (await engine.decide(GOOD)).effect is Effect.ALLOW
         assert len(requests) == 2

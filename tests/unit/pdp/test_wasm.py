@@ -51,7 +51,7 @@ async def test_whatever_the_policy_answers_only_a_decision_counts() -> None:
 async def test_an_evaluation_that_runs_on_is_stopped() -> None:
     """A module that does not return is stopped at the deadline, each time, and the decision after it works."""
     long = "(if (i32.gt_u (local.get 4) (i32.const 20)) (then (loop (br 0)))) (i32.const 4096)"  # 4: bytes of input
-    async with opened(hostile.module(evaluate=long), Policy(deadline_ms=500)) as engine:
+    async with opened(hostile.module(evaluate=long), Policy(deadline_ms=1000)) as engine:
         for _ in range(2):
             assert "time limit" in await refused(engine, "longer than twenty bytes")
             assert (await engine.decide(GOOD)).effect is Effect.ALLOW
@@ -66,8 +66,8 @@ async def test_a_policy_that_blows_up_is_stopped() -> None:
 
 async def test_what_comes_after_the_deadline_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """An evaluation that ended by itself, but late by the wall clock, decides nothing."""
-    async with opened(hostile.module(), Policy(deadline_ms=100)) as engine:
-        clock = itertools.count(0, 100_000_001)
+    async with opened(hostile.module()) as engine:
+        clock = itertools.count(0, 10_000_000_001)
         monkeypatch.setattr(time, "monotonic_ns", lambda: next(clock))
         assert "past the deadline" in await refused(engine)
         monkeypatch.undo()

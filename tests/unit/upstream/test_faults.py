@@ -186,7 +186,7 @@ async def test_a_slow_service_ends_at_the_deadline(
     server.script = Script(behaviour=behaviour)
     error = await refused(ask(upstream, permit(prompt()), 0.1))
     assert (error.reason, error.sent) == (Reason.DEADLINE_EXCEEDED, True)
-    await asyncio.wait_for(server.gone.wait(), 10)
+    await asyncio.wait_for(server.gone.wait(), 180)
     assert len(server.requests) == 1
 
 
@@ -242,11 +242,11 @@ async def test_a_cancelled_call_closes_its_connection(server: Server, upstream: 
     """Cancellation passes through as such and does not leave the service working."""
     server.script = Script(behaviour="silent")
     task = asyncio.ensure_future(ask(upstream, permit(prompt()), 30))
-    await asyncio.wait_for(server.arrived.wait(), 10)
+    await asyncio.wait_for(server.arrived.wait(), 180)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.wait_for(server.gone.wait(), 10)
+    await asyncio.wait_for(server.gone.wait(), 180)
 
 
 async def test_a_reader_that_leaves_closes_the_stream(server: Server, upstream: Upstream) -> None:
@@ -254,5 +254,5 @@ async def test_a_reader_that_leaves_closes_the_stream(server: Server, upstream: 
     server.script = Script(behaviour="endless")
     async with aclosing(upstream.stream(permit(prompt()), 30)) as chunks:
         assert isinstance(await anext(chunks), Text)
-    await asyncio.wait_for(server.gone.wait(), 10)
+    await asyncio.wait_for(server.gone.wait(), 180)
     assert len(server.requests) == 1

@@ -33,7 +33,7 @@ from tests.support.releases import compile_policy
 RULE = "brightline/rules/provider_baseline/purpose_known/purpose_known.rego"
 TEST = RULE.replace(".rego", "_test.rego")
 REMEDY = "Declare a purpose from the list in the caller's guide that your agency's agreement includes."
-LONG_S = 120
+LONG_S = 240
 ALLOW_ALL = """package brightline
 
 decision := {"effect": "allow", "rules": [], "obligations": [], "grants": [], "revision": data.release.revision}
