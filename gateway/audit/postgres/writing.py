@@ -16,6 +16,7 @@ from psycopg import errors
 from brightline_verify.record import Kind
 from brightline_verify.stored import FORMAT, CorruptError, Row, Rows
 from gateway.audit.postgres.connection import Bounded, PostgresError, Server, check_durable, close, told
+from gateway.audit.postgres.copying import COPY, packed
 from gateway.audit.postgres.reading import Table, log_id
 from gateway.audit.store import Key, Place, TakenError
 from gateway.errors import StartError
@@ -24,12 +25,6 @@ REVISION: Final = "0001"
 """The schema that this gateway works with: the last of the migrations."""
 _LOCKS: Final = 0x0B12
 """Separates our advisory locks from others in the database."""
-_INSERT: Final = b"""
-INSERT INTO brightline.entries (log, idx, leaf, hashes, decision_id, kind, time_us, tenant, idempotency_key)
-SELECT %b, * FROM unnest(
-  %b::int8[], %b::bytea[], %b::bytea[], %b::text[], %b::text[], %b::int8[], %b::text[], %b::text[]
-)
-"""
 _USED: Final = b"""
 SELECT tenant, idempotency_key FROM brightline.entries
 WHERE idempotency_key IS NOT NULL AND (tenant, idempotency_key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
@@ -100,12 +95,11 @@ class Postgres:
             self._db.execute("SELECT pg_logical_emit_message(true, 'brightline', '')")
 
     def insert(self, rows: Sequence[Row]) -> None:
-        """One statement in one round trip, with its commit. Keys in order: two gateways never wait in a circle."""
+        """One statement with its commit. Keys in order: two gateways never wait in a circle."""
         ordered = sorted(rows, key=lambda row: ("", "") if row[7] is None else (row[6], row[7]))
-        columns = [list(column) for column in zip(*ordered, strict=True)]
         try:
-            with told(), self._open_db.cursor() as cursor:
-                cursor.execute(_INSERT, [self._log, *columns], prepare=True)
+            with told(), self._open_db.cursor() as cursor, cursor.copy(COPY) as copy:
+                copy.write(packed(self._log, ordered))
         except PostgresError as error:
             cause = error.__cause__
             if isinstance(cause, errors.UniqueViolation) and cause.diag.constraint_name == "entries_by_key":

@@ -131,6 +131,18 @@ def test_what_was_appended_is_there_after_reopening(shared: Shared) -> None:
     shared.sound(3 + MAX_BATCH)
 
 
+def test_what_is_written_is_read_as_it_was(shared: Shared) -> None:
+    """Whatever text the columns hold, and however long a record is, the rows come back as they went."""
+    texts = ("", "t", "Köln, 東京 \U0001f512", "a\tb\nc\\N", "\x01", "x" * 3000)
+    made = [keyed(n, f"{text}-key", text) for n, text in enumerate(texts)]
+    made += [entry(logs.record(Kind.REFUSAL, 99, why="z" * 60_000)), *logs.entries(1, first=100)]
+    with closing(shared.open()) as store:
+        assert store.append(made) == list(range(len(made)))
+    with shared.source().reading() as rows:
+        found = [(row[1], *row[3:]) for row in rows.rows(0, len(made))]
+    assert found == [(e.leaf, e.decision_id, e.kind, e.time_us, e.tenant, e.idempotency_key) for e in made]
+
+
 def test_two_writers_on_one_log_are_refused(shared: Shared) -> None:
     """The second writer is refused at start, and the first goes on; another log in the database is free."""
     with closing(shared.open()) as store:
