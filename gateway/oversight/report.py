@@ -9,7 +9,8 @@ from typing import Final
 
 from brightline_verify.report import Report
 from gateway.canonical import Json
-from gateway.oversight.counting import CALLS, Counts
+from gateway.oversight.clocks import Incident
+from gateway.oversight.counting import CALLS, Counts, Fired, InForce, Tenant
 
 FORMAT: Final = 1
 
@@ -51,50 +52,14 @@ class Oversight:
             "answers": _sorted(counts.answers),
             "refusals": self.refusals(),
             "days": [{"day": name, **calls(counted)} for name, counted in sorted(counts.days.items())],
-            "tenants": [
-                {
-                    "tenant": name,
-                    **calls(tenant.calls),
-                    "refused_answers": tenant.refused_answers,
-                    "model_refusals": tenant.model_refusals,
-                }
-                for name, tenant in sorted(counts.tenants.items())
-            ],
-            "rules": [
-                {"id": name, "class": f.cls, "requests": f.requests, "approvals": f.approvals, "answers": f.answers}
-                for name, f in sorted(counts.rules.items())
-            ],
-            "releases": [
-                {
-                    "digest": name,
-                    "version": release.version,
-                    "signers": list(release.signers),
-                    "first_us": release.first_us,
-                    "last_us": release.last_us,
-                    **calls(release.calls),
-                }
-                for name, release in sorted(counts.releases.items(), key=lambda item: item[1].first_us)
-            ],
+            "tenants": [_tenant(name, tenant) for name, tenant in sorted(counts.tenants.items())],
+            "rules": [_rule(name, fired) for name, fired in sorted(counts.rules.items())],
+            "releases": [_release(*item) for item in sorted(counts.releases.items(), key=lambda i: i[1].first_us)],
             "activations": _sorted(counts.activations),
-            "approvals": [
-                {"tenant": tenant, "approver": approver, "uses": uses}
-                for (tenant, approver), uses in sorted(counts.approvals.items())
-            ],
-            "grants": [
-                {"tenant": tenant, "grant": grant, "uses": uses}
-                for (tenant, grant), uses in sorted(counts.grants.items())
-            ],
+            "approvals": _uses("approver", counts.approvals),
+            "grants": _uses("grant", counts.grants),
             "detectors": [{"name": name, **_sorted(seen)} for name, seen in sorted(counts.detectors.items())],
-            "incidents": [
-                {
-                    "decision_id": incident.decision_id,
-                    "tenant": incident.tenant,
-                    "text": incident.text,
-                    "aware_at_us": incident.aware_at_us,
-                    "due": [{"clock": name, "at_us": at} for name, at in incident.due()],
-                }
-                for incident in counts.incidents
-            ],
+            "incidents": [_incident(incident) for incident in counts.incidents],
             "incidents_in_all": counts.incidents_in_all,
         }
 
@@ -132,3 +97,38 @@ def _moment(at_us: int) -> datetime:
 
 def _sorted(counted: Mapping[str, int]) -> dict[str, Json]:
     return dict(sorted(counted.items()))
+
+
+def _tenant(name: str, tenant: Tenant) -> Json:
+    refused = {"refused_answers": tenant.refused_answers, "model_refusals": tenant.model_refusals}
+    return {"tenant": name, **calls(tenant.calls), **refused}
+
+
+def _rule(name: str, fired: Fired) -> Json:
+    times = {"requests": fired.requests, "approvals": fired.approvals, "answers": fired.answers}
+    return {"id": name, "class": fired.cls, **times}
+
+
+def _release(digest: str, release: InForce) -> Json:
+    return {
+        "digest": digest,
+        "version": release.version,
+        "signers": list(release.signers),
+        "first_us": release.first_us,
+        "last_us": release.last_us,
+        **calls(release.calls),
+    }
+
+
+def _uses(what: str, used: Mapping[tuple[str, str], int]) -> Json:
+    return [{"tenant": tenant, what: name, "uses": uses} for (tenant, name), uses in sorted(used.items())]
+
+
+def _incident(incident: Incident) -> Json:
+    return {
+        "decision_id": incident.decision_id,
+        "tenant": incident.tenant,
+        "text": incident.text,
+        "aware_at_us": incident.aware_at_us,
+        "due": [{"clock": name, "at_us": at} for name, at in incident.due()],
+    }
