@@ -1,7 +1,9 @@
 """`make bench-audit`: what the log costs on either store, while it grows.
 
 Records are refusals of 1.5 kB as a gateway writes them. A rate counts what is durable: the time in the store, tree and
-checkpoints included, not that of making the records. PostgreSQL runs on the same machine, reached by a socket.
+checkpoints included, not that of making the records. At each size it is that of the next 10,240 records, so that what a
+database puts off is in it. PostgreSQL runs on the same machine, reached by a socket. Ten million records take a quarter
+of an hour and 40 GB.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import argparse
 import asyncio
 import random
 import resource
+import shutil
 import statistics
 import tempfile
 import time
@@ -40,7 +43,11 @@ from tests.support.postgres import Cluster, cluster
 
 LEAST = 1000
 PROOFS, SINGLE, ROUND = 200, 400, 5 * MAX_BATCH
+WINDOW = 8 * ROUND
+"""Records over which a cost is taken: several times what SQLite lets its write-ahead log hold."""
 CHECKPOINT = 10_000
+EXPORTED = 1_000_000
+"""Records that are exported and verified at most: the last ones."""
 SETTINGS = ("shared_buffers=256MB", "max_wal_size=4GB", "max_connections=40")
 
 
@@ -57,10 +64,11 @@ class Place:
 
 @dataclass
 class Cost:
-    """At a size of the log: records a second, and seconds for a proof."""
+    """At a size of the log: seconds for a record, those of them on the processor here, and seconds for a proof."""
 
     size: int
-    rate: float
+    record_s: float
+    processor_s: float
     proof_s: float
 
 
@@ -74,10 +82,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, cluster(SETTINGS) as postgres:
         for place in (on_sqlite(Path(folder) / "sqlite"), on_postgres(Path(folder) / "postgresql", postgres)):
             figures += measure(place, given.records)
+            shutil.rmtree(place.folder)
     report(
         figures,
         given.json,
-        title=f"What the log costs, from {LEAST} to {given.records} records of {len(next(records(0)).leaf)} bytes",
+        title=f"What the log costs, from {LEAST:,} to {given.records:,} records of {len(next(records(0)).leaf)} bytes",
         beside=f"at {LEAST}",
         note="both stores on the disk of this machine",
     )
@@ -111,17 +120,19 @@ def measure(place: Place, most: int) -> list[Figure]:
     single = asyncio.run(alone(place, most))
     largest, leaves = checked(place)
     first, last = costs[0], costs[-1]
-    rates = [c.rate for c in costs]
-    overall = statistics.median(rates)
+    rate = 1 / statistics.median(c.record_s for c in costs)
     proof = last.proof_s * 1e3, first.proof_s * 1e3
-    bytes_each = (place.size() - empty) / last.size
+    processor = last.processor_s * 1e6, first.processor_s * 1e6
+    bytes_each = (place.size() - empty) / (last.size + WINDOW + SINGLE)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    slower = first.rate / last.rate
+    slower = last.record_s / first.record_s
+    at = f"at {last.size:,}"
     return [
-        _figure(place, "durable records", "/s", overall, first.rate, ">= 20000 /s", met=overall >= 20_000),
-        _figure(place, f"cost of a record at {last.size}", "x", slower, 1, "<= 1.2 x", met=slower <= 1.2),
+        _figure(place, "durable records", "/s", rate, 1 / first.record_s, ">= 20000 /s", met=rate >= 20_000),
+        _figure(place, f"cost of a record {at}", "x", slower, 1, "<= 1.2 x", met=slower <= 1.2),
+        _figure(place, "processor time of it, here", "us", *processor, "", met=None),
         _figure(place, "one record alone, p50", "ms", single, None, "<= 0.6 ms", met=single <= 0.6),
-        _figure(place, f"a decision proved at {last.size}", "ms", *proof, "<= 1.2 x", met=proof[0] <= 1.2 * proof[1]),
+        _figure(place, f"a decision proved {at}", "ms", *proof, "<= 1.2 x", met=proof[0] <= 1.2 * proof[1]),
         _figure(place, "size of a proof", "bytes", largest, None, "<= 2048 bytes", met=largest <= 2048),
         _figure(place, "export verified", "/s", leaves, None, ">= 200000 /s", met=leaves >= 200_000),
         _figure(place, "on disk for a record", "bytes", bytes_each, None, "", met=None),
@@ -136,24 +147,31 @@ def _figure(  # noqa: PLR0917 - the columns of a line
 
 
 def grown(store: Store, place: Place, most: int) -> Iterator[Cost]:
-    """Let the log grow, and say what the last records of each decade cost."""
-    made, size, signed = records(0), 0, 0
-    while size < most:
-        target = min(max(LEAST, size * 10), most)
-        took = []
-        while size < target:
-            batches = [[next(made) for _ in range(MAX_BATCH)] for _ in range(ROUND // MAX_BATCH)]
-            began = time.perf_counter()
-            for batch in batches:
-                store.append(batch)
-                if store.frontier.size - signed >= CHECKPOINT:
-                    store.checkpoint()
-                    signed = store.frontier.size
-            took.append((time.perf_counter() - began) / ROUND)
-            size = store.frontier.size
+    """Let the log grow, and say at each decade what the next WINDOW records cost."""
+    made, target = records(0), LEAST
+    while True:
+        grow(store, made, target)
+        wall, processor = grow(store, made, store.frontier.size + WINDOW)
         store.checkpoint()
-        signed = size
-        yield Cost(size, 1 / statistics.median(took[-20:]), proved(place, size))
+        yield Cost(target, wall / WINDOW, processor / WINDOW, proved(place, store.frontier.size))
+        if target >= most:
+            return
+        target = min(target * 10, most)
+
+
+def grow(store: Store, made: Iterator[Entry], size: int) -> tuple[float, float]:
+    """Append until there are so many. Returns the seconds in the store, and those of them on the processor here."""
+    wall = processor = 0.0
+    while store.frontier.size < size:
+        batches = [[next(made) for _ in range(MAX_BATCH)] for _ in range(ROUND // MAX_BATCH)]
+        began, used = time.perf_counter(), time.process_time()
+        for batch in batches:
+            store.append(batch)
+            if store.unsigned >= CHECKPOINT:
+                store.checkpoint()
+        wall += time.perf_counter() - began
+        processor += time.process_time() - used
+    return wall, processor
 
 
 def proved(place: Place, size: int) -> float:
@@ -173,7 +191,7 @@ async def alone(place: Place, first: int) -> float:
     """Milliseconds from handing one record over to knowing that it is durable, by median."""
     writer = Writer(Store(place.kept, logs.signer(place.folder)), 10_000)
     took = []
-    made = records(first + ROUND)
+    made = records(first + 2 * WINDOW)
     for _ in range(SINGLE):
         one = next(made)
         began = time.perf_counter()
@@ -186,11 +204,13 @@ async def alone(place: Place, first: int) -> float:
 def checked(place: Place) -> tuple[int, float]:
     """The longest of some proofs in bytes, and leaves a second of an export that is verified by all cores."""
     path = place.folder / "export.jsonl"
+    with place.source.reading() as rows:
+        first = max(0, rows.ends()[1] - EXPORTED)
     with path.open("wb") as out:
-        size = export.write(place.source, logs.verifier(place.folder), out)
+        size = export.write(place.source, logs.verifier(place.folder), out, first=first)
     began = time.perf_counter()
     found = exports.verify(path, Trust(logs.verifier(place.folder)), processes=2)
-    rate = size / (time.perf_counter() - began)
+    rate = (size - first) / (time.perf_counter() - began)
     assert found.problem is None, found.problem
     path.unlink()
     with place.source.reading() as rows:
