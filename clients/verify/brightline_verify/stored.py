@@ -171,7 +171,12 @@ def check_rows(source: Source, first: int, end: int, trust: Trust) -> Batch:
             rows, notes = list(log.rows(first, end)), log.notes(first, end)
             after = log.next_index(end) if len(rows) < end - first else None
     except UnreadableError as error:
-        return Batch(Part(), [Broken(0, f"the database can't be read here: {error}")])
+        readable, what = _readable(source, first, end), f"the database can't be read here: {error}"
+        if readable == end:
+            return Batch(Part(), [Broken(0, what)])  # the records can, the checkpoints over them can't
+        batch = check_rows(source, first, readable, trust) if readable > first else Batch(Part())
+        batch.part.found(readable - first, "", what)
+        return batch
     sound = list(takewhile(lambda row: row[1][0] == row[0] and isinstance(row[1][1], bytes), enumerate(rows, first)))
     leaves = [row[1] for _, row in sound]
     nodes = [row[2] if _is_whole(row[2], index) else b"" for index, row in sound]
@@ -182,6 +187,20 @@ def check_rows(source: Source, first: int, end: int, trust: Trust) -> Batch:
         what = f"the entry is missing: the next one is {index}" if index != first + len(sound) else NOT_HASHED
         part.found(len(sound), str(rows[len(sound)][3]) if what is NOT_HASHED else "", what)
     return Batch(part, [signed(size - first, note, trust) for size, note in notes], _by_level(nodes))
+
+
+def _readable(source: Source, first: int, end: int) -> int:
+    """The first record from `first` on that can't be read; `end` when all can."""
+    bad = end + 1
+    while bad - first > 1:
+        middle = (first + bad) // 2
+        try:
+            with source.reading() as log:
+                list(log.rows(first, middle))
+            first = middle
+        except UnreadableError:
+            bad = middle
+    return first
 
 
 def _named(rows: Rows, problem: Problem) -> Problem:

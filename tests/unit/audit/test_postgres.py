@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -266,22 +267,59 @@ def recovered(store: Store) -> list[Result] | None:
     return found[0]
 
 
-def test_a_server_that_crashed_has_all_that_it_confirmed(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def own() -> Iterator[Cluster]:
+    """A PostgreSQL that may be stopped."""
+    with cluster() as made:
+        yield made
+
+
+def test_a_server_that_crashed_has_all_that_it_confirmed(own: Cluster, tmp_path: Path) -> None:
     """After a crash of the whole server and its own recovery, every acknowledged entry is there."""
-    with cluster() as own:
-        shared = Shared(own, own.database(), tmp_path)
-        with closing(shared.open()) as store:
-            for n in range(20):
-                store.append(logs.entries(5, first=5 * n))
-            own.stop("immediate")
-            with pytest.raises(PostgresError):
-                store.append(logs.entries(1, first=100))
-            with pytest.raises(PostgresError):
-                store.recover()
-            own.start()
-            assert recovered(store) is None
-            assert store.append(logs.entries(1, first=100)) == [100]
-        shared.sound(101)
+    shared = Shared(own, own.database(), tmp_path)
+    with closing(shared.open()) as store:
+        for n in range(20):
+            store.append(logs.entries(5, first=5 * n))
+        own.stop("immediate")
+        with pytest.raises(PostgresError):
+            store.append(logs.entries(1, first=100))
+        with pytest.raises(PostgresError):
+            store.recover()
+        own.start()
+        assert recovered(store) is None
+        assert store.append(logs.entries(1, first=100)) == [100]
+    shared.sound(101)
+
+
+def test_a_page_that_was_overwritten_on_the_disk_is_found_and_named(own: Cluster, tmp_path: Path) -> None:
+    """PostgreSQL's checksums tell it: the verifier names the page, and a gateway that needs it does not start."""
+    shared = Shared(own, own.database(), tmp_path)
+    shared.fill(200)
+    with own.admin(shared.name) as db:
+        entries = "'brightline.entries'"
+        query = f"SELECT pg_relation_filepath({entries}), pg_relation_size({entries}) / 8192"
+        relation, pages = db.execute(query.encode()).fetchone() or ("", 0)
+        page = pages // 2
+        query = "SELECT min(idx) FROM brightline.entries WHERE ctid >= %s::tid"
+        (first,) = db.execute(query.encode(), (f"({page},0)",)).fetchone() or (0,)
+    assert pages > 30
+    overwritten(own, relation, page)
+    problem = shared.report().problem
+    assert problem is not None
+    assert problem.index == first
+    assert f"invalid page in block {page} of relation" in problem.what
+    assert refusal(shared) == ""  # a start looks at the end of the log alone
+    overwritten(own, relation, pages - 1)
+    assert f"invalid page in block {pages - 1} of relation" in refusal(shared)
+
+
+def overwritten(own: Cluster, relation: str, page: int) -> None:
+    """Some of a page is gone while the server is down."""
+    own.stop("fast")
+    with (own.data / relation).open("r+b") as file:
+        file.seek(page * 8192 + 5000)
+        file.write(bytes(100))
+    own.start()
 
 
 def test_entries_that_changed_under_the_writer_stop_it(shared: Shared) -> None:
@@ -582,6 +620,10 @@ def test_commands_read_the_log_of_any_gateway_in_the_database(shared: Shared, tm
         other.append(logs.entries(3))
     key = str(public_path(settings.signing_key))
     assert f"VERIFIED {OTHER}" in invoke("audit", "verify", *given, "--origin", OTHER, "--key", key)
+    assert "not in this report: log.example/other" in invoke("audit", "report", *given)
+    deployed.edit("[audit]\n", f'[audit]\nother_keys = ["{key}"]\n')
+    assert "of 2 logs that verified" in invoke("audit", "report", *given)
+    assert OTHER in invoke("audit", "search", *given, "--kind", "refusal")
     exported = verify_export(
         tmp_path / "export.jsonl", Trust(Verifier.parse((deployed.folder / "audit" / "log.key.pub").read_text()))
     )
