@@ -7,7 +7,7 @@ each time, and what a record says decides whose it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -37,14 +37,15 @@ __all__ = ["Archive", "BehindError", "NoteError", "ProofError", "StaleError", "U
 class Archive:
     """The logs that are kept together, as one in the order of time. Everything raises UnreadableError.
 
-    logs: which there are now. own: the gateway's own, by the key of `verifier`; only its checkpoints are checked here.
+    logs: which there are now. own: the gateway's own. keys: of these logs by their names, the own one's too; the
+    checkpoints of a log whose key is not here are handed out as they are.
     pages: makes the words for where to go on. unindexed: how many records of a log a search looks through one by one;
     None for any number.
     """
 
     logs: Callable[[], Sequence[Held]]
     own: Held
-    verifier: Verifier
+    keys: Mapping[str, Verifier]
     pages: Pages
     unindexed: int | None = UNINDEXED
 
@@ -125,12 +126,12 @@ class Archive:
             yield places
 
     def _checkpoint(self, log: Reader) -> tuple[Checkpoint, bytes] | None:
-        """The latest, signed by the own log's key; of another log as it is: who gets it has the key."""
+        """The latest, signed by the log's key; where that is not known as it is: who gets it has the key."""
         note = log.note()
         if note is None:
             return None
-        own = log.origin == self.verifier.name
-        return open_checkpoint(note, self.verifier) if own else Checkpoint.parse(split(note)[0]), note
+        key = self.keys.get(log.origin)
+        return open_checkpoint(note, key) if key else Checkpoint.parse(split(note)[0]), note
 
 
 def _since(log: Reader, first: int, looked_for: Filter) -> tuple[list[Found], int, bool]:

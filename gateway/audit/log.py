@@ -75,6 +75,7 @@ class Log:
         }
         signer = keys.load_signer(settings.signing_key, settings.origin)  # 1
         commitments = keys.load_commitments(settings.commitment_key)
+        verifiers = {settings.origin: signer.verifier, **places.keys(settings)}
         store = Store(places.kept(settings), signer, lock_store=places.lock_store(settings))  # 2
         try:
             _compare_clock(store, clock())  # 3
@@ -97,7 +98,7 @@ class Log:
         writer = Writer(store, settings.deadline_ms, **cadence)
         ledger = Ledger(writer, clock, place, commitments, settings.unauthenticated_per_s, sealer=sealer)
         pages = Pages(commitments.derived(keys.PAGES))
-        archive = Archive(partial(places.together, settings), places.held(settings), signer.verifier, pages)
+        archive = Archive(partial(places.together, settings), places.held(settings), verifiers, pages)
         log = cls(writer, ledger, clock, archive, Gauge(settings), known=known.after(release), since_us=since_us)
         try:
             begun = await log._begin(orphans, start)  # 5

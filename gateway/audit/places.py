@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from brightline_verify.database import File
+from brightline_verify.note import NoteError, Verifier
 from brightline_verify.stored import Source
 from gateway.audit.index import Held, index_path
 from gateway.audit.lock_store import Folder
 from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Kept, Place
-from gateway.config import Audit
+from gateway.config import Audit, read_public
+from gateway.errors import StartError
 
 if TYPE_CHECKING:
     from gateway.audit.postgres.connection import Server
@@ -59,6 +61,20 @@ def together(settings: Audit) -> list[Held]:
 
     others = [origin for origin in origins(server(settings, TO_READ_S)) if origin != settings.origin]
     return [held(settings), *(Held(source(settings, o), index_path(beside(settings, o))) for o in others)]
+
+
+def keys(settings: Audit) -> dict[str, Verifier]:
+    """The public keys of other gateways' logs in the same database, by the name of the log. Raises StartError."""
+    found: dict[str, Verifier] = {}
+    for path in settings.other_keys:
+        try:
+            key = Verifier.parse(read_public(path, "audit.other_keys").decode("utf-8"))
+        except (NoteError, UnicodeDecodeError) as error:
+            raise StartError(f"audit.other_keys: {path}: is no public key of a log: {error}") from error
+        if key.name in {settings.origin, *found}:
+            raise StartError(f"audit.other_keys: {path}: is one more key of {key.name}")
+        found[key.name] = key
+    return found
 
 
 def beside(settings: Audit, origin: str) -> Path:

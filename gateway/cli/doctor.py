@@ -140,6 +140,7 @@ async def _upstreams(settings: Config) -> str:
 async def _audit(settings: Config) -> str:
     _check_public(settings.audit, keys.load_signer(settings.audit.signing_key, settings.audit.origin).verifier)
     keys.load_commitments(settings.audit.commitment_key)
+    places.keys(settings.audit)
     states = _log_state(settings.audit), _lock_state(settings.audit), _sealed_state(settings.audit)
     return ", ".join(filter(None, (f"origin {settings.audit.origin}", *states)))
 

@@ -87,7 +87,8 @@ def _pieces(log: Stored | Asked, looked_for: Filter) -> Iterator[bytes]:
     if isinstance(log, Asked):
         return log.client.export(RecordFilter(**asdict(looked_for)))
     own = Held(log.source, log.index)
-    return Archive(lambda: [own], own, log.verifier, Pages(b""), unindexed=None).exported(looked_for)
+    keys = {log.verifier.name: log.verifier}
+    return Archive(lambda: [own], own, keys, Pages(b""), unindexed=None).exported(looked_for)
 
 
 @contextmanager

@@ -12,10 +12,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from brightline_verify.report import UnreadableError, plain
+from brightline_verify.note import Verifier
+from brightline_verify.report import Report, UnreadableError, plain
+from brightline_verify.stored import Source
 from gateway.audit import recorded
 from gateway.cli.options import takes
 from gateway.cli.stored import Stored, stored, unusable
+from gateway.errors import StartError
 from gateway.oversight.counting import CALLS, Counts
 from gateway.oversight.page import page
 from gateway.oversight.plots import WORDS
@@ -39,8 +42,9 @@ def report(
 ) -> None:
     """Count what was decided in a period: by tenant, rule, effect and release; overrides, incidents with their clocks.
 
-    The whole log is checked first, and nothing is told of a log that does not verify. Exits with 0, with 2 when
-    something can't be read, written or verified.
+    The whole log is checked first, and nothing is told of a log that does not verify. With --config, the logs of other
+    gateways in the same PostgreSQL are checked and counted too, as far as audit.other_keys has their keys. Exits with
+    0, with 2 when something can't be read, written or verified.
 
     Example: `brightline audit report --config gateway.toml --since 2026-07-01 --until 2026-09-30 --html oversight.html`
     """
@@ -49,27 +53,32 @@ def report(
     counts = Counts(_red_lines(release) if release else ())
     try:
         with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
-            task = bar.add_task("checking", total=None)
-            checked = recorded.verified(
-                log.source, log.verifier, lambda done, size: bar.update(task, completed=done, total=size)
-            )
-            task = bar.add_task("counting", total=checked.size)
-            bounds = {"since_us": period.since_us, "before_us": period.before_us}
-            given = {name: at for name, at in bounds.items() if at is not None}
-            for index, _, record in recorded.records(log.source, **given):
-                if index >= checked.size:
-                    break
-                counts.add(record)
-                if index % _EACH == 0:
-                    bar.update(task, completed=index)
+            known = log.with_keys()
+            checked = [_counted(source, key, period, counts, bar) for source, key in known.items()]
+            for left in [held.source for held in log.together() if held.source not in known]:
+                errors.print(f"not in this report: {left}; audit.other_keys has no key of it", markup=False)
         made = Oversight(checked, period, counts, time.time_ns() // 1000)
         if json_:
             json_.write_text(json.dumps(made.as_json(), indent=1) + "\n", encoding="utf-8")
         if html:
             html.write_text(page(made), encoding="utf-8")
-    except (UnreadableError, OSError) as error:
+    except (UnreadableError, StartError, OSError) as error:
         raise unusable(str(error)) from error
     _print(made)
+
+
+def _counted(source: Source, key: Verifier, period: Period, counts: Counts, bar: Progress) -> Report:
+    """Check a whole log, and count its records of the period. Raises UnreadableError."""
+    task = bar.add_task("checking", total=None)
+    checked = recorded.verified(source, key, lambda done, size: bar.update(task, completed=done, total=size))
+    task = bar.add_task("counting", total=checked.size)
+    bounds = {"since_us": period.since_us, "before_us": period.before_us}
+    given = {name: at for name, at in bounds.items() if at is not None}
+    for index, _, record in recorded.records(source, end=checked.size, **given):
+        counts.add(record)
+        if index % _EACH == 0:
+            bar.update(task, completed=index)
+    return checked
 
 
 def _us(day: datetime | None, later: int) -> int | None:
@@ -87,7 +96,9 @@ def _red_lines(release: Path) -> list[str]:
 
 def _print(made: Oversight) -> None:
     counts = made.counts
-    typer.echo(f"{plain(made.log.origin)}, {made.period}: {counts.records} records of a log that verified")
+    names = ", ".join(plain(log.origin) for log in made.logs)
+    of = "a log that verified" if len(made.logs) == 1 else f"{len(made.logs)} logs that verified"
+    typer.echo(f"{names}, {made.period}: {counts.records} records of {of}")
     for kind in CALLS:
         typer.echo(f"  {counts.calls[kind]:>9} {WORDS[kind]}")
     typer.echo(f"  {counts.answers['refused_output']:>9} answers refused by a rule")

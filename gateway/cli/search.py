@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from brightline_verify.record import Kind, Outcome
-from brightline_verify.report import UnreadableError
+from brightline_verify.report import UnreadableError, plain
 from gateway.audit import index as indexes
 from gateway.audit import indexing, reader, search
 from gateway.audit.filter import EFFECTS, Filter, effect, rule_ids
+from gateway.audit.index import Held
 from gateway.audit.search import Found, Place, Position
 from gateway.cli.options import takes
 from gateway.cli.show import line
@@ -68,8 +69,9 @@ def find(
 ) -> None:
     """Find records, newest first: by tenant, subject, rule, effect, kind, outcome, reason, decision and time.
 
-    Every option that is given has to fit. Prove what was found with `brightline audit prove`: an index (`audit index`)
-    makes a search fast, and vouches for nothing.
+    Every option that is given has to fit. With --config, the logs of other gateways in the same PostgreSQL are looked
+    through too, as one in the order of time; --origin looks through one of them. Prove what was found with
+    `brightline audit prove`: an index (`audit index`) makes a search fast, and vouches for nothing.
 
     Example: `brightline audit search --rule weapon_engage_autonomous --since 2026-11-01 --config gateway.toml`
 
@@ -125,18 +127,23 @@ def index(*, log: Stored, rebuild: Annotated[bool, typer.Option(help="Forget the
 
 @contextmanager
 def places(log: Stored) -> Iterator[list[Place]]:
-    """The log, with its index where there is one. Raises UnreadableError."""
+    """The log and those that are kept together with it, with an index where there is one. Raises UnreadableError."""
     with ExitStack() as stack:
-        opened = stack.enter_context(reader.opened(log.source))
-        try:
-            found = stack.enter_context(indexes.opened(log.index, opened))
-        except indexes.StaleError:
-            found = None
-        if opened.size() - (found.size if found else 0) > _MANY:
-            typer.echo(
-                "there is no index of most of this log, so this takes a while; run: brightline audit index", err=True
-            )
-        yield [Place(opened, found)]
+        yield [_place(held, stack) for held in log.together()]
+
+
+def _place(held: Held, stack: ExitStack) -> Place:
+    opened = stack.enter_context(reader.opened(held.source))
+    try:
+        found = stack.enter_context(indexes.opened(held.index, opened))
+    except indexes.StaleError:
+        found = None
+    if opened.size() - (found.size if found else 0) > _MANY:
+        typer.echo(
+            f"there is no index of most of {plain(opened.origin)}, so this takes a while; run: brightline audit index",
+            err=True,
+        )
+    return Place(opened, found)
 
 
 def as_json(found: Sequence[Found], rest: str) -> dict[str, Any]:

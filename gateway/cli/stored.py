@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,20 +14,35 @@ from brightline_verify.note import NoteError, Verifier
 from brightline_verify.stored import Source
 from gateway import config as configuration
 from gateway.audit import places
-from gateway.audit.index import index_path
+from gateway.audit.index import Held, index_path
 from gateway.audit.keys import public_path
+from gateway.config import Audit
 from gateway.errors import StartError
 from gateway.release.documents import MANIFEST
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A log, its public key, and where the index is that makes searches fast. release: in force, where it is known."""
+    """A log, its public key, and where the index is that makes searches fast.
+
+    release: in force, where it is known. settings: of its gateway, where the log is that one's own.
+    """
 
     source: Source
     index: Path
     verifier: Verifier
     release: Path | None = None
+    settings: Audit | None = None
+
+    def together(self) -> Sequence[Held]:
+        """This log, and where it is its gateway's own those that are kept together with it. Raises UnreadableError."""
+        return places.together(self.settings) if self.settings else [Held(self.source, self.index)]
+
+    def with_keys(self) -> dict[Source, Verifier]:
+        """This log, and those kept together with it whose keys the configuration has. Raises StartError."""
+        others = places.keys(self.settings) if self.settings else {}
+        known = {places.source(self.settings, name): key for name, key in others.items() if self.settings}
+        return {self.source: self.verifier, **known}
 
 
 def stored(
@@ -40,14 +56,14 @@ def stored(
     ] = None,
 ) -> Stored:
     """The log. Exits with 2 when the options don't name log and key, or the key can't be read."""
-    release = None
+    release = own = None
     try:
         match config, log, key, origin:
             case Path(), None, None, None:
                 whole = configuration.load(config)
-                settings, release = whole.audit, _in_force(whole, config)
-                source, key = places.source(settings), public_path(settings.signing_key)
-                log = settings.path
+                own, release = whole.audit, _in_force(whole, config)
+                source, key = places.source(own), public_path(own.signing_key)
+                log = own.path
             case Path(), None, Path(), str():
                 settings = configuration.load(config).audit
                 source, log = places.source(settings, origin), places.beside(settings, origin)
@@ -56,7 +72,7 @@ def stored(
             case _:
                 raise unusable("give --config, or --log and --key, or --config, --origin and --key")
         verifier = Verifier.parse(configuration.read_public(key, "--key").decode("utf-8"))
-        return Stored(source, index_path(log), verifier, release)
+        return Stored(source, index_path(log), verifier, release, own)
     except (StartError, NoteError, UnicodeDecodeError) as error:
         raise unusable(str(error)) from error
 

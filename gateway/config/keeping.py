@@ -46,8 +46,9 @@ class Audit(Section):
 
     store: "sqlite" keeps it in the file at `path`; "postgresql" in the database that `dsn` names, and what is derived
     from it beside `path`. lock_store, lock_dsn: a folder on another volume, or a database on another host, where the
-    latest checkpoint goes too. capacity_mib: how large the database may grow; without it, the disk's size counts.
-    sealed: where content is kept.
+    latest checkpoint goes too. other_keys: public keys of other gateways' logs in the same database: what is handed out
+    of these is checked with them, and reports count them. capacity_mib: how large the database may grow; without it,
+    the disk's size counts. sealed: where content is kept.
     """
 
     store: Literal["sqlite", "postgresql"] = "sqlite"
@@ -62,6 +63,7 @@ class Audit(Section):
     lock_store: FilePath | None = None
     lock_dsn: Dsn | None = None
     lock_password_file: FilePath | None = None
+    other_keys: tuple[FilePath, ...] = ()
     capacity_mib: int | None = Field(default=None, ge=1)
     warn_at_percent: tuple[Annotated[int, Field(ge=1, le=99)], ...] = (75, 90, 95)
     deadline_ms: Milliseconds = 1000
@@ -76,6 +78,8 @@ class Audit(Section):
             raise ValueError('dsn: store = "postgresql" needs it, and store = "sqlite" has none')
         if self.lock_store is not None and self.lock_dsn is not None:
             raise ValueError("lock_dsn: give lock_store or lock_dsn, not both")
+        if self.other_keys and self.dsn is None:
+            raise ValueError("other_keys: other gateways keep their logs beside this one only in a PostgreSQL")
         for name in ("password_file", "lock_password_file"):
             if getattr(self, name) is not None and getattr(self, name.replace("password_file", "dsn")) is None:
                 raise ValueError(f"{name}: goes with {name.replace('password_file', 'dsn')}")

@@ -35,11 +35,11 @@ def page(made: Oversight) -> str:
     of = plots.WORDS
     return Template((ASSETS / "oversight.html").read_text(encoding="utf-8")).substitute(
         style=(ASSETS / "page.css").read_text(encoding="utf-8"),
-        origin=escape(made.log.origin),
+        origin=escape(", ".join(log.origin for log in made.logs)),
         period=escape(str(made.period).capitalize()),
         made=minute(made.made_us),
-        size=f"{made.log.size:,}",
-        covered=f"{made.log.covered:,}",
+        size=f"{sum(log.size for log in made.logs):,}",
+        covered=f"{sum(log.covered for log in made.logs):,}",
         records=f"{counts.records:,}",
         cards="".join(_card(kind, of[kind], counts.calls[kind]) for kind in CALLS)
         + _card("model", "refused by the model", counts.model_refusals)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -30,9 +30,9 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Oversight:
-    """A report. log: what verification found; made_us: when it was made."""
+    """A report. logs: what verification found of each; made_us: when it was made."""
 
-    log: Report
+    logs: Sequence[Report]
     period: Period
     counts: Counts
     made_us: int
@@ -42,7 +42,7 @@ class Oversight:
         counts = self.counts
         return {
             "format": FORMAT,
-            "log": {"origin": self.log.origin, "records": self.log.size, "under_a_checkpoint": self.log.covered},
+            "logs": [_log(report) for report in self.logs],
             "made_us": self.made_us,
             "period": {"since_us": self.period.since_us, "before_us": self.period.before_us},
             "records": counts.records,
@@ -97,6 +97,10 @@ def _moment(at_us: int) -> datetime:
 
 def _sorted(counted: Mapping[str, int]) -> dict[str, Json]:
     return dict(sorted(counted.items()))
+
+
+def _log(report: Report) -> Json:
+    return {"origin": report.origin, "records": report.size, "under_a_checkpoint": report.covered}
 
 
 def _tenant(name: str, tenant: Tenant) -> Json:

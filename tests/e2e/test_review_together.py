@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from brightline import NotFound, RecordFilter
-from brightline_verify.note import Verifier
+from brightline_verify.note import NoteError, Verifier
 from brightline_verify.proof import Proof
 from brightline_verify.record import Kind
 from gateway import config
@@ -37,7 +38,9 @@ async def running(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -
     """A gateway beside whose log another one's is, with records of two tenants made in turns."""
     name, folder = postgres.database(), tmp_path_factory.mktemp("gateway")
     deployed = Deployment.create(folder)
-    deployed.edit("[audit]\n", f'[audit]\nstore = "postgresql"\ndsn = "{postgres.server(name).dsn}"\n')
+    key = public_path(logs.settings(folder, origin=OTHER).signing_key)
+    there = f'store = "postgresql"\ndsn = "{postgres.server(name).dsn}"\nother_keys = ["{key}"]'
+    deployed.edit("[audit]\n", f"[audit]\n{there}\n")
     async with serving(deployed) as gateway:
         await gateway.client().generate(**ASK)
         settings = logs.settings(folder, origin=OTHER)
@@ -83,6 +86,16 @@ async def test_a_decision_of_another_gateway_is_proved(running: Running) -> None
     Proof.parse(proved.proof).verify(proved.record.json, verifier(running))
     with pytest.raises(NotFound):
         await auditor.get(f"{5:032x}")
+
+
+async def test_a_proof_of_another_log_is_checked_with_its_key(running: Running) -> None:
+    """A checkpoint that the key of its log did not sign is not handed out; without a key it is, as it is."""
+    assert running.gate is not None
+    archive = running.gate.log.archive
+    other = replace(archive, keys={OTHER: archive.keys["brightline.test/development"]})
+    with pytest.raises(NoteError, match="not signed"):
+        other.proved(f"{4:032x}", LOGISTICS)
+    assert replace(archive, keys={}).proved(f"{4:032x}", LOGISTICS) == archive.proved(f"{4:032x}", LOGISTICS)
 
 
 async def test_each_log_gets_an_index(running: Running) -> None:

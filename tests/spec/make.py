@@ -70,7 +70,7 @@ def files() -> dict[str, bytes]:
             log = described(made, perfect, signer, witness, witness.cosign(note, 1_800_000_100))
             proof = Proof(PROVED, tuple(inclusion_proof(PROVED, size, perfect)), note)
         held = Held(source, Path(folder) / "index")
-        archive = Archive(lambda: [held], held, signer.verifier, Pages(bytes(32)))
+        archive = Archive(lambda: [held], held, {signer.verifier.name: signer.verifier}, Pages(bytes(32)))
         return {
             "records.json": text(
                 [

@@ -51,7 +51,7 @@ def report(folder: Path, *arguments: object) -> dict[str, Any]:
 def test_a_report_is_printed_and_written(folder: Path) -> None:
     """The figures on the terminal, in JSON and on the page are those of the log."""
     told = report(folder, "--release", STARTER, "--html", folder / "o.html")
-    assert (told["records"], told["log"]["under_a_checkpoint"]) == (4, 4)
+    assert (told["records"], told["logs"][0]["under_a_checkpoint"]) == (4, 4)
     assert told["calls"] == {"permitted": 1, "approval_required": 0, "denied": 2, "otherwise": 0}
     red = {rule["id"]: rule["requests"] for rule in told["rules"] if rule["class"] == "red_line"}
     assert (red["weapon_engage_autonomous"], red["csam"], len(red)) == (2, 0, 8)
