@@ -196,7 +196,8 @@ class Sweep:
             return
         if problem is None or now == log:
             raise MissedError(f"{name}: {mutation}: {problem or 'nothing is found'}")
-        same = next((n for n, (a, b) in enumerate(zip(now.rows, log.rows, strict=False)) if a != b), len(now.rows))
+        shorter = min(len(now.rows), SIZE)
+        same = next((n for n in range(shorter) if now.rows[n] != log.rows[n]), shorter)
         if now.notes == log.notes and problem.index is not None and problem.index < same:
             raise MissedError(f"{name}: {mutation}: record {same} was changed, and {problem} is named")
         how = "+".join(change.__name__ for change in mutation.changes) + (", mended" if mutation.mend else "")

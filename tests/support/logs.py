@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from gateway.types import (
     Prompt,
     Reading,
     Release,
+    Signature,
     Stop,
     Text,
     new_decision_id,
@@ -50,6 +52,15 @@ RULE = Rule(
 )
 MODEL = Model("analyst", "A model", "loopback", "echo", {})
 RELEASE = Release("ab" * 32, 7, ("provider", "agency"), "r7", b"", {}, {}, {"analyst": MODEL})
+SIGNED = replace(
+    RELEASE,
+    version=8,
+    signatures=(Signature("provider", "targets", "cd" * 32), Signature("agency", "targets", "ef" * 32)),
+    metadata={"root": 1, "targets": 8},
+    base="ab" * 32,
+    expires_us=START_US + 86_400_000_000,
+)
+"""A release as both holders signed it."""
 PRINCIPAL = Principal(
     "tenant-a", "alice", "app-1", ("analyst",), "https://issuer.example", "jti-1", "key-1", "spiffe://a/app", "cd" * 32
 )
@@ -226,7 +237,7 @@ _BESIDE: dict[Kind, Record] = {
     Kind.AGGREGATE: {"outcome": "refused", "counts": {"OVERLOADED": {"number": 2, "first_us": 1, "last_us": 2}}},
     Kind.RELEASE: {
         "outcome": "completed",
-        "release": release(RELEASE),
+        "release": release(SIGNED),
         "previous": "cd" * 32,
         "engine": {"name": "wasm", "version": "1.2.1"},
         "why": "",
