@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,18 @@ def section(folder: Path) -> str:
     return "[audit.sealed]\n" + "\n".join(lines) + "\n\n"
 
 
-async def ask(log: Log, text: str = "A secret question", *answer: Text | ToolUse, decision: Decision = SEALING) -> str:
+async def ask(
+    log: Log,
+    text: str = "A secret question",
+    *answer: Text | ToolUse,
+    decision: Decision = SEALING,
+    tenant: str = logs.PRINCIPAL.tenant,
+) -> str:
     """A whole call whose content has to be sealed. Returns its decision id."""
     async with log.trail(logs.call()) as trail:
-        await trail.intend(logs.decide(trail, decision, logs.prompt(text)))
+        permitted = logs.decide(trail, decision, logs.prompt(text))
+        trail.proved(replace(logs.PRINCIPAL, tenant=tenant))
+        await trail.intend(permitted)
         trail.answered(answer or (Text("A secret answer"),), logs.END)
         return trail.decision_id
 
