@@ -181,7 +181,8 @@ def _row(console: Console, found: Found) -> None:
     record = found.record
     principal = record.get("principal") or {}
     words = (*(str(record.get(name, "")) for name in ("kind", "outcome", "reason")), effect(record))
-    line(console, f"{_when(record['time_us'])}  {record.get('decision_id', '')}  record {found.index}", "bold")
+    where = f"record {found.index} of {found.origin}"
+    line(console, f"{_when(record['time_us'])}  {record.get('decision_id', '')}  {where}", "bold")
     line(console, f"  {' '.join(filter(None, words))}")
     who = " ".join(str(principal[name]) for name in ("tenant", "subject") if principal.get(name))
     rules = ", ".join(sorted(set(rule_ids(record))))

@@ -1,5 +1,6 @@
-/* Preloaded into a gateway: while the file that FAULT_CONTROL names says "write ERRNO", "sync ERRNO" or "stall", calls
- * that write to or sync the audit log fail with that number, or hang until the file is gone. */
+/* Preloaded into a gateway or a PostgreSQL: while the file that FAULT_CONTROL names says "write ERRNO", "sync ERRNO" or
+ * "stall", calls that write to or sync the audit log, or what has FAULT_PATH in its path, fail with that number, or hang
+ * until the file is gone. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -11,13 +12,14 @@
 
 static int of_the_log(int fd)
 {
+    const char *wanted = getenv("FAULT_PATH");
     char link[64], path[4096];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
     if (length < 0)
         return 0;
     path[length] = '\0';
-    return strstr(path, "/audit/log.db") != NULL;
+    return strstr(path, wanted != NULL ? wanted : "/audit/log.db") != NULL;
 }
 
 /* The errno for this operation, 0 when it goes on. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -23,7 +24,7 @@ from brightline_verify.whole import Trust
 from gateway import config
 from gateway.audit import places
 from gateway.audit.keys import public_path
-from tests.faults.test_disk import Gateway, client, create, fill, refuses_and_recovers, start_refused
+from tests.faults.test_disk import SHIM, Gateway, client, create, fill, refuses_and_recovers, start_refused
 from tests.support.gateways import spawned
 from tests.support.postgres import SMALL, Cluster, cluster
 from tests.support.waiting import wait_for
@@ -139,16 +140,39 @@ def test_a_second_gateway_on_the_same_log_does_not_start(gateway: OnPostgres) ->
 
 
 def test_a_server_that_crashed_is_waited_for(tmp_path: Path) -> None:
-    """While the server is down nothing is forwarded; after its own recovery the gateway goes on."""
+    """While the server is down nothing is forwarded; after its own recovery the gateway goes on.
+
+    So it is where the server's disk reports that a sync failed: the server gives up, as it has to.
+    """
 
     @contextmanager
     def down() -> Iterator[None]:
         server.stop("immediate")
         yield
+        if shutil.which("gcc"):
+            server.environment = preloaded(server.folder)
         server.start()
+
+    @contextmanager
+    def failing() -> Iterator[None]:
+        control = server.folder / "control"
+        control.write_text(f"sync {errno.EIO}")
+        yield
+        control.unlink()
+        server.resume()
 
     with cluster() as server, running(tmp_path, server) as served:
         refuses_and_recovers(served, down)
+        if server.environment:
+            refuses_and_recovers(served, failing)
+            assert "could not fdatasync file" in (server.folder / "log").read_text()
+
+
+def preloaded(folder: Path) -> dict[str, str]:
+    """What makes the write-ahead log of a server in that folder fail as its file `control` says."""
+    shim = folder / "shim.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", shim, SHIM, "-ldl"], check=True)
+    return {"LD_PRELOAD": str(shim), "FAULT_CONTROL": str(folder / "control"), "FAULT_PATH": "/pg_wal/"}
 
 
 @pytest.fixture

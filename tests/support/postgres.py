@@ -35,6 +35,7 @@ class Cluster:
 
     folder: Path
     settings: tuple[str, ...] = SMALL
+    environment: dict[str, str] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -113,8 +114,9 @@ class Cluster:
 
     def _run(self, program: str, *arguments: str, out: object = subprocess.DEVNULL) -> None:
         command = [str(binaries() / "bin" / program), "-D", str(self.data), *arguments]
+        environment = os.environ | (self.environment if arguments[-1] == "start" else {})
         user = {"user": "nobody", "group": "nogroup", "extra_groups": ()} if os.geteuid() == 0 else {}
-        done = subprocess.run(command, check=False, stdout=out, stderr=out, cwd=self.folder, **user)  # type: ignore[call-overload]
+        done = subprocess.run(command, check=False, stdout=out, stderr=out, cwd=self.folder, env=environment, **user)  # type: ignore[call-overload]
         assert done.returncode == 0, (command, (self.folder / "log").read_text() if program == "pg_ctl" else "")
 
 
