@@ -5,6 +5,7 @@ Network, clock, randomness, the runtime's settings, print and trace are taken aw
 
 from __future__ import annotations
 
+import functools
 import json
 import tempfile
 from collections.abc import Iterator
@@ -32,12 +33,18 @@ _OUTSIDE: Final = frozenset({"print", "trace", "internal.print", "providers.aws.
 """Taken away from tests too, beside everything that OPA itself calls nondeterministic."""
 
 
+@functools.cache
+def _current() -> str:
+    """What this version of OPA has."""
+    return opa("capabilities", "--current", at=Path.cwd()).stdout
+
+
 @contextmanager
 def capabilities(*, of_tests: bool) -> Iterator[Path]:
     """A capabilities file, as `opa --capabilities` takes it, for rules or for tests."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "capabilities.json"
-        current = json.loads(opa("capabilities", "--current", at=Path(folder)).stdout)
+        current = json.loads(_current())
         current["builtins"] = [
             b
             for b in current["builtins"]

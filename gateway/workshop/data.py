@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -26,10 +27,16 @@ def typed(rego: Path) -> Iterator[Finding]:
         if schema and not (rego / schema).is_file():
             yield Finding(path, f"has no schema; describe it in {schema}")
         else:
-            yield from _typed(rego, path, schema)
+            described = (rego / schema).read_bytes() if schema else b""
+            yield from _typed(rego, path, schema, (rego / path).read_bytes(), described)
 
 
-def _typed(rego: Path, path: str, schema: str) -> Iterator[Finding]:
+@functools.lru_cache(maxsize=256)
+def _typed(rego: Path, path: str, schema: str, _content: bytes, _described: bytes) -> tuple[Finding, ...]:
+    return tuple(_found(rego, path, schema))
+
+
+def _found(rego: Path, path: str, schema: str) -> Iterator[Finding]:
     arguments = ("--input", schema, _QUERY) if schema else (_QUERY.replace("input", '{"type": "object"}'),)
     done = opa("eval", "--format", "json", "--data", path, *arguments, at=rego)
     if done.returncode:

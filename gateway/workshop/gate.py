@@ -16,7 +16,7 @@ from gateway.types import Release
 from gateway.workshop import agency, data, lint, literals, metadata, modules, reads, typed
 from gateway.workshop.build import BuildError, build
 from gateway.workshop.opa import opa
-from gateway.workshop.places import Finding, agencies, misplaced
+from gateway.workshop.places import Finding, agencies, files, is_data, misplaced
 
 THINKING_MS: Final = 1000
 """How long the engine may take for one decision here: four times what a gateway gives it, for busy machines."""
@@ -90,9 +90,20 @@ async def _decides(rego: Path, built: Path) -> list[Finding]:
 def _samples(rego: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Facts to decide, by the agency whose policy is asked with them."""
     yield "", {}
-    done = opa("eval", "--format", "raw", "--bundle", ".", "data.fixtures.permitted", at=rego)
-    if done.returncode or not done.stdout.strip():
+    facts = _permitted(rego)
+    if facts is None:
         return
-    facts = json.loads(done.stdout)
     for owner in ("", *agencies(rego)):
         yield owner, {**facts, "tenant": {**facts["tenant"], "policy": owner}}
+
+
+def _permitted(rego: Path) -> dict[str, Any] | None:
+    """The facts that the fixtures call permitted: from themselves and the data, else with the whole policy loaded."""
+    few = [f"{path.rpartition('/')[0].replace('/', '.')}:{path}" for path in files(rego) if is_data(path)]
+    alone = [option for one in ("fixtures", *few) for option in ("--data", one)]
+    for options in (alone, ["--bundle", "."]):
+        done = opa("eval", "--format", "raw", *options, "data.fixtures.permitted", at=rego)
+        if done.returncode == 0 and done.stdout.strip():
+            facts: dict[str, Any] = json.loads(done.stdout)
+            return facts
+    return None

@@ -1,7 +1,7 @@
 """Decides many inputs with two policies on every core, and compares.
 
-Each process has both policies open in the embedded engine. Lines are read as they are handed out, so that their number
-costs no memory; what is kept are the decisions that flip.
+Each process has both policies open in the embedded engine, and writes each input once for both. Lines are read as they
+are handed out, so that their number costs no memory; what is kept are the decisions that flip.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, TypeAlias
 
+from gateway.canonical import Written
+from gateway.errors import StartError
 from gateway.types import Release
 from gateway.workshop.deciding import Decide, embedded
 from gateway.workshop.impact import Impact
@@ -33,7 +35,8 @@ AHEAD: Final = 4
 
 _open_here: Final = ExitStack()
 _deciding: Final[list[Decide]] = []
-"""The old and the new policy, in a process that compares."""
+_trouble: Final[list[StartError]] = []
+"""The old and the new policy, in a process that compares; and why one of them can't be opened there."""
 
 
 def replay(old: Release, new: Release, found: Iterable[Numbered], progress: Callable[[int], None]) -> Impact:
@@ -41,16 +44,13 @@ def replay(old: Release, new: Release, found: Iterable[Numbered], progress: Call
 
     Raises StartError when a policy can't be opened.
     """
-    for release in (old, new):
-        with embedded(release):
-            pass  # it opens here, so that it will in the processes
     impact = Impact()
     workers = os.cpu_count() or 1
     context = multiprocessing.get_context("spawn")  # the engine's clock is a thread, which a fork would lose
     with ProcessPoolExecutor(workers, context, _open, (_bare(old), _bare(new))) as pool:
         waiting: deque[tuple[int, Future[Impact]]] = deque()
         try:
-            for chunk in _chunks(found):
+            for chunk in chain([[]], _chunks(found)):  # of nothing too it is said that a policy can't be opened
                 waiting.append((len(chunk), pool.submit(_compare, chunk)))
                 if len(waiting) == workers * AHEAD:
                     _take(waiting, impact, progress)
@@ -82,15 +82,20 @@ def _bare(release: Release) -> Release:
 def _open(*releases: Release) -> None:
     """Open both policies for the life of this process, which ends with the one that started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _deciding.extend(_open_here.enter_context(embedded(release)) for release in releases)
+    try:
+        _deciding.extend(_open_here.enter_context(embedded(release)) for release in releases)
+    except StartError as error:
+        _trouble.append(error)
 
 
 def _compare(chunk: list[Numbered]) -> Impact:
+    for error in _trouble:
+        raise error
     old, new = _deciding
     impact = Impact()
     found = [of(*numbered) for numbered in chunk]
     good = [line for line in found if not line.error]
-    inputs: list[Any] = [line.input for line in good]
+    inputs: list[Any] = [Written(line.input) for line in good]
     for line, before, after in zip(good, old(inputs), new(inputs), strict=True):
         impact.add(line, before, after)
     impact.errors += [line.error for line in found if line.error]

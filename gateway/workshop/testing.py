@@ -72,12 +72,12 @@ def _is(path: str, rule: str) -> bool:
 
 
 def _failures(output: str) -> Iterator[Finding]:
-    """The tests that did not pass, and for which of their cases."""
+    """The tests that did not pass, by their places, and for which of their cases. OPA says them as each ends."""
     try:
         tests: list[dict[str, Any]] = json.loads(output) or []
     except ValueError:
         return
-    for test in tests:
+    for test in sorted(tests, key=lambda one: (one["location"]["file"], one["location"]["row"])):
         if test.get("fail") or test.get("error"):
             cases = [name for name, one in test.get("sub_results", {}).items() if one.get("fail")]
             told = f" ({', '.join(cases)})" if cases else ""

@@ -11,9 +11,10 @@ from typing import Final
 from gateway.workshop.capabilities import capabilities
 from gateway.workshop.modules import errors
 from gateway.workshop.opa import opa, said
-from gateway.workshop.places import Finding
+from gateway.workshop.places import Finding, files, is_rego
 
 INPUT: Final = "schemas/input.json"
+_IN_ORDER: Final[set[tuple[str, bytes]]] = set()
 _RULES_ONLY: Final = ("--ignore", "*_test.rego", "--ignore", "fixtures")
 _REMEDIES: Final = (
     (
@@ -33,8 +34,16 @@ _REMEDIES: Final = (
 
 
 def formatted(rego: Path) -> Iterator[Finding]:
-    """Files that are not as `opa fmt` writes them."""
-    for path in opa("fmt", "--list", ".", at=rego).stdout.splitlines():
+    """Files that are not as `opa fmt` writes them. What was in order once is not asked about again."""
+    asked = [(path, (rego / path).read_bytes()) for path in files(rego) if is_rego(path)]
+    new = [one for one in asked if one not in _IN_ORDER]
+    if not new:
+        return
+    done = opa("fmt", "--list", *(path for path, _ in new), at=rego)
+    wrong = done.stdout.splitlines()
+    if done.returncode == 0:  # it ends at what is not Rego, and says nothing of the files behind
+        _IN_ORDER.update(one for one in new if one[0] not in wrong)
+    for path in wrong:
         yield Finding(path, "is not formatted; run: brightline policy fmt --write")
 
 
