@@ -1,7 +1,6 @@
 """What a log says, record by record, for who makes something of it: statistics, other formats, another policy's try.
 
-Reads in the order of the log and with constant memory. The inputs are those of the decisions about what was asked,
-exactly as they were decided about; of those about an answer the log has readings and rules, but no input.
+Reads in the order of the log and with constant memory.
 """
 
 from __future__ import annotations
@@ -12,14 +11,11 @@ from collections.abc import Iterator
 import orjson
 
 from brightline_verify.note import Verifier
-from brightline_verify.record import Kind
 from brightline_verify.report import Report, UnreadableError
 from brightline_verify.stored import Progress, Source, verify
 from brightline_verify.whole import Trust
 from gateway.audit.record import Record
-from gateway.canonical import NotCanonicalError, canonical, parse
 
-_KINDS = (Kind.INTENT, Kind.REFUSAL, Kind.CHECK)
 _EVER_US = 2**63 - 1
 
 
@@ -44,26 +40,4 @@ def records(
                 if since_us <= time_us < before_us:
                     yield index, leaf, orjson.loads(leaf)
         except orjson.JSONDecodeError as error:
-            raise UnreadableError(f"{log}: can't be read: {error}") from error
-
-
-def count(log: Source) -> int:
-    """How many records may have an input. Raises UnreadableError."""
-    with log.reading() as rows:
-        return rows.count_of(_KINDS)
-
-
-def inputs(log: Source, verifier: Verifier) -> Iterator[tuple[int, bytes]]:
-    """The index of each record that has an input, and {"id": its decision, "input": ...} in JSON.
-
-    Nothing is given out of a log in which anything does not hold. Raises UnreadableError.
-    """
-    verified(log, verifier)
-    with log.reading() as rows:
-        try:
-            for index, leaf, *_ in rows.of_kinds(_KINDS):
-                record = parse(leaf)
-                if isinstance(record, dict) and isinstance(record.get("input"), dict):
-                    yield index, canonical({"id": record["decision_id"], "input": record["input"]})
-        except NotCanonicalError as error:
             raise UnreadableError(f"{log}: can't be read: {error}") from error

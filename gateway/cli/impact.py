@@ -18,9 +18,11 @@ from rich.text import Text
 
 from brightline_verify.note import NoteError, Verifier
 from brightline_verify.report import UnreadableError
+from brightline_verify.stored import Source
 from gateway import config as configuration
 from gateway.audit import places, recorded
 from gateway.audit.keys import public_path
+from gateway.canonical import canonical
 from gateway.cli.show import line as show
 from gateway.cli.show import safe
 from gateway.errors import StartError
@@ -28,6 +30,7 @@ from gateway.workshop.impact import Impact, as_json, by_purpose, by_rule, by_ten
 from gateway.workshop.lines import numbered
 from gateway.workshop.page import page
 from gateway.workshop.policies import opened
+from gateway.workshop.redeciding import questions
 from gateway.workshop.replaying import Numbered, replay
 
 EXAMPLES = 10
@@ -81,7 +84,7 @@ def _found(path: Path | None, log: Path | None) -> Iterator[tuple[int | None, It
             audit = configuration.load(log / "gateway.toml").audit
             key = configuration.read_public(public_path(audit.signing_key), "audit.signing_key")
             kept = places.source(audit)
-            yield recorded.count(kept), recorded.inputs(kept, Verifier.parse(key.decode("utf-8")))
+            yield None, _recorded(kept, Verifier.parse(key.decode("utf-8")))
         elif path is None or str(path) == "-":
             with nullcontext(sys.stdin.buffer) as file:
                 yield None, numbered(file)
@@ -94,6 +97,18 @@ def _found(path: Path | None, log: Path | None) -> Iterator[tuple[int | None, It
         raise StartError(f"{log}: {error}") from error
     except OSError as error:
         raise StartError(f"{error.filename or path}: cannot be read: {error.strerror}") from error
+
+
+def _recorded(log: Source, verifier: Verifier) -> Iterator[Numbered]:
+    """The index of a record and the input of each decision that it tells of, also about answers, as far as it has them.
+
+    Nothing is given out of a log in which anything does not hold. Raises UnreadableError.
+    """
+    checked = recorded.verified(log, verifier)
+    found = ((index, record) for index, _, record in recorded.records(log, end=checked.size))
+    for asked in questions(found):
+        if not asked.missing:
+            yield asked.index, canonical({"id": asked.decision_id, "input": asked.input})
 
 
 def _write(path: Path, text: str) -> None:

@@ -116,16 +116,6 @@ class Table:
         """The records of a decision, in order."""
         return self._all(f"{_ROW} WHERE decision_id = ? ORDER BY idx", decision_id)
 
-    def of_kinds(self, kinds: Sequence[str]) -> Iterator[Row]:
-        """The records of these kinds, in order."""
-        return self._each(f"{_ROW} WHERE kind IN ({_marks(kinds)}) ORDER BY idx", *kinds)
-
-    def count_of(self, kinds: Sequence[str]) -> int:
-        """How many those are."""
-        query = f"SELECT count(*) FROM entries WHERE kind IN ({_marks(kinds)})"  # noqa: S608 - question marks
-        found: int = self._all(query, *kinds)[0][0]
-        return found
-
     def hashes(self, indexes: Sequence[int]) -> dict[int, object]:
         """The hashes that these records completed, as far as there are such records."""
         query = f"SELECT idx, hashes FROM entries WHERE idx IN ({_marks(indexes)})"  # noqa: S608 - question marks

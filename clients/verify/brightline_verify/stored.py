@@ -59,12 +59,6 @@ class Rows(Protocol):
     def of_decision(self, decision_id: str) -> list[Row]:
         """The records of a decision, in order."""
 
-    def of_kinds(self, kinds: Sequence[str]) -> Iterator[Row]:
-        """The records of these kinds, in order."""
-
-    def count_of(self, kinds: Sequence[str]) -> int:
-        """How many those are."""
-
     def hashes(self, indexes: Sequence[int]) -> dict[int, object]:
         """The hashes that these records completed, as far as there are such records."""
 

@@ -101,7 +101,12 @@ class Table:
         return shortest, longest
 
     def rows(self, first: int, end: int) -> Iterator[Row]:
-        return self._each("", first, end)
+        query = f"{_ROW} WHERE log = %s AND idx >= %s AND idx < %s ORDER BY idx LIMIT {_AT_ONCE}"
+        while first < end and (rows := _all(self._db, query, self._log, first, end)):
+            yield from rows
+            if len(rows) < _AT_ONCE:
+                return
+            first = rows[-1][0] + 1
 
     def next_index(self, index: int) -> int | None:
         query = "SELECT min(idx) FROM brightline.entries WHERE log = %s AND idx >= %s"
@@ -110,14 +115,6 @@ class Table:
 
     def of_decision(self, decision_id: str) -> list[Row]:
         return _all(self._db, f"{_ROW} WHERE log = %s AND decision_id = %s ORDER BY idx", self._log, decision_id)
-
-    def of_kinds(self, kinds: Sequence[str]) -> Iterator[Row]:
-        return self._each("AND kind = ANY(%s)", -_LARGEST, _LARGEST, list(map(str, kinds)))
-
-    def count_of(self, kinds: Sequence[str]) -> int:
-        query = "SELECT count(*) FROM brightline.entries WHERE log = %s AND kind = ANY(%s)"
-        found: int = _all(self._db, query, self._log, list(map(str, kinds)))[0][0]
-        return found
 
     def hashes(self, indexes: Sequence[int]) -> dict[int, object]:
         query = "SELECT idx, hashes FROM brightline.entries WHERE log = %s AND idx = ANY(%s::int8[])"
@@ -144,14 +141,6 @@ class Table:
     def damage(self) -> str:
         """Nothing: PostgreSQL checks its pages as it reads them, and what fails there can't be read."""
         return ""
-
-    def _each(self, which: str, first: int, end: int, *values: object) -> Iterator[Row]:
-        query = f"{_ROW} WHERE log = %s AND idx >= %s AND idx < %s {which} ORDER BY idx LIMIT {_AT_ONCE}"
-        while first < end and (rows := _all(self._db, query, self._log, first, end, *values)):
-            yield from rows
-            if len(rows) < _AT_ONCE:
-                return
-            first = rows[-1][0] + 1
 
 
 @contextmanager

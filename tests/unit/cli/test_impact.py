@@ -89,7 +89,7 @@ def test_nothing_to_compare_is_nothing_looser(pair: tuple[Path, Path]) -> None:
 
 
 async def test_a_log_has_inputs(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    """The inputs that an audit log recorded are compared, each under its decision id."""
+    """The inputs that an audit log recorded are compared, those of answers too, each under its decision id."""
     deployed = Deployment.create(tmp_path)
     async with serving(deployed) as gateway:
         client = gateway.client()
@@ -97,7 +97,7 @@ async def test_a_log_has_inputs(pair: tuple[Path, Path], tmp_path: Path) -> None
         await client.generate(model="loopback", prompt="How many trucks?", use=HARMLESS)
     done = await asyncio.to_thread(run, *pair, "--log", deployed.folder)
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith("0 of 2 decisions are looser")
+    assert done.stdout.startswith("0 of 3 decisions are looser")
 
 
 async def test_a_log_that_does_not_verify_is_not_used(pair: tuple[Path, Path], tmp_path: Path) -> None:
