@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-release bench-audit bench-search faults fuzz engines audit requirements clean setup python
+.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-release bench-audit bench-search bench-signals train-detectors faults fuzz engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -92,6 +92,15 @@ bench-release: $(VENV)/.dev $(OPA) ## change the release under load, each figure
 
 bench-search: $(VENV)/.dev ## measure searches of the audit log (RECORDS=1000000, JSON=path)
 	$(BIN)/python -m benchmarks.search --records $(RECORDS) $(if $(JSON),--json $(JSON))
+
+bench-signals: $(VENV)/.dev ## measure what reading the content costs, by detector and length (JSON=path)
+	$(BIN)/python -m benchmarks.signals $(if $(JSON),--json $(JSON))
+
+train-detectors: $(VENV)/.dev ## make the learned detector of the corpus again, and measure it on the test split
+	$(PYTHON) -m venv $(VENV)/train
+	$(VENV)/train/bin/python -m pip --disable-pip-version-check --quiet $(PINNED) requirements/train.txt
+	OPENBLAS_NUM_THREADS=1 $(VENV)/train/bin/python -m detectors.learned.train
+	$(BIN)/brightline signals eval
 
 RUNS ?= 200
 FAULTS ?= 10000

@@ -5,3 +5,7 @@ import os
 # gRPC's core writes lines of its own to standard error, one for each handshake that failed: strangers could fill a disk
 # with them. It reads this when it is imported, so it stands here.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+# One call is read on one thread: NumPy's own threads would wait for each other on matrices as small as the detector's.
+# It reads this when it is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -29,7 +29,7 @@ from gateway.identity import Identity
 from gateway.listener import listening
 from gateway.pep import Gate
 from gateway.shares import Shares
-from gateway.signals import Detectors
+from gateway.signals import Detectors, learned
 from gateway.upstream import open_upstream
 
 log = structlog.get_logger()
@@ -66,7 +66,10 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
         gate = Gate(
             clock=clock,
             identity=identity,
-            detectors=Detectors(),
+            detectors=Detectors(
+                learned=await asyncio.to_thread(learned.load) if config.signals.learned else None,
+                deadline_ms=config.signals.deadline_ms,
+            ),
             upstreams=upstreams,
             log=trail,
             in_force=in_force,

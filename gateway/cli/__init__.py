@@ -26,6 +26,7 @@ from gateway.cli import (
     sealed,
     search,
     serve,
+    signals,
     signing,
     standing,
     token,
@@ -88,6 +89,7 @@ trail.command("replay")(replay.replay_)
 trail.command()(audit.keygen)
 app.add_typer(trail, name="audit")
 app.add_typer(policy.app, name="policy")
+app.add_typer(signals.app, name="signals")
 releases = typer.Typer(
     help="Propose, sign, publish and check what gateways put in force. Provider and agency do it together.",
     no_args_is_help=True,

@@ -44,6 +44,17 @@ class ReleaseSource(Section):
         return self
 
 
+class Signals(Section):
+    """Which detectors read the content, and for how long they may.
+
+    learned: also the learned one, beside the lexical one that always does. What is late, or was not asked for, has no
+    score of its own: the versions on each record say which detectors read.
+    """
+
+    learned: bool = False
+    deadline_ms: int = Field(default=2_000, ge=10, le=10_000)
+
+
 class Policy(Section):
     """Which engine decides, and for how long it may think.
 

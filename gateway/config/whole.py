@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from gateway import dsn
 from gateway.config.callers import Identity, Limits, Listener, Review
-from gateway.config.deciding import Policy, ReleaseSource, Upstream
+from gateway.config.deciding import Policy, ReleaseSource, Signals, Upstream
 from gateway.config.keeping import Audit
 from gateway.config.values import Section
 
@@ -24,6 +24,7 @@ class Config(Section):
     identity: Identity
     release: ReleaseSource
     policy: Policy = Policy()
+    signals: Signals = Signals()
     audit: Audit
     review: Review = Review()
     upstreams: tuple[Upstream, ...] = Field(min_length=1)

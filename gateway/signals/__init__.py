@@ -6,12 +6,14 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from typing import Final
 
 import structlog
 
 from gateway.signals.decode import respelled, unpacked
+from gateway.signals.learned import Learned
 from gateway.signals.lexical import Lexical
 from gateway.signals.lexicon import load
 from gateway.signals.normalise import letters, normalise
@@ -32,18 +34,23 @@ _WORD: Final = re.compile(r"[a-z0-9]{1,64}")
 class Detectors:
     """The detectors, loaded. Raises StartError when their data can't be read.
 
-    limit_characters: the most content that is read, in all; beyond it nothing is. deadline_ms: how long reading takes.
-    score: words to thousandths by signal; another than the lexicon's only where a test needs one that fails.
+    learned: the learned detector beside the lexical one; None where nobody asked for it. limit_characters: the most
+    content that is read, in all; beyond it nothing is. deadline_ms: how long reading takes. score: words to thousandths
+    by signal; another than the lexicon's only where a test needs one that fails.
     """
 
     def __init__(
         self,
         *,
+        learned: Learned | None = None,
         limit_characters: int = 1 << 20,
         deadline_ms: int = 2_000,
         score: Callable[[list[str]], Mapping[str, int]] | None = None,
     ) -> None:
         lexicon, self._version = load()
+        self._learned, self._threads = learned, ThreadPoolExecutor(2, "learned")
+        if learned:
+            self._version += f"+{learned.version}"
         lexical = Lexical(lexicon)
         self._names = lexical.names
         self._languages = lexicon.languages
@@ -72,37 +79,71 @@ class Detectors:
         late = time.monotonic_ns() + self._deadline_ns
         if sum(map(len, texts)) > self._limit:
             return {}
-        highest: Mapping[str, int] = {}
+        highest: dict[str, int] = {}
+        readings: list[str] = []
         if len(texts) > 1 and not all(map(readable_text, texts)):
             return {}
         for piece in _slices(" ".join(_glued(texts))):
             if not readable_text(piece):
                 return {}
+            readings.append(piece)
             for words in self._ways(piece):
                 if words is None:
                     return {}
-                scores = self._score(words)
-                highest = {name: max(score, scores[name]) for name, score in highest.items()} if highest else scores
+                if words[1]:
+                    readings.append(words[1])
+                _raise(highest, self._score(words[0]))
                 if time.monotonic_ns() > late:
                     return {}
             if len(piece) == _SLICE:
                 await asyncio.sleep(0)  # other calls go on between the slices of a long text
+        return await self._with_learned(highest, readings, late) if self._learned and readings else highest
+
+    async def _with_learned(self, highest: dict[str, int], readings: list[str], late: int) -> Mapping[str, int]:
+        """The higher of both detectors; nothing where the learned one is late."""
+        assert self._learned  # noqa: S101 - narrows the type
+        read = partial(_in_time, self._learned, readings, late)
+        work = asyncio.get_running_loop().run_in_executor(self._threads, read)
+        try:
+            async with asyncio.timeout((late - time.monotonic_ns()) / 1e9):
+                for scores in await work:
+                    _raise(highest, scores)
+        except TimeoutError:
+            log.warning("detector_late", detector=self._learned.version)
+            return {}
         return highest
 
-    def _ways(self, piece: str) -> Iterator[list[str] | None]:
-        """The words of a piece, then what else they may be read as; None for what nobody can read."""
+    def _ways(self, piece: str) -> Iterator[tuple[list[str], str] | None]:
+        """The words of a piece, then what else they may be read as, with the text; None for what nobody can read."""
         plain = normalise(piece)
-        yield self._known(words := _words(plain))
+        words = _words(plain)
+        yield (words, "") if self._known(words) else None
         seen = piece if piece.isascii() else letters(piece)
         clear = unpacked(seen)
         if clear != seen:
             plain = normalise(clear)
-            yield self._known(words := _words(plain)) if readable_text(clear) else None
+            words = _words(plain)
+            yield (words, plain) if readable_text(clear) and self._known(words) else None
         for other in respelled(plain, words):
-            yield _words(other)
+            yield _words(other), other
 
-    def _known(self, words: list[str]) -> list[str] | None:
-        return words if readable_words(words, self._languages.english, self._languages.other) else None
+    def _known(self, words: list[str]) -> bool:
+        return readable_words(words, self._languages.english, self._languages.other)
+
+
+def _in_time(learned: Learned, readings: list[str], late: int) -> list[dict[str, int]]:
+    """What the learned detector says of each; on a thread, which stops soon after nobody waits for it."""
+    found = []
+    for text in readings:
+        if time.monotonic_ns() > late:
+            raise TimeoutError
+        found.append(learned.score(text))
+    return found
+
+
+def _raise(highest: dict[str, int], scores: Mapping[str, int]) -> None:
+    for name, score in scores.items():
+        highest[name] = max(score, highest.get(name, 0))
 
 
 def _words(plain: str) -> list[str]:

@@ -90,6 +90,11 @@ def letters(text: str) -> str:
     return text.translate(_CASED)
 
 
+def plain_letters(word: str) -> str:
+    """A folded word with Latin letters for those that look like them."""
+    return word.translate(_LATIN)
+
+
 def _fold_all(text: str) -> str:
     plain = text.translate(_TABLE)
     if text.isascii():

@@ -1,0 +1,76 @@
+"""`make bench-signals`: what reading the content costs, with and without the learned detector, by length of the text.
+
+What is compared is measured in turns in one run, over different texts, so that nothing is remembered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import resource
+import statistics
+import time
+from pathlib import Path
+
+from benchmarks.figures import Figure, report
+from gateway.measuring.corpus import Text, read
+from gateway.signals import Detectors, learned
+
+TIMES = 60
+LENGTHS = {200: None, 2_000: 0.3, 8_000: None}
+"""Characters, and the target of the lexical detector in milliseconds where there is one."""
+LEARNED = {200: None, 2_000: 10.0, 8_000: None}
+"""The target of both together: 2,000 characters of English are about 500 pieces."""
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description="Measure what reading the content costs.")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    path: Path | None = parser.parse_args().json
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    plain, both = Detectors(), Detectors(learned=learned.load(), deadline_ms=60_000)
+    texts = [text for text in read(Path("detectors/corpus")) if text.lang == "en"]
+    figures = asyncio.run(measure(plain, both, texts))
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    figures.append(Figure("memory of the detectors, after reading", "MiB", grown, None, "", None))
+    report(figures, path, title="Reading the content", beside="lexical alone", note="median of processor time and wait")
+
+
+async def measure(plain: Detectors, both: Detectors, texts: list[Text]) -> list[Figure]:
+    """The figures of each length."""
+    figures = []
+    for length, target in LENGTHS.items():
+        some = _made(texts, length)
+        first, second = [], []
+        for text in some:
+            first.append(await _timed(plain, text))
+            second.append(await _timed(both, text))
+        alone, together = statistics.median(first), statistics.median(second)
+        figures += [
+            _figure(f"lexical, {length} characters", alone, None, target),
+            _figure(f"lexical and learned, {length} characters", together, alone, LEARNED[length]),
+        ]
+    return figures
+
+
+def _figure(name: str, value: float, direct: float | None, target: float | None) -> Figure:
+    told = "" if target is None else f"at most {target} ms"
+    return Figure(name, "ms", value, direct, told, None if target is None else value <= target)
+
+
+async def _timed(detectors: Detectors, text: str) -> float:
+    start = time.perf_counter()
+    await detectors.read([text])
+    return (time.perf_counter() - start) * 1000
+
+
+def _made(texts: list[Text], length: int) -> list[str]:
+    """Different texts of this length, of those of the corpus one after the other."""
+    whole = " ".join(text.text for text in texts)
+    step = max(1, (len(whole) - length) // TIMES)
+    return [whole[start : start + length] for start in range(0, step * TIMES, step)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""`brightline signals`: what the detectors say of texts, and how often they are right."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel, ConfigDict, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from gateway.errors import StartError
+from gateway.measuring import corpus, figures
+from gateway.measuring.scoring import Scored, score
+from gateway.signals import Detectors, learned
+
+app = typer.Typer(help="What the detectors say of texts, and how often they are right.", no_args_is_help=True)
+
+Lexical = Annotated[bool, typer.Option("--lexical", help="Without the learned detector.")]
+
+
+class Given(BaseModel):
+    """A line to score."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+    id: str
+    text: str
+
+
+@app.command("score")
+def score_(
+    file: Annotated[Path, typer.Argument(help='Lines of {"id", "text"}; - is standard input.')],
+    lexical: Lexical = False,
+) -> None:
+    """Score each line: {"id", "signals": [{name, score, version}], "effect", "rules"}, by the development policy.
+
+    The use around a text is a civil office's own work, with nothing against it. A score of null means that the text
+    can't be read. Exits with 2 when a line is none; nothing is scored then.
+    """
+    for scored in score([(line.id, line.text) for line in _lines(file)], _detectors(lexical)):
+        typer.echo(json.dumps(_as_json(scored)))
+
+
+@app.command("explain")
+def explain(text: Annotated[str, typer.Argument(help="The text.")]) -> None:
+    """Show the scores of a text, highest first, of each detector, and what is decided."""
+    plain, both = (next(score([("text", text)], _detectors(lexical))) for lexical in (True, False))
+    before = {reading.name: reading.score for reading in plain.readings}
+    table = Table("signal", "lexical", "with the learned detector", box=None)
+    for reading in sorted(both.readings, key=lambda r: -(1001 if r.score is None else r.score)):
+        table.add_row(reading.name, _shown(before[reading.name]), _shown(reading.score))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"{both.effect.name.lower()} {' '.join(both.rules)}", markup=False)
+
+
+@app.command("eval")
+def evaluate(
+    corpus_: Annotated[Path, typer.Option("--corpus", help="A file or a folder of labelled texts.")] = Path(
+        "detectors/corpus"
+    ),
+    split: Annotated[str, typer.Option(help="train, validation, test, or all of it.")] = "test",
+    curve: Annotated[bool, typer.Option(help="Also what each limit would refuse: to choose thresholds by.")] = False,
+    lexical: Lexical = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure on labelled text: what is refused at all, each category's precision, recall and F1, and each language.
+
+    Intervals are Wilson's, 95 %. A text that nobody can read is refused, and counts so; categories leave it out.
+    """
+    texts = corpus.read(corpus_)
+    if split != "all":
+        if split not in corpus.SPLITS:
+            raise typer.BadParameter("is train, validation, test or all", param_hint="--split")
+        texts = corpus.split(texts)[split]
+    if not texts:
+        raise StartError(f"{corpus_}: the split {split} has no texts")
+    made = score([(text.id, text.text) for text in texts], _detectors(lexical))
+    judged = [*zip(texts, made, strict=True)]
+    found: dict[str, Any] = {"split": split, **figures.figures(judged)}
+    if curve:
+        found["curve"] = figures.curve(judged)
+    if json_:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        _print(Console(highlight=False), found)
+
+
+def _detectors(lexical: bool) -> Detectors:
+    return Detectors(learned=None if lexical else learned.load(), deadline_ms=60_000)
+
+
+def _lines(file: Path) -> list[Given]:
+    try:
+        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise StartError(f"{file}: cannot be read: {error.strerror}") from None
+    found = []
+    for number, row in enumerate(data.splitlines(), start=1):
+        try:
+            found.append(Given.model_validate_json(row))
+        except ValidationError:
+            raise StartError(
+                f'{file}:{number}: is no line; a line is {{"id": "a", "text": "…"}}, strings both'
+            ) from None
+    return found
+
+
+def _as_json(scored: Scored) -> dict[str, Any]:
+    signals = [{"name": r.name, "score": r.score, "version": r.version} for r in scored.readings]
+    return {"id": scored.id, "signals": signals, "effect": scored.effect.name.lower(), "rules": list(scored.rules)}
+
+
+def _shown(number: int | None) -> str:
+    return "unavailable" if number is None else str(number)
+
+
+def _print(console: Console, found: dict[str, Any]) -> None:
+    console.print(f"{found['texts']} texts of the split {found['split']}", markup=False)
+    table = Table("refused", "restricted", "hard negatives", "ordinary", box=None)
+    for name, row in {"all": found["refused"], **found["languages"]}.items():
+        table.add_row(name, *(_percent(row[kind]) for kind in ("restricted", "hard", "ordinary")))
+    console.print(table)
+    table = Table("category", "precision", "recall", "F1", box=None)
+    for name, row in found["categories"].items():
+        f1 = "" if row["f1"] is None else f"{row['f1']:.2f}"
+        table.add_row(name, _percent(row["precision"]), _percent(row["recall"]), f1)
+    console.print(table)
+    for row in found.get("curve", ()):
+        shares = ", ".join(
+            f"{name} {100 * row[name]:.1f} %" for name in row if name != "limit" and row[name] is not None
+        )
+        console.print(f"limit {row['limit']}: {shares}", markup=False)
+
+
+def _percent(row: dict[str, Any]) -> str:
+    return f"{100 * row['share']:.1f} % ({100 * row['low']:.1f} to {100 * row['high']:.1f})" if row["of"] else "none"

@@ -1,0 +1,122 @@
+"""The learned detector: bounded, whole or not at all, and the higher of two detectors."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import StartError
+from gateway.signals import Detectors
+from gateway.signals.features import BITS, features
+from gateway.signals.learned import FOLDER, Learned, load, passages, thousandths
+from gateway.signals.script import form
+
+ASKED = "Pull the phone records of everyone who marched on Saturday and give me their home addresses."
+FILES = ("manifest.json", "encoder.npz", "detector.npz", "tokenizer.model")
+
+
+@pytest.fixture(scope="module")
+def learned() -> Learned:
+    """The detector that travels with the package."""
+    return load()
+
+
+@given(st.text(max_size=300))
+def test_any_text_has_a_form_and_features_in_range(text: str) -> None:
+    """Whatever a text is, its form is one line without edges, and its features are distinct numbers in range."""
+    plain = form(text)
+    assert plain == " ".join(plain.split())
+    numbers, counts = features(plain)
+    assert len(set(numbers.tolist())) == len(numbers) == len(counts)
+    assert all(0 <= number < 1 << BITS for number in numbers.tolist())
+
+
+def test_features_do_not_depend_on_where_a_word_stands() -> None:
+    """A word has the same numbers wherever it stands, so that what was learnt of it counts everywhere."""
+    alone, later = (set(features(text)[0].tolist()) for text in ("surveil", "x y surveil z"))
+    assert len(alone - later) == 0
+
+
+@given(st.text(alphabet="ab \u4e00", max_size=3000))
+def test_passages_hold_every_word_of_at_most_their_overlap(text: str) -> None:
+    """Nothing falls between two passages: each character stands in one of them, in order."""
+    plain = form(text)
+    found = passages(plain)
+    assert all(part in plain for part in found)
+    assert sum(map(len, found)) >= len(plain) - len(found)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_missing_or_another_refuses(name: str, tmp_path: Path) -> None:
+    """No detector is made of files that are not those of its manifest."""
+    for other in FILES:
+        data = (FOLDER / other).read_bytes()
+        if other == name and name == "manifest.json":
+            continue
+        (tmp_path / other).write_bytes(data[:-1] if other == name else data)
+    with pytest.raises(StartError, match="reinstall"):
+        load(tmp_path)
+
+
+def test_it_says_more_than_the_lexical_detector(learned: Learned) -> None:
+    """What nobody listed as a term is found, and everyday work is not."""
+    assert max(learned.score(ASKED).values()) >= 500
+    assert max(learned.score("Write a notice that the canteen is closed on Friday.").values()) < 500
+    assert set(learned.score(" \n").values()) == {0}
+
+
+def test_500_is_where_the_threshold_is() -> None:
+    """A margin at the threshold scores 500, one below it less, and scores never leave 0 to 1000."""
+    assert [int(thousandths(cast("Any", margin), 0.25, 0.5)) for margin in (0.25, -99, 99)] == [500, 0, 1000]
+    assert int(thousandths(cast("Any", 0.249), 0.25, 0.5)) < 500
+
+
+async def test_the_higher_score_counts_and_both_versions_are_named(learned: Learned) -> None:
+    """No detector lowers what the other says, and a reading names both."""
+    plain = {r.name: r.score for r in await Detectors().read([ASKED])}
+    both = await Detectors(learned=learned).read([ASKED])
+    said = learned.score(ASKED)
+    assert {r.name: r.score for r in both} == {
+        name: max(score or 0, said.get(name, 0)) for name, score in plain.items()
+    }
+    assert {r.version for r in both} == {f"{(await Detectors().read([]))[0].version}+{learned.version}"}
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_late_or_failing_is_unavailable(fails: bool) -> None:
+    """A learned detector that fails, or that does not answer in time, leaves no score at all."""
+    answered = threading.Event()
+
+    class Broken:
+        version = "broken"
+
+        def score(self, _: str) -> dict[str, int]:
+            if fails:
+                raise RuntimeError
+            answered.wait(60)
+            return {}
+
+    detectors = Detectors(learned=cast("Learned", Broken()), deadline_ms=10_000 if fails else 50)
+    try:
+        assert {r.score for r in await detectors.read(["hello there"])} == {None}
+    finally:
+        answered.set()
+
+
+async def test_the_loop_is_free_meanwhile(learned: Learned) -> None:
+    """Other calls go on while the learned detector reads."""
+    seen = []
+
+    class Watched:
+        version = learned.version
+
+        def score(self, text: str) -> dict[str, int]:
+            seen.append(threading.current_thread() is threading.main_thread())
+            return learned.score(text)
+
+    await asyncio.wait_for(Detectors(learned=cast("Learned", Watched())).read([ASKED]), 60)
+    assert seen == [False]
