@@ -24,6 +24,7 @@ from gateway.canonical import Json, NotCanonicalError, digest, parse
 from gateway.errors import StartError
 from gateway.release import documents, selftest
 from gateway.release.documents import DATA, GRANTS, MANIFEST, MODELS, SOURCES, TENANTS, VECTORS, WASM, plain
+from gateway.release.lines import line
 from gateway.types import Model, Release, Tenant
 
 MAX_BYTES = 64 << 20
@@ -60,7 +61,7 @@ def load(path: Path, pinned: str | None) -> Release:
 def named(path: Path, raw: bytes, pinned: str | None) -> tuple[documents.Manifest, str]:
     """Steps 1 and 2: the manifest and its digest. path: what to call the release in errors. Raises StartError."""
     value = _parse(path / MANIFEST, raw)
-    manifest = _typed(path / MANIFEST, value, documents.Manifest)
+    manifest = _typed(path / MANIFEST, raw, value, documents.Manifest)
     found = digest(value)
     if pinned is not None and pinned != found:
         raise StartError(
@@ -112,7 +113,7 @@ def read_policy(path: Path) -> tuple[str, dict[str, bytes]]:
     Raises StartError.
     """
     raw = _read(path / MANIFEST, MAX_BYTES)
-    manifest = _typed(path / MANIFEST, _parse(path / MANIFEST, raw), documents.PolicyManifest)
+    manifest = parsed(path / MANIFEST, raw, documents.PolicyManifest)
     return manifest.revision, _files(path, manifest.files, (WASM, DATA), MAX_BYTES - len(raw))
 
 
@@ -174,16 +175,22 @@ def _parse(path: Path, raw: bytes) -> Json:
 
 def parsed(path: Path, raw: bytes, kind: type[_D]) -> _D:
     """A document from its bytes. path: what to call it in errors. Raises StartError."""
-    return _typed(path, _parse(path, raw), kind)
+    return _typed(path, raw, _parse(path, raw), kind)
 
 
-def _typed(path: Path, value: Json, kind: type[_D]) -> _D:
+def _typed(path: Path, raw: bytes, value: Json, kind: type[_D]) -> _D:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False, include_context=False)
-        lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in wrong]
-        raise StartError("\n".join([*lines[:10], f"correct the release; {_AGAIN}"])) from None
+        lines = [f"{_at(path, raw, e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in wrong[:10]]
+        raise StartError("\n".join([*lines, f"correct the release; {_AGAIN}"])) from None
+
+
+def _at(path: Path, raw: bytes, where: Sequence[str | int]) -> str:
+    """File, line and field. What a program wrote stands on one line, which need not be named."""
+    row = line(raw.decode("utf-8"), where)
+    return f"{path}:{row}: {'.'.join(map(str, where))}" if row > 1 else f"{path}: {'.'.join(map(str, where))}"
 
 
 def _one_owner(path: Path, tenants: Iterable[Tenant]) -> None:

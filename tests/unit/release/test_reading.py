@@ -197,6 +197,15 @@ def test_a_document_of_another_shape_is_refused(tmp_path: Path, documents: dict[
     assert named in refusal(releases.write(tmp_path, releases.files(**documents)))
 
 
+def test_the_line_of_a_document_is_named(tmp_path: Path) -> None:
+    """Where a document has lines, as one that a person wrote has, the line of the field is said."""
+    files = releases.files(tenants={"tenants": [{"id": 5}]})
+    files["tenants.json"] = json.dumps(json.loads(files["tenants.json"]), indent=1).encode()
+    said = refusal(releases.write(tmp_path, files))
+    assert "tenants.json:4: tenants.0.id: " in said
+    assert "tenants.json:3: tenants.0.attributes: " in said  # which is not there
+
+
 def test_attributes_beyond_the_required_ones_reach_the_rules(tmp_path: Path) -> None:
     """An attribute that the gateway does not know is a fact for rules."""
     more: dict[str, Json] = {"limits": {"persons": 5, "names": ["a", True]}}
