@@ -102,7 +102,7 @@ def _tool(text: str) -> Tool:
 
 
 _WHERE = "Where to ask"
-_USE = "What it is for (declared; the policy decides)"
+_use = functools.partial(typer.Option, rich_help_panel="What it is for (declared; the policy decides)")
 
 
 def connect(  # noqa: PLR0917 - one parameter for each option
@@ -158,49 +158,31 @@ def connect(  # noqa: PLR0917 - one parameter for each option
 
 
 def declare(  # noqa: PLR0917 - one parameter for each option
-    purpose: Annotated[
-        str, typer.Option("--use", help="The purpose, for example logistics_planning.", rich_help_panel=_USE)
-    ],
-    marking: Annotated[
-        str, typer.Option(help="Banner line of the request, for example UNCLASSIFIED.", rich_help_panel=_USE)
-    ],
-    autonomy: Annotated[
-        Autonomy, typer.Option(help="How far the system around the model acts by itself.", rich_help_panel=_USE)
-    ] = "unspecified",
-    authority_kind: Annotated[
-        str, typer.Option(help="The authority it rests on, for example executive_order.", rich_help_panel=_USE)
-    ] = "",
-    authority_citation: Annotated[str, typer.Option(help='For example "EO 12333 2.3".', rich_help_panel=_USE)] = "",
-    authority_id: Annotated[str, typer.Option(help="Number of the order or case.", rich_help_panel=_USE)] = "",
+    purpose: Annotated[str, _use("--use", help="The purpose, for example logistics_planning.")],
+    marking: Annotated[str, _use(help="Banner line of the request, for example UNCLASSIFIED.")],
+    autonomy: Annotated[Autonomy, _use(help="How far the system around the model acts by itself.")] = "unspecified",
+    authority_kind: Annotated[str, _use(help="The authority it rests on, for example executive_order.")] = "",
+    authority_citation: Annotated[str, _use(help='For example "EO 12333 2.3".')] = "",
+    authority_id: Annotated[str, _use(help="Number of the order or case.")] = "",
     authority_expires: Annotated[
         datetime | None,
-        typer.Option(help="Its last moment, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], rich_help_panel=_USE),
+        _use(help="Its last moment, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
     ] = None,
     evidence: Annotated[
         list[str] | None,
-        typer.Option(help="A proof: KIND=ID, like impact_assessment=IA-7 (repeatable).", rich_help_panel=_USE),
+        _use(help="A proof: KIND=ID, like impact_assessment=IA-7 (repeatable)."),
     ] = None,
-    us_person: Annotated[
-        Involvement, typer.Option(help="Whether US persons are concerned.", rich_help_panel=_USE)
-    ] = "unspecified",
-    us_person_basis: Annotated[str, typer.Option(help="The legal basis, if any.", rich_help_panel=_USE)] = "",
-    us_person_process: Annotated[
-        str, typer.Option(help="Number of the warrant or approval.", rich_help_panel=_USE)
-    ] = "",
-    geo: Annotated[
-        list[str] | None, typer.Option(help="Where its subject is: US, DE, ... (repeatable).", rich_help_panel=_USE)
-    ] = None,
-    persons: Annotated[int | None, typer.Option(help="Persons whose data it touches.", rich_help_panel=_USE)] = None,
-    records: Annotated[int | None, typer.Option(help="Records that it touches.", rich_help_panel=_USE)] = None,
-    data_origin: Annotated[
-        DataOrigin, typer.Option(help="Where the data came from.", rich_help_panel=_USE)
-    ] = "unspecified",
-    channel: Annotated[Channel, typer.Option(help="Who sees the output.", rich_help_panel=_USE)] = "unspecified",
-    approval_id: Annotated[str, typer.Option(help="The approval that covers it.", rich_help_panel=_USE)] = "",
-    conversation_id: Annotated[str, typer.Option(help="The conversation it belongs to.", rich_help_panel=_USE)] = "",
-    idempotency_key: Annotated[
-        str, typer.Option(help="A second permitted request with this key is not forwarded.", rich_help_panel=_USE)
-    ] = "",
+    us_person: Annotated[Involvement, _use(help="Whether US persons are concerned.")] = "unspecified",
+    us_person_basis: Annotated[str, _use(help="The legal basis, if any.")] = "",
+    us_person_process: Annotated[str, _use(help="Number of the warrant or approval.")] = "",
+    geo: Annotated[list[str] | None, _use(help="Where its subject is: US, DE, ... (repeatable).")] = None,
+    persons: Annotated[int | None, _use(help="Persons whose data it touches.")] = None,
+    records: Annotated[int | None, _use(help="Records that it touches.")] = None,
+    data_origin: Annotated[DataOrigin, _use(help="Where the data came from.")] = "unspecified",
+    channel: Annotated[Channel, _use(help="Who sees the output.")] = "unspecified",
+    approval_id: Annotated[str, _use(help="The approval that covers it.")] = "",
+    conversation_id: Annotated[str, _use(help="The conversation it belongs to.")] = "",
+    idempotency_key: Annotated[str, _use(help="A second permitted request with this key is not forwarded.")] = "",
 ) -> Use:
     """The declared use. Raises typer.BadParameter that names the field and what would be accepted."""
     try:
@@ -208,14 +190,7 @@ def declare(  # noqa: PLR0917 - one parameter for each option
             purpose=purpose,
             marking=marking,
             autonomy=autonomy,
-            authority=Authority(
-                kind=authority_kind,
-                citation=authority_citation,
-                id=authority_id,
-                expires_ms=int(authority_expires.replace(tzinfo=UTC).timestamp()) * 1000 if authority_expires else 0,
-            )
-            if authority_kind or authority_citation or authority_id
-            else None,
+            authority=_authority(authority_kind, authority_citation, authority_id, authority_expires),
             evidence=[Evidence(kind=kind, id=name) for kind, _, name in (e.partition("=") for e in evidence or ())],
             us_person=UsPerson(involved=us_person, basis=us_person_basis, process_id=us_person_process),
             geo=geo or (),
@@ -228,3 +203,10 @@ def declare(  # noqa: PLR0917 - one parameter for each option
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _authority(kind: str, citation: str, name: str, expires: datetime | None) -> Authority | None:
+    if not (kind or citation or name):
+        return None
+    expires_ms = int(expires.replace(tzinfo=UTC).timestamp()) * 1000 if expires else 0
+    return Authority(kind=kind, citation=citation, id=name, expires_ms=expires_ms)
