@@ -163,8 +163,8 @@ class MissedError(AssertionError):
 
 @dataclass
 class Sweep:
-    """Tries mutations on every store. found: how many on each, by what was done; refused: that the database does not
-    take; added: that only put sound records after the last checkpoint, of which the report says that it has none.
+    """Tries mutations on every store. found: how many on each, by what was done first; refused: that the database does
+    not take; added: that only put sound records after the last checkpoint, which the report tells as under none.
     """
 
     made: Made
@@ -200,7 +200,7 @@ class Sweep:
         same = next((n for n in range(shorter) if now.rows[n] != log.rows[n]), shorter)
         if now.notes == log.notes and problem.index is not None and problem.index < same:
             raise MissedError(f"{name}: {mutation}: record {same} was changed, and {problem} is named")
-        how = "+".join(change.__name__ for change in mutation.changes) + (", mended" if mutation.mend else "")
+        how = mutation.changes[0].__name__ + (", mended" if mutation.mend else "")
         self.found.setdefault(name, Counter())[how] += 1
 
 
