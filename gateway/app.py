@@ -29,7 +29,7 @@ from gateway.identity import Identity
 from gateway.listener import listening
 from gateway.pep import Gate
 from gateway.shares import Shares
-from gateway.signals import Detectors, learned
+from gateway.signals import Detectors, Scorer
 from gateway.upstream import open_upstream
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
             clock=clock,
             identity=identity,
             detectors=Detectors(
-                learned=await asyncio.to_thread(learned.load) if config.signals.learned else None,
+                learned=await asyncio.to_thread(_learned) if config.signals.learned else None,
                 deadline_ms=config.signals.deadline_ms,
             ),
             upstreams=upstreams,
@@ -80,6 +80,12 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
             yield gate
         finally:
             await gate.in_force.close()
+
+
+def _learned() -> Scorer:
+    from gateway.signals import learned  # noqa: PLC0415 - NumPy takes time to import, and few ask for it
+
+    return learned.load()
 
 
 async def run(config: Config, address_file: Path | None, state_file: Path | None = None) -> None:

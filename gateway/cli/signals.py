@@ -15,7 +15,7 @@ from rich.table import Table
 from gateway.errors import StartError
 from gateway.measuring import corpus, figures
 from gateway.measuring.scoring import Scored, score
-from gateway.signals import Detectors, learned
+from gateway.signals import Detectors
 
 app = typer.Typer(help="What the detectors say of texts, and how often they are right.", no_args_is_help=True)
 
@@ -90,7 +90,11 @@ def evaluate(
 
 
 def _detectors(lexical: bool) -> Detectors:
-    return Detectors(learned=None if lexical else learned.load(), deadline_ms=60_000)
+    if lexical:
+        return Detectors(deadline_ms=60_000)
+    from gateway.signals import learned  # noqa: PLC0415 - NumPy takes time to import, which other commands save
+
+    return Detectors(learned=learned.load(), deadline_ms=60_000)
 
 
 def _lines(file: Path) -> list[Given]:

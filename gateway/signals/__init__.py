@@ -8,19 +8,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from gateway.signals.decode import respelled, unpacked
-from gateway.signals.learned import Learned
 from gateway.signals.lexical import Lexical
 from gateway.signals.lexicon import load
 from gateway.signals.normalise import letters, normalise
 from gateway.signals.readable import readable_text, readable_words
 from gateway.types import Reading
 
-__all__ = ["Detectors"]
+__all__ = ["Detectors", "Scorer"]
 
 log = structlog.get_logger()
 
@@ -29,6 +28,15 @@ _OVERLAP: Final = 1_024
 _GLUED: Final = 64
 _WORD: Final = re.compile(r"[a-z0-9]{1,64}")
 """A longer run of letters is read in pieces: no term is as long, and what is remembered of each word stays small."""
+
+
+class Scorer(Protocol):
+    """A detector that reads text on a thread: `gateway.signals.learned`, which is loaded where it is asked for."""
+
+    version: str
+
+    def score(self, text: str) -> dict[str, int]:
+        """Thousandths by signal."""
 
 
 class Detectors:
@@ -42,7 +50,7 @@ class Detectors:
     def __init__(
         self,
         *,
-        learned: Learned | None = None,
+        learned: Scorer | None = None,
         limit_characters: int = 1 << 20,
         deadline_ms: int = 2_000,
         score: Callable[[list[str]], Mapping[str, int]] | None = None,
@@ -131,7 +139,7 @@ class Detectors:
         return readable_words(words, self._languages.english, self._languages.other)
 
 
-def _in_time(learned: Learned, readings: list[str], late: int) -> list[dict[str, int]]:
+def _in_time(learned: Scorer, readings: list[str], late: int) -> list[dict[str, int]]:
     """What the learned detector says of each; on a thread, which stops soon after nobody waits for it."""
     found = []
     for text in readings:
