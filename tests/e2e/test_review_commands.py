@@ -80,7 +80,7 @@ async def test_a_refusal_is_shown_and_proved(running: Running, tmp_path: Path) -
 
 async def test_another_log_is_not_taken_for_it(running: Running, tmp_path: Path) -> None:
     """With the public key of another log nothing is shown."""
-    other = Deployment.create(tmp_path)
+    other = Deployment.another(tmp_path)
     refusal = running.records("refusal")[0]
     pub = other.folder / "audit" / "log.key.pub"
     shown = await run(running, "show", refusal["decision_id"], "--key", str(pub))

@@ -58,6 +58,12 @@ class Deployment:
         shutil.copytree(_made(), folder / "deployment")
         return cls(folder / "deployment")
 
+    @classmethod
+    def another(cls, folder: Path) -> Deployment:
+        """A deployment below `folder` with a CA, a log and keys of its own."""
+        deployment.create(folder / "deployment", system_us())
+        return cls(folder / "deployment")
+
     @property
     def config(self) -> Path:
         """Its configuration file."""
