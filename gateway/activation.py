@@ -5,7 +5,7 @@
 3 ask the engine: it answers as this release's policy, permits nothing without facts, and passes the self-test
 4 record the activation, durably, before anything is decided by it; the log refuses what is older than it remembers
 5 swap: whoever calls from now on is decided by it from start to end; calls under way keep the release they began with
-6 close the old engine after its last call
+6 close the old engine after its last call, and let go of the old release piece by piece (beside.py)
 Whatever fails before 5 leaves what is in force, and a record that says why.
 """
 
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from gateway import facts, pdp, release
+from gateway.beside import retire, unhurried
 from gateway.canonical import Json
 from gateway.config import Config
 from gateway.errors import GatewayError, StartError
@@ -32,10 +33,11 @@ LATE = 4
 EXPIRED = "the release in force has expired; every call is refused until it is renewed"
 
 
-async def prepare(config: Config, loaded: Release) -> InForce:
-    """Step 2, beside calls under way. Raises StartError."""
+async def prepare(config: Config, loaded: Release, *, aside: bool = False) -> InForce:
+    """Step 2. aside: there are calls under way. Raises StartError."""
     check_upstreams(config, loaded)
-    return InForce(loaded, facts.prepare(loaded, config.marking_ceiling), await pdp.open_engine(loaded, config.policy))
+    engine = await pdp.open_engine(loaded, config.policy, aside=aside)
+    return InForce(loaded, facts.prepare(loaded, config.marking_ceiling), engine)
 
 
 def check_upstreams(config: Config, loaded: Release) -> None:
@@ -89,7 +91,8 @@ class Activation:
     async def _try(self, *, again: bool) -> None:
         before, trouble, self.trouble = self.gate.in_force, self.trouble, ""
         try:
-            await self._replace(before)
+            with unhurried():
+                await self._replace(before)
         except Exception as error:  # noqa: BLE001 - whatever it is, what is in force stays
             expected = isinstance(error, StartError | GatewayError)
             self.trouble = str(error) if expected else f"the gateway failed: {type(error).__name__}"
@@ -106,7 +109,7 @@ class Activation:
             before.expires_us = loaded.expires_us
             log.info("release unchanged", release=before.release.digest)
             return
-        fresh = await prepare(self.config, loaded)  # 2
+        fresh = await prepare(self.config, loaded, aside=True)  # 2
         try:
             await ask(fresh)  # 3
             # Crash here: the record names a release that decided nothing; the next start records what it loads.
@@ -117,7 +120,7 @@ class Activation:
         fresh.since_us = self.gate.log.since_us
         self.gate.in_force = fresh  # 5
         log.info("release in force", release=loaded.digest, before=before.release.digest, signers=loaded.signers)
-        retiring = asyncio.create_task(before.retire())  # 6
+        retiring = asyncio.create_task(retire(before))  # 6
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from gateway import marking
 from gateway.canonical import Json, Written
 from gateway.errors import StartError
-from gateway.types import Document, Facts, Principal, Prompt, Release
+from gateway.types import Document, Facts, Principal, Prompt, Release, Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,32 @@ class Attributes:
     """The release itself."""
 
 
+class _Tenants(Mapping[str, Mapping[str, Json]]):
+    """The attributes of tenants, each made when it first asks: a release may have ten thousand, and few call.
+
+    Each ceiling is looked at before, so that nothing fails here later. Raises StartError.
+    """
+
+    def __init__(self, tenants: Mapping[str, Tenant]) -> None:
+        for banner, name in {str(t.attributes.get("marking_ceiling", "")): t.id for t in tenants.values()}.items():
+            _ceiling(f"tenants.json: {name}: marking_ceiling", banner)
+        self._tenants = tenants
+        self._made: dict[str, Mapping[str, Json]] = {}
+
+    def __getitem__(self, name: str) -> Mapping[str, Json]:
+        made = self._made.get(name)
+        if made is None:
+            attributes = self._tenants[name].attributes
+            made = self._made[name] = _attributes(f"tenants.json: {name}", attributes, name)
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tenants)
+
+    def __len__(self) -> int:
+        return len(self._tenants)
+
+
 def prepare(release: Release, ceiling: str) -> Attributes:
     """The attributes with their ceilings parsed. Raises StartError that says what is wrong with which ceiling.
 
@@ -31,7 +57,7 @@ def prepare(release: Release, ceiling: str) -> Attributes:
     """
     return Attributes(
         release,
-        {i: _attributes(f"tenants.json: {i}", t.attributes, i) for i, t in release.tenants.items()},
+        _Tenants(release.tenants),
         {i: _attributes(f"models.json: {i}", m.attributes, i) for i, m in release.models.items()},
         Written({"marking_ceiling": _ceiling("marking_ceiling", ceiling)}),
         Written({"digest": release.digest, "version": release.version, "signers": list(release.signers)}),

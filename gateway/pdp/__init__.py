@@ -14,12 +14,12 @@ from gateway.types import Release
 __all__ = ["Engine", "open_engine"]
 
 
-async def open_engine(release: Release, config: Policy) -> Engine:
-    """The configured engine, ready to decide with `release`.
+async def open_engine(release: Release, config: Policy, *, aside: bool = False) -> Engine:
+    """The configured engine, ready to decide with `release`. aside: calls go on meanwhile and are not to be disturbed.
 
     Raises StartError when the configuration or the module can't work. A server that does not answer yet is no such
     case: every decision is refused until it does.
     """
     if config.engine == "opa":
         return await open_opa(release, config)
-    return await asyncio.to_thread(open_wasm, release, config)  # compiling takes a while, and calls go on
+    return await asyncio.to_thread(open_wasm, release, config, aside=aside)

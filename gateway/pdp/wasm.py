@@ -22,6 +22,7 @@ from gateway.canonical import Json, canonical
 from gateway.config import Policy
 from gateway.errors import StartError
 from gateway.pdp.call import Evaluation
+from gateway.pdp.compiling import CompilerError, compiled, settings
 from gateway.pdp.decision import parse, unavailable
 from gateway.pdp.engine import MAX_DECISION_BYTES, PACKAGE, RULE, Engine, encode
 from gateway.types import Decision, Release
@@ -34,14 +35,15 @@ _REMEMBERED, _REMEMBERED_BYTES = 256, 8 << 10
 _TICK_MS = round(EpochTicker.tick_seconds * 1000)
 
 
-def open_wasm(release: Release, config: Policy) -> Engine:
-    """Compile the module of the release and load its data.
+def open_wasm(release: Release, config: Policy, *, aside: bool = False) -> Engine:
+    """Compile the module of the release and load its data. aside: compile in a process of its own.
 
     Raises StartError when it is no policy module, needs more than the memory cap, needs a host function, or does not
     have the entrypoint.
     """
     try:
-        factory = _Factory(release.wasm, max_memory_pages=(config.memory_mib << 20) // _PAGE)
+        pages = (config.memory_mib << 20) // _PAGE
+        factory = _Compiled(release.wasm, pages) if aside else _Factory(release.wasm, max_memory_pages=pages)
         try:
             return _Wasm(release, config, factory)
         except BaseException:
@@ -152,6 +154,24 @@ class _Factory(WasmtimeRuntimeFactory):
         if declared > pages:
             raise OpaInvalidPolicyError(f"it declares {declared} pages of 64 KiB, and the cap is {pages}")
         return _Runtime(self.engine, self.module, pages)
+
+
+class _Compiled(_Factory):
+    """The same for a module that another process compiled."""
+
+    def __init__(self, wasm: bytes, pages: int) -> None:
+        self._max_memory_pages = pages
+        self._engine = wasmtime.Engine(settings())
+        try:
+            self._module = wasmtime.Module.deserialize(self._engine, compiled(wasm))
+        except (CompilerError, wasmtime.WasmtimeError) as error:
+            raise OpaInvalidPolicyError(f"invalid policy wasm: {error}") from error
+        self._epoch = EpochTicker(self._engine)
+        try:
+            self._validate_required_env_imports()
+        except BaseException:
+            self._epoch.close()
+            raise
 
 
 class _Runtime(WasmtimeRuntime):
