@@ -11,18 +11,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, cast
 
 from securesystemslib.signer import Signer
-from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
@@ -42,6 +39,7 @@ from gateway.release.documents import MANIFEST
 from gateway.release.holders import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from gateway.release.parts import HOLDERS, holder_of, paths, target
 from gateway.release.restrictions import NAME as RESTRICTIONS
+from gateway.release.shelf import Shelf
 
 STAGED: Final = (ROOT, TARGETS, *HOLDERS)
 """What people sign, in this order. The rest is signed at publication."""
@@ -51,96 +49,8 @@ DAYS: Final = {ROOT: 365, TARGETS: 180, SNAPSHOT: 14, TIMESTAMP: 14}
 
 
 @dataclass(frozen=True, slots=True)
-class Repository:
-    """The folder."""
-
-    folder: Path
-
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StartError(f"{error.filename or self.folder}: {error.strerror}") from error
-        except (RepositoryError, ValueError, KeyError) as error:
-            raise StartError(f"{self.folder}: is no repository, or was changed by hand: {error}") from error
-
-    # --- what is there -------------------------------------------------------------------------------------------
-
-    def published(self, role: str) -> Metadata[Any] | None:
-        """The newest published metadata of the role, None when there is none. Raises StartError."""
-        if role == TIMESTAMP:
-            return self._read(self.folder / "metadata/timestamp.json")
-        versions = [_version(p) for p in (self.folder / "metadata").glob(f"*.{role}.json")]
-        return self._read(self.folder / f"metadata/{max(versions)}.{role}.json") if versions else None
-
-    def staged(self, role: str) -> Metadata[Any] | None:
-        """What waits for signatures. Raises StartError."""
-        return self._read(self.folder / f"staged/{role}.json")
-
-    def newest(self, role: str) -> Metadata[Any]:
-        """What is staged, else what is published. Raises StartError when there is neither."""
-        found = self.staged(role) or self.published(role)
-        if found is None:
-            raise StartError(f"{self.folder}: has no {role}; begin with `brightline release init`")
-        return found
-
-    def file(self, name: str, *, staged: bool = False) -> bytes | None:
-        """A file of the release by its name there, as staged or as published. Raises StartError."""
-        metadata = self._of(name, staged)
-        info = metadata.signed.targets.get(target(name)) if metadata else None
-        return self._content(info) if info else None
-
-    def agreed(self) -> dict[str, bytes]:
-        """Every file of the newest release that both signed, its manifest included; empty when there is none.
-
-        What is published need not be: the online key alone can publish. A change is shown against what was agreed.
-        Raises StartError.
-        """
-        roots = [self._read(path) for path in (self.folder / "metadata").glob("*.root.json")]
-        for path in sorted((self.folder / "metadata").glob("*.targets.json"), key=_version, reverse=True):
-            metadata = self._read(path)
-            signed = [set(holders.signers(root.signed, TARGETS, metadata)) for root in roots if root and metadata]
-            if metadata is not None and set(HOLDERS) in signed:
-                return self._named(metadata.signed.targets[MANIFEST])
-        return {}
-
-    def _named(self, info: TargetFile) -> dict[str, bytes]:
-        manifest = self._content(info)
-        found = {MANIFEST: manifest}
-        for name, digest in json.loads(manifest)["files"].items():
-            place, _, last = target(name).rpartition("/")
-            with self._readable():
-                found[name] = (self.folder / "targets" / place / f"{digest}.{last}").read_bytes()
-            if hashlib.sha256(found[name]).hexdigest() != digest:
-                raise StartError(f"{self.folder}: {name}: is not the file that both signed")
-        return found
-
-    def files(self, *, staged: bool = False) -> dict[str, bytes]:
-        """Every file of the release that is published, or staged; its manifest included, empty when there is none.
-
-        Raises StartError.
-        """
-        found = {}
-        for role in (TARGETS, *HOLDERS):
-            metadata = (self.staged(role) if staged else None) or self.published(role)
-            for name, info in (metadata.signed.targets if metadata else {}).items():
-                if name != f"{role}/{RESTRICTIONS}":
-                    found[name.removeprefix(f"{role}/")] = self._content(info)
-        return found
-
-    def custom(self, *, staged: bool = False) -> dict[str, Any]:
-        """What the metadata says beside the manifest: the changes and their computed effect. Raises StartError."""
-        metadata = self._of(MANIFEST, staged)
-        info = metadata.signed.targets.get(MANIFEST) if metadata else None
-        return dict(info.custom or {}) if info else {}
-
-    def missing(self, role: str) -> list[str]:
-        """The holders whose signature staged metadata still needs. Raises StartError."""
-        metadata = self.newest(role)
-        return sorted(
-            {h for d in self._delegators(role) for h in _wanted(role) - set(holders.signers(d, role, metadata))}
-        )
+class Repository(Shelf):
+    """The folder, and what is done to it."""
 
     # --- 1 propose -----------------------------------------------------------------------------------------------
 
@@ -280,30 +190,6 @@ class Repository:
         stamped.sign(online)
         _put(self.folder / "metadata/timestamp.json", stamped.to_bytes())  # before this line nobody sees any of it
 
-    # --- files ---------------------------------------------------------------------------------------------------
-
-    def _of(self, name: str, staged: bool) -> Metadata[Any] | None:
-        role = holder_of(name) or TARGETS
-        return (self.staged(role) if staged else None) or self.published(role)
-
-    def _delegators(self, role: str) -> list[Root | Targets]:
-        """Who says which keys sign the role: for a root the one before it, too."""
-        root = self.newest(ROOT).signed
-        if role in HOLDERS:
-            return [self.newest(TARGETS).signed]
-        before = self.published(ROOT) if role == ROOT else None
-        return [before.signed, root] if before else [root]
-
-    def _read(self, path: Path) -> Metadata[Any] | None:
-        with self._readable():
-            return Metadata.from_file(str(path)) if path.exists() else None
-
-    def _bytes(self, role: str) -> bytes:
-        found = self.published(role)
-        if found is None:
-            raise StartError(f"{self.folder}: {role} was never published")
-        return (self.folder / f"metadata/{found.signed.version}.{role}.json").read_bytes()
-
     def _stage(self, role: str, metadata: Metadata[Any]) -> None:
         with self._readable():
             _put(self.folder / f"staged/{role}.json", metadata.to_bytes())
@@ -313,27 +199,12 @@ class Repository:
             with self._readable():
                 _put(self._target(info, "staged/targets"), data)
 
-    def _target(self, info: TargetFile, below: str = "targets") -> Path:
-        place, _, name = info.path.rpartition("/")
-        return self.folder / below / place / f"{info.hashes['sha256']}.{name}"
-
-    def _content(self, info: TargetFile) -> bytes:
-        staged = self._target(info, "staged/targets")
-        with self._readable():
-            data = (staged if staged.exists() else self._target(info)).read_bytes()
-            info.verify_length_and_hashes(data)
-            return data
-
 
 def _delegations(root: Root) -> Delegations:
     """Each holder over its own paths, with the key that it signs targets with."""
     keys = {holders.of(root.keys[keyid]): root.keys[keyid] for keyid in root.roles[TARGETS].keyids}
     roles = {h: DelegatedRole(h, [keys[h].keyid], 1, terminating=True, paths=paths(h)) for h in HOLDERS}
     return Delegations({key.keyid: key for key in keys.values()}, roles)
-
-
-def _wanted(role: str) -> set[str]:
-    return set(HOLDERS) if role in {ROOT, TARGETS} else {role}
 
 
 def _meta(data: bytes) -> MetaFile:
@@ -343,11 +214,6 @@ def _meta(data: bytes) -> MetaFile:
 
 def _after(now: datetime, days: int) -> datetime:
     return now.replace(microsecond=0) + timedelta(days=days)
-
-
-def _version(path: Path) -> int:
-    number = path.name.partition(".")[0]
-    return int(number) if number.isdigit() else 0
 
 
 def _put(path: Path, data: bytes) -> None:
