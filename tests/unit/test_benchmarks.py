@@ -23,6 +23,6 @@ def test_every_measurement_of_a_decision_runs(tmp_path: Path, monkeypatch: pytes
             *asyncio.run(policy.measure_tenants(built.release)),
             *asyncio.run(policy.measure_agencies(built.release, tmp_path)),
         ]
-    figures += [policy.measure_impact(tmp_path, 20), policy.measure_watch(tmp_path)]
-    assert len(figures) == 6
+    figures += [*policy.measure_impact(tmp_path, 20), policy.measure_watch(tmp_path)]
+    assert len(figures) == 7
     assert all(figure.value > 0 for figure in figures)
