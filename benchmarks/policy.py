@@ -194,6 +194,8 @@ def gathering(engine: Engine, release: Release, tenants: dict[str, Any]) -> Call
     prompt = wire.prompt(contract.parse(text, inference_pb2.GenerateRequest, len(text)).prompt)
     readings = tuple(Reading(name, "1", 0) for name in bases()["desk"]["signals"])
     names, now_us = list(tenants), system_us()
+    for name in names:
+        attributes.tenants[name]  # made at its first call, which is another figure
 
     def decide(turn: int) -> Any:
         principal = Principal(
