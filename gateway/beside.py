@@ -32,7 +32,7 @@ def unhurried() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(turn_s)
-        if gc.get_freeze_count():  # as gateway.app left it
+        if gc.get_freeze_count():  # as gateway.memory left it
             gc.freeze()
         if collecting:
             gc.enable()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
+import json
 import re
 import zipfile
 from collections import defaultdict
@@ -31,7 +32,7 @@ from detectors.learned import pretrained
 from gateway.measuring.corpus import Text, groups, read, split
 from gateway.signals import Detectors
 from gateway.signals.features import BITS, features
-from gateway.signals.learned import Manifest, passages, written
+from gateway.signals.learned import Manifest, passages
 from gateway.signals.script import form
 from gateway.signals.sentences import Sentences
 
@@ -169,7 +170,7 @@ def _write(
         wide=WIDE,
         origin=f"Universal Sentence Encoder multilingual 3, Apache-2.0, from {pretrained.PACKAGE}; detectors/corpus",
     )
-    for name, content in {**data, "manifest.json": written(manifest)}.items():
+    for name, content in {**data, "manifest.json": _written(manifest)}.items():
         (out / name).write_bytes(content)
 
 
@@ -182,6 +183,10 @@ def _packed(numbers: pretrained.Numbers) -> bytes:
             np.save(array, numbers[name], allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), array.getvalue(), zipfile.ZIP_DEFLATED, 6)
     return packed.getvalue()
+
+
+def _written(manifest: Manifest) -> bytes:
+    return json.dumps(manifest.model_dump(), indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ digest.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -138,8 +137,3 @@ def load(folder: Traversable = FOLDER) -> Learned:
 def _arrays(data: bytes) -> dict[str, npt.NDArray[Any]]:
     with np.load(BytesIO(data), allow_pickle=False) as file:
         return dict(file)
-
-
-def written(manifest: Manifest) -> bytes:
-    """A manifest as its file."""
-    return json.dumps(manifest.model_dump(), indent=2, ensure_ascii=False).encode() + b"\n"
