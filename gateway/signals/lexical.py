@@ -17,10 +17,6 @@ from typing import Final
 from gateway.signals.lexicon import Lexicon, Signal, stem
 
 _FAR: Final = -10_000
-_NEAR: Final = 3
-"""Blocks that are read together: concepts two blocks of words apart or less are always seen together."""
-_AROUND: Final = 2
-"""Blocks on either side whose context lowers."""
 _UNMET: Final = 300
 """The most that neighbouring blocks score, in thousandths, where a concept that the signal needs is missing."""
 
@@ -30,8 +26,8 @@ _FULL: Final = 900
 _Hit = tuple[int, int]
 """A position in words, and the concepts that begin there."""
 
-_Weigh = Callable[[int, int], int]
-"""What a signal scores for the concepts nearby and those around them."""
+_Weigh = Callable[[int], int]
+"""What a signal scores in a place: the concepts nearby, and in the bits above them those around."""
 
 
 @dataclass(slots=True)
@@ -55,29 +51,20 @@ class Lexical:
             for c in lexicon.composites
         ]
         self._composed = _mask((name for c in lexicon.composites for name in (c.first, c.then)), self._bits)
-        self._weigh = _weigher([_one(s, self._bits, lexicon.weakens) for s in lexicon.signals.values()])
-        self._nothing = self._weigh(0, 0)
+        self._signals = {name: _one(s, self._bits, lexicon.weakens) for name, s in lexicon.signals.items()}
         self.names = tuple(lexicon.signals)
-        self._silent = dict.fromkeys(self.names, 0)
 
     def score(self, words: Sequence[str]) -> Mapping[str, int]:
         """Thousandths, 0 to 1000, for each signal. words: normalised."""
         stems = [*map(stem, words)]
         blocks = self._place(stems, self._find(stems))  # 1, 2
-        found = set()
-        for start in range(len(blocks)):
-            if near := _union(blocks[start : start + _NEAR]):  # 3
-                around = _union(blocks[max(0, start - _AROUND) : start + _NEAR + _AROUND])
-                found.add(self._weigh(near, around))  # 4
-        if found <= {self._nothing}:
-            return self._silent
-        return dict(zip(self.names, map(max, self._nothing, *found), strict=True))
+        places = _places(blocks, len(self._bits))  # 3
+        return {name: _highest(places, *signal) for name, signal in self._signals.items()}  # 4
 
     def _find(self, stems: Sequence[str]) -> list[_Hit]:
         hits = []
-        first, end = self._terms.get, len(stems)
-        for position, word in enumerate(stems):
-            node = first(word)
+        end = len(stems)
+        for position, node in enumerate(map(self._terms.get, stems)):
             if node is None:
                 continue
             concepts, following = node.concepts, position + 1
@@ -142,34 +129,40 @@ def _index(lexicon: Lexicon, bits: Mapping[str, int]) -> Mapping[str, _Node]:
     return root.next
 
 
-def _weigher(weighers: Sequence[_Weigh]) -> Callable[[int, int], tuple[int, ...]]:
-    """Weighs for all signals at once: texts have few different sets of concepts, and most have none."""
-
-    @lru_cache(maxsize=8192)
-    def weigh(near: int, around: int) -> tuple[int, ...]:
-        return tuple(one(near, around) for one in weighers)
-
-    return weigh
-
-
-def _one(signal: Signal, bits: Mapping[str, int], weakens: Mapping[str, Iterable[str]]) -> _Weigh:
+def _one(signal: Signal, bits: Mapping[str, int], weakens: Mapping[str, Iterable[str]]) -> tuple[int, _Weigh]:
+    """What of a place a signal looks at, and how it weighs that."""
+    wide = len(bits)
     weights = [(bits[concept], weight) for concept, weight in signal.weights.items()]
-    lowers = [(bits[concept], weight) for concept, weight in signal.lowers.items()]
+    lowers = [(bits[concept] << wide, weight) for concept, weight in signal.lowers.items()]
     needs = [_mask(group, bits) for group in signal.needs]
-    weakeners = [(bits[concept], _mask(weakened, bits)) for concept, weakened in weakens.items()]
+    weakeners = [(bits[concept], _mask(weakened, bits) << wide) for concept, weakened in weakens.items()]
 
-    def weigh(near: int, around: int) -> int:
-        total = sum(weight for bit, weight in weights if near & bit)
-        total = min(total, _FULL if all(near & group for group in needs) else _UNMET)
-        halved = _union(weakened for bit, weakened in weakeners if near & bit)
-        lowered = sum(weight // 2 if bit & halved else weight for bit, weight in lowers if around & bit)
+    @lru_cache(maxsize=4096)
+    def weigh(place: int) -> int:
+        total = sum([weight for bit, weight in weights if place & bit])
+        total = min(total, _FULL if all(place & group for group in needs) else _UNMET)
+        halved = _union([weakened for bit, weakened in weakeners if place & bit])
+        lowered = sum([weight // 2 if bit & halved else weight for bit, weight in lowers if place & bit])
         return max(0, total - lowered)
 
-    return weigh
+    near = {*signal.weights, *weakens, *(concept for group in signal.needs for concept in group)}
+    return _mask(near, bits) | _mask(signal.lowers, bits) << wide, weigh
 
 
-def _union(blocks: Iterable[int]) -> int:
+def _highest(places: Iterable[int], looked_at: int, weigh: _Weigh) -> int:
+    """What a signal scores at most, anywhere. What it looks at has few forms: most have been weighed before."""
+    return max(map(weigh, {place & looked_at for place in places}), default=0)
+
+
+def _places(blocks: Sequence[int], wide: int) -> set[int]:
+    """Where something is in a text: in three neighbouring blocks of words, with two blocks around on either side."""
+    row = [0, 0, *blocks, 0, 0, 0, 0]
+    rows = zip(row, row[1:], row[2:], row[3:], row[4:], row[5:], row[6:], strict=False)
+    return {(c | d | e) | (a | b | c | d | e | f | g) << wide for a, b, c, d, e, f, g in rows if c | d | e}
+
+
+def _union(sets: Iterable[int]) -> int:
     together = 0
-    for concepts in blocks:
+    for concepts in sets:
         together |= concepts
     return together

@@ -7,7 +7,6 @@ to concepts by name. See `Lexicon` for what each part means; gateway/assets/lexi
 from __future__ import annotations
 
 import hashlib
-import re
 from functools import lru_cache
 from importlib.resources import files
 from typing import Annotated, Self
@@ -120,8 +119,7 @@ def parse(data: bytes) -> Lexicon:
         raise StartError(f"lexicon.json: {where}: {first['msg']}; reinstall the package") from None
 
 
-_ENDINGS = re.compile(r"(?:ies|ied|sses|(?<=[^su])s|(?<=[a-z]{3})ing|(?<=[a-z]{3})ed)$")
-_DOUBLED = re.compile(r"([b-df-hj-np-tv-z])\1$")
+_CONSONANTS = frozenset("bcdfghjklmnpqrstvwxyz")
 
 
 @lru_cache(maxsize=65_536)
@@ -129,8 +127,19 @@ def stem(word: str) -> str:
     """What the inflections of an English word share; no word of any dictionary, only equal where they are equal."""
     if len(word) < 4:
         return word
-    ending = _ENDINGS.search(word)
-    if ending:
-        word = word[: ending.start()] + {"ies": "y", "ied": "y", "sses": "ss"}.get(ending[0], "")
+    word = _uninflected(word)
     word = word.removesuffix("ly") if len(word) > 6 else word
-    return _DOUBLED.sub(r"\1", word.removesuffix("e"))
+    word = word.removesuffix("e")
+    return word[:-1] if word[-2:-1] == word[-1:] and word[-1:] in _CONSONANTS else word
+
+
+def _uninflected(word: str) -> str:
+    if word.endswith(("ies", "ied")):
+        return word[:-3] + "y"
+    if word.endswith("s"):
+        return word[:-2] if word.endswith("sses") else word if word[-2] in "su" else word[:-1]
+    if word.endswith("ing") and len(word) > 5 and word[-6:-3].isalpha():
+        return word[:-3]
+    if word.endswith("ed") and len(word) > 4 and word[-5:-2].isalpha():
+        return word[:-2]
+    return word
