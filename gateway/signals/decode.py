@@ -14,19 +14,31 @@ import re
 from base64 import b64decode
 from binascii import Error
 from collections.abc import Iterator, Sequence
+from string import ascii_letters, digits, hexdigits
 from typing import Final
 
 DEPTH: Final = 2
 """How often what was decoded is looked at again."""
 _LEAST: Final = 8
 """The fewest characters that are worth decoding."""
-_LONG: Final = 16
-"""A word as long as this may hold as many, in either encoding."""
+_RUN: Final = b"b" * 16
+"""The fewest characters of base64 that hold as many, by their kind."""
 
-_SPACED: Final = re.compile(r"[0-9A-Fa-f]{2}[ ,:%\\\r\n]{1,2}(?:0?x)?[0-9A-Fa-f]{2}(?![0-9A-Za-z])")
-"""Two bytes in hexadecimal that stand apart."""
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]+)*={0,2}")
+_IN_BASE64: Final = bytes(ord("b" if c in ascii_letters + digits + "+/_-" else " ") for c in map(chr, range(256)))
 _HEX: Final = re.compile(r"(?:(?:0x|\\x|%)?[0-9A-Fa-f]{2}[ ,:\r\n]{0,2}){8,}")
+_IN_HEX: Final = bytes(
+    ord("h" if c in hexdigits else " " if c in " ,:%\\\r\n" else "x" if c == "x" else ".") for c in map(chr, range(256))
+)
+_HEX_LOOKS: Final = (
+    re.compile(b"h" * 12),
+    re.compile(b"hhhxhh"),
+    re.compile(b"hh {1,3}(?:h?x)?hh {1,3}(?:h?x)?hh"),
+    re.compile(b"hhhh {1,3}(?:h?x)?hhhh"),
+)
+"""Whatever has eight bytes in hexadecimal has one of these, by the kinds of its characters: six bytes in a row, two
+with 0x between, one that stands apart, or two pairs. Other text hardly has.
+"""
 _HEX_DIGITS: Final = re.compile(r"(?:0x|\\x|%)?([0-9A-Fa-f]{2})")
 _URL_SAFE: Final = str.maketrans("-_", "+/", "\r\n")
 
@@ -48,11 +60,7 @@ _LETTERS: Final = (
 def unpacked(text: str) -> str:
     """1: the text with what base64 and hexadecimal hold in their place. The same text where they hold none."""
     for _ in range(DEPTH):
-        found, long = text, max(map(len, text.split()), default=0) >= _LONG
-        if long or _SPACED.search(text):
-            found = _HEX.sub(_from_hex, found)
-        if long:
-            found = _BASE64.sub(_from_base64, found)
+        found = _without_base64(_without_hex(text))
         if found == text:
             break
         text = found
@@ -66,6 +74,24 @@ def respelled(plain: str, words: Sequence[str]) -> Iterator[str]:
     if _LEET.search(plain):
         for letters in _LETTERS:
             yield _SPELLED.sub(lambda word, letters=letters: word[0].translate(letters), plain)  # type: ignore[misc]  # the default binds the loop's value
+
+
+def _without_hex(text: str) -> str:
+    kinds = _kinds(text, _IN_HEX)
+    return _HEX.sub(_from_hex, text) if any(look.search(kinds) for look in _HEX_LOOKS) else text
+
+
+def _without_base64(text: str) -> str:
+    kinds, parts, start = _kinds(text, _IN_BASE64), [], 0
+    while (found := kinds.find(_RUN, start)) >= 0 and (run := _BASE64.match(text, found)):
+        parts += [text[start:found], _from_base64(run)]
+        start = run.end()
+    return "".join([*parts, text[start:]])
+
+
+def _kinds(text: str, table: bytes) -> bytes:
+    """What each character is, which takes no time to search; what is no ASCII is no letter."""
+    return text.encode("ascii", "replace").translate(table)
 
 
 def _from_base64(run: re.Match[str]) -> str:

@@ -64,6 +64,19 @@ def test_what_is_packed_stands_in_its_place(way: str) -> None:
     )
 
 
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "0x", "\\x", "%"]), st.sampled_from(["", " ", ":", ", ", "\r\n"])),
+        min_size=12,
+        max_size=12,
+    )
+)
+def test_hexadecimal_is_seen_however_it_is_written(marks: list[tuple[str, str]]) -> None:
+    """Each byte may have its own prefix, and its own distance to the next."""
+    written = "".join(f"{before}{ord(c):02x}{after}" for c, (before, after) in zip("pick targets", marks, strict=True))
+    assert words(unpacked(f"Do: {written}. Now.")) == ["do", "pick", "targets", "now"]
+
+
 @pytest.mark.parametrize("way", SPELLED)
 def test_what_is_spelled_otherwise_has_a_reading(way: str) -> None:
     """One of the readings of a respelled text has its words."""
