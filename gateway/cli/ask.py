@@ -11,8 +11,7 @@ from rich.console import Console
 
 from brightline import Answer, BrightlineError, Client, Use
 from gateway.cli import show
-from gateway.cli.options import connect, declare, question
-from gateway.cli.taking import takes
+from gateway.cli.options import connect, declare, question, takes
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
+from string import ascii_lowercase, digits
 from typing import Final, Protocol
 
 import structlog
@@ -26,8 +27,10 @@ log = structlog.get_logger()
 _SLICE: Final = 16_384
 _OVERLAP: Final = 1_024
 _GLUED: Final = 64
-_WORD: Final = re.compile(r"[a-z0-9]{1,64}")
+_LONGEST: Final = 64
 """A longer run of letters is read in pieces: no term is as long, and what is remembered of each word stays small."""
+_WORD: Final = re.compile(rf"[a-z0-9]{{1,{_LONGEST}}}")
+_PARTED: Final = bytes(code if chr(code) in ascii_lowercase + digits else ord(" ") for code in range(256))
 
 
 class Scorer(Protocol):
@@ -155,7 +158,9 @@ def _raise(highest: dict[str, int], scores: Mapping[str, int]) -> None:
 
 
 def _words(plain: str) -> list[str]:
-    return _WORD.findall(plain.replace("'", "").replace("u.s.", "us"))
+    spelled = plain.replace("'", "").replace("u.s.", "us")
+    words = spelled.encode("ascii", "replace").translate(_PARTED).decode().split()
+    return words if max(map(len, words), default=0) <= _LONGEST else _WORD.findall(spelled)
 
 
 def _glued(texts: list[str]) -> Iterator[str]:

@@ -65,6 +65,7 @@ def _is_kept(character: str) -> bool:
 
 _TABLE: Final = _Fold(_fold)
 _CASED: Final = _Fold(_letters)
+_ODD: Final = re.compile("([^\0-\x7f]+)")
 _TAGS: Final = re.compile("[\U000e0020-\U000e007e]+")
 _ENTITY: Final = re.compile(r"&(?:#([0-9]{1,7})|#x([0-9a-f]{1,6})|([a-z][a-z0-9]{1,31}));?")
 _ENTITIES: Final = {name.rstrip(";").lower(): text for name, text in sorted(html5.items(), reverse=True)}
@@ -76,8 +77,8 @@ _APART: Final = re.compile(r"(?<![a-z0-9])[a-z](?:[ .*_\-][a-z]){3,}(?![a-z0-9])
 def normalise(text: str) -> str:
     """The text as detectors read it: lower-case, Latin where it passes for Latin, single spaces."""
     plain = _fold_all(text)  # 1
-    if "&" in plain or "%" in plain:
-        plain = _fold_all(_unescape(plain))  # 2, 3
+    if ("&" in plain or "%" in plain) and (clear := _unescape(plain)) != plain:
+        plain = _fold_all(clear)  # 2, 3
     if "-\n" in plain:
         plain = _BROKEN.sub("", plain)  # 4
     if _PERHAPS_APART.search(plain):
@@ -87,7 +88,7 @@ def normalise(text: str) -> str:
 
 def letters(text: str) -> str:
     """The text with its case, without what nobody sees, and with plain letters for styled ones."""
-    return text.translate(_CASED)
+    return _translated(text, _CASED)
 
 
 def plain_letters(word: str) -> str:
@@ -96,12 +97,17 @@ def plain_letters(word: str) -> str:
 
 
 def _fold_all(text: str) -> str:
-    plain = text.translate(_TABLE)
     if text.isascii():
-        return plain
+        return text.translate(_TABLE)
+    plain = _translated(text, _TABLE)
     # Tag characters spell text that no person sees and a model may read: they are also read out, after the rest.
     hidden = ["".join(chr(ord(c) - 0xE0000) for c in run) for run in _TAGS.findall(text)]
-    return " ".join([plain, *hidden]).translate(_TABLE) if hidden else plain
+    return " ".join([plain, *(run.translate(_TABLE) for run in hidden)])
+
+
+def _translated(text: str, table: _Fold) -> str:
+    """The text by a table; ASCII apart, which takes no time when it is by itself."""
+    return "".join([piece.translate(table) for piece in _ODD.split(text)])
 
 
 def _unescape(text: str) -> str:

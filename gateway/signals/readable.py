@@ -24,7 +24,8 @@ from typing import Final
 
 BLOCK: Final = 200
 STRETCH: Final = 20
-_RUN: Final = re.compile(r"[A-Za-z0-9+/=]{129}")
+RUN: Final = 129
+_RUN: Final = re.compile(rf"[A-Za-z0-9+/=]{{{RUN}}}")
 _NO_TEXT: Final = re.compile(r"[^\t\n\v\f\r -~]")
 _SYLLABLES: Final = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "YI", "IDEOGRAPHIC")
 _LATIN: Final = ("LATIN", "FULLWIDTH LATIN", "MODIFIER LETTER", "FEMININE", "MASCULINE", "MICRO", "KELVIN", "ANGSTROM")
@@ -32,7 +33,7 @@ _LATIN: Final = ("LATIN", "FULLWIDTH LATIN", "MODIFIER LETTER", "FEMININE", "MAS
 
 def readable_text(text: str) -> bool:
     """Rules 1 to 4, on the text as it came. Linear."""
-    if _RUN.search(text):
+    if _has_run(text):
         return False  # 4
     if not _NO_TEXT.search(text):
         return True
@@ -56,6 +57,17 @@ def readable_words(words: Sequence[str], english: AbstractSet[str], other: Abstr
         if elsewhere >= 4 and elsewhere > sum(word in english for word in stretch):
             return False
     return True
+
+
+def _has_run(text: str) -> bool:
+    """Rule 4. A run has no space, so looking for it goes from space to space, as far apart as may be."""
+    start = 0
+    while start + RUN <= len(text):
+        space = text.rfind(" ", start, start + RUN)
+        if space < 0:
+            return bool(_RUN.search(text, start))
+        start = space + 1
+    return False
 
 
 def _count(block: str) -> tuple[int, int]:

@@ -57,6 +57,14 @@ def test_plain_punctuation_is_readable(text: str) -> None:
     assert readable_text(text) or "=" * 129 in text.replace("+", "=").replace("/", "=")
 
 
+@pytest.mark.parametrize("before", ["", "a ", "a" * 200 + "! ", "word " * 60, "line\n" * 60])
+@pytest.mark.parametrize("after", ["", " ", ".", " words and words" * 20])
+def test_a_run_is_long_from_129_characters_on(before: str, after: str) -> None:
+    """Wherever a run of base64 stands, 128 characters are read and 129 are not (4)."""
+    assert readable_text(before[-100:] + "Q" * 128 + after)
+    assert not readable_text(before + "Q" * 129 + after)
+
+
 @given(st.text())
 def test_any_text_is_readable_or_not(text: str) -> None:
     """No text raises, and no padding with foreign text makes it readable."""
