@@ -32,7 +32,7 @@ from gateway.facts import gather, prepare
 from gateway.pdp import Engine
 from gateway.pdp.wasm import open_wasm
 from gateway.release import starter
-from gateway.types import Principal, Reading, Release, Stage
+from gateway.types import Principal, Reading, Release, Stage, Standing
 from gateway.workshop.build import build
 from gateway.workshop.opa import opa
 from gateway.workshop.policies import opened
@@ -189,7 +189,7 @@ def gathering(engine: Engine, release: Release, tenants: dict[str, Any]) -> Call
     asked = replace(
         release, tenants=tenants, models={m.id: m for m in deployment.MODELS}, signers=("agency", "provider")
     )
-    attributes = prepare(asked, str(first(tenants).attributes["marking_ceiling"]))
+    attributes = prepare(asked, str(first(tenants).attributes["marking_ceiling"]), "development")
     text = question("How many trucks?")
     prompt = wire.prompt(contract.parse(text, inference_pb2.GenerateRequest, len(text)).prompt)
     readings = tuple(Reading(name, "1", 0) for name in bases()["desk"]["signals"])
@@ -202,7 +202,7 @@ def gathering(engine: Engine, release: Release, tenants: dict[str, Any]) -> Call
             names[turn * 7919 % len(names)], "analyst", "app", (), "i", "t", "k", "spiffe://a/b", "0" * 64
         )
         facts = gather(attributes, principal, prompt, now_us, audit_ready=True)
-        return engine.decide(facts.at(Stage.REQUEST, readings).input)
+        return engine.decide(facts.at(Stage.REQUEST, readings, (("lexical", Standing.LIVE),)).input)
 
     return decide
 

@@ -70,7 +70,7 @@ async def steps(place: Path, gate: Gate) -> dict[str, Callable[[], Awaitable[obj
 
     async def gather() -> Any:
         known = facts.gather(in_force.attributes, principal, prompt, gate.clock(), audit_ready=True)
-        known = known.at(Stage.REQUEST, readings)
+        known = known.at(Stage.REQUEST, readings, gate.detectors.pulse.standings())
         encode(known.input)
         return known
 

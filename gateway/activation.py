@@ -37,7 +37,7 @@ async def prepare(config: Config, loaded: Release, *, aside: bool = False) -> In
     """Step 2. aside: there are calls under way. Raises StartError."""
     check_upstreams(config, loaded)
     engine = await pdp.open_engine(loaded, config.policy, aside=aside)
-    return InForce(loaded, facts.prepare(loaded, config.marking_ceiling), engine)
+    return InForce(loaded, facts.prepare(loaded, config.marking_ceiling, config.audit.enclave), engine)
 
 
 def check_upstreams(config: Config, loaded: Release) -> None:

@@ -23,13 +23,14 @@ from gateway.activation import Activation, ask, prepare
 from gateway.audit.following import following
 from gateway.audit.log import Log
 from gateway.clock import Clock
-from gateway.config import Config
+from gateway.config import Config, Signals
 from gateway.errors import StartError
 from gateway.identity import Identity
 from gateway.listener import listening
 from gateway.pep import Gate
 from gateway.shares import Shares
 from gateway.signals import Detectors, Scorer
+from gateway.signals.pulse import PROBE, Pulse
 from gateway.upstream import open_upstream
 
 log = structlog.get_logger()
@@ -66,10 +67,7 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
         gate = Gate(
             clock=clock,
             identity=identity,
-            detectors=Detectors(
-                learned=await asyncio.to_thread(_learned) if config.signals.learned else None,
-                deadline_ms=config.signals.deadline_ms,
-            ),
+            detectors=await stack.enter_async_context(reading(config.signals)),
             upstreams=upstreams,
             log=trail,
             in_force=in_force,
@@ -80,6 +78,20 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
             yield gate
         finally:
             await gate.in_force.close()
+
+
+@asynccontextmanager
+async def reading(settings: Signals) -> AsyncIterator[Detectors]:
+    """The detectors, measured while they are open. Raises StartError when their data can't be read."""
+    learned = await asyncio.to_thread(_learned) if settings.learned else None
+    detectors = Detectors(learned=learned, deadline_ms=settings.deadline_ms, pulse=Pulse(settings.live_s))
+    await detectors.read([PROBE])
+    beating = asyncio.create_task(detectors.pulse.beat(detectors.read))
+    try:
+        yield detectors
+    finally:
+        beating.cancel()
+        await asyncio.wait({beating})
 
 
 def _learned() -> Scorer:

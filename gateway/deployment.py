@@ -252,6 +252,9 @@ MODELS = (
             "levels": [{"framework": "RSP", "level": "ASL-2"}],
             "safeguards": ["input_classifier", "output_classifier"],
             "report": {"reference": "none: no model is asked", "issued": 0, "expires": _FOREVER_MS},
+            "issued": 0,
+            "expires": _FOREVER_MS,
+            "enclaves": ["development"],
         },
     ),
 )

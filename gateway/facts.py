@@ -50,16 +50,16 @@ class _Tenants(Mapping[str, Mapping[str, Json]]):
         return len(self._tenants)
 
 
-def prepare(release: Release, ceiling: str) -> Attributes:
+def prepare(release: Release, ceiling: str, enclave: str) -> Attributes:
     """The attributes with their ceilings parsed. Raises StartError that says what is wrong with which ceiling.
 
-    ceiling: of the enclave, from the configuration.
+    ceiling, enclave: how high, and how it is called, from the configuration.
     """
     return Attributes(
         release,
         _Tenants(release.tenants),
         {i: _attributes(f"models.json: {i}", m.attributes, i) for i, m in release.models.items()},
-        Written({"marking_ceiling": _ceiling("marking_ceiling", ceiling)}),
+        Written({"name": enclave, "marking_ceiling": _ceiling("marking_ceiling", ceiling)}),
         Written({"digest": release.digest, "version": release.version, "signers": list(release.signers)}),
     )
 
@@ -107,7 +107,7 @@ def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us:
             "model": attributes.models.get(prompt.model),
             "enclave": attributes.enclave,
             "signals": {},
-            "safeguards": [],
+            "safeguards": {},
             "audit": {"ready": audit_ready},
             "release": attributes.stated,
             "now": now_us // 1000,

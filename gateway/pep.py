@@ -63,7 +63,7 @@ class Gate:
     def ready(self) -> bool:
         """Whether a call could be permitted now, as far as the gateway itself is concerned."""
         in_date = not self.in_force.expired(self.clock())
-        return self.clock.trusted and self.log.healthy and in_date and not self.draining
+        return self.clock.trusted and self.log.healthy and self.detectors.pulse.live and in_date and not self.draining
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ async def decide(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InF
     trail.asked(prompt)
     in_force.check_pinned(prompt.release)
     readings = await gate.detectors.read(prompt.texts())  # 3
-    known = known.at(Stage.REQUEST, readings)
+    known = known.at(Stage.REQUEST, readings, gate.detectors.pulse.standings())
     trail.saw(known, readings)
     decision = await in_force.engine.decide(known.input)  # 4
     if decision.effect is Effect.ALLOW and (routes := _routes(decision)):
@@ -187,7 +187,8 @@ def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
 
     async def judged(stage: Stage, texts: tuple[str, ...], tools: tuple[ToolUse, ...]) -> None:
         readings = await gate.detectors.read(texts)
-        known = admitted.facts.at(stage, readings, request_at(stage, admitted, tools))
+        standings = gate.detectors.pulse.standings()
+        known = admitted.facts.at(stage, readings, standings, request_at(stage, admitted, tools))
         try:
             decision = await admitted.in_force.engine.decide(known.input)
         except GatewayError as error:

@@ -124,6 +124,7 @@ class _Judgement:
         return (
             self.stage is other.stage
             and self.readings == other.readings
+            and self.safeguards == other.safeguards
             and self.tools == other.tools
             and self.decision == other.decision
         )

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from brightline_verify.note import NoteError, Verifier
-from gateway import activation, config, facts, pdp, release, transport
+from gateway import activation, app, config, facts, pdp, release, transport
 from gateway.audit import keys, places
 from gateway.audit.log import in_the_future
 from gateway.audit.sealed import places as sealed_places
@@ -26,7 +26,7 @@ from gateway.config import Audit, Config, read_public
 from gateway.errors import GatewayError, StartError
 from gateway.identity import Identity
 from gateway.identity.shown import check_shown
-from gateway.types import Release
+from gateway.types import Release, Standing
 from gateway.upstream import open_upstream
 
 
@@ -70,6 +70,7 @@ async def examine(settings: Config) -> list[Finding]:
         ("listener", _listener),
         ("release", _release),
         ("policy", _policy),
+        ("signals", _signals),
         ("identity", _identity),
         ("upstreams", _upstreams),
         ("audit", _audit),
@@ -95,7 +96,7 @@ async def _listener(settings: Config) -> str:
 
 async def _release(settings: Config) -> str:
     loaded = _loaded(settings)
-    facts.prepare(loaded, settings.marking_ceiling)
+    facts.prepare(loaded, settings.marking_ceiling, settings.audit.enclave)
     pinned = "pinned" if settings.release.digest else "not pinned"
     signed = f"signed by {' and '.join(loaded.signers)}" if loaded.metadata else "NOT SIGNED"
     return f"version {loaded.version}, {len(loaded.tenants)} tenants, digest {loaded.digest} ({pinned}, {signed})"
@@ -119,6 +120,15 @@ async def _policy(settings: Config) -> str:
     finally:
         await engine.close()
     return f"{engine.name} {engine.version} decides; an empty input: {decision.effect.name.lower()}"
+
+
+async def _signals(settings: Config) -> str:
+    async with app.reading(settings.signals) as detectors:
+        standings = detectors.pulse.standings()
+    dead = [name for name, standing in standings if standing is not Standing.LIVE]
+    if dead:
+        raise StartError(f"signals: no answer to a plain text from: {', '.join(dead)}; every call would be refused")
+    return f"{' and '.join(name for name, _ in standings)} answered; live for {settings.signals.live_s} s after that"
 
 
 async def _identity(settings: Config) -> str:

@@ -48,11 +48,13 @@ class Signals(Section):
     """Which detectors read the content, and for how long they may.
 
     learned: also the learned one, beside the lexical one that always does. What is late, or was not asked for, has no
-    score of its own: the versions on each record say which detectors read.
+    score of its own: the versions on each record say which detectors read. live_s: for how long a detector counts as
+    live after an answer.
     """
 
     learned: bool = False
     deadline_ms: int = Field(default=2_000, ge=10, le=10_000)
+    live_s: int = Field(default=60, ge=1, le=3600)
 
 
 class Policy(Section):

@@ -239,7 +239,10 @@ class Model(Document):
     """A model, and the upstream that serves it."""
 
     class Attributes(Document):
-        """The facts that every model has; more may stand beside them, and rules see them all as input.model."""
+        """The facts that every model has; more may stand beside them, and rules see them all as input.model.
+
+        issued, expires: of these facts, in milliseconds since 1970 UTC. enclaves: where the model may be asked.
+        """
 
         model_config = ConfigDict(extra="allow")
 
@@ -247,6 +250,9 @@ class Model(Document):
         levels: list[Level]
         safeguards: list[Name]
         report: Report
+        issued: int = Field(ge=0)
+        expires: int = Field(ge=1)
+        enclaves: list[Name] = Field(min_length=1)
 
     id: Id
     description: str

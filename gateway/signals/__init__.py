@@ -17,12 +17,16 @@ from gateway.signals.decode import respelled, unpacked
 from gateway.signals.lexical import Lexical
 from gateway.signals.lexicon import load
 from gateway.signals.normalise import letters, normalise
+from gateway.signals.pulse import Pulse
 from gateway.signals.readable import readable_text, readable_words
 from gateway.types import Reading
 
 __all__ = ["Detectors", "Scorer"]
 
 log = structlog.get_logger()
+
+LEXICAL: Final = "lexical"
+LEARNED: Final = "learned"
 
 _SLICE: Final = 16_384
 _OVERLAP: Final = 1_024
@@ -46,8 +50,9 @@ class Detectors:
     """The detectors, loaded. Raises StartError when their data can't be read.
 
     learned: the learned detector beside the lexical one; None where nobody asked for it. limit_characters: the most
-    content that is read, in all; beyond it nothing is. deadline_ms: how long reading takes. score: words to thousandths
-    by signal; another than the lexicon's only where a test needs one that fails.
+    content that is read, in all; beyond it nothing is. deadline_ms: how long reading takes. pulse: is told of every
+    answer of a detector. score: words to thousandths by signal; another than the lexicon's only where a test needs one
+    that fails.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Detectors:
         learned: Scorer | None = None,
         limit_characters: int = 1 << 20,
         deadline_ms: int = 2_000,
+        pulse: Pulse | None = None,
         score: Callable[[list[str]], Mapping[str, int]] | None = None,
     ) -> None:
         lexicon, self._version = load()
@@ -65,6 +71,8 @@ class Detectors:
         lexical = Lexical(lexicon)
         self._names = lexical.names
         self._languages = lexicon.languages
+        self.pulse = pulse or Pulse()
+        self.pulse.watch(LEXICAL, *([LEARNED] if learned else []))
         self._score = score or lexical.score
         self._readings = lru_cache(maxsize=1024)(self._said)  # most texts score nothing
         self._limit = limit_characters
@@ -108,6 +116,7 @@ class Detectors:
                     return {}
             if len(piece) == _SLICE:
                 await asyncio.sleep(0)  # other calls go on between the slices of a long text
+        self.pulse.answered(LEXICAL)
         return await self._with_learned(highest, readings, late) if self._learned and readings else highest
 
     async def _with_learned(self, highest: dict[str, int], readings: list[str], late: int) -> Mapping[str, int]:
@@ -119,6 +128,7 @@ class Detectors:
             async with asyncio.timeout((late - time.monotonic_ns()) / 1e9):
                 for scores in await work:
                     _raise(highest, scores)
+            self.pulse.answered(LEARNED)
         except TimeoutError:
             log.warning("detector_late", detector=self._learned.version)
             return {}

@@ -3,7 +3,7 @@
 from gateway.types.answers import Chunk, Completion, End, Stop
 from gateway.types.callers import Call, Credentials, Principal, new_decision_id
 from gateway.types.decided import Decision, Effect, Obligation, Permitted
-from gateway.types.known import Facts, Reading, Stage, live_safeguards
+from gateway.types.known import Facts, Reading, Stage, Standing, Standings, safeguards
 from gateway.types.prompts import (
     EFFECTORS,
     Document,
@@ -46,6 +46,8 @@ __all__ = [
     "Release",
     "Signature",
     "Stage",
+    "Standing",
+    "Standings",
     "Step",
     "Stop",
     "Tenant",
@@ -54,7 +56,7 @@ __all__ = [
     "ToolResult",
     "ToolUse",
     "content_bytes",
-    "live_safeguards",
     "new_decision_id",
     "part_texts",
+    "safeguards",
 ]

@@ -20,15 +20,42 @@ class Reading(NamedTuple):
     score: int | None
 
 
-def live_safeguards(readings: tuple[Reading, ...]) -> list[Json]:
-    """The safeguards that are live as this decision is made, in alphabetical order.
+class Standing(StrEnum):
+    """How a safeguard stands, as measured: from best to worst.
 
-    Classifiers are live when every one of them answered just now: the same ones read what goes in and what comes back.
-    Every caller was proved by certificate and token before, and every use is recorded.
+    SILENT: its detectors answer, and one had no answer for this very content. STALE: one answered once, and has not for
+    as long as `signals.live_s`. NEVER: one has not answered since the start.
     """
-    answered = readings and all(r.score is not None for r in readings)
-    classifiers = ["input_classifier", "output_classifier"] if answered else []
-    return [*classifiers, "trusted_user_access", "usage_monitoring"]
+
+    LIVE = "live"
+    SILENT = "silent"
+    STALE = "stale"
+    NEVER = "never"
+
+
+Standings = tuple[tuple[str, Standing], ...]
+"""Of each detector, by name."""
+
+
+@lru_cache(maxsize=256)
+def safeguards(detectors: Standings, *, read: bool, recorded: bool) -> Json:
+    """How each safeguard stands as a decision is made. read: there is a score for everything; recorded: by the log.
+
+    Classifiers stand as their worst detector does: the same ones read what goes in and what comes back. Every caller
+    was proved by certificate and token before.
+    """
+    classifier = max((standing for _, standing in detectors), key=list(Standing).index, default=Standing.NEVER)
+    if classifier is Standing.LIVE and not read:
+        classifier = Standing.SILENT
+    return Written(
+        {
+            **{f"detector.{name}": str(standing) for name, standing in detectors},
+            "input_classifier": str(classifier),
+            "output_classifier": str(classifier),
+            "trusted_user_access": str(Standing.LIVE),
+            "usage_monitoring": str(Standing.LIVE if recorded else Standing.STALE),
+        }
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -55,12 +82,22 @@ class Facts:
     model: Model | None
     remark: str = ""
 
-    def at(self, stage: Stage, readings: tuple[Reading, ...], request: Mapping[str, Json] | None = None) -> Facts:
-        """The same facts at another stage, with other readings and, for tool calls, other request facts."""
+    def at(
+        self,
+        stage: Stage,
+        readings: tuple[Reading, ...],
+        detectors: Standings,
+        request: Mapping[str, Json] | None = None,
+    ) -> Facts:
+        """The same facts at another stage, with what the detectors say and how they stand.
+
+        request: other request facts, for tool calls.
+        """
+        read = bool(readings) and all(r.score is not None for r in readings)
         changed: dict[str, Json] = {
             "stage": str(stage),
             "signals": _signals(readings),
-            "safeguards": live_safeguards(readings),
+            "safeguards": safeguards(detectors, read=read, recorded=self.input.get("audit") == {"ready": True}),
         }
         if request is not None:
             changed["request"] = request

@@ -82,6 +82,7 @@ def _model(old: Model, new: Model) -> Iterator[tuple[str, str]]:
         yield CHANGED, "its description is another"
     was, now = dict(old.attributes), dict(new.attributes)
     yield from _members("required safeguard", was.pop("safeguards", []), now.pop("safeguards", []), STRICTER)
+    yield from _members("enclave", was.pop("enclaves", []), now.pop("enclaves", []), LOOSER)
     report: tuple[Any, Any] = was.pop("report", {}), now.pop("report", {})
     if report[0] != report[1]:
         sooner = {**report[0], "expires": 0} == {**report[1], "expires": 0} and report[1]["expires"] < report[0][
@@ -89,6 +90,9 @@ def _model(old: Model, new: Model) -> Iterator[tuple[str, str]]:
         ]
         says = f"its report is {report[1].get('reference')} and expires at {report[1].get('expires')}"
         yield STRICTER if sooner else LOOSER, f"{says}, it was {report[0].get('reference')}, {report[0].get('expires')}"
+    ends: tuple[Any, Any] = was.pop("expires", 0), now.pop("expires", 0)
+    if ends[0] != ends[1]:
+        yield STRICTER if ends[1] < ends[0] else LOOSER, f"it expires at {ends[1]}, it was {ends[0]}"
     yield from _others(was, now)
 
 

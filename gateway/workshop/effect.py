@@ -73,7 +73,7 @@ def _looser(impact: Impact) -> list[str]:
 def _inputs(old: Release, new: Release) -> Iterator[Inputs]:
     for check in new.checks:
         yield "", check.id, dict(check.input), dict(check.input)
-    before, after = facts.prepare(old, CEILING), facts.prepare(new, CEILING)
+    before, after = facts.prepare(old, CEILING, ""), facts.prepare(new, CEILING, "")
     for name in _changed(before.tenants, after.tenants)[:MOST]:
         was, now = before.tenants[name], after.tenants[name]
         for ident, asked in _asked(new, was, now):
@@ -81,7 +81,7 @@ def _inputs(old: Release, new: Release) -> Iterator[Inputs]:
             yield f"tenant {name}", ident, {**facts_, "tenant": was}, {**facts_, "tenant": now}
     for name in _changed(before.models, after.models)[:MOST]:
         for check in new.checks:
-            asked = _asking(check.input, "model", name)
+            asked = _to(check.input, name, after.models[name])
             yield (
                 f"model {name}",
                 check.id,
@@ -103,7 +103,14 @@ def _asked(new: Release, was: Mapping[str, Json], now: Mapping[str, Json]) -> It
 def _at_a_model_of(asked: dict[str, Json], tenant: Mapping[str, Json], models: Mapping[str, Any]) -> dict[str, Json]:
     """The same question to a model that the tenant has, or every tenant would be refused for the model alone."""
     name = next((name for name in sorted(_texts(tenant["models"])) if name in models), None)
-    return asked if name is None else _asking(asked, "model", name) | {"model": models[name]}
+    return asked if name is None else _to(asked, name, models[name])
+
+
+def _to(asked: Mapping[str, Json], name: str, model: Mapping[str, Json]) -> dict[str, Json]:
+    """The same question to this model, in an enclave that it is for: an enclave is no part of a release."""
+    put, enclave = _asking(asked, "model", name) | {"model": model}, asked.get("enclave")
+    home = min(_texts(model["enclaves"]), default=None)
+    return put if home is None or not isinstance(enclave, Mapping) else put | {"enclave": {**enclave, "name": home}}
 
 
 def _asking(asked: Mapping[str, Json], key: str, value: str) -> dict[str, Json]:

@@ -32,7 +32,8 @@ UNSAID: Final[dict[Path, tuple[Any, ...]]] = {
     ("tenant", "purposes"): ([],),
     ("tenant", "models"): ([],),
     ("model",): (None,),
-    ("safeguards",): ([],),
+    ("safeguards",): ({},),
+    ("enclave", "name"): ("",),
     ("audit", "ready"): (False,),
     ("release", "signers"): ([],),
 }

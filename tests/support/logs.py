@@ -215,7 +215,7 @@ _BESIDE: dict[Kind, Record] = {
                 "rules": [],
                 "obligations": None,
                 "readings": readings(READINGS),
-                "safeguards": ["usage_monitoring"],
+                "safeguards": {"detector.lexical": "stale", "usage_monitoring": "live"},
                 "tools": None,
                 "times": 1,
                 "exact": True,

@@ -49,6 +49,9 @@ MODEL = Model(
         "levels": [{"framework": "RSP", "level": "ASL-2"}],
         "safeguards": ["input_classifier", "output_classifier"],
         "report": {"reference": "report-1", "issued": 0, "expires": 4_102_444_800_000},
+        "issued": 0,
+        "expires": 4_102_444_800_000,
+        "enclaves": ["development"],
     },
 )
 

@@ -49,7 +49,7 @@ def test_turns_are_short_and_nothing_is_collected_meanwhile() -> None:
 async def test_what_was_in_force_is_closed_and_freed() -> None:
     """After its last call the engine is closed, and nothing holds what was made of the release any more."""
     engine, old = Engine(), release(b"")
-    before = InForce(old, facts.prepare(old, "CUI"), engine)
+    before = InForce(old, facts.prepare(old, "CUI", ""), engine)
     seen = weakref.ref(before._idle)
     retiring = retire(before)
     del before, old

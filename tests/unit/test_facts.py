@@ -18,6 +18,7 @@ from gateway.types import (
     Reading,
     Release,
     Stage,
+    Standing,
     Tenant,
     Text,
     Tool,
@@ -57,7 +58,7 @@ CUI = {"level": 1, "controls": [], "release_to": ["USA", "UNSTATED"]}
 
 def gathered(prompt: Prompt = PROMPT, release: Release = RELEASE, now_us: int = 0) -> Facts:
     """The facts of a request, in an enclave that is cleared for SECRET//NOFORN."""
-    return facts.gather(facts.prepare(release, "SECRET//NOFORN"), PRINCIPAL, prompt, now_us, audit_ready=True)
+    return facts.gather(facts.prepare(release, "SECRET//NOFORN", "home"), PRINCIPAL, prompt, now_us, audit_ready=True)
 
 
 def with_markings(*banners: str) -> Prompt:
@@ -75,7 +76,7 @@ def test_facts_come_from_release_proof_and_declaration() -> None:
         "marking_ceiling": NOFORN,
     }
     assert known.input["model"] == {"id": "m1", "marking_ceiling": CUI}
-    assert known.input["enclave"] == {"marking_ceiling": NOFORN}
+    assert known.input["enclave"] == {"name": "home", "marking_ceiling": NOFORN}
     assert known.input["now"] == 1_800_000_000_123
     assert known.input["release"] == {"digest": "d" * 64, "version": 7, "signers": []}
     request = known.input["request"]
@@ -111,12 +112,18 @@ def test_another_spelling_of_a_model_is_another_model(name: str) -> None:
 def test_a_later_stage_has_its_own_signals() -> None:
     """Facts at another stage keep everything but the stage and what the detectors say; unavailable stays null."""
     known = gathered()
-    later = known.at(Stage.RESPONSE, (Reading("a", "1", 600), Reading("b", "1", None)))
+    later = known.at(Stage.RESPONSE, (Reading("a", "1", 600), Reading("b", "1", None)), (("lexical", Standing.LIVE),))
     assert later.input == {
         **known.input,
         "stage": "response",
         "signals": {"a": 600, "b": None},
-        "safeguards": ["trusted_user_access", "usage_monitoring"],
+        "safeguards": {
+            "detector.lexical": "live",
+            "input_classifier": "silent",
+            "output_classifier": "silent",
+            "trusted_user_access": "live",
+            "usage_monitoring": "live",
+        },
     }
     assert known.input["signals"] == {}
 
@@ -181,6 +188,6 @@ def test_a_ceiling_that_is_no_banner_refuses_the_start(ceiling: str, said: str) 
         ("", RELEASE, ceiling),
     ):
         with pytest.raises(StartError) as refused:
-            facts.prepare(broken, enclave)
+            facts.prepare(broken, enclave, "home")
         assert str(refused.value).startswith(f'{where}marking_ceiling: "{ceiling}" is not a banner line: ')
         assert said in str(refused.value)

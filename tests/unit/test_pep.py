@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
@@ -14,6 +15,7 @@ from gateway.canonical import Json
 from gateway.errors import Rule
 from gateway.pdp import Engine
 from gateway.pdp.decision import unavailable
+from gateway.signals import Detectors
 from gateway.types import Decision, Effect, Obligation
 from tests.support.gateways import HARMLESS, Deployment, Running, serving
 
@@ -46,6 +48,57 @@ async def troubled(folder: Path, *added: Obligation) -> AsyncIterator[Running]:
         working = running.gate.in_force
         running.gate.in_force = replace(working, engine=Troubled(working.engine, *added))
         yield running
+
+
+MANIFESTS: dict[str, dict[str, Json]] = {
+    "requires a detector that answers": {"safeguards": ["detector.lexical"]},
+    "requires a detector that is not there": {"safeguards": ["detector.learned"]},
+    "is over": {"expires": 1},
+    "is for another enclave": {"enclaves": ["elsewhere"]},
+}
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS)
+async def test_a_model_is_asked_as_its_manifest_says(tmp_path: Path, manifest: str) -> None:
+    """While what a manifest requires is live and it holds here, its model is asked; the record has how it stood."""
+
+    def change(text: bytes) -> bytes:
+        models = json.loads(text)
+        models["models"][0]["attributes"] |= MANIFESTS[manifest]
+        return json.dumps(models).encode()
+
+    deployed = Deployment.create(tmp_path)
+    deployed.change_release("models.json", change)
+    asked = manifest == "requires a detector that answers"
+    async with serving(deployed) as running:
+        with nullcontext() if asked else pytest.raises(Refused) as refused:
+            await running.client().generate(model="loopback", use=HARMLESS, prompt="How many trucks?")
+        assert running.calls == (1 if asked else 0)
+    if refused is not None:
+        assert [rule.id for rule in refused.value.rules] == ["model_safeguard_bound"]
+    (record,) = deployed.records("intent" if asked else "refusal")
+    assert record["input"]["safeguards"]["detector.lexical"] == "live"
+    assert "detector.learned" not in record["input"]["safeguards"]
+
+
+async def test_a_detector_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    """While one of them never answered, nothing is permitted, the record has that, and the gateway is not ready."""
+
+    def broken(_: list[str]) -> Mapping[str, int]:
+        raise RuntimeError("broken")
+
+    deployed = Deployment.create(tmp_path)
+    async with serving(deployed) as running:
+        assert running.gate is not None
+        assert running.gate.ready
+        running.gate.detectors = Detectors(score=broken)
+        assert not running.gate.ready
+        with pytest.raises(Refused):
+            await running.client().generate(model="loopback", use=HARMLESS, prompt="How many trucks?")
+        assert running.calls == 0
+    (record,) = deployed.records("refusal")
+    assert record["input"]["safeguards"]["input_classifier"] == "never"
+    assert "model_safeguard_bound" in {rule["id"] for rule in record["rules"]}
 
 
 async def test_an_answer_that_cannot_be_judged_is_never_asked_for_again(tmp_path: Path) -> None:

@@ -98,6 +98,18 @@ def maybe(kind: Type) -> Type:
     return check
 
 
+def either(kind: Type, former: Type) -> Type:
+    """This type, or the one that the field had before."""
+
+    def check(value: Any, at: str) -> bytes:
+        try:
+            return former(value, at)
+        except FieldError:
+            return kind(value, at)
+
+    return check
+
+
 def items(kind: Type) -> Type:
     """An array, every item of this type."""
 

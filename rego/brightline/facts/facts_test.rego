@@ -46,7 +46,8 @@ tolerated[pointer] contains `"odd"` if {
 		"/model/levels/0/level",
 		"/model/safeguards/0",
 		"/model/report/reference",
-		"/safeguards/0",
+		"/model/enclaves/0",
+		"/enclave/name",
 		"/release/signers/0",
 		"/tenant/marking_ceiling/controls/0",
 		"/request/purpose",
@@ -72,6 +73,7 @@ tolerated[pointer] contains `"odd"` if {
 tolerated[pointer] contains `""` if {
 	some pointer in [
 		"/principal/client_id",
+		"/enclave/name",
 		"/principal/certificate",
 		"/tenant/policy",
 		"/request/authority/id",
@@ -119,7 +121,8 @@ tolerated[pointer] contains "missing" if {
 		"/request/evidence/0",
 		"/model/levels/0",
 		"/model/safeguards/0",
-		"/safeguards/0",
+		"/model/enclaves/0",
+		"/safeguards/detector.lexical",
 		"/release/signers/0",
 		"/tenant/marking_ceiling/controls/0",
 		"/request/geo/0",

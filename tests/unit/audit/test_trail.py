@@ -16,9 +16,10 @@ from gateway.audit.log import Log
 from gateway.audit.trail import Trail
 from gateway.clock import Clock
 from gateway.errors import GatewayError, Reason
-from gateway.types import Effect, End, Permitted, Stage, Text, ToolUse, content_bytes, live_safeguards
+from gateway.types import Effect, End, Permitted, Stage, Standing, Text, ToolUse, content_bytes, safeguards
 from tests.support import logs
 
+LIVE = (("lexical", Standing.LIVE),)
 DENIED = GatewayError(Reason.OUTPUT_DENIED, "no", rules=(logs.RULE,), sent=True)
 
 
@@ -374,11 +375,11 @@ async def test_a_judgement_is_recorded_so_that_it_can_be_made_again(tmp_path: Pa
     async with logs.opened(tmp_path) as log, log.trail(logs.call()) as trail:
         await trail.intend(logs.decide(trail))
         for reading in (low, high, low):
-            trail.judged(Stage.RESPONSE, known.at(Stage.RESPONSE, (reading,)), (reading,), logs.ALLOW)
-        at_call = known.at(Stage.TOOL_CALL, (low,), called["request"])
+            trail.judged(Stage.RESPONSE, known.at(Stage.RESPONSE, (reading,), LIVE), (reading,), logs.ALLOW)
+        at_call = known.at(Stage.TOOL_CALL, (low,), LIVE, called["request"])
         trail.judged(Stage.TOOL_CALL, at_call, (low,), logs.DENY)
     _, outcome = of(tmp_path, trail.decision_id)
-    common = {"safeguards": live_safeguards((low,)), "exact": True}
+    common = {"safeguards": safeguards(LIVE, read=True, recorded=False), "exact": True}
     allowed = {"stage": "response", "effect": "allow", "rules": [], "obligations": None, "tools": None, **common}
     name = {"name": low.name, "version": "1"}
     assert outcome["judgements"] == [
@@ -405,8 +406,8 @@ async def test_a_long_stream_has_a_record_that_fits(tmp_path: Path) -> None:
     async with logs.opened(tmp_path) as log, log.trail(logs.call()) as trail:
         await trail.intend(logs.decide(trail))
         for readings in (*many[:500], unknown, *many[500:]):
-            trail.judged(Stage.RESPONSE, known.at(Stage.RESPONSE, readings), readings, logs.ALLOW)
-        trail.judged(Stage.RESPONSE, known.at(Stage.RESPONSE, many[7]), many[7], logs.DENY)
+            trail.judged(Stage.RESPONSE, known.at(Stage.RESPONSE, readings, LIVE), readings, logs.ALLOW)
+        trail.judged(Stage.RESPONSE, known.at(Stage.RESPONSE, many[7], LIVE), many[7], logs.DENY)
     _, outcome = of(tmp_path, trail.decision_id)
     *exact, together, last = outcome["judgements"]
     assert ([j["exact"] for j in exact], together["exact"]) == ([True] * MOST_EXACT, False)

@@ -97,6 +97,10 @@ def test_a_level_labels_safeguards() -> None:
         "model.levels",
         "model.safeguards",
         "model.report",
+        "model.issued",
+        "model.expires",
+        "model.enclaves",
+        "enclave.name",
         "safeguards",
         "now",
     }

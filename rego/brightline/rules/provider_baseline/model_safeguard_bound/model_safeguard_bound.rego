@@ -1,18 +1,18 @@
 # METADATA
 # title: Safeguards go with capability
 # description: >
-#   A model is asked only while the safeguards that its level and its manifest require are live, as measured for this
-#   very decision, and while the report that the level rests on holds. A level or a framework that is not known
-#   refuses. It is an if-then commitment: nothing here says that work stops at a level.
+#   A model is asked only while the safeguards that its level and its manifest require are live, as measured, while the
+#   manifest and the report that the level rests on hold, and in an enclave that the manifest names. A level, a framework
+#   or a safeguard that is not known refuses. It is an if-then commitment: nothing here says that work stops at a level.
 # custom:
 #   id: model_safeguard_bound
 #   class: provider_baseline
 #   statement: A model at a high capability level runs only with its required safeguards live.
 #   remedy: >-
-#     Tell whoever runs the gateway: a detector is not answering, or the model's manifest or report needs renewal by
-#     the provider.
+#     Tell whoever runs the gateway: a detector is not answering, the model's manifest or report needs renewal by the
+#     provider, or the model is not for this enclave.
 #   relaxed_by: nobody
-#   facts: [model.levels, model.safeguards, model.report, safeguards, now]
+#   facts: [model.levels, model.safeguards, model.report, model.issued, model.expires, model.enclaves, enclave.name, safeguards, now]
 #   sources:
 #     - {title: "RSP v2.0 to v2.2, deployment standard", read: first_hand}
 #     - {title: "RSP v3.4, 8 Jul 2026", read: first_hand}
@@ -33,26 +33,28 @@ harmless if {
 	}
 	facts.texts(input.model.safeguards)
 	every safeguard in input.model.safeguards {
-		safeguard in input.safeguards
+		input.safeguards[safeguard] == "live"
 	}
-	current
+	current(input.model.report)
+	current(input.model)
+	facts.texts(input.model.enclaves)
+	input.enclave.name in input.model.enclaves
+	facts.text(input.model.report.reference)
 }
 
 # One of the sets of safeguards that the level asks for is live, whole.
 met(alternatives) if {
 	some wanted in alternatives
 	every safeguard in wanted {
-		safeguard in input.safeguards
+		input.safeguards[safeguard] == "live"
 	}
 }
 
-# The report is out, and not out of date.
-current if {
-	report := input.model.report
-	facts.text(report.reference)
-	facts.natural(report.issued)
-	facts.natural(report.expires)
+# A report or a manifest is out, and not out of date.
+current(paper) if {
+	facts.natural(paper.issued)
+	facts.natural(paper.expires)
 	facts.natural(input.now)
-	report.issued <= input.now
-	input.now <= report.expires
+	paper.issued <= input.now
+	input.now <= paper.expires
 }

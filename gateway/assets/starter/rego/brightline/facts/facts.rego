@@ -173,9 +173,10 @@ well_formed if {
 	request
 	declaration
 	model
+	is_string(input.enclave.name)
 	marking(input.enclave.marking_ceiling)
 	signals
-	texts(input.safeguards)
+	safeguards
 	is_boolean(input.audit.ready)
 	text(input.release.digest)
 	natural(input.release.version)
@@ -283,6 +284,15 @@ declaration if {
 	}
 }
 
+safeguards if {
+	every name in ["input_classifier", "output_classifier", "trusted_user_access", "usage_monitoring"] {
+		input.safeguards[name]
+	}
+	every standing in input.safeguards {
+		standing in {"live", "silent", "stale", "never"}
+	}
+}
+
 model if {
 	text(input.model.id)
 	marking(input.model.marking_ceiling)
@@ -295,6 +305,9 @@ model if {
 	text(input.model.report.reference)
 	natural(input.model.report.issued)
 	natural(input.model.report.expires)
+	natural(input.model.issued)
+	natural(input.model.expires)
+	texts(input.model.enclaves)
 }
 
 # A model that the release does not have is a fact, not a fault: model_allowed refuses it.
