@@ -140,3 +140,12 @@ async def test_every_field_of_a_record_is_explained(tmp_path: Path) -> None:
     assert {record["kind"] for record in records} == {str(kind) for kind in Kind}
     fields = {field for record in records for field in record} | {"omitted"}
     assert {row[0] for row in rows(AUDITORS, "Fields")} == fields
+
+
+def test_every_attack_has_the_test_that_is_named() -> None:
+    """The table of attacks on releases names tests that are there, each once."""
+    folder = ROOT / "tests/unit/release"
+    named = [row[2].split("::") for row in rows("docs/keys.md", "Attacks, and the test of each")]
+    for file, test in named:
+        assert f"\ndef {test}(" in (folder / file).read_text(encoding="utf-8"), f"{file} has no {test}"
+    assert len({test for _, test in named}) == len(named) > 25
