@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import shutil
 import tempfile
@@ -40,6 +41,7 @@ class Finding:
 
 
 Check = Callable[[Config], Awaitable[str]]
+Load = Callable[[], Release]
 
 
 def doctor(
@@ -66,13 +68,14 @@ def doctor(
 
 async def examine(settings: Config) -> list[Finding]:
     """Every check, in the order of a start; a failed one does not hide the next."""
+    loaded = functools.cache(functools.partial(_loaded, settings))  # what can't be loaded is said of each check
     checks: list[tuple[str, Check]] = [
         ("listener", _listener),
-        ("release", _release),
-        ("policy", _policy),
+        ("release", functools.partial(_release, loaded=loaded)),
+        ("policy", functools.partial(_policy, loaded=loaded)),
         ("signals", _signals),
         ("identity", _identity),
-        ("upstreams", _upstreams),
+        ("upstreams", functools.partial(_upstreams, loaded=loaded)),
         ("audit", _audit),
     ]
     return [await _examined(name, check, settings) for name, check in checks]
@@ -94,12 +97,12 @@ async def _listener(settings: Config) -> str:
     return f"{settings.listener.address}, mutual TLS{taken}"
 
 
-async def _release(settings: Config) -> str:
-    loaded = _loaded(settings)
-    facts.prepare(loaded, settings.marking_ceiling, settings.audit.enclave)
+async def _release(settings: Config, loaded: Load) -> str:
+    found = loaded()
+    facts.prepare(found, settings.marking_ceiling, settings.audit.enclave)
     pinned = "pinned" if settings.release.digest else "not pinned"
-    signed = f"signed by {' and '.join(loaded.signers)}" if loaded.metadata else "NOT SIGNED"
-    return f"version {loaded.version}, {len(loaded.tenants)} tenants, digest {loaded.digest} ({pinned}, {signed})"
+    signed = f"signed by {' and '.join(found.signers)}" if found.metadata else "NOT SIGNED"
+    return f"version {found.version}, {len(found.tenants)} tenants, digest {found.digest} ({pinned}, {signed})"
 
 
 def _loaded(settings: Config) -> Release:
@@ -112,9 +115,8 @@ def _loaded(settings: Config) -> Release:
         return release.open_source(source if own else settings.release).load()
 
 
-async def _policy(settings: Config) -> str:
-    loaded = _loaded(settings)
-    engine = await pdp.open_engine(loaded, settings.policy)
+async def _policy(settings: Config, loaded: Load) -> str:
+    engine = await pdp.open_engine(loaded(), settings.policy)
     try:
         decision = await engine.decide({})
     finally:
@@ -140,8 +142,8 @@ async def _identity(settings: Config) -> str:
     return f"{len(settings.identity.issuers)} token issuers, audience {settings.identity.audience}"
 
 
-async def _upstreams(settings: Config) -> str:
-    activation.check_upstreams(settings, _loaded(settings))
+async def _upstreams(settings: Config, loaded: Load) -> str:
+    activation.check_upstreams(settings, loaded())
     for upstream in settings.upstreams:
         await open_upstream(upstream, settings.limits.answer_bytes).close()
     return ", ".join(f"{u.name} ({u.kind})" for u in settings.upstreams)

@@ -215,12 +215,19 @@ async def doctors_findings(deployed: Deployment) -> str:
     return "\n".join(f.text for f in await examine(config.load(deployed.config)) if not f.ok)
 
 
+async def test_doctor_finds_nothing_in_what_works(tmp_path: Path) -> None:
+    """A deployment without a defect has no findings: those below come from their defects."""
+    deployed = Deployment.create(tmp_path)
+    assert await doctors_findings(deployed) == ""
+    with_key(deployed).chmod(0o600)
+    assert await doctors_findings(deployed) == ""
+
+
 @pytest.mark.parametrize("defect", DEFECTS)
 async def test_what_can_not_work_refuses_the_start(tmp_path: Path, defect: str) -> None:
     """Each defect refuses the start with a message that names key and file, and doctor finds it beforehand."""
     deployed = Deployment.create(tmp_path)
     apply, named = DEFECTS[defect]
-    assert await doctors_findings(deployed) == ""
     apply(deployed)
     found = await doctors_findings(deployed)
     problem = await refused_start(deployed)
