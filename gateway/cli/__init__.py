@@ -3,50 +3,104 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version as installed
 from typing import Annotated
 
 import typer
 
-from gateway.cli import (
-    ask,
-    audit,
-    carry,
-    demo,
-    demo_release,
-    doctor,
-    evidence,
-    forward,
-    init,
-    lock,
-    migrate,
-    oversight,
-    policy,
-    replay,
-    sealed,
-    search,
-    serve,
-    signals,
-    signing,
-    standing,
-    token,
-    witness,
-)
+from gateway.cli.later import group
 from gateway.errors import StartError
 
-app = typer.Typer(
-    name="brightline",
-    help="A deployment policy gateway for government and defense use of AI models.\n\n"
+app = group(
+    "A deployment policy gateway for government and defense use of AI models.\n\n"
     "Start here: `brightline demo` shows the main job; `brightline init FOLDER` makes a deployment to try things out.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+    {
+        "init": "init:init",
+        "serve": "serve:serve",
+        "doctor": "doctor:doctor",
+        "demo": "demo:demo",
+        "ask": "ask:ask",
+        "check": "ask:check",
+        "models": "ask:models",
+        "in-force": "standing:in_force",
+        "token": "token:token",
+    },
+    name="brightline",
     rich_markup_mode="markdown",
 )
+trail = group(
+    "Check the audit log, hand over what is in it, and make its keys.",
+    {
+        "verify": "audit:verify",
+        "search": "search:find",
+        "show": "audit:show",
+        "prove": "evidence:prove",
+        "export": "evidence:export",
+        "extract": "evidence:extract",
+        "tiles": "evidence:tiles",
+        "report": "oversight:report",
+        "forward": "forward:forward",
+        "witness": "witness:witness",
+        "lock": "lock:lock",
+        "migrate": "migrate:migrate",
+        "open": "sealed:open_",
+        "hold": "sealed:hold",
+        "purge": "sealed:purge",
+        "index": "search:index",
+        "replay": "replay:replay_",
+        "keygen": "audit:keygen",
+    },
+)
+policies = group(
+    "Write, check, test and build the policy. Needs Open Policy Agent.",
+    {
+        "eval": "evaluate:evaluate",
+        "impact": "impact:impact",
+        "watch": "watch:watch",
+        "new": "rules:new",
+        "list": "rules:list_rules",
+        "show": "rules:show_rule",
+        "docs": "rules:docs",
+        "check": "policy:check",
+        "test": "policy:run_tests",
+        "fmt": "policy:fmt",
+        "build": "policy:build",
+    },
+)
+detectors = group(
+    "What the detectors say of texts, and how often they are right.",
+    {"score": "signals:score_", "explain": "signals:explain", "eval": "signals:evaluate"},
+)
+releases = group(
+    "Propose, sign, publish and check what gateways put in force. Provider and agency do it together.",
+    {
+        "keygen": "signing:keygen",
+        "init": "signing:init",
+        "stage": "signing:stage",
+        "restrict": "signing:restrict",
+        "diff": "signing:diff",
+        "sign": "signing:sign",
+        "publish": "signing:publish",
+        "verify": "carry:verify",
+        "status": "signing:status",
+        "rotate": "signing:rotate",
+        "revoke": "signing:revoke",
+        "export": "carry:export",
+        "extract": "carry:extract",
+        "import": "carry:import_",
+        "demo": "demo_release:demo_release",
+    },
+)
+app.add_typer(trail, name="audit")
+app.add_typer(policies, name="policy")
+app.add_typer(detectors, name="signals")
+app.add_typer(releases, name="release")
 
 
 def _say_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"brightline {installed('brightline-gateway')}")
+        from importlib.metadata import version  # noqa: PLC0415 - nothing else needs it
+
+        typer.echo(f"brightline {version('brightline-gateway')}")
         raise typer.Exit
 
 
@@ -57,59 +111,6 @@ def _options(
     ] = False,
 ) -> None:
     """Options that need no command."""
-
-
-app.command()(init.init)
-app.command()(serve.serve)
-app.command()(doctor.doctor)
-app.command()(demo.demo)
-app.command()(ask.ask)
-app.command()(ask.check)
-app.command()(ask.models)
-app.command("in-force")(standing.in_force)
-app.command()(token.token)
-trail = typer.Typer(help="Check the audit log, hand over what is in it, and make its keys.", no_args_is_help=True)
-trail.command()(audit.verify)
-trail.command("search")(search.find)
-trail.command()(audit.show)
-trail.command()(evidence.prove)
-trail.command()(evidence.export)
-trail.command()(evidence.extract)
-trail.command()(evidence.tiles)
-trail.command()(oversight.report)
-trail.command()(forward.forward)
-trail.command()(witness.witness)
-trail.command()(lock.lock)
-trail.command()(migrate.migrate)
-trail.command("open")(sealed.open_)
-trail.command()(sealed.hold)
-trail.command()(sealed.purge)
-trail.command()(search.index)
-trail.command("replay")(replay.replay_)
-trail.command()(audit.keygen)
-app.add_typer(trail, name="audit")
-app.add_typer(policy.app, name="policy")
-app.add_typer(signals.app, name="signals")
-releases = typer.Typer(
-    help="Propose, sign, publish and check what gateways put in force. Provider and agency do it together.",
-    no_args_is_help=True,
-)
-releases.command()(signing.keygen)
-releases.command()(signing.init)
-releases.command()(signing.stage)
-releases.command()(signing.restrict)
-releases.command()(signing.diff)
-releases.command()(signing.sign)
-releases.command()(signing.publish)
-releases.command()(carry.verify)
-releases.command()(signing.status)
-releases.command()(signing.rotate)
-releases.command()(signing.revoke)
-releases.command()(carry.export)
-releases.command()(carry.extract)
-releases.command("import")(carry.import_)
-releases.command("demo")(demo_release.demo_release)
-app.add_typer(releases, name="release")
 
 
 def main() -> None:

@@ -26,9 +26,9 @@ from gateway.audit.sealed.places import create_reviewer_key
 from gateway.audit.show import Shown
 from gateway.audit.show import show as find
 from gateway.canonical import Json
-from gateway.cli.options import takes
 from gateway.cli.somewhere import Asked, somewhere, told
 from gateway.cli.stored import Stored, stored, unusable
+from gateway.cli.taking import takes
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

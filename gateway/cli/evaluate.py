@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from gateway.canonical import Json
-from gateway.cli.show import line as show
+from gateway.cli.terminal import line as show
 from gateway.errors import StartError
 from gateway.types import Decision, Effect
 from gateway.workshop.deciding import Decide, Made, beside, embedded, same

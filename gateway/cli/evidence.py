@@ -19,10 +19,10 @@ from gateway.audit.filter import Filter
 from gateway.audit.index import Held, StaleError
 from gateway.audit.pages import Pages
 from gateway.cli.audit import proved
-from gateway.cli.options import takes
 from gateway.cli.search import wanted
 from gateway.cli.somewhere import Asked, somewhere, told
 from gateway.cli.stored import Stored, stored, unusable
+from gateway.cli.taking import takes
 from gateway.siem import exporting as events
 
 Cosigned = Annotated[

@@ -11,8 +11,8 @@ import typer
 
 from brightline_verify.report import UnreadableError
 from gateway.audit import disk
-from gateway.cli.options import takes
 from gateway.cli.stored import Stored, stored, unusable
+from gateway.cli.taking import takes
 from gateway.errors import StartError
 from gateway.siem.cursor import Cursor
 from gateway.siem.exporting import FORMATS

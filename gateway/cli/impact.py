@@ -23,8 +23,8 @@ from gateway import config as configuration
 from gateway.audit import places, recorded
 from gateway.audit.keys import public_path
 from gateway.canonical import canonical
-from gateway.cli.show import line as show
-from gateway.cli.show import safe
+from gateway.cli.terminal import line as show
+from gateway.cli.terminal import safe
 from gateway.errors import StartError
 from gateway.workshop.impact import Impact, as_json, by_purpose, by_rule, by_tenant, rank
 from gateway.workshop.lines import numbered

@@ -1,14 +1,12 @@
-"""What several commands share: groups of options, each a function from its options to one value, and reports."""
+"""Options of every command that asks a gateway: groups, each a function from its options to one value."""
 
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -26,47 +24,6 @@ from brightline import (
     UsPerson,
     Volume,
 )
-from gateway.cli import token as development
-from gateway.workshop.places import Finding
-
-R = TypeVar("R")
-
-RegoOption = Annotated[Path, typer.Option("--rego", help="The policy folder, of the same shape as rego/.")]
-REGO = Path("rego")
-
-
-def report(findings: Iterable[Finding], folder: Path) -> None:
-    """Print what was found below `folder`; exits with 1 when there is any."""
-    found = False
-    for finding in findings:
-        typer.echo(finding.below(folder), err=True)
-        found = True
-    if found:
-        raise typer.Exit(1)
-
-
-def takes(**groups: Callable[..., object]) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Give a command the options of these groups; its parameter of a group's name gets what the group makes of them.
-
-    Groups are made in their order here, so that what has to be closed is made last.
-    """
-
-    def decorate(command: Callable[..., R]) -> Callable[..., R]:
-        options = {name: inspect.signature(group, eval_str=True).parameters for name, group in groups.items()}
-
-        @functools.wraps(command)
-        def run(**given: Any) -> R:
-            made = {n: group(**{o: given.pop(o) for o in options[n]}) for n, group in groups.items()}
-            return command(**given, **made)
-
-        own = inspect.signature(command, eval_str=True).parameters
-        shared = [p for parameters in options.values() for p in parameters.values()]
-        everything = [*shared, *(p for p in own.values() if p.name not in groups)]
-        keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in everything]
-        run.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]  # what inspect.signature looks for
-        return run
-
-    return decorate
 
 
 def question(  # noqa: PLR0917 - one parameter for each option
@@ -132,6 +89,8 @@ def connect(  # noqa: PLR0917 - one parameter for each option
                 raise typer.BadParameter(
                     "--deployment goes with --tenant, and brings --ca, --cert, --key, --token-file"
                 )
+            from gateway.cli import token as development  # noqa: PLC0415 - what makes tokens takes long to import
+
             place = development.tenant_folder(deployment, tenant)
             return Client(
                 target or development.address(deployment),

@@ -16,8 +16,8 @@ from brightline_verify.note import Verifier
 from brightline_verify.report import Report, UnreadableError, plain
 from brightline_verify.stored import Source
 from gateway.audit import recorded
-from gateway.cli.options import takes
 from gateway.cli.stored import Stored, stored, unusable
+from gateway.cli.taking import takes
 from gateway.errors import StartError
 from gateway.oversight.counting import CALLS, Counts
 from gateway.oversight.page import page

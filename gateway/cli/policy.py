@@ -7,26 +7,13 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import evaluate, impact, rules, watch
-from gateway.cli.options import REGO, RegoOption, report
+from gateway.cli.rego import REGO, RegoOption, report
 from gateway.workshop import build as building
 from gateway.workshop import gate, testing
 from gateway.workshop.opa import opa, said
 from gateway.workshop.places import policy_folder
 
-app = typer.Typer(help="Write, check, test and build the policy. Needs Open Policy Agent.", no_args_is_help=True)
 
-app.command("eval")(evaluate.evaluate)
-app.command()(impact.impact)
-app.command()(watch.watch)
-
-app.command()(rules.new)
-app.command("list")(rules.list_rules)
-app.command("show")(rules.show_rule)
-app.command()(rules.docs)
-
-
-@app.command()
 def check(rego: RegoOption = REGO) -> None:
     """Check places, metadata, format and types, and that the gateway's own engine opens what is built.
 
@@ -35,7 +22,6 @@ def check(rego: RegoOption = REGO) -> None:
     report(gate.check(policy_folder(rego)), rego)
 
 
-@app.command("test")
 def run_tests(
     rego: RegoOption = REGO, rule: Annotated[str, typer.Option(help="The tests of one rule alone, by its id.")] = ""
 ) -> None:
@@ -53,7 +39,6 @@ def run_tests(
     report(result.findings(), rego)
 
 
-@app.command()
 def fmt(
     rego: RegoOption = REGO, write: Annotated[bool, typer.Option("--write", help="Format them in place.")] = False
 ) -> None:
@@ -64,7 +49,6 @@ def fmt(
         raise typer.Exit(1)
 
 
-@app.command()
 def build(
     out: Annotated[Path, typer.Option(help="The folder to write; what is there is replaced.")] = Path("build/policy"),
     rego: RegoOption = REGO,

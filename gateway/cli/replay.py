@@ -14,9 +14,9 @@ from rich.console import Console
 from brightline_verify.report import UnreadableError
 from gateway.audit import recorded
 from gateway.cli.audit import proved
-from gateway.cli.options import takes
-from gateway.cli.show import line
 from gateway.cli.stored import Stored, stored, unusable
+from gateway.cli.taking import takes
+from gateway.cli.terminal import line
 from gateway.errors import StartError
 from gateway.workshop.redeciding import Different, Releases, Replayed, Said, questions, replay
 

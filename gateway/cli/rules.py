@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from gateway.cli.options import REGO, RegoOption, report
-from gateway.cli.show import line
+from gateway.cli.rego import REGO, RegoOption, report
+from gateway.cli.terminal import line
 from gateway.workshop import pages, scaffold
 from gateway.workshop.catalogue import ANSWERS, LAYERS, READ, Entry, catalogue
 from gateway.workshop.metadata import TO_FILL

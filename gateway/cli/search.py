@@ -21,10 +21,10 @@ from gateway.audit import indexing, reader, search
 from gateway.audit.filter import EFFECTS, Filter, effect, rule_ids
 from gateway.audit.index import Held
 from gateway.audit.search import Found, Place, Position
-from gateway.cli.options import takes
-from gateway.cli.show import line
 from gateway.cli.somewhere import Asked, somewhere, told
 from gateway.cli.stored import Stored, stored, unusable
+from gateway.cli.taking import takes
+from gateway.cli.terminal import line
 
 _MANY = 100_000
 """Records without an index that are looked through without saying that it takes a while."""

@@ -1,13 +1,11 @@
 """What the client's results and exceptions look like to a person, to a program, and as an exit code.
 
-The outcome comes first. Text from a model or a server is never trusted with the terminal: control characters and
-bidirectional overrides are replaced, and no markup in it is read.
+The outcome comes first. Text from a model or a server is never trusted with the terminal (`terminal.py`).
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TypeAlias
@@ -18,6 +16,7 @@ from rich.text import Text
 import brightline
 from brightline import Answer, BrightlineError, Check, Effect, Model, Obligation, Rule, Started, ToolUse
 from gateway.canonical import Json
+from gateway.cli.terminal import line, safe
 
 Result: TypeAlias = Answer | Check | tuple[Model, ...] | BrightlineError
 
@@ -46,7 +45,6 @@ _EFFECTS = {
     Effect.DENY: ("refused", 1),
 }
 _STYLES = {0: "bold green", 1: "bold red"}
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def outcome(result: Result) -> tuple[str, int]:
@@ -146,8 +144,8 @@ def as_json(result: Result) -> Mapping[str, Json]:
 
 
 def _headline(console: Console, word: str, code: int, text: str) -> None:
-    line = Text(word.replace("_", " ").upper(), style=_STYLES.get(code, "bold yellow"))
-    console.print(line.append(f"  {safe(text)}", style="default"), soft_wrap=True)
+    headline = Text(word.replace("_", " ").upper(), style=_STYLES.get(code, "bold yellow"))
+    console.print(headline.append(f"  {safe(text)}", style="default"), soft_wrap=True)
 
 
 def _rules(console: Console, rules: Sequence[Rule]) -> None:
@@ -173,13 +171,3 @@ def _facts(console: Console, facts: Mapping[str, str]) -> None:
 def _rules_json(rules: Sequence[Rule]) -> list[Json]:
     names = {"cls": "class"}
     return [{names.get(name, name): value for name, value in asdict(rule).items()} for rule in rules]
-
-
-def line(console: Console, text: str, style: str = "") -> None:
-    """Print text that somebody else may have written: nothing in it is obeyed."""
-    console.print(Text(safe(text), style=style), soft_wrap=True)
-
-
-def safe(text: str) -> str:
-    """The text without what a terminal would obey."""
-    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -17,8 +17,6 @@ from gateway.measuring import corpus, figures
 from gateway.measuring.scoring import Scored, score
 from gateway.signals import Detectors
 
-app = typer.Typer(help="What the detectors say of texts, and how often they are right.", no_args_is_help=True)
-
 Lexical = Annotated[bool, typer.Option("--lexical", help="Without the learned detector.")]
 
 
@@ -30,7 +28,6 @@ class Given(BaseModel):
     text: str
 
 
-@app.command("score")
 def score_(
     file: Annotated[Path, typer.Argument(help='Lines of {"id", "text"}; - is standard input.')],
     lexical: Lexical = False,
@@ -44,7 +41,6 @@ def score_(
         typer.echo(json.dumps(_as_json(scored)))
 
 
-@app.command("explain")
 def explain(text: Annotated[str, typer.Argument(help="The text.")]) -> None:
     """Show the scores of a text, highest first, of each detector, and what is decided."""
     plain, both = (next(score([("text", text)], _detectors(lexical))) for lexical in (True, False))
@@ -57,7 +53,6 @@ def explain(text: Annotated[str, typer.Argument(help="The text.")]) -> None:
     console.print(f"{both.effect.name.lower()} {' '.join(both.rules)}", markup=False)
 
 
-@app.command("eval")
 def evaluate(
     corpus_: Annotated[Path, typer.Option("--corpus", help="A file or a folder of labelled texts.")] = Path(
         "detectors/corpus"

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from gateway.canonical import digest, parse
-from gateway.cli.show import line as show
+from gateway.cli.terminal import line as show
 from gateway.errors import StartError
 from gateway.release import keyfiles, restrictions, staging, starter
 from gateway.release.documents import MANIFEST, VECTORS

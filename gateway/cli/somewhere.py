@@ -21,6 +21,7 @@ from gateway.audit.show import Shown
 from gateway.cli import show
 from gateway.cli import token as development
 from gateway.cli.stored import Stored, stored, unusable
+from gateway.cli.terminal import safe
 from gateway.config import read_public
 from gateway.errors import StartError
 
@@ -122,7 +123,7 @@ def told(where: Stored | Asked) -> Iterator[None]:
         show.failure(Console(stderr=True, highlight=False), error)
         raise typer.Exit(1 if isinstance(error, NotFound) else show.outcome(error)[1]) from None
     except (ProofError, NoteError) as error:
-        typer.echo(f"error: the gateway does not prove this decision: {show.safe(str(error))}", err=True)
+        typer.echo(f"error: the gateway does not prove this decision: {safe(str(error))}", err=True)
         raise typer.Exit(1) from error
     finally:
         if isinstance(where, Asked):

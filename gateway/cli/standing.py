@@ -14,8 +14,9 @@ from rich.console import Console
 from brightline import BrightlineError, Changes, Client, Compared, InForce, Step
 from gateway.canonical import Json
 from gateway.cli import show
-from gateway.cli.options import connect, takes
-from gateway.cli.show import line
+from gateway.cli.options import connect
+from gateway.cli.taking import takes
+from gateway.cli.terminal import line
 
 _COLOURS: Final = {"looser": "bold red", "stricter": "green"}
 

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 
 from gateway import config as configuration
-from gateway.cli.options import REGO, RegoOption
-from gateway.cli.show import line
+from gateway.cli.rego import REGO, RegoOption
+from gateway.cli.terminal import line
 from gateway.deployment import STATE
 from gateway.workshop import watching
 from gateway.workshop.places import policy_folder

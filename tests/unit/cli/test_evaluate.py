@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from gateway.cli import policy
+from gateway.cli import policies
 from gateway.errors import StartError
 from gateway.workshop.build import build
 from tests.support.inputs import plain
@@ -22,7 +22,7 @@ TARGETING = next(v for v in load() if v.id == "weapon_human_judgment.nomination_
 
 def run(*words: object, stdin: bytes = b"") -> Result:
     app = typer.Typer(pretty_exceptions_enable=False)
-    app.add_typer(policy.app, name="policy")
+    app.add_typer(policies, name="policy")
     runner = CliRunner(env={"COLUMNS": "400", "TERM": "dumb"})
     return runner.invoke(app, ["policy", "eval", *map(str, words)], input=stdin)
 

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from gateway.cli import policy
+from gateway.cli import policies
 from gateway.errors import StartError
 from gateway.workshop.build import build
 from tests.support.gateways import HARMLESS, Deployment, serving
@@ -23,7 +23,7 @@ RULE = "brightline/rules/law/nuclear_employment_human/nuclear_employment_human.r
 
 def run(*words: object, stdin: bytes = b"") -> Result:
     app = typer.Typer(pretty_exceptions_enable=False)
-    app.add_typer(policy.app, name="policy")
+    app.add_typer(policies, name="policy")
     runner = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"})
     return runner.invoke(app, ["policy", "impact", *map(str, words)], input=stdin)
 

@@ -12,7 +12,8 @@ import pytest
 from gateway.config import Issuer
 from gateway.errors import Reason, StartError
 from gateway.identity.jwks import MAX_BYTES
-from gateway.identity.keys import MAX_AGE_REFRESHES, PAUSE_US, RemoteKeys, open_keys
+from gateway.identity.keys import open_keys
+from gateway.identity.remote import MAX_AGE_REFRESHES, PAUSE_US, RemoteKeys
 from tests.support.desk import Desk, reason_of
 from tests.support.jwks_server import JwksServer
 from tests.support.pki import Authority
@@ -137,7 +138,7 @@ async def test_an_answer_that_is_not_a_key_set_gives_no_keys(
             server.body, server.headers = gzip.compress(good), {"Content-Encoding": "gzip"}
         case "endless":
             server.headers = {"Content-Length": str(len(good) + 1)}  # the byte that never comes
-            monkeypatch.setattr("gateway.identity.keys._FETCH_S", 0.1)
+            monkeypatch.setattr("gateway.identity.remote._FETCH_S", 0.1)
         case "a symmetric key":
             server.body = jwk_set(desk.issuer.jwk(), {"kty": "oct", "k": "AAAA"})
         case "not the CA's":
