@@ -154,7 +154,7 @@ async def serving(place: Path) -> AsyncIterator[tuple[Caller, int]]:
     process = await asyncio.create_subprocess_exec(*command, stderr=log)
     try:
         address = place / "address"
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + 120
         while not address.exists():
             if process.returncode is not None or time.monotonic() > give_up:
                 raise SystemExit(f"the gateway did not start; see {log.name}")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -62,7 +62,7 @@ class Activation:
     def __post_init__(self) -> None:
         self._source = release.open_source(self.config.release)
 
-    async def whenever(self, wanted: asyncio.Event, told: Callable[[Activation], None]) -> None:
+    async def whenever(self, wanted: asyncio.Event, told: Callable[[Activation], Awaitable[None]]) -> None:
         """Reload each time `wanted` is set, and a signed release at intervals, until cancelled.
 
         What is wanted meanwhile is wanted once.
@@ -74,7 +74,7 @@ class Activation:
             if wanted.is_set():
                 wanted.clear()
                 await self.reload()
-                told(self)
+                await told(self)
             else:
                 await self.refresh()
             await self._watch()

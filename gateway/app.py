@@ -11,8 +11,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -21,12 +20,16 @@ from google.protobuf.internal import api_implementation
 from gateway import memory, release
 from gateway.activation import Activation, ask, prepare
 from gateway.audit.following import following
+from gateway.audit.joint.joined import Joined
+from gateway.audit.joint.member import Member
 from gateway.audit.log import Log
 from gateway.clock import Clock
 from gateway.config import Config, Signals
+from gateway.crew import Crew, crew
 from gateway.errors import StartError
 from gateway.identity import Identity
-from gateway.listener import listening
+from gateway.inforce import InForce
+from gateway.listener import Listener, listening
 from gateway.pep import Gate
 from gateway.shares import Shares
 from gateway.signals import Detectors, Scorer
@@ -37,8 +40,11 @@ log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
-    """The gateway without its port. Raises StartError; closes what it opened."""
+async def opened(config: Config, clock: Clock, member: Member | None = None) -> AsyncIterator[Gate]:
+    """The gateway without its port. Raises StartError; closes what it opened.
+
+    member: what has the log for a worker; without it this process opens the log itself.
+    """
     if api_implementation.Type() != "upb":
         raise StartError(
             "protobuf runs without its C implementation (upb); install a wheel of protobuf for this platform"
@@ -56,13 +62,10 @@ async def opened(config: Config, clock: Clock) -> AsyncIterator[Gate]:
             upstream = open_upstream(settings, config.limits.answer_bytes)
             stack.push_async_callback(upstream.close)
             upstreams[settings.name] = upstream
-        engine, listener = in_force.engine, config.listener.address
-        trail = await Log.open(  # 5
-            config.audit, in_force.release, engine.name, engine.version, clock=clock, listener=listener
-        )
+        trail = await _log(config, in_force, clock, member)  # 5
         stack.push_async_callback(trail.close)
         in_force.since_us = trail.since_us
-        if config.review.served:
+        if config.review.served and member is None:
             await stack.enter_async_context(following(trail.archive.logs, lambda: trail.size))
         gate = Gate(
             clock=clock,
@@ -94,6 +97,17 @@ async def reading(settings: Signals) -> AsyncIterator[Detectors]:
         await asyncio.wait({beating})
 
 
+async def _log(config: Config, in_force: InForce, clock: Clock, member: Member | None) -> Log:
+    release_, engine, listener = in_force.release, in_force.engine, config.listener.address
+    if member is not None:
+        return await Joined.join(config.audit, release_, member, clock=clock, listener=listener)
+    return await Log.open(config.audit, release_, engine.name, engine.version, clock=clock, listener=listener)
+
+
+def _serving(config: Config, gate: Gate) -> AbstractAsyncContextManager[Listener | Crew]:
+    return crew(config, gate) if config.listener.workers > 1 else listening(config, gate)  # 6
+
+
 def _learned() -> Scorer:
     from gateway.signals import learned  # noqa: PLC0415 - NumPy takes time to import, and few ask for it
 
@@ -109,16 +123,22 @@ async def run(config: Config, address_file: Path | None, state_file: Path | None
     loop = asyncio.get_running_loop()
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, reload)):
         loop.add_signal_handler(number, event.set)
-    async with opened(config, Clock()) as gate, listening(config, gate) as listener:
-        address = f"{config.listener.address.rpartition(':')[0]}:{listener.port}"
+    async with opened(config, Clock()) as gate, _serving(config, gate) as port:
+        address = f"{config.listener.address.rpartition(':')[0]}:{port.port}"
         log.info("serving", address=address, release=gate.in_force.release.digest, engine=gate.in_force.engine.name)
         memory.settle()
         activation = Activation(config, gate)
         _tell(state_file, activation)
-        reloading = asyncio.create_task(activation.whenever(reload, partial(_tell, state_file)))
+
+        async def told(activation: Activation) -> None:
+            if isinstance(port, Crew):
+                await port.followed()
+            _tell(state_file, activation)
+
+        reloading = asyncio.create_task(activation.whenever(reload, told))
         if address_file is not None:
             _publish(address_file, address)
-        await listener.until(stop)
+        await port.until(stop)
         log.info("draining", milliseconds=config.limits.drain_ms)
         reloading.cancel()
         await asyncio.wait({reloading})

@@ -88,7 +88,9 @@ class Listener:
 
     def _bind(self, address: str) -> tuple[grpc.aio.Server, int]:
         """A server that is not started, and the port that it has taken. Raises StartError."""
-        server = grpc.aio.server(options=transport.options(self._config.limits))
+        server = grpc.aio.server(
+            options=transport.options(self._config.limits, shared=self._config.listener.workers > 1)
+        )
         # Methods are not registered with gRPC: when its loop ends it frees what the core still writes to for those.
         services = {SERVICE: handlers(self._shell), SERVICE_NAME: self._health.handlers()}
         services[policies.SERVICE] = policies.handlers(self._shell)

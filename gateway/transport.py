@@ -127,8 +127,20 @@ def reserve_files(limits: Limits) -> None:
             ) from error
 
 
-def options(limits: Limits) -> list[tuple[str, int]]:
-    """What gRPC is told of bounds."""
+def reserved(address: str) -> socket.socket:
+    """A socket that keeps the address for this gateway's workers, who share it. Raises StartError."""
+    if not is_free(address):
+        raise StartError(f"listener.address: {address} cannot be listened on: somebody else does")
+    host, _, port = address.rpartition(":")
+    (family, kind, protocol, _, place), *_ = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    keeper = socket.socket(family, kind, protocol)
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    keeper.bind(place)
+    return keeper
+
+
+def options(limits: Limits, *, shared: bool = False) -> list[tuple[str, int]]:
+    """What gRPC is told of bounds. shared: other workers listen on the same port."""
     return [
         # Above our own limit, so that the usual case is refused by us, with a reason; beyond it by gRPC, unread.
         ("grpc.max_receive_message_length", 2 * limits.message_bytes),
@@ -144,5 +156,5 @@ def options(limits: Limits) -> list[tuple[str, int]]:
         ("grpc.max_connection_age_grace_ms", limits.deadline_ms),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.http2.max_ping_strikes", 2),
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(shared)),
     ]

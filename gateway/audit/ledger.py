@@ -17,7 +17,7 @@ from gateway.audit.keys import Commitments
 from gateway.audit.record import Entry, Place, Record
 from gateway.audit.sealed.sealer import Sealer
 from gateway.audit.store import Rejection, Result
-from gateway.audit.writer import Writer, finished
+from gateway.audit.writer import Writing, finished
 from gateway.clock import TOLERANCE_US, Clock
 from gateway.errors import Reason
 from gateway.types import new_decision_id
@@ -38,7 +38,7 @@ class Ledger:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: Writing,
         clock: Clock,
         place: Place,
         commitments: Commitments,

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import version
 
+from brightline_verify.note import Verifier
 from brightline_verify.record import Kind, Outcome
 from brightline_verify.stored import CorruptError
 from gateway.audit import keys, places, record
 from gateway.audit.archive import Archive
 from gateway.audit.capacity import EVERY_S, Gauge
+from gateway.audit.keys import Commitments
 from gateway.audit.ledger import Ledger
 from gateway.audit.pages import Pages
-from gateway.audit.record import Place, Record
+from gateway.audit.record import Entry, Place, Record
 from gateway.audit.remembered import Remembered, remembered, since
 from gateway.audit.sealed.sealer import Sealer
-from gateway.audit.store import Store
+from gateway.audit.store import Result, Store
 from gateway.audit.trail import Trail
-from gateway.audit.writer import Writer, finished, unavailable
+from gateway.audit.writer import Writer, Writing, finished, unavailable
 from gateway.canonical import Json
 from gateway.clock import TOLERANCE_US, Clock
 from gateway.config import Audit
@@ -39,11 +42,10 @@ class Log:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: Writing,
         ledger: Ledger,
         clock: Clock,
         archive: Archive,
-        gauge: Gauge,
         *,
         known: Remembered,
         since_us: int | None,
@@ -56,7 +58,7 @@ class Log:
         self._known = known
         self._closing = asyncio.Event()
         self._flushing = asyncio.create_task(self._flush_until_closed())
-        self._gauging = asyncio.create_task(_gauge(gauge))
+        self._gauging: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -75,7 +77,6 @@ class Log:
         }
         signer = keys.load_signer(settings.signing_key, settings.origin)  # 1
         commitments = keys.load_commitments(settings.commitment_key)
-        verifiers = {settings.origin: signer.verifier, **places.keys(settings)}
         store = Store(places.kept(settings), signer, lock_store=places.lock_store(settings))  # 2
         try:
             _compare_clock(store, clock())  # 3
@@ -97,9 +98,9 @@ class Log:
         cadence = {"checkpoint_ms": settings.checkpoint_ms, "checkpoint_records": settings.checkpoint_records}
         writer = Writer(store, settings.deadline_ms, **cadence)
         ledger = Ledger(writer, clock, place, commitments, settings.unauthenticated_per_s, sealer=sealer)
-        pages = Pages(commitments.derived(keys.PAGES))
-        archive = Archive(partial(places.together, settings), places.held(settings), verifiers, pages)
-        log = cls(writer, ledger, clock, archive, Gauge(settings), known=known.after(release), since_us=since_us)
+        archive = opened_archive(settings, signer.verifier, commitments)
+        log = cls(writer, ledger, clock, archive, known=known.after(release), since_us=since_us)
+        log._gauging = asyncio.create_task(_gauge(Gauge(settings)))
         try:
             begun = await log._begin(orphans, start)  # 5
         except BaseException:
@@ -124,6 +125,16 @@ class Log:
     def size(self) -> int:
         """How many records there are, as far as is known."""
         return self._writer.size
+
+    def append(self, entry: Entry) -> asyncio.Future[Result]:
+        """Write what another process of this gateway made. See Writer."""
+        return self._ledger.append(entry)
+
+    async def abandon(self, intents: Mapping[str, str]) -> None:
+        """Mark these intents outcome_unknown, if they are durable and open. intents: tenants by decision id."""
+        for decision_id, tenant in intents.items():
+            self._ledger.later(partial(self._unknown, decision_id, tenant, closes=True))
+        await self._ledger.flush()
 
     def trail(self, call: Call) -> Trail:
         """The trail of one call, to be entered with `async with`."""
@@ -157,29 +168,39 @@ class Log:
     async def close(self) -> None:
         """Record the stop, sign a last checkpoint and release the log."""
         self._closing.set()
-        self._gauging.cancel()
+        if self._gauging is not None:
+            self._gauging.cancel()
         await self._flushing
-        await self._write(self._ledger.head(Kind.STOP, new_decision_id(self._clock())))
+        await self._stopped()
         await self._writer.close()
         if self._ledger.sealer is not None:
             self._ledger.sealer.close()
 
+    async def _stopped(self) -> None:
+        await self._write(self._ledger.head(Kind.STOP, new_decision_id(self._clock())))
+
     async def _begin(self, orphans: list[tuple[str, str]], start: Record) -> bool:
         for decision_id, tenant in orphans:
             # Crash here: the orphans that were not marked yet still have no outcome, and the next start finds them.
-            marked = self._ledger.head(Kind.OUTCOME, decision_id) | {
-                "outcome": str(Outcome.UNKNOWN),
-                "reason": "",
-                "principal": {"tenant": tenant},
-            }
-            if not await self._write(marked):
+            if not await self._written(self._unknown(decision_id, tenant)):
                 return False
         head = self._ledger.head(Kind.START, new_decision_id(self._clock()))
         self.since_us = self.since_us or _time(head)
         return await self._write(head | start)
 
+    def _unknown(self, decision_id: str, tenant: str, *, closes: bool = False) -> Entry:
+        marked = self._ledger.head(Kind.OUTCOME, decision_id) | {
+            "outcome": str(Outcome.UNKNOWN),
+            "reason": "",
+            "principal": {"tenant": tenant},
+        }
+        return record.entry(marked, closes=closes)
+
     async def _write(self, made: Record) -> bool:
-        result = self._ledger.append(record.entry(made))
+        return await self._written(record.entry(made))
+
+    async def _written(self, entry: Entry) -> bool:
+        result = self._ledger.append(entry)
         cancelled = await finished(result)
         if cancelled:
             raise asyncio.CancelledError
@@ -191,6 +212,13 @@ class Log:
                 async with asyncio.timeout(FLUSH_S):
                     await self._closing.wait()
             await self._ledger.flush()
+
+
+def opened_archive(settings: Audit, key: Verifier, commitments: Commitments) -> Archive:
+    """What reviewers read of the log and of those beside it. key: the log's own. Raises StartError."""
+    verifiers = {settings.origin: key, **places.keys(settings)}
+    pages = Pages(commitments.derived(keys.PAGES))
+    return Archive(partial(places.together, settings), places.held(settings), verifiers, pages)
 
 
 def _time(made: Record) -> int:

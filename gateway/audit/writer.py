@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -48,6 +48,28 @@ async def finished(result: asyncio.Future[Any]) -> bool:
         except GatewayError:
             break
     return cancelled
+
+
+class Writing(Protocol):
+    """What makes entries durable: the Writer, or what hands them to the process that has it."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether an entry would be written now, as far as is known."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it is ready, and the last entry that was tried is durable: what can be read may still be full."""
+
+    @property
+    def size(self) -> int:
+        """How many entries are durable, as far as is known."""
+
+    def append(self, entry: Entry) -> asyncio.Future[Result]:
+        """The entry's result once it is durable. The future fails with GatewayError(AUDIT_UNAVAILABLE)."""
+
+    async def close(self) -> bool:
+        """Write what is waiting and let go. Returns whether that was in time."""
 
 
 class _Item:

@@ -10,7 +10,10 @@ from gateway.config.values import FilePath, Milliseconds, Section
 
 
 class Listener(Section):
-    """Where callers connect. security: only mutual TLS is served; the key exists so that asking for less is refused."""
+    """Where callers connect. security: only mutual TLS is served; the key exists so that asking for less is refused.
+
+    workers: processes that share the port and the log. With one, a single process does it all.
+    """
 
     address: str = Field(pattern=r"^[^\s]+:\d{1,5}$")
     security: Literal["mtls"] = "mtls"
@@ -18,6 +21,7 @@ class Listener(Section):
     key: FilePath
     client_ca: FilePath
     reflection: bool = False
+    workers: int = Field(default=1, ge=1, le=256)
 
     @field_validator("address")
     @classmethod
@@ -45,6 +49,11 @@ class Limits(Section):
     def tenant_calls(self) -> int:
         """How many of the calls at once may be one tenant's, at least one."""
         return -(-self.concurrent_calls * self.tenant_percent // 100)
+
+    def shared(self, workers: int) -> Limits:
+        """One worker's part of what is counted over all calls: together they never let in more than is configured."""
+        parts = {"concurrent_calls": self.concurrent_calls, "connections": self.connections}
+        return self.model_copy(update={name: max(1, whole // workers) for name, whole in parts.items()})
 
 
 class Issuer(Section):

@@ -1,0 +1,83 @@
+"""The keeper's side: writes what workers hand over, and closes what one that ended has left open.
+
+1 entries of all workers go into the log in the order in which they come; each is answered once it is durable
+2 what a worker has not closed is known: when it ends, its intents are marked outcome_unknown
+3 workers are told when the log can't be written, and when it can again
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from brightline_verify.record import Kind
+from gateway.audit.joint import frames
+from gateway.audit.log import Log
+from gateway.audit.record import Entry
+from gateway.audit.store import Result
+
+
+class Hub:
+    """One worker as the keeper sees it. serving: the release that it said last it decides by, empty before that."""
+
+    def __init__(self, log: Log, told: Callable[[], None]) -> None:
+        self.serving = ""
+        self._log, self._told = log, told
+        self._frames = frames.Frames(self._heard, self._gone)
+        self._open: dict[str, str] = {}
+        self._answers: list[tuple[int, int | str | None]] = []
+        self._state: tuple[bool, bool] | None = None
+        self._left: asyncio.Future[asyncio.Task[None]] = asyncio.get_running_loop().create_future()
+
+    async def join(self, end: socket.socket, greeting: dict[str, Any], in_force: tuple[str, int]) -> None:
+        """Greet the worker at the other end of a socket pair."""
+        await asyncio.get_running_loop().create_unix_connection(lambda: self._frames, sock=end)
+        self._frames.say(frames.packed({"greeting": greeting, "in_force": in_force}))
+        self.look()
+
+    def look(self) -> None:
+        """3: tell the worker, if there is something new."""
+        if (state := (self._log.ready, self._log.healthy)) != self._state:
+            self._state = state
+            self._frames.say(frames.packed({"log": [*state, self._log.size]}))
+
+    def follow(self, digest: str, since_us: int) -> None:
+        """Tell the worker which release decides from now on."""
+        self._frames.say(frames.packed({"in_force": [digest, since_us]}))
+
+    def hang_up(self) -> None:
+        """Nothing more is taken from this worker."""
+        self._frames.close()
+
+    async def closed(self) -> None:
+        """Return once the worker is gone and what it left open is marked, as far as the log can be written."""
+        await (await self._left)
+
+    def _heard(self, said: dict[str, Any], content: memoryview) -> None:
+        if "serving" in said:
+            self.serving = said["serving"]
+            self._told()
+        for number, entry in frames.entries(said.get("entries", []), content):  # 1
+            if entry.kind == Kind.INTENT:
+                self._open[entry.decision_id] = entry.tenant
+            self._log.append(entry).add_done_callback(partial(self._written, number, entry))
+
+    def _written(self, number: int, entry: Entry, result: asyncio.Future[Result]) -> None:
+        failed = result.exception() is not None
+        said = None if failed else result.result()
+        if not failed and (entry.kind == Kind.OUTCOME or (entry.kind == Kind.INTENT and not isinstance(said, int))):
+            self._open.pop(entry.decision_id, None)
+        if not self._answers:
+            asyncio.get_running_loop().call_soon(self._answer)
+        self._answers.append((number, said if said is None or isinstance(said, int) else said.name))
+
+    def _answer(self) -> None:
+        self._state = self._log.ready, self._log.healthy
+        self._frames.say(frames.packed({"answers": self._answers, "log": [*self._state, self._log.size]}))
+        self._answers = []
+
+    def _gone(self) -> None:
+        self._left.set_result(asyncio.get_running_loop().create_task(self._log.abandon(self._open)))  # 2

@@ -1,0 +1,81 @@
+"""One worker of a gateway: `python -m gateway.worker FD`, started by gateway.crew with its end of a socket pair.
+
+It serves calls as a gateway of one process does, except that the keeper writes the log and says what is in force. It
+ends when the keeper is gone, and when it can't put in force what the keeper did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+
+import structlog
+import uvloop
+
+from gateway import logs, memory
+from gateway.activation import Activation
+from gateway.app import opened
+from gateway.audit.joint.member import Member
+from gateway.clock import Clock
+from gateway.config import Config
+from gateway.errors import StartError
+from gateway.listener import listening
+
+log = structlog.get_logger()
+
+
+def main() -> None:
+    """Serve until SIGTERM, or until the keeper is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a terminal it comes to every process, and the keeper sees to it
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        uvloop.run(work(socket.socket(fileno=int(sys.argv[1]))))
+    except (StartError, OSError) as error:
+        log.critical("worker not started", why=str(error))
+        raise SystemExit(1) from None
+
+
+async def work(end: socket.socket) -> None:
+    """Serve. Raises StartError, OSError."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    member = await Member.join(end)
+    config = Config.model_validate_json(member.said["config"])
+    logs.configure(config.log_level)
+    async with opened(config, Clock(), member) as gate, listening(config, gate) as listener:
+        memory.settle()
+        activation = Activation(config, gate)
+        member.serving(gate.in_force.release.digest)
+        tasks = [
+            asyncio.create_task(listener.until(stop)),
+            asyncio.create_task(member.gone.wait()),
+            asyncio.create_task(_follow(member, activation)),
+        ]
+        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(tasks)
+    await activation.close()
+    for task in done:
+        task.result()
+
+
+async def _follow(member: Member, activation: Activation) -> None:
+    """Put in force what the keeper did; return when that does not go."""
+    while True:
+        await member.wanted.wait()
+        member.wanted.clear()
+        await activation.refresh()
+        digest = activation.gate.in_force.release.digest
+        if digest != member.in_force[0]:
+            log.critical("worker can't follow", why=activation.trouble, in_force=member.in_force[0])
+            return
+        member.serving(digest)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        main()

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.audit.joint import frames
+from gateway.audit.joint.hub import Hub
+from gateway.audit.joint.member import Member
+from gateway.audit.record import Entry
+from gateway.audit.store import Rejection
+from gateway.errors import GatewayError, Reason
+from tests.support import logs
+from tests.support.waiting import until
+
+ENTRIES = st.builds(
+    Entry,
+    st.binary(min_size=1, max_size=40),
+    st.text(max_size=5),
+    st.sampled_from(["intent", "outcome"]),
+    st.integers(0, 2**53),
+    st.text(max_size=5),
+    st.none() | st.text(max_size=5),
+    st.booleans(),
+)
+
+
+class Wire(asyncio.Transport):
+    """A transport that remembers whether it was closed."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def heard(chunks: list[bytes]) -> tuple[list[tuple[Any, bytes]], Wire]:
+    """The frames in what comes in these pieces, and the wire that they came over."""
+    found: list[tuple[Any, bytes]] = []
+    wire = Wire()
+    end = frames.Frames(lambda said, content: found.append((said, bytes(content))), lambda: None)
+    end.connection_made(wire)
+    for chunk in chunks:
+        end.data_received(chunk)
+    return found, wire
+
+
+@given(st.lists(st.tuples(st.dictionaries(st.text(), st.integers(0, 9)), st.binary())), st.data())
+def test_frames_come_out_as_they_went_in_however_they_are_cut(
+    said: list[tuple[Any, bytes]], data: st.DataObject
+) -> None:
+    """A stream of frames is read as the same frames, wherever the socket cuts it."""
+    stream = b"".join(frames.packed(text, [content]) for text, content in said)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)))))
+    chunks = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    assert heard(chunks)[0] == said
+
+
+@given(st.lists(ENTRIES))
+def test_entries_arrive_as_they_were_made(made: list[Entry]) -> None:
+    """Entries and their numbers survive the way to the keeper."""
+    frame = frames.packed([frames.row(n, e) for n, e in enumerate(made)], [e.leaf for e in made])
+    ((rows, content),), _ = heard([frame])
+    assert [*frames.entries(rows, memoryview(content))] == [*enumerate(made)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [1, 4, "id", "intent", "now", "t", None, False],
+        [1, 5, "id", "intent", 1, "t", None, False],
+        [1, 4, "id", "intent", 1, "t", 7, False],
+        [1, 4, "id"],
+        "row",
+    ],
+)
+def test_what_is_no_entry_is_not_taken(row: object) -> None:
+    """A row of other types, or one whose leaf is not there, is refused before the log sees it."""
+    with pytest.raises(ValueError, match="entry"):
+        [*frames.entries([row], memoryview(b"leaf"))]
+
+
+@pytest.mark.parametrize("stream", [b"\xff" * 8, frames.packed({}).replace(b"{}", b"{]")])
+def test_what_is_no_frame_ends_the_connection(stream: bytes) -> None:
+    """A frame over the limit, or one that is no JSON, hangs up."""
+    found, wire = heard([stream])
+    assert (found, wire.closed) == ([], True)
+
+
+@asynccontextmanager
+async def joined(deadline_ms: int = 60_000) -> AsyncIterator[tuple[Member, frames.Frames, list[Any]]]:
+    """A worker's side, a keeper that only listens, and what it heard."""
+    mine, its = socket.socketpair()
+    found: list[Any] = []
+    keeper = frames.Frames(lambda said, _: found.append(said), lambda: None)
+    await asyncio.get_running_loop().create_unix_connection(lambda: keeper, sock=mine)
+    keeper.say(frames.packed({"greeting": {}, "in_force": ["ab", 1], "log": [True, True, 0]}))
+    member = await Member.join(its)
+    member.limit(deadline_ms)
+    await until(lambda: member.ready)
+    try:
+        yield member, keeper, found
+    finally:
+        keeper.close()
+        await member.close()
+
+
+async def test_an_answer_that_is_late_refuses_the_call_and_closes_the_log_until_it_comes() -> None:
+    """Past the deadline an append fails, nothing more is taken, and the keeper's word opens the log again."""
+    (entry,) = logs.entries(1)
+    async with joined(deadline_ms=50) as (member, keeper, found):
+        with pytest.raises(GatewayError) as late:
+            await member.append(entry)
+        assert (late.value.reason, member.ready, member.healthy) == (Reason.AUDIT_UNAVAILABLE, False, False)
+        with pytest.raises(GatewayError):
+            await member.append(entry)
+        number = found[0]["entries"][0][0]
+        keeper.say(frames.packed({"answers": [[number, 0]], "log": [True, True, 1]}))
+        await until(lambda: member.ready)
+        assert (member.size, len(found)) == (1, 1)
+
+
+async def test_when_the_keeper_is_gone_nothing_is_durable() -> None:
+    """What waits for a keeper that ends is refused at once, and the worker knows."""
+    (entry,) = logs.entries(1)
+    async with joined() as (member, keeper, _):
+        waiting = member.append(entry)
+        keeper.close()
+        with pytest.raises(GatewayError) as caught:
+            await waiting
+        assert caught.value.reason is Reason.AUDIT_UNAVAILABLE
+        assert (member.gone.is_set(), member.ready) == (True, False)
+
+
+async def test_the_keeper_answers_each_and_closes_what_was_left_open(tmp_path: Any) -> None:
+    """Entries are durable when they are answered, a key counts once, and a lost worker's intent gets its outcome."""
+    one, other = (Entry(e.leaf, e.decision_id, "intent", e.time_us, "t", "key") for e in logs.entries(2))
+    async with logs.opened(tmp_path) as log:
+        mine, its = socket.socketpair()
+        hub = Hub(log, lambda: None)
+        await hub.join(mine, {}, ("ab", 1))
+        member = await Member.join(its)
+        await until(lambda: member.ready)
+        results = await asyncio.gather(member.append(one), member.append(other))
+        assert results == [1, Rejection.DUPLICATE_KEY]
+        await member.close()
+        await hub.closed()
+    outcome = logs.records(tmp_path)[2]
+    assert (outcome["kind"], outcome["decision_id"], outcome["outcome"]) == (
+        "outcome",
+        one.decision_id,
+        "outcome_unknown",
+    )
