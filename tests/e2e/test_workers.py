@@ -1,0 +1,186 @@
+"""A gateway of several processes: one port, one log, and no call lost with the worker that had it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brightline import Answer, AsyncClient, Refused
+from brightline.errors import BrightlineError, DuplicateRequest
+from gateway import config
+from gateway.errors import StartError
+from tests.e2e.test_activation import ASK, NARROWER, verified
+from tests.support.gateways import HARMLESS, Deployment, spawned
+from tests.support.waiting import until, wait_for
+
+CONNECTIONS = 24
+"""The kernel gives each connection to a worker by chance: that all of them get the same one happens once in 8 million."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, subprocess.Popen[bytes]]]:
+    """A gateway of two workers. Tests may kill workers, not the gateway."""
+    deployed = made(tmp_path_factory.mktemp("gateway"))
+    with spawned(deployed) as process:
+        yield deployed, process
+
+
+def made(folder: Path) -> Deployment:
+    """A deployment with two workers."""
+    deployed = Deployment.create(folder)
+    deployed.edit("[listener]\n", "[listener]\nworkers = 2\n")
+    return deployed
+
+
+def workers(process: subprocess.Popen[bytes]) -> set[int]:
+    """The process ids of the workers."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return {int(child) for child in children if b"gateway.worker" in Path(f"/proc/{child}/cmdline").read_bytes()}
+
+
+def alive(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@asynccontextmanager
+async def clients(deployed: Deployment) -> AsyncIterator[list[AsyncClient]]:
+    """As many connections as it takes to have some with each worker."""
+    made = [deployed.client() for _ in range(CONNECTIONS)]
+    try:
+        yield made
+    finally:
+        await asyncio.gather(*(client.close() for client in made))
+        deployed.clients.clear()
+
+
+async def outcome(client: AsyncClient, **changes: Any) -> Answer | Exception:
+    """The answer, or what came in its place."""
+    try:
+        return await client.generate(**{**ASK, **changes})
+    except BrightlineError as error:
+        return error
+
+
+def intents_without_outcome(records: list[Mapping[str, Any]]) -> set[str]:
+    """Decision ids that were permitted, and of which nothing else is known."""
+    ids = {kind: {r["decision_id"] for r in records if r["kind"] == kind} for kind in ("intent", "outcome")}
+    return ids["intent"] - ids["outcome"]
+
+
+async def test_every_worker_serves_into_one_log(served: tuple[Deployment, subprocess.Popen[bytes]]) -> None:
+    """Calls on many connections are answered by both workers, and one log with one start has all of their records."""
+    deployed, _ = served
+    async with clients(deployed) as callers:
+        answers = [await outcome(client) for client in callers]
+    ids = {answer.decision_id for answer in answers if isinstance(answer, Answer)}
+    intents = [r for r in deployed.records("intent") if r["decision_id"] in ids]
+    assert len(intents) == CONNECTIONS
+    assert {r["where"]["component"] for r in intents} == {"gateway/1", "gateway/2"}
+    assert len(deployed.records("start")) == 1
+    assert verified(deployed)
+
+
+async def test_an_idempotency_key_counts_once_whichever_worker_is_asked(
+    served: tuple[Deployment, subprocess.Popen[bytes]],
+) -> None:
+    """Of the same request on every connection at once one is forwarded, and the others are told so."""
+    deployed, _ = served
+    use = replace(HARMLESS, idempotency_key="once")
+    async with clients(deployed) as callers:
+        said = await asyncio.gather(*(outcome(client, use=use) for client in callers))
+    assert Counter(map(type, said)) == {Answer: 1, DuplicateRequest: CONNECTIONS - 1}
+
+
+async def test_a_worker_that_is_killed_takes_no_record_with_it(
+    served: tuple[Deployment, subprocess.Popen[bytes]],
+) -> None:
+    """Whatever a worker had permitted when it was killed is closed as unknown, and another takes its place."""
+    deployed, process = served
+    before = workers(process)
+    answered: set[str] = set()
+    async with clients(deployed) as callers:
+
+        async def ask(client: AsyncClient) -> None:
+            for _ in range(8):
+                said = await outcome(client)
+                if isinstance(said, Answer):
+                    answered.add(said.decision_id)
+
+        asking = asyncio.gather(*map(ask, callers))
+        await until(lambda: len(answered) > CONNECTIONS)
+        os.kill(min(before), signal.SIGKILL)
+        await asking
+        await until(lambda: len(workers(process) - {min(before)}) == 2)
+        await until(lambda: not intents_without_outcome(deployed.records()))
+    records = deployed.records()
+    assert answered <= {r["decision_id"] for r in records if r["kind"] == "outcome"}
+    assert verified(deployed)
+
+
+async def test_a_release_comes_in_force_in_every_worker(served: tuple[Deployment, subprocess.Popen[bytes]]) -> None:
+    """After a change every connection is answered by the new release, and one record says that it is in force."""
+    deployed, process = served
+    deployed.change_release("tenants.json", NARROWER)
+    process.send_signal(signal.SIGHUP)
+    state = deployed.folder / "in_force.json"
+    await until(lambda: json.loads(state.read_text())["tried"] == 1)
+    fresh = json.loads(state.read_text())["release"]
+    async with clients(deployed) as callers:
+        said = [await outcome(client) for client in callers]
+    assert {(type(one), getattr(one, "release", "")) for one in said} == {(Refused, fresh)}
+    assert [r["release"]["digest"] for r in deployed.records("release")] == [fresh]
+
+
+def test_workers_end_with_what_keeps_their_log(tmp_path: Path) -> None:
+    """When the gateway is killed its workers end by themselves, and the next one goes on with the same log."""
+    deployed = made(tmp_path)
+    with spawned(deployed) as process:
+        left = workers(process)
+        asyncio.run(some(deployed))
+        process.kill()
+        wait_for(lambda: not any(map(alive, left)))
+    with spawned(deployed) as process:
+        left = workers(process)
+        asyncio.run(some(deployed))
+    assert not any(map(alive, left))
+    records = deployed.records()
+    assert [r["kind"] for r in records if r["kind"] in {"start", "stop"}] == ["start", "start", "stop"]
+    assert (records[-1]["kind"], intents_without_outcome(records)) == ("stop", set())
+    assert verified(deployed)
+
+
+async def some(deployed: Deployment) -> None:
+    """A few calls that are answered."""
+    async with clients(deployed) as callers:
+        said = await asyncio.gather(*map(outcome, callers))
+    assert {type(one) for one in said} == {Answer}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("[listener]\n", "[listener]\nworkers = 0\n", "listener.workers"),
+        ("[listener]\n", "[limits]\nconcurrent_calls = 3\n[listener]\nworkers = 4\n", "limits.concurrent_calls"),
+    ],
+)
+def test_too_many_workers_and_too_few_refuse_the_start(tmp_path: Path, old: str, new: str, named: str) -> None:
+    """A number of workers that can't serve is named with its key before anything is opened."""
+    deployed = Deployment.create(tmp_path)
+    deployed.edit(old, new)
+    with pytest.raises(StartError, match=named):
+        config.load(deployed.config)
