@@ -17,7 +17,8 @@ from gateway.identity import issue
 from gateway.types import Credentials
 
 TENANT = "northern-logistics"
-CONNECTIONS = 4
+CONNECTIONS = 16
+"""The kernel gives each connection to a worker by chance."""
 TIMEOUT_S = 30.0
 
 Ask = Callable[[], Awaitable[object]]

@@ -52,28 +52,29 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
     parser.add_argument("--requests", type=int, default=100_000, help="requests of the memory measurement")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that serve calls")
     arguments = parser.parse_args()
-    figures = uvloop.run(measure(arguments.requests))
+    figures = uvloop.run(measure(arguments.requests, arguments.workers))
     report(
         figures,
         arguments.json,
         title="What the gateway costs: mutual TLS, token, Rego, detectors and durable records on",
         beside="direct call",
-        note="load generator, gateway and upstream on the same machine",
+        note=f"load generator, gateway of {arguments.workers} workers and upstream on the same machine",
     )
 
 
-async def measure(requests: int) -> list[Figure]:
+async def measure(requests: int, workers: int) -> list[Figure]:
     """Every figure, one gateway for each upstream."""
     memory.settle()  # the load generator, too
     with folder() as place:
-        figures = await measure_loopback(place / "loopback", requests)
-        return figures + await measure_openai(place / "openai")
+        figures = await measure_loopback(place / "loopback", requests, workers)
+        return figures + await measure_openai(place / "openai", workers)
 
 
-async def measure_loopback(place: Path, requests: int) -> list[Figure]:
+async def measure_loopback(place: Path, requests: int, workers: int) -> list[Figure]:
     """The gateway's own cost: the direct call is a call inside the process, next to nothing."""
-    deployment.create(place, system_us())
+    deploy(place, workers)
     async with serving(place) as (caller, process):
         permitted, refused = caller.asks(PERMITTED), caller.asks(REFUSED)
         bare = await direct_loopback()
@@ -101,10 +102,10 @@ async def measure_loopback(place: Path, requests: int) -> list[Figure]:
     ]
 
 
-async def measure_openai(place: Path) -> list[Figure]:
+async def measure_openai(place: Path, workers: int) -> list[Figure]:
     """The same SDK and server, called directly and through the gateway."""
     with openai_server() as url:
-        deployment.create(place, system_us())
+        deploy(place, workers)
         point_at(place, url)
         async with AsyncOpenAI(base_url=url, api_key="benchmark", max_retries=0) as sdk:
 
@@ -144,6 +145,13 @@ def is_answer(answer: object) -> bool:
 def is_denied(answer: object) -> bool:
     """Whether a call was refused by a rule."""
     return isinstance(answer, tuple) and answer[0] is StatusCode.PERMISSION_DENIED
+
+
+def deploy(place: Path, workers: int) -> None:
+    """A development deployment that is served by so many processes."""
+    deployment.create(place, system_us())
+    config = place / "gateway.toml"
+    config.write_text(config.read_text().replace("[listener]\n", f"[listener]\nworkers = {workers}\n"))
 
 
 @asynccontextmanager
@@ -203,17 +211,29 @@ def point_at(place: Path, url: str) -> None:
 
 
 def cpu_ms(process: int) -> float:
-    """Processor time of a process with all its threads so far, in milliseconds."""
-    user, system = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) * 1000 / os.sysconf("SC_CLK_TCK")
+    """Processor time of a gateway with all its processes so far, in milliseconds."""
+    total = 0
+    for one in processes(process):
+        user, system = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[11:13]
+        total += int(user) + int(system)
+    return total * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mib(process: int) -> float:
-    """Resident memory of a process in MiB."""
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return round(int(line.split()[1]) / 1024, 1)
-    raise SystemExit("no resident memory is told on this system")
+    """Resident memory of a gateway in MiB; what several of its processes share counts once."""
+    found = [
+        int(line.split()[1])
+        for one in processes(process)
+        for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+        if line.startswith("Pss:")
+    ]
+    return round(sum(found) / 1024, 1)
+
+
+def processes(process: int) -> list[int]:
+    """A gateway's process and those that it started."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [process, *map(int, children)]
 
 
 @contextmanager

@@ -134,7 +134,10 @@ class Crew:
         workers = self._config.listener.workers
         host = self._config.listener.address.rpartition(":")[0]
         listener = self._config.listener.model_copy(update={"address": f"{host}:{self.port}"})
-        config = self._config.model_copy(update={"listener": listener, "limits": self._config.limits.shared(workers)})
+        unproved = max(1, self._config.audit.unauthenticated_per_s // workers)
+        audit = self._config.audit.model_copy(update={"unauthenticated_per_s": unproved})
+        limits = self._config.limits.shared(workers)
+        config = self._config.model_copy(update={"listener": listener, "limits": limits, "audit": audit})
         key = self._gate.log.archive.keys[self._config.audit.origin]
         return {"worker": number + 1, "config": config.model_dump_json(exclude_unset=True), "log_key": str(key)}
 

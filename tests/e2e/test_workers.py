@@ -25,7 +25,7 @@ from tests.support.gateways import HARMLESS, Deployment, spawned
 from tests.support.waiting import until, wait_for
 
 CONNECTIONS = 24
-"""The kernel gives each connection to a worker by chance: that all of them get the same one happens once in 8 million."""
+"""The kernel gives each connection to a worker by chance: one of them gets none once in 8 million runs."""
 
 
 @pytest.fixture(scope="module")
