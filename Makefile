@@ -9,7 +9,9 @@ STARTER := gateway/assets/starter
 OPA_VERSION := 1.21.3
 # The lists are whole, so nothing is resolved: what a newer release of a package asks for can't break an old list.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-PINNED := install --no-deps --require-hashes -r
+PINNED := install --no-compile --no-deps --require-hashes -r
+# pip would compile one module after another; what does not compile is no module that anybody imports.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2] if sys.version_info >= (3, 11) else "")' 2>/dev/null)
 JSON ?=
 # Where bytecode is not kept, each command compiles every module again, which takes seconds.
@@ -143,11 +145,13 @@ $(VENV)/.python-$(PYTHON_VERSION): | python
 $(VENV)/.run: $(VENV)/.python-$(PYTHON_VERSION) requirements/run.txt requirements/build.txt pyproject.toml clients/python/pyproject.toml clients/verify/pyproject.toml
 	$(PIP) $(PINNED) requirements/build.txt
 	$(PIP) $(PINNED) requirements/run.txt
+	$(COMPILE)
 	$(PIP) install --no-deps --no-build-isolation --editable . --editable clients/python --editable clients/verify
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	$(PIP) $(PINNED) requirements/dev.txt
+	$(COMPILE)
 	$(BIN)/python -m pip check --quiet
 	touch $@
 
