@@ -14,6 +14,7 @@ from rich.table import Table
 
 from gateway.errors import StartError
 from gateway.measuring import corpus, figures
+from gateway.measuring.evasions import evaded
 from gateway.measuring.scoring import Scored, score
 from gateway.signals import Detectors
 
@@ -57,8 +58,12 @@ def evaluate(
     corpus_: Annotated[Path, typer.Option("--corpus", help="A file or a folder of labelled texts.")] = Path(
         "detectors/corpus"
     ),
+    *,
     split: Annotated[str, typer.Option(help="train, validation, test, or all of it.")] = "test",
     curve: Annotated[bool, typer.Option(help="Also what each limit would refuse: to choose thresholds by.")] = False,
+    evasions: Annotated[
+        bool, typer.Option(help="Also the restricted English texts, disguised in each way that the gateway undoes.")
+    ] = False,
     lexical: Lexical = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -73,11 +78,15 @@ def evaluate(
         texts = corpus.split(texts)[split]
     if not texts:
         raise StartError(f"{corpus_}: the split {split} has no texts")
-    made = score([(text.id, text.text) for text in texts], _detectors(lexical))
+    detectors = _detectors(lexical)
+    made = score([(text.id, text.text) for text in texts], detectors)
     judged = [*zip(texts, made, strict=True)]
     found: dict[str, Any] = {"split": split, **figures.figures(judged)}
     if curve:
         found["curve"] = figures.curve(judged)
+    if evasions:
+        restricted = [text for text in texts if text.labels and text.lang == "en"]
+        found["evasions"] = evaded(restricted, lambda some: [s.refused for s in score(some, detectors)])
     if json_:
         typer.echo(json.dumps(found, indent=2))
     else:
@@ -128,11 +137,21 @@ def _print(console: Console, found: dict[str, Any]) -> None:
         f1 = "" if row["f1"] is None else f"{row['f1']:.2f}"
         table.add_row(name, _percent(row["precision"]), _percent(row["recall"]), f1)
     console.print(table)
+    if "evasions" in found:
+        _print_evasions(console, found["evasions"])
     for row in found.get("curve", ()):
         shares = ", ".join(
             f"{name} {100 * row[name]:.1f} %" for name in row if name != "limit" and row[name] is not None
         )
         console.print(f"limit {row['limit']}: {shares}", markup=False)
+
+
+def _print_evasions(console: Console, found: dict[str, Any]) -> None:
+    table = Table("restricted, English, disguised", "refused", "points lost", box=None)
+    table.add_row("as written", _percent(found["restricted"]), "")
+    for name, row in found["ways"].items():
+        table.add_row(name, _percent(row), "" if row["lost"] is None else f"{row['lost']:.1f}")
+    console.print(table)
 
 
 def _percent(row: dict[str, Any]) -> str:
