@@ -31,6 +31,7 @@ from gateway.identity import Identity
 from gateway.inforce import InForce
 from gateway.listener import Listener, listening
 from gateway.pep import Gate
+from gateway.quotas import Quotas
 from gateway.shares import Shares
 from gateway.signals import Detectors, Scorer
 from gateway.signals.pulse import PROBE, Pulse
@@ -76,6 +77,7 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
             in_force=in_force,
             answer_bytes=config.limits.answer_bytes,
             shares=Shares(config.limits.tenant_calls),
+            quotas=Quotas(config.listener.workers),
         )
         try:
             yield gate

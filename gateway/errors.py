@@ -46,6 +46,7 @@ class Reason(StrEnum):
     ROLE_REQUIRED = "ROLE_REQUIRED"
     REVIEW_UNAVAILABLE = "REVIEW_UNAVAILABLE"
     RELEASE_NOT_IN_FORCE = "RELEASE_NOT_IN_FORCE"
+    QUOTA_EXHAUSTED = "QUOTA_EXHAUSTED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class GatewayError(Exception):
 
     reason: the public reason. message: one sentence for the caller. field: the path of the request field at fault.
     rules: the rules behind a refusal. detail: for the gateway's own log only. sent: something may have reached a model.
+    again_s: seconds after which the same call may be permitted; None where nobody knows.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class GatewayError(Exception):
         rules: tuple[Rule, ...] = (),
         detail: str = "",
         sent: bool = False,
+        again_s: int | None = None,
     ) -> None:
         super().__init__(f"{reason}: {message}")
         self.reason = reason
@@ -92,6 +95,7 @@ class GatewayError(Exception):
         self.rules = rules
         self.detail = detail
         self.sent = sent
+        self.again_s = again_s
 
 
 class StartError(Exception):

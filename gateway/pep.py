@@ -19,6 +19,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, Reason
 from gateway.identity import Identity
 from gateway.inforce import InForce
+from gateway.quotas import Quotas
 from gateway.shares import Shares
 from gateway.signals import Detectors
 from gateway.types import (
@@ -57,6 +58,7 @@ class Gate:
     in_force: InForce
     answer_bytes: int
     shares: Shares
+    quotas: Quotas
     draining: bool = False
 
     @property
@@ -131,6 +133,7 @@ async def admit(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InFo
         raise GatewayError(
             Reason.UPSTREAM_UNAVAILABLE, "the model has no upstream here", detail=permitted.model.upstream
         )
+    gate.quotas.take_tokens(in_force.release.tenants[trail.tenant], permitted.prompt.max_tokens)
     await trail.intend(permitted)  # 5
     return Admitted(permitted, known, in_force)
 
@@ -177,6 +180,7 @@ async def prove(call: Call, gate: Gate, trail: Trail, in_force: InForce) -> Prin
     principal = await gate.identity.prove(call.credentials, in_force.release.tenants)
     trail.proved(principal)
     gate.shares.take(call.decision_id, principal.tenant)
+    gate.quotas.take_request(in_force.release.tenants[principal.tenant])
     if call.deadline_us is None:
         raise GatewayError(Reason.DEADLINE_REQUIRED, "the call has no deadline; set one, for example 60 seconds")
     return principal

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
 from grpc import StatusCode
 
@@ -46,6 +47,7 @@ CODES: dict[Reason, StatusCode] = {
     Reason.ROLE_REQUIRED: StatusCode.PERMISSION_DENIED,
     Reason.REVIEW_UNAVAILABLE: StatusCode.UNAVAILABLE,
     Reason.RELEASE_NOT_IN_FORCE: StatusCode.FAILED_PRECONDITION,
+    Reason.QUOTA_EXHAUSTED: StatusCode.RESOURCE_EXHAUSTED,
 }
 
 DETAILS_KEY = "grpc-status-details-bin"
@@ -72,9 +74,10 @@ def details(error: GatewayError, decision_id: str, release: str, appeal: str) ->
     info = error_details_pb2.ErrorInfo(
         reason=str(error.reason), domain=DOMAIN, metadata={"decision_id": decision_id} if decision_id else {}
     )
-    packed = [
-        any_pb2.Any(type_url=_TYPES + m.DESCRIPTOR.full_name, value=m.SerializeToString()) for m in (info, refusal)
-    ]
+    said: list[Message] = [info, refusal]
+    if error.again_s is not None:
+        said.append(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=error.again_s)))
+    packed = [any_pb2.Any(type_url=_TYPES + m.DESCRIPTOR.full_name, value=m.SerializeToString()) for m in said]
     status = status_pb2.Status(code=CODES[error.reason].value[0], message=error.message, details=packed)
     return bytes(status.SerializeToString())
 

@@ -62,6 +62,13 @@ class Trail:
         """The call's decision id, as on every record of it."""
         return self._known.call.decision_id
 
+    @property
+    def tenant(self) -> str:
+        """The tenant of the proved caller. Raises ValueError where nobody was proved."""
+        if self._known.principal is None:
+            raise ValueError("nobody was proved")
+        return self._known.principal.tenant
+
     # --- what becomes known, in the order of the path ----------------------------------------------------------------
 
     def in_force(self, release: Release, engine: str, engine_version: str) -> None:

@@ -189,6 +189,13 @@ class Grants(Document):
     grants: list[Given]
 
 
+class Quotas(Document):
+    """What a tenant may use up over time; what is not said is not bounded."""
+
+    requests_per_minute: int = Field(default=0, ge=1, lt=2**31)
+    tokens_per_hour: int = Field(default=0, ge=1, lt=2**53)
+
+
 class Tenant(Document):
     """A tenant, and the certificates that are its own."""
 
@@ -211,6 +218,7 @@ class Tenant(Document):
 
     id: Id
     certificates: list[Certificate] = Field(min_length=1)
+    quotas: Quotas | None = None
     attributes: Annotated[Attributes, BeforeValidator(_without_null)]
 
 

@@ -217,7 +217,13 @@ def _granted(named: Sequence[documents.Tenant], given: Iterable[documents.Given]
     for grant in given:
         if grant.tenant in grants:
             grants[grant.tenant].append({key: value for key, value in plain(grant).items() if key != "tenant"})
-    return [Tenant(t.id, tuple(t.certificates), plain(t.attributes) | {"grants": grants[t.id]}) for t in named]
+    return [
+        Tenant(t.id, tuple(t.certificates), plain(t.attributes) | {"grants": grants[t.id]}, _quotas(t)) for t in named
+    ]
+
+
+def _quotas(tenant: documents.Tenant) -> dict[str, int]:
+    return tenant.quotas.model_dump(exclude_unset=True) if tenant.quotas else {}
 
 
 def _grants(path: Path, tenant: Tenant, relaxed: frozenset[str]) -> None:

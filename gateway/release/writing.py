@@ -83,7 +83,9 @@ def create(
 
 
 def _without_grants(tenant: Tenant) -> dict[str, Any]:
-    return asdict(tenant) | {"attributes": {k: v for k, v in tenant.attributes.items() if k != "grants"}}
+    quotas = {"quotas": dict(tenant.quotas)} if tenant.quotas else {}
+    named = {"id": tenant.id, "certificates": list(tenant.certificates)}
+    return named | quotas | {"attributes": {k: v for k, v in tenant.attributes.items() if k != "grants"}}
 
 
 def _given(tenant: Tenant) -> list[Any]:

@@ -10,11 +10,12 @@ from gateway.canonical import Json
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant of the release. attributes: the facts that rules see as input.tenant."""
+    """A tenant of the release. attributes: the facts that rules see as input.tenant. quotas: see gateway.quotas."""
 
     id: str
     certificates: tuple[str, ...]
     attributes: Mapping[str, Json]
+    quotas: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ def _named(kind: str, old: Mapping[str, Any], new: Mapping[str, Any], compare: A
 
 def _tenant(old: Tenant, new: Tenant) -> Iterator[tuple[str, str]]:
     yield from _members("certificate", old.certificates, new.certificates, LOOSER)
+    yield from _quotas(old.quotas, new.quotas)
     was, now = dict(old.attributes), dict(new.attributes)
     for key, kind in (("purposes", "purpose"), ("models", "model")):
         yield from _members(kind, was.pop(key, []), now.pop(key, []), LOOSER)
@@ -60,6 +61,15 @@ def _tenant(old: Tenant, new: Tenant) -> Iterator[tuple[str, str]]:
         direction = STRICTER if not policy[0] else LOOSER
         yield direction, f"its own policy is {policy[1] or 'none'}, it was {policy[0] or 'none'}"
     yield from _others(was, now)
+
+
+def _quotas(old: Mapping[str, int], new: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    for name in sorted({*old, *new}):
+        was, now = old.get(name), new.get(name)
+        if was != now:
+            less = now is not None and (was is None or now < was)
+            unbounded = "not bounded"
+            yield STRICTER if less else LOOSER, f"{name} is {now or unbounded}, it was {was or unbounded}"
 
 
 def _grants(old: Any, new: Any) -> Iterator[tuple[str, str]]:

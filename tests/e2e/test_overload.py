@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
+import pytest
 
+from brightline import QuotaExhausted
+from tests.e2e.test_activation import ASK
 from tests.support.attacks import Attacker, attacking, message, refused, told, verified
 from tests.support.gateways import HEALTH, LOGISTICS, Deployment, serving
 from tests.support.waiting import until
@@ -38,6 +43,38 @@ async def test_a_noisy_tenant_keeps_nobody_out(tmp_path: Path) -> None:
         await until(lambda: len(running.records("outcome")) == 2)
         assert await noisy.call()
         verified(running)
+
+
+async def test_a_quota_of_the_release_ends_what_a_tenant_may_ask_for(tmp_path: Path) -> None:
+    """Beyond its quota a tenant is told when to go on, nothing of it is forwarded, and other tenants don't notice."""
+    deployed = Deployment.create(tmp_path)
+    deployed.change_release("tenants.json", with_quotas(tokens_per_hour=250, requests_per_minute=4))
+    async with serving(deployed) as running:
+        one, other = running.client(), running.client(HEALTH)
+        assert (await one.generate(**ASK, max_tokens=200)).text
+        with pytest.raises(QuotaExhausted, match="tokens of this hour") as tokens:
+            await one.generate(**ASK, max_tokens=51)
+        assert (await one.generate(**ASK, max_tokens=50)).text
+        assert (await one.check(**ASK)).effect == "allow"
+        with pytest.raises(QuotaExhausted, match="requests of this minute") as requests:
+            await one.check(**ASK)
+        assert 60 < (tokens.value.again_s or 0) <= 3600
+        assert 0 < (requests.value.again_s or 0) <= 60
+        assert (await other.generate(**ASK, max_tokens=500)).text
+        assert running.calls == 3
+        assert [r["reason"] for r in running.records("refusal")] == ["QUOTA_EXHAUSTED"] * 2
+        verified(running)
+
+
+def with_quotas(**quotas: int) -> Callable[[bytes], bytes]:
+    """Gives the tenant of these tests quotas."""
+
+    def changed(text: bytes) -> bytes:
+        document = json.loads(text)
+        next(t for t in document["tenants"] if t["id"] == LOGISTICS)["quotas"] = quotas
+        return json.dumps(document).encode()
+
+    return changed
 
 
 async def outcome(attacker: Attacker) -> str:

@@ -37,7 +37,7 @@ def error(failed: grpc.RpcError, target: str, token: str) -> errors.BrightlineEr
     """The exception for a failed call to `target` that carried `token`."""
     message = (failed.details() or "").replace(token, "[token]")
     try:
-        reason, refusal = _refusal(failed)
+        reason, refusal, again_s = _refusal(failed)
     except (ValueError, DecodeError):
         strange = (errors.NotThisGateway, f"{failed.code().name} without a refusal of the gateway")
         kind, meaning = _MADE_HERE.get(failed.code(), strange)
@@ -52,11 +52,12 @@ def error(failed: grpc.RpcError, target: str, token: str) -> errors.BrightlineEr
         appeal=refusal.appeal,
         field=refusal.field,
         retry_safe=refusal.retry_safe,
+        again_s=again_s,
     )
 
 
-def _refusal(failed: grpc.RpcError) -> tuple[str, refusal_pb2.Refusal]:
-    """The reason's word and the refusal. Raises ValueError or DecodeError when any step fails."""
+def _refusal(failed: grpc.RpcError) -> tuple[str, refusal_pb2.Refusal, float | None]:
+    """The reason's word, the refusal and when to ask again. Raises ValueError or DecodeError when any step fails."""
     status = rpc_status.from_call(failed)  # type: ignore[arg-type]  # 1: a failed call is its own error
     if status is None:
         raise ValueError("no details")
@@ -70,7 +71,14 @@ def _refusal(failed: grpc.RpcError) -> tuple[str, refusal_pb2.Refusal]:
         newer or names[refusal.reason].name == f"REASON_{info.reason}"  # 3
     ):
         raise ValueError("the reasons differ")
-    return info.reason, refusal
+    return info.reason, refusal, _again_s(status)
+
+
+def _again_s(status: status_pb2.Status) -> float | None:
+    if not any(detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for detail in status.details):
+        return None
+    delay = _only(status, error_details_pb2.RetryInfo).retry_delay
+    return float(delay.seconds + delay.nanos / 1e9)
 
 
 def _only(status: status_pb2.Status, kind: type[M]) -> M:

@@ -13,7 +13,8 @@ class BrightlineError(Exception):
 
     reason: the gateway's public word (brightline.v1.Reason without prefix), empty when it gave none. message: one
     sentence. field: the request field at fault. rules: those that refused, strictest first; rules_omitted: how many
-    more did. appeal: where to. retry_safe: the gateway says that nothing of this call reached a model.
+    more did. appeal: where to. retry_safe: the gateway says that nothing of this call reached a model. again_s: seconds
+    after which the same call may be permitted, None where the gateway does not say.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class BrightlineError(Exception):
         appeal: str = "",
         field: str = "",
         retry_safe: bool = False,
+        again_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -39,6 +41,7 @@ class BrightlineError(Exception):
         self.appeal = appeal
         self.field = field
         self.retry_safe = retry_safe
+        self.again_s = again_s
 
     def __str__(self) -> str:
         about = [f"rules {', '.join(rule.id for rule in self.rules)}"] if self.rules else []
@@ -69,6 +72,10 @@ class DuplicateRequest(BrightlineError):
 
 class Overloaded(BrightlineError):
     """Too many calls in flight."""
+
+
+class QuotaExhausted(BrightlineError):
+    """The tenant has used up what the release gives it for this minute or hour; `again_s` says when to go on."""
 
 
 class Unavailable(BrightlineError):
@@ -131,6 +138,7 @@ BY_REASON: Mapping[str, type[BrightlineError]] = {
     "METHOD_UNKNOWN": InvalidRequest,
     "DUPLICATE_REQUEST": DuplicateRequest,
     "OVERLOADED": Overloaded,
+    "QUOTA_EXHAUSTED": QuotaExhausted,
     "POLICY_UNAVAILABLE": Unavailable,
     "AUDIT_UNAVAILABLE": Unavailable,
     "IDENTITY_UNAVAILABLE": Unavailable,

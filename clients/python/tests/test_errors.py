@@ -32,6 +32,7 @@ KINDS = {
     "METHOD_UNKNOWN": "InvalidRequest",
     "DUPLICATE_REQUEST": "DuplicateRequest",
     "OVERLOADED": "Overloaded",
+    "QUOTA_EXHAUSTED": "QuotaExhausted",
     "DEADLINE_EXCEEDED": "DeadlineExceeded",
     "CANCELLED": "Cancelled",
     "INTERNAL": "GatewayFault",

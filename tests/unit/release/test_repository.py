@@ -74,6 +74,26 @@ def test_staging_again_drops_signatures(signing: Signing) -> None:
     assert signing.repository.missing("targets") == ["agency", "provider"]
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "direction", "text"),
+    [
+        ({}, {"requests_per_minute": 5}, STRICTER, "requests_per_minute is 5, it was not bounded"),
+        ({"tokens_per_hour": 9}, {"tokens_per_hour": 8}, STRICTER, "tokens_per_hour is 8, it was 9"),
+        ({"tokens_per_hour": 8}, {"tokens_per_hour": 9}, LOOSER, "tokens_per_hour is 9, it was 8"),
+        ({"tokens_per_hour": 8}, {}, LOOSER, "tokens_per_hour is not bounded, it was 8"),
+    ],
+)
+def test_a_change_of_a_quota_is_told(
+    signing: Signing, was: dict[str, int], now: dict[str, int], direction: str, text: str
+) -> None:
+    """More than before, or no bound any more, is looser; less is stricter."""
+    old = signing.client().load()
+    before, after = (replace(old, tenants={TENANT.id: replace(TENANT, quotas=quotas)}) for quotas in (was, now))
+    assert [(c.direction, c.text) for c in changes(before, after, {}, {})] == [
+        (direction, f"tenant {TENANT.id}: {text}")
+    ]
+
+
 def test_publishing_again_after_a_crash(signing: Signing) -> None:
     """Published files without a timestamp that leads to them are no release yet; publishing again completes it."""
     signing.stage()

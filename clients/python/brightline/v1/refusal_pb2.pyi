@@ -43,6 +43,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_ROLE_REQUIRED: _ClassVar[Reason]
     REASON_REVIEW_UNAVAILABLE: _ClassVar[Reason]
     REASON_RELEASE_NOT_IN_FORCE: _ClassVar[Reason]
+    REASON_QUOTA_EXHAUSTED: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_POLICY_DENIED: Reason
 REASON_APPROVAL_REQUIRED: Reason
@@ -77,6 +78,7 @@ REASON_NOT_FOUND: Reason
 REASON_ROLE_REQUIRED: Reason
 REASON_REVIEW_UNAVAILABLE: Reason
 REASON_RELEASE_NOT_IN_FORCE: Reason
+REASON_QUOTA_EXHAUSTED: Reason
 
 class Refusal(_message.Message):
     __slots__ = ("reason", "decision_id", "rules", "release", "appeal", "field", "retry_safe", "rules_omitted")
