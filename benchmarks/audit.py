@@ -109,7 +109,8 @@ def on_postgres(folder: Path, server: Cluster) -> Place:
             row = db.execute("SELECT pg_database_size(current_database())").fetchone()
         return int(row[0]) if row else 0
 
-    return Place("PostgreSQL", folder, Postgres(server.server(name)), Database(server.server(name), logs.ORIGIN), size)
+    kept = Postgres(server.server(name), folder / "tail")
+    return Place("PostgreSQL", folder, kept, Database(server.server(name), logs.ORIGIN), size)
 
 
 def measure(place: Place, most: int) -> list[Figure]:

@@ -15,6 +15,7 @@ from brightline_verify.note import NoteError, Verifier
 from brightline_verify.stored import Source
 from gateway.audit.index import Held, index_path
 from gateway.audit.lock_store import Folder
+from gateway.audit.marks import tail_path
 from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Kept, Place
 from gateway.config import Audit, read_public
@@ -93,7 +94,7 @@ def kept(settings: Audit) -> Kept:
         return Sqlite(settings.path)
     from gateway.audit.postgres.writing import Postgres  # noqa: PLC0415 - see above
 
-    return Postgres(server(settings, settings.deadline_ms / 1000))
+    return Postgres(server(settings, settings.deadline_ms / 1000), tail_path(settings.path))
 
 
 def lock_store(settings: Audit) -> Place | None:

@@ -13,9 +13,10 @@ from typing import Final, TypeAlias
 
 from brightline_verify.database import Table, checkpoint_path
 from brightline_verify.record import Kind
-from brightline_verify.stored import FORMAT, CorruptError, Row, Rows
+from brightline_verify.stored import FORMAT, CorruptError, Rows
 from gateway.audit import disk
-from gateway.audit.store import Key, Place, TakenError
+from gateway.audit.marks import Tail, tail_path
+from gateway.audit.store import Key, Place, Row, TakenError
 
 LOCK_WAIT_S = 0.1
 
@@ -23,13 +24,15 @@ _SCHEMA: Final = """
 CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, origin TEXT NOT NULL);
 CREATE TABLE entries (
   idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL, hashes BLOB NOT NULL,
-  decision_id TEXT NOT NULL, kind TEXT NOT NULL, time_us INTEGER NOT NULL, tenant TEXT NOT NULL, idempotency_key TEXT
+  decision_id TEXT NOT NULL, kind TEXT NOT NULL, time_us INTEGER NOT NULL, tenant TEXT NOT NULL, idempotency_key TEXT,
+  mark BLOB
 );
 CREATE INDEX entries_by_decision ON entries (decision_id, kind);
 CREATE UNIQUE INDEX entries_by_key ON entries (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL);
 """
-_COLUMNS: Final = 8
+_COLUMNS: Final = 9
+_MARKED: Final = "SELECT 1 FROM pragma_table_info('entries') WHERE name = 'mark'"
 _USED: Final = "SELECT tenant, idempotency_key FROM entries WHERE tenant = ? AND idempotency_key = ?"
 _SINCE: Final = "SELECT idx FROM entries WHERE kind = ? ORDER BY idx DESC LIMIT 1"
 _ORPHANS: Final = """
@@ -58,6 +61,7 @@ class Sqlite:
         self._lock: int | None = None
         self._db: sqlite3.Connection | None = None
         self.places: Sequence[Place] = (disk.Whole(checkpoint_path(path)),)
+        self.tail = Tail(tail_path(path))
 
     def __str__(self) -> str:
         return f"audit.path: {self._path}"
@@ -125,6 +129,7 @@ class Sqlite:
 
     def release(self) -> None:
         """Let go of the log. Raises nothing."""
+        self.tail.close()
         if self._db is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._db.close()
@@ -163,6 +168,9 @@ class Sqlite:
         written = db.execute("SELECT format, origin FROM log").fetchall()
         if written != [(FORMAT, origin)]:
             raise CorruptError(f"is not a log of format {FORMAT} and origin {origin}: {written}")
+        if not db.execute(_MARKED).fetchone():
+            # A log that was begun before there were marks. Crash before this: the next start is here again.
+            db.execute("ALTER TABLE entries ADD COLUMN mark BLOB")
 
 
 @contextlib.contextmanager

@@ -16,7 +16,8 @@ from typing import Protocol, TypeAlias
 from brightline_verify.merkle import Frontier, frontier_at
 from brightline_verify.note import Checkpoint, NoteError, Signer, open_checkpoint
 from brightline_verify.record import Kind
-from brightline_verify.stored import CorruptError, Row, Rows, gathered
+from brightline_verify.stored import CorruptError, Rows, gathered
+from gateway.audit.marks import Marks, Tail, replayed
 from gateway.audit.record import Entry
 from gateway.errors import StartError
 
@@ -48,6 +49,8 @@ Result: TypeAlias = int | Rejection
 """The index of an entry in the log, or why it has none."""
 Key: TypeAlias = tuple[str, str]
 """Tenant and idempotency key."""
+Row: TypeAlias = tuple[int, bytes, bytes, str, str, int, str, str | None, bytes | None]
+"""As stored.Row, and the mark of the commit beside its last one."""
 
 
 class Kept(Protocol):
@@ -60,6 +63,10 @@ class Kept(Protocol):
     @property
     def places(self) -> Sequence[Place]:
         """Where the latest checkpoint is kept outside of the database."""
+
+    @property
+    def tail(self) -> Tail:
+        """Where the last mark is kept outside of the database."""
 
     def open(self, origin: str) -> None:
         """Open the log, or create it. Raises StartError when another process writes it, OSError, CorruptError."""
@@ -96,11 +103,12 @@ class Store:
         """Open the log and check its tail, or create it. Raises StartError.
 
         1 nobody else writes it  2 it is a log of this format and origin  3 its last checkpoint is signed by this key
-        and fits the entries below  4 every entry above hashes to what is stored  5 it is not behind the checkpoint file
-        6 nor behind the lock store
+        and fits the entries below  4 every entry above is one that this key wrote  5 it is not behind the checkpoint
+        file  6 nor behind the lock store  7 nor behind the last mark
         """
         self._kept = kept
         self._signer = signer
+        self._marks = Marks(signer)
         self._lock_store = lock_store
         self._places = [*kept.places, *([lock_store] if lock_store else [])]
         self._in_doubt: tuple[Frontier, list[Result]] | None = None
@@ -108,6 +116,7 @@ class Store:
             kept.open(signer.verifier.name)  # 1, 2
             self.frontier = self._tail()  # 3, 4
             self._compare()  # 5, 6
+            self._compare_tail(kept.tail)  # 7
         except (OSError, CorruptError, NoteError) as error:
             kept.release()
             raise StartError(f"{kept}: {error}") from error
@@ -124,6 +133,7 @@ class Store:
                 # Crash before this commit: none of these records, and nothing was forwarded or answered for them. Crash
                 # after it: intents without an outcome, which the next start marks outcome_unknown.
                 self._kept.insert(rows)
+                self._kept.tail.write(after.size, self._marks.of(after))
             except TakenError:
                 self._in_doubt = None
                 found = self._kept.used((row[6], row[7]) for row in rows if row[7] is not None)
@@ -142,12 +152,13 @@ class Store:
         self._kept.reopen()
         if self._frontier_at(self.frontier.size) != self.frontier:
             raise CorruptError("entries that were durable have changed")
-        durable = self._replay(self.frontier)
+        durable = replayed(self._kept.rows, self._marks, self.frontier)
         results = None
         if durable != self.frontier:
             if self._in_doubt is None or durable != self._in_doubt[0]:
                 raise CorruptError("the log holds entries that nobody wrote")
             results = self._in_doubt[1]
+        self._kept.tail.write(durable.size, self._marks.of(durable))
         self.frontier, self._in_doubt = durable, None
         return results
 
@@ -205,7 +216,10 @@ class Store:
             if rejection is None:
                 index = after.size
                 hashes = after.append(e.leaf)
-                rows.append((index, e.leaf, hashes, e.decision_id, e.kind, e.time_us, e.tenant, e.idempotency_key))
+                columns = e.decision_id, e.kind, e.time_us, e.tenant, e.idempotency_key
+                rows.append((index, e.leaf, hashes, *columns, None))
+        if rows:
+            rows[-1] = (*rows[-1][:-1], self._marks.of(after))
         return after, results, rows
 
     def _rejection(self, e: Entry, keys: set[Key], closed: set[str]) -> Rejection | None:
@@ -230,16 +244,7 @@ class Store:
             signed = open_checkpoint(last[1], self._signer.verifier)
             if (signed.size, signed.root) != (frontier.size, frontier.root()):
                 raise CorruptError(f"the entries do not have the root of the checkpoint of size {last[0]}")
-        return self._replay(frontier)
-
-    def _replay(self, frontier: Frontier) -> Frontier:
-        """The tree with every entry above `frontier`. Raises CorruptError where leaf, hashes or order do not fit."""
-        frontier = frontier.copy()
-        _, end = self._kept.rows.ends()
-        for index, leaf, hashes, *_ in self._kept.rows.rows(frontier.size, end):
-            if index != frontier.size or not isinstance(leaf, bytes) or frontier.append(leaf) != hashes:
-                raise CorruptError(f"entry {index} is not what was written; run: brightline audit verify")
-        return frontier
+        return replayed(self._kept.rows, self._marks, frontier)
 
     def _compare(self) -> None:
         for place in self._places:
@@ -252,6 +257,16 @@ class Store:
             else:
                 self._fits(note, place)
             place.write(note)  # maybe the same again: whoever can't write it is told now, before anybody is served
+
+    def _compare_tail(self, tail: Tail) -> None:
+        last = tail.read()
+        if last is not None:
+            size, mark = last
+            if size > self.frontier.size:
+                raise CorruptError(f"the log has {self.frontier.size} entries, but {tail} is the mark of {size}")
+            if self._marks.of(self._frontier_at(size)) != mark:
+                raise CorruptError(f"the entries do not have the mark of {tail}")
+        tail.begin(self.frontier.size, self._marks.of(self.frontier))
 
     def _fits(self, note: bytes, place: Place) -> None:
         """Raises CorruptError unless the log goes on from this checkpoint of it."""

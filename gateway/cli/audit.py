@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,10 +18,13 @@ from rich.progress import Progress
 from rich.text import Text
 
 from brightline_verify.merkle import ProofError
-from brightline_verify.report import Report, UnreadableError, in_words, plain
+from brightline_verify.note import Signer
+from brightline_verify.report import Problem, Report, UnreadableError, in_words, plain
+from brightline_verify.stored import CorruptError, Source
 from brightline_verify.stored import verify as verify_stored
 from brightline_verify.whole import Trust
-from gateway.audit.keys import create_commitment_key, create_signing_key, create_witness_key, public_path
+from gateway.audit import marks
+from gateway.audit.keys import create_commitment_key, create_signing_key, create_witness_key, load_signer, public_path
 from gateway.audit.sealed.places import create_reviewer_key
 from gateway.audit.show import Shown
 from gateway.audit.show import show as find
@@ -29,13 +32,16 @@ from gateway.canonical import Json
 from gateway.cli.somewhere import Asked, somewhere, told
 from gateway.cli.stored import Stored, stored, unusable
 from gateway.cli.taking import takes
+from gateway.config import Audit
+from gateway.errors import StartError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @takes(log=stored)
 def verify(*, log: Stored, json_: JsonOption = False) -> None:
-    """Check every record, the tree and every signature.
+    """Check every record, the tree and every signature. Who may read the log's signing key (with --config) learns too
+    whether the records after the last checkpoint are the gateway's.
 
     Exits with 0 when everything holds, 1 when something does not, 2 when there is no log or key to read.
     """
@@ -50,11 +56,35 @@ def verify(*, log: Stored, json_: JsonOption = False) -> None:
             report = verify_stored(log.source, Trust(log.verifier), processes=os.cpu_count() or 1, progress=tell)
     except UnreadableError as error:
         raise unusable(str(error)) from error
+    signer = _signer(log) if report.problem is None else None
+    if signer is not None and log.settings is not None:
+        report = replace(report, problem=_unmarked(log.source, signer, log.settings))
     if json_:
-        typer.echo(json.dumps({"ok": report.problem is None, **asdict(report)}, indent=2))
+        typer.echo(json.dumps({"ok": report.problem is None, "marks": signer is not None, **asdict(report)}, indent=2))
     else:
         print_report(console, report)
+        if signer is not None and report.problem is None:
+            console.print("  the records after the last checkpoint have the marks of the log's key")
     raise typer.Exit(1 if report.problem else 0)
+
+
+def _signer(log: Stored) -> Signer | None:
+    """The log's signer, for who may read its key: auditors don't."""
+    if log.settings is None:
+        return None
+    try:
+        return load_signer(log.settings.signing_key, log.settings.origin)
+    except StartError:
+        return None
+
+
+def _unmarked(log: Source, signer: Signer, settings: Audit) -> Problem | None:
+    try:
+        return marks.look(log, signer, marks.Tail(marks.tail_path(settings.path)))
+    except (CorruptError, UnreadableError) as error:
+        return Problem(None, "", str(error))
+    except OSError as error:
+        raise unusable(str(error)) from error
 
 
 @takes(log=somewhere)

@@ -45,7 +45,7 @@ async def running(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -
         await gateway.client().generate(**ASK)
         settings = logs.settings(folder, origin=OTHER)
         signer = logs.load_signer(settings.signing_key, OTHER)
-        with closing(Store(Postgres(postgres.server(name)), signer)) as store:
+        with closing(Store(Postgres(postgres.server(name), folder / "tail"), signer)) as store:
             for n in range(THEIRS):
                 tenant = (LOGISTICS, INTELLIGENCE)[n % 2]
                 later_us = system_us() - logs.START_US

@@ -43,8 +43,8 @@ from tests.support import logs
 from tests.support.postgres import Cluster, cluster
 
 VACUUM_AFTER: Final = 500
-_ENTRY: Final = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_ENTRY_THERE: Final = b"INSERT INTO brightline.entries VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+_ENTRY: Final = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"
+_ENTRY_THERE: Final = b"INSERT INTO brightline.entries VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, NULL)"
 _NOTE_THERE: Final = b"INSERT INTO brightline.checkpoints VALUES (%s, %s, %s)"
 
 
@@ -213,7 +213,7 @@ def swept(folder: Path, running: Cluster) -> Iterator[Sweep]:
     server = running.server(running.database())
     locks = folder / "locks"
     locks.mkdir()
-    _write(Postgres(server), folder / "log", _records(0), Folder(locks, logs.ORIGIN))
+    _write(Postgres(server, folder / "tail"), folder / "log", _records(0), Folder(locks, logs.ORIGIN))
     with (
         closing(sqlite3.connect(folder / "log" / "audit.db", isolation_level=None)) as file,
         closing(server.connect()) as db,

@@ -145,7 +145,7 @@ class OnPostgres:
     def source(self, run: int) -> Source:
         return Database(self.cluster.server(self.database), self.origin(run))
 
-    def kept(self, _run: int) -> Kept:
+    def kept(self, run: int) -> Kept:
         faults = self.faults
 
         class Faulty(Bounded):
@@ -169,7 +169,8 @@ class OnPostgres:
                 db.__class__ = Faulty
                 return db
 
-        return Postgres(FaultyServer(f"host={self.cluster.folder} user=postgres dbname={self.database}"))
+        server = FaultyServer(f"host={self.cluster.folder} user=postgres dbname={self.database}")
+        return Postgres(server, self.cluster.folder / f"{self.database}-{run}.tail")
 
 
 class ViolationError(AssertionError):

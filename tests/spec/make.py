@@ -25,6 +25,7 @@ from gateway.audit.archive import Archive
 from gateway.audit.filter import Filter
 from gateway.audit.index import Held
 from gateway.audit.keys import PROMPT, Commitments
+from gateway.audit.marks import Marks
 from gateway.audit.pages import Pages
 from gateway.audit.record import Entry, Record, columns
 from gateway.audit.sqlite import Sqlite
@@ -90,10 +91,11 @@ def files() -> dict[str, bytes]:
 
 def described(made: list[bytes], perfect: Any, signer: Signer, witness: Cosigner, cosigned: bytes) -> dict[str, Any]:
     """The log as log.json has it."""
-    tree, roots = Frontier(), {0: Frontier().root().hex()}
+    tree, marks = Frontier(), Marks(signer)
+    roots, marked = {0: tree.root().hex()}, {0: marks.of(tree).hex()}
     for leaf in made:
         tree.append(leaf)
-        roots[tree.size] = tree.root().hex()
+        roots[tree.size], marked[tree.size] = tree.root().hex(), marks.of(tree).hex()
     size = len(made)
     return {
         "origin": ORIGIN,
@@ -103,6 +105,7 @@ def described(made: list[bytes], perfect: Any, signer: Signer, witness: Cosigner
         "witness_private_key": WITNESS.hex(),
         "leaves": [leaf_hash(leaf).hex() for leaf in made],
         "roots": roots,
+        "marks": marked,
         "inclusion": [
             {"index": i, "size": n, "hashes": [encode(h) for h in inclusion_proof(i, n, perfect)]}
             for n in (1, 2, 7, 8, size)

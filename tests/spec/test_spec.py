@@ -64,6 +64,21 @@ def test_the_checkpoint_is_signed_by_log_and_witness() -> None:
     assert independent.witnessed(LOG["checkpoint"], LOG["witness"]) == LOG["cosigned_at"]
 
 
+def test_marks_are_made_as_the_pages_say() -> None:
+    """With the private key anybody gets the same for the tree of every size."""
+    leaves = [bytes.fromhex(h) for h in LOG["leaves"]]
+    message = b"brightline.v1.mark\0" + LOG["origin"].encode()
+    key = hmac.digest(bytes.fromhex(LOG["private_key"]), message, "sha256")
+    for size, mark in LOG["marks"].items():
+        nodes, first = b"", 0
+        for level in reversed(range(int(size).bit_length())):
+            if int(size) >> level & 1:
+                nodes += independent.root(leaves[first : first + (1 << level)])
+                first += 1 << level
+        assert hmac.digest(key, int(size).to_bytes(8, "big") + nodes, "sha256").hex() == mark
+    assert len(LOG["marks"]) == len(leaves) + 1
+
+
 def test_a_commitment_is_made_as_the_pages_say() -> None:
     """With the key and the content anybody gets the same."""
     told = LOG["commitment"]

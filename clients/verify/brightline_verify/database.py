@@ -121,6 +121,10 @@ class Table:
         query = f"SELECT idx, hashes FROM entries WHERE idx IN ({_marks(indexes)})"  # noqa: S608 - question marks
         return dict(self._all(query, *indexes))
 
+    def marks(self, first: int, end: int) -> dict[int, object]:
+        """The marks beside records from `first` to `end` - 1."""
+        return dict(self._all("SELECT idx, mark FROM entries WHERE idx >= ? AND idx < ? AND mark NOT NULL", first, end))
+
     def notes(self, above: int, upto: int) -> list[tuple[int, object]]:
         """The checkpoints over more than `above` and no more than `upto` records, in order."""
         return self._all("SELECT size, note FROM checkpoints WHERE size > ? AND size <= ? ORDER BY size", above, upto)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import re
 from dataclasses import dataclass
 
@@ -73,6 +74,10 @@ class Signer:
     def sign(self, text: str) -> bytes:
         """The note of `text`, which ends with a newline."""
         return f"{text}\n".encode() + line(self.verifier.name, self.verifier.key_id + self._key.sign(text.encode()))
+
+    def derived(self, label: bytes) -> bytes:
+        """A secret for another use, from which the private key can't be had: HMAC-SHA256 of the label, under it."""
+        return hmac.digest(self._key.private_bytes_raw(), label, "sha256")
 
 
 @dataclass(frozen=True, slots=True)

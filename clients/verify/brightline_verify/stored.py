@@ -62,6 +62,9 @@ class Rows(Protocol):
     def hashes(self, indexes: Sequence[int]) -> dict[int, object]:
         """The hashes that these records completed, as far as there are such records."""
 
+    def marks(self, first: int, end: int) -> dict[int, object]:
+        """The marks beside records from `first` to `end` - 1, which only the holder of the log's key can check."""
+
     def notes(self, above: int, upto: int) -> list[tuple[int, object]]:
         """The checkpoints over more than `above` and no more than `upto` records, in order."""
 

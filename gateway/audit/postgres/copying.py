@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from struct import Struct
 from typing import Final
 
-from brightline_verify.stored import Row
+from gateway.audit.store import Row
 
 COPY: Final = b"""
-COPY brightline.entries (log, idx, leaf, hashes, decision_id, kind, time_us, tenant, idempotency_key)
+COPY brightline.entries (log, idx, leaf, hashes, decision_id, kind, time_us, tenant, idempotency_key, mark)
 FROM STDIN (FORMAT BINARY)
 """
 _BEGIN: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _END: Final = b"\xff\xff"
 _NULL: Final = b"\xff\xff\xff\xff"
-_COLUMNS: Final = 9
+_COLUMNS: Final = 10
 _FIRST: Final = Struct(">hiiiq")
 """How many columns; the log and the index, each after its length."""
 _LENGTH: Final = Struct(">i")
@@ -25,7 +25,7 @@ _NUMBER: Final = Struct(">iq")
 def packed(log: int, rows: Iterable[Row]) -> bytes:
     """What is sent for these rows of a log."""
     pieces = [_BEGIN]
-    for index, leaf, hashes, decision_id, kind, time_us, tenant, key in rows:
+    for index, leaf, hashes, decision_id, kind, time_us, tenant, key, mark in rows:
         pieces += (
             _FIRST.pack(_COLUMNS, 4, log, 8, index),
             _sized(leaf),
@@ -35,6 +35,7 @@ def packed(log: int, rows: Iterable[Row]) -> bytes:
             _NUMBER.pack(8, time_us),
             _sized(tenant.encode()),
             _NULL if key is None else _sized(key.encode()),
+            _NULL if mark is None else _sized(mark),
         )
     return b"".join((*pieces, _END))
 

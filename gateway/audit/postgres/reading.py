@@ -126,6 +126,12 @@ class Table:
         query = "SELECT idx, hashes FROM brightline.entries WHERE log = %s AND idx = ANY(%s::int8[])"
         return dict(_all(self._db, query, self._log, list(indexes)))
 
+    def marks(self, first: int, end: int) -> dict[int, object]:
+        query = (
+            "SELECT idx, mark FROM brightline.entries WHERE log = %s AND idx >= %s AND idx < %s AND mark IS NOT NULL"
+        )
+        return dict(_all(self._db, query, self._log, first, end))
+
     def notes(self, above: int, upto: int) -> list[tuple[int, object]]:
         query = (
             "SELECT size, note FROM brightline.checkpoints WHERE log = %s AND size > %s AND size <= %s ORDER BY size"

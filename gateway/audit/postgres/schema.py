@@ -39,6 +39,7 @@ entries = Table(
     Column("time_us", BigInteger, nullable=False),
     Column("tenant", Text, nullable=False),
     Column("idempotency_key", Text),
+    Column("mark", LargeBinary),
     Index("entries_by_decision", "decision_id", "kind"),
     Index(
         "entries_by_key",

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 import psycopg
 from psycopg import errors
 
 from brightline_verify.record import Kind
-from brightline_verify.stored import FORMAT, CorruptError, Row, Rows
+from brightline_verify.stored import FORMAT, CorruptError, Rows
+from gateway.audit.marks import Tail
 from gateway.audit.postgres.connection import Bounded, PostgresError, Server, check_durable, close, told
 from gateway.audit.postgres.copying import COPY, packed
 from gateway.audit.postgres.reading import Table, log_id
-from gateway.audit.store import Key, Place, TakenError
+from gateway.audit.store import Key, Place, Row, TakenError
 from gateway.errors import StartError
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The schema that this gateway works with: the last of the migrations."""
 _LOCKS: Final = 0x0B12
 """Separates our advisory locks from others in the database."""
@@ -49,11 +51,14 @@ SELECT idx, leaf FROM brightline.entries WHERE log = %s AND kind = ANY(%s) AND i
 
 
 class Postgres:
-    """The log of one gateway. Nothing outside of the database belongs to it: that is what a lock store is for."""
+    """The log of one gateway. tail: the file on this host for its last mark, which may be missing, since another host
+    may have written the log before. What has to be there at every start is for a lock store.
+    """
 
     places: Sequence[Place] = ()
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, tail: Path) -> None:
+        self.tail = Tail(tail)
         self._server = server
         self._origin = ""
         self._db: Bounded | None = None
@@ -137,6 +142,7 @@ class Postgres:
 
     def release(self) -> None:
         """Let go of the log. Raises nothing."""
+        self.tail.close()
         with contextlib.suppress(psycopg.Error, OSError):
             close(self._db)
 

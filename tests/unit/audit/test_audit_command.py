@@ -46,6 +46,7 @@ def test_a_sound_log_exits_with_0(folder: Path) -> None:
     assert report.exit_code == 0
     assert json.loads(report.stdout) == {
         "ok": True,
+        "marks": False,
         "origin": logs.ORIGIN,
         "first": 0,
         "size": SIZE,

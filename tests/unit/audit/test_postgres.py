@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -68,7 +69,11 @@ class Shared:
         """The store of a gateway's log."""
         settings = logs.settings(self.folder, origin=origin)
         signer = logs.load_signer(settings.signing_key, origin)
-        return Store(Postgres(self.server(limit_s)), signer, lock_store=lock_store)
+        return Store(Postgres(self.server(limit_s), self.tail(origin)), signer, lock_store=lock_store)
+
+    def tail(self, origin: str = logs.ORIGIN) -> Path:
+        """Where the gateway has the last mark of that log."""
+        return self.folder / f"{quote(origin, safe='')}.tail"
 
     def source(self, origin: str = logs.ORIGIN) -> Database:
         """That log, to be read."""
@@ -162,10 +167,11 @@ def test_the_lock_ends_with_the_process_however_it_ends(shared: Shared) -> None:
         "import os, signal, sys; from pathlib import Path; from tests.support import logs;"
         "from gateway.audit.postgres.connection import Server; from gateway.audit.postgres.writing import Postgres;"
         "from gateway.audit.store import Store;"
-        "s = Store(Postgres(Server(sys.argv[1])), logs.signer(Path(sys.argv[2])));"
+        "s = Store(Postgres(Server(sys.argv[1]), Path(sys.argv[3])), logs.signer(Path(sys.argv[2])));"
         "s.append(logs.entries(3)); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    killed = subprocess.run([sys.executable, "-c", program, shared.server().dsn, shared.folder], check=False)
+    given = [shared.server().dsn, shared.folder, shared.tail()]
+    killed = subprocess.run([sys.executable, "-c", program, *given], check=False)
     assert killed.returncode == -9
 
     def opens() -> bool:
@@ -338,11 +344,11 @@ def test_an_entry_that_nobody_wrote_stops_the_writer(shared: Shared) -> None:
         made = logs.entries(1, first=2)[0]
         hashes = store.frontier.copy().append(made.leaf)
         with shared.cluster.admin(shared.name) as db:
-            row = (1, 2, made.leaf, hashes, made.decision_id, made.kind, made.time_us, made.tenant, None)
-            db.execute("INSERT INTO brightline.entries VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)", row)
+            row = (1, 2, made.leaf, hashes, made.decision_id, made.kind, made.time_us, made.tenant)
+            db.execute("INSERT INTO brightline.entries VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", row)
         with pytest.raises(PostgresError, match="duplicate key"):
             store.append(logs.entries(1, first=3))
-        with pytest.raises(CorruptError, match="nobody wrote"):
+        with pytest.raises(CorruptError, match="entry 2 has no mark of the log's key"):
             store.recover()
 
 
@@ -387,7 +393,7 @@ def test_a_user_that_commits_without_waiting_is_overruled(shared: Shared) -> Non
 def test_a_database_of_another_schema_is_refused(shared: Shared) -> None:
     """Without our tables, or with those of another version, the start says which command helps."""
     shared.run("UPDATE brightline.alembic_version SET version_num = '9999'")
-    assert "revision 9999, revision 0001 is needed; run: brightline audit migrate" in refusal(shared)
+    assert f"revision 9999, revision {REVISION} is needed; run: brightline audit migrate" in refusal(shared)
     shared.run("DROP SCHEMA brightline CASCADE")
     assert "no tables of ours" in refusal(shared)
 
@@ -409,11 +415,11 @@ def test_a_server_that_is_not_there_is_refused_without_its_secrets(tmp_path: Pat
     secret.chmod(0o600)
     server = Server(f"host={tmp_path} dbname=audit user=gateway", secret)
     with pytest.raises(StartError, match=re.escape(f"audit.dsn: audit at {tmp_path}: ")) as caught:
-        Store(Postgres(server), logs.signer(tmp_path))
+        Store(Postgres(server, tmp_path / "tail"), logs.signer(tmp_path))
     assert "correct horse" not in f"{caught.value} {caught.value.__cause__} {server!r}"
     secret.chmod(0o644)
     with pytest.raises(StartError, match=r"audit\.password_file: .* can be read by others"):
-        Store(Postgres(server), logs.signer(tmp_path))
+        Store(Postgres(server, tmp_path / "tail"), logs.signer(tmp_path))
 
 
 def test_what_was_written_is_not_changed_by_who_writes(shared: Shared) -> None:
@@ -423,7 +429,7 @@ def test_what_was_written_is_not_changed_by_who_writes(shared: Shared) -> None:
     try:
         migrate(shared.server(), "gateway")
         mine = replace(shared.server(), dsn=shared.server().dsn.replace("user=postgres", "user=gateway"))
-        with closing(Store(Postgres(mine), logs.signer(shared.folder))) as store:
+        with closing(Store(Postgres(mine, shared.tail()), logs.signer(shared.folder))) as store:
             assert store.append(logs.entries(1, first=3)) == [3]
         for server, why in ((mine, "permission denied"), (shared.server(), "nothing is changed")):
             for statement in ("UPDATE {} SET log = 1", "DELETE FROM {}", "TRUNCATE {}"):
@@ -616,7 +622,8 @@ def test_commands_read_the_log_of_any_gateway_in_the_database(shared: Shared, tm
     assert "made" in invoke("audit", "export", str(tmp_path / "export.jsonl"), *given)
     assert "published" in invoke("audit", "tiles", str(tmp_path / "tiles"), *given)
     settings = logs.settings(tmp_path, origin=OTHER)
-    with closing(Store(Postgres(shared.cluster.server(name)), logs.load_signer(settings.signing_key, OTHER))) as other:
+    kept = Postgres(shared.cluster.server(name), shared.tail(OTHER))
+    with closing(Store(kept, logs.load_signer(settings.signing_key, OTHER))) as other:
         other.append(logs.entries(3))
     key = str(public_path(settings.signing_key))
     assert f"VERIFIED {OTHER}" in invoke("audit", "verify", *given, "--origin", OTHER, "--key", key)

@@ -23,6 +23,7 @@ from brightline_verify.report import UnreadableError
 from brightline_verify.stored import CorruptError
 from gateway.audit import disk
 from gateway.audit.keys import create_signing_key
+from gateway.audit.marks import tail_path
 from gateway.audit.record import Entry, entry
 from gateway.audit.sqlite import Connect, Sqlite, SqliteError, connect
 from gateway.audit.store import MAX_BATCH, Rejection, Store
@@ -224,8 +225,8 @@ def test_an_entry_that_nobody_wrote_stops_the_writer(tmp_path: Path) -> None:
         store.append(logs.entries(2))
         hashes, leaf = store.frontier.copy().append(b"{}"), b"{}"
         with logs.reading(tmp_path) as db:
-            db.execute("INSERT INTO entries VALUES (2, ?, ?, 'd', 'refusal', 1, '', NULL)", (leaf, hashes))
-        with pytest.raises(CorruptError, match="nobody wrote"):
+            db.execute("INSERT INTO entries VALUES (2, ?, ?, 'd', 'refusal', 1, '', NULL, NULL)", (leaf, hashes))
+        with pytest.raises(CorruptError, match="entry 2 is not what the columns beside it say"):
             store.recover()
 
 
@@ -285,10 +286,13 @@ TAMPERING: dict[str, Callable[[sqlite3.Connection], object]] = {
         "UPDATE entries SET idx = 9 WHERE idx = 100;"
     ),
     "duplicated": lambda db: db.execute(
-        "INSERT INTO entries SELECT 10, leaf, hashes, decision_id, kind, time_us, tenant, NULL"
+        "INSERT INTO entries SELECT 10, leaf, hashes, decision_id, kind, time_us, tenant, NULL, mark"
         " FROM entries WHERE idx = 9"
     ),
     "tail": lambda db: db.execute("DELETE FROM entries WHERE idx >= 6"),
+    "last": lambda db: db.execute("DELETE FROM entries WHERE idx = 9"),
+    "unmarked": lambda db: db.execute("UPDATE entries SET mark = NULL WHERE idx = 9"),
+    "edited_column": lambda db: db.execute("UPDATE entries SET tenant = 'other' WHERE idx = 8"),
     "tail_and_checkpoint": lambda db: db.executescript(
         "DELETE FROM entries WHERE idx >= 6; DELETE FROM checkpoints WHERE size > 6"
     ),
@@ -405,7 +409,7 @@ def test_a_folder_that_is_missing_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [1, 32, 4096, 100_000])
 def test_a_torn_write_ahead_log_is_cut_or_refused(tmp_path: Path, cut: int) -> None:
-    """A torn end of the write-ahead log loses whole batches, and is refused when a checkpoint was signed over them."""
+    """A torn end of the write-ahead log loses whole batches, and is refused when a checkpoint or mark was over them."""
     crashed = tmp_path / "crashed"
     with stored(tmp_path) as store:
         store.append(logs.entries(10))
@@ -416,6 +420,9 @@ def test_a_torn_write_ahead_log_is_cut_or_refused(tmp_path: Path, cut: int) -> N
     (crashed / "audit.db-shm").unlink()
     wal = crashed / "audit.db-wal"
     os.truncate(wal, wal.stat().st_size - cut)
+    with pytest.raises(StartError, match=r"was signed over 10|is the mark of 40"), stored(crashed):
+        pass
+    tail_path(crashed / "audit.db").unlink()
     try:
         with stored(crashed) as store:
             size = store.frontier.size

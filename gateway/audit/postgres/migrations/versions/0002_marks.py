@@ -1,0 +1,12 @@
+"""A mark beside the last record of each commit, by which its gateway knows what it wrote."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Add the column. What is there has no marks, and needs none below a checkpoint."""
+    op.add_column("entries", sa.Column("mark", sa.LargeBinary), schema="brightline")
