@@ -7,6 +7,7 @@ has neither the CA's key nor the issuer's.
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from securesystemslib.signer import Signer
 
 from gateway import release
 from gateway.audit import keys
+from gateway.audit.sealed.places import create_reviewer_key
 from gateway.canonical import Json
 from gateway.errors import StartError
 from gateway.identity import issue
@@ -82,8 +84,25 @@ kind = "loopback"
 """
 
 
-def create(folder: Path, now_us: int, port: int = 0) -> Path:
-    """Make the deployment; the path of its configuration. Raises StartError when `folder` exists."""
+SEALED = """
+[audit.sealed]
+path = "sealed/sealed.db"
+keys = "sealed/keys"
+reviewers = ["reviewers/ito.key.pub", "reviewers/meyer.key.pub", "reviewers/okafor.key.pub"]
+log = "sealed/openings.db"
+log_origin = "brightline.test/openings"
+log_key = "sealed/openings.key"
+"""
+REVIEWERS = ("ito", "meyer", "okafor")
+AGENCY_POLICY = "example"
+"""The agency's policy that comes with ours; a rule of it keeps content."""
+
+
+def create(folder: Path, now_us: int, port: int = 0, *, sealed: bool = False) -> Path:
+    """Make the deployment; the path of its configuration. Raises StartError when `folder` exists.
+
+    sealed: with a store for sealed content, its reviewers' keys, and the policy of an agency that obliges to it.
+    """
     if folder.exists():
         raise StartError(f"{folder}: exists already; choose another folder, or remove it to start over")
     draft = folder.with_name(f".{folder.name}.draft")
@@ -94,14 +113,27 @@ def create(folder: Path, now_us: int, port: int = 0) -> Path:
     (draft / "audit").mkdir(mode=0o700)
     keys.create_signing_key(draft / "audit" / "log.key", "brightline.test/development")
     keys.create_commitment_key(draft / "audit" / "commitment.key")
-    digest = release.create(draft / "release", 1, TENANTS, MODELS, ())
+    tenants = [replace(t, attributes={**t.attributes, "policy": AGENCY_POLICY}) for t in TENANTS] if sealed else TENANTS
+    digest = release.create(draft / "release", 1, tenants, MODELS, ())
     _signers(draft)
     publish(draft)
     config = CONFIG.format(port=port, audience=AUDIENCE, issuer=ISSUER, digest=digest)
+    if sealed:
+        _sealed(draft)
+        config += SEALED
     (draft / "gateway.toml").write_text(config, encoding="utf-8")
     # Crash before the rename: a hidden draft that the next run removes. After it: a whole deployment.
     draft.rename(folder)
     return folder / "gateway.toml"
+
+
+def _sealed(folder: Path) -> None:
+    """Keys of reviewers, without passphrases, and of the log of openings."""
+    for name in ("sealed", "sealed/keys", "reviewers"):
+        (folder / name).mkdir(mode=0o700)
+    for name in REVIEWERS:
+        create_reviewer_key(folder / "reviewers" / f"{name}.key", name, b"")
+    keys.create_signing_key(folder / "sealed" / "openings.key", "brightline.test/openings")
 
 
 def _signers(folder: Path) -> None:
