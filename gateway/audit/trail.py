@@ -151,7 +151,10 @@ class Trail:
         going = outcomes.is_cancellation(error)
         if going and outcomes.is_late(self._known.call, self._ledger.now_us()):
             error = GatewayError(Reason.DEADLINE_EXCEEDED, "the time for this call is over")
-        lost, self._owed = await sealing.output(self._ledger, self._known)
+        if self._known.call.method.rpartition("/")[2] in _WITHOUT_INTENT or self._intended or error is None:
+            lost, self._owed = await sealing.output(self._ledger, self._known)
+        else:
+            lost, self._owed = None, await sealing.refused(self._ledger, self._known)
         unsealed = lost if error is None else None  # a call that failed anyway ends as it did
         try:
             entry, fault = self._outcome(Outcome.ERROR, unsealed) if unsealed else self._last(error), unsealed

@@ -32,6 +32,9 @@ _NAMED: Final = {
 }
 """What obligations with one text call it."""
 
+_OF_REFUSALS: Final = frozenset({"incident", "seal_content"})
+"""Obligations that a refusal may have."""
+
 _T = TypeVar("_T")
 
 
@@ -71,9 +74,9 @@ def _decision(result: object, revision: str) -> Decision:
     if decision.effect is not strictest:
         raise _NoDecisionError(f"effect: {effect}, but the strictest rule says {strictest.name.lower()}")
     if decision.effect is Effect.DENY and (  # 4
-        decision.grants or any(o.kind != "incident" for o in decision.obligations)
+        decision.grants or any(o.kind not in _OF_REFUSALS for o in decision.obligations)
     ):
-        raise _NoDecisionError("obligations, grants: a refusal has none but incident")
+        raise _NoDecisionError("obligations, grants: a refusal has none but incident and seal_content")
     return decision
 
 

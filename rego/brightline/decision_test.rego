@@ -234,14 +234,15 @@ test_a_grant_reaches_no_other_rule[id] if {
 	rule.id == id
 }
 
-test_a_refusal_keeps_what_has_to_be_reported if {
+test_a_refusal_keeps_what_has_to_be_reported_and_sealed if {
 	incident := {"kind": "incident", "params": {"text": "seen", "report_within_hours": 24}}
+	seal := {"kind": "seal_content", "params": {"class": "standard"}}
 	verdict := {
 		"effect": "deny",
 		"rule": sound,
-		"obligations": [incident, {"kind": "label", "params": {"text": "dropped"}}],
+		"obligations": [incident, seal, {"kind": "label", "params": {"text": "dropped"}}],
 	}
-	brightline.decision.obligations == [incident] with input as fixtures.permitted
+	brightline.decision.obligations == [incident, seal] with input as fixtures.permitted
 		with data.brightline.rules as {"law": {"r": {"verdict": verdict}}}
 		with data.release.revision as revision
 }

@@ -69,6 +69,12 @@ async def ask(
         return trail.decision_id
 
 
+async def refuse(log: Log, decision: Decision, text: str) -> None:
+    """A call that the policy refuses, or lets wait for an approval. Raises the GatewayError."""
+    async with log.trail(logs.call()) as trail:
+        logs.decide(trail, decision, logs.prompt(text))
+
+
 def told(folder: Path, decision_id: str) -> list[Any]:
     """The records of a decision in the log."""
     return [one.record for one in show(File(folder / "audit.db"), logs.verifier(folder), decision_id)]

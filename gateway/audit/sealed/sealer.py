@@ -1,16 +1,17 @@
 """The gateway's side: seals, and can't open.
 
 1 the keys of the period: those that are there, or new ones whose private half is given to the reviewers and forgotten
-2 the envelope          3 durable in the sealed store          4 its digest, for the log
+2 the envelope          3 durable in the sealed store, with all that wait          4 its digest, for the log
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
@@ -28,11 +29,22 @@ from gateway.errors import StartError
 _KNOWN = 10_000
 _WAITING = 256
 """How many may wait for the disk at once; more are refused at once."""
+_TOGETHER = 64
+"""How many are written with one sync."""
 
 
 def period_of(tenant: str, retention: str, now_us: int) -> Period:
     """The period of what is sealed now: the month, UTC."""
     return Period(tenant, retention, f"{datetime.fromtimestamp(now_us // 1_000_000, UTC):%Y-%m}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """Content on its way. digest: of its envelope, once that is durable."""
+
+    label: Label
+    content: bytes
+    digest: Future[str] = field(default_factory=Future)
 
 
 class Sealer:
@@ -46,6 +58,7 @@ class Sealer:
         self._deadline_s = settings.deadline_ms / 1000
         self._known: dict[Period, X25519PublicKey] = {}
         self._waiting = 0
+        self._next: deque[_Item] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sealed")
 
     @classmethod
@@ -71,9 +84,10 @@ class Sealer:
         if self._waiting >= _WAITING:
             raise unavailable("the sealed store is too slow")
         self._waiting += 1
-        work = asyncio.get_running_loop().run_in_executor(
-            self._thread, partial(self._seal, Label(decision_id, what, period), content)
-        )
+        item = _Item(Label(decision_id, what, period), content)
+        self._next.append(item)
+        self._thread.submit(self._seal_next)
+        work = asyncio.wrap_future(item.digest)
         work.add_done_callback(self._done)
         try:
             return await asyncio.wait_for(asyncio.shield(work), self._deadline_s)
@@ -93,11 +107,28 @@ class Sealer:
 
     # --- the thread's side -------------------------------------------------------------------------------------------
 
-    def _seal(self, label: Label, content: bytes) -> str:
+    def _seal_next(self) -> None:
+        """Those that wait, as one; none when an earlier turn took them."""
+        made: list[tuple[_Item, bytes]] = []
+        for item in [self._next.popleft() for _ in range(min(len(self._next), _TOGETHER))]:
+            try:
+                made.append((item, self._enveloped(item.label, item.content)))
+            except Exception as error:  # noqa: BLE001 - whoever waits for this one is told
+                item.digest.set_exception(error)
+        if not made:
+            return
+        try:
+            self._store.put([(item.label, sealed) for item, sealed in made])  # 3
+        except Exception as error:  # noqa: BLE001 - as above
+            for item, _ in made:
+                item.digest.set_exception(error)
+            return
+        for item, sealed in made:
+            item.digest.set_result(hashlib.sha256(sealed).hexdigest())  # 4
+
+    def _enveloped(self, label: Label, content: bytes) -> bytes:
         public = self._public(label.period)  # 1
-        sealed = envelope.seal(content, label, public, partial(self._vault.wrap, label.period))  # 2
-        self._store.put(label, sealed)  # 3
-        return hashlib.sha256(sealed).hexdigest()  # 4
+        return envelope.seal(content, label, public, partial(self._vault.wrap, label.period))  # 2
 
     def _public(self, period: Period) -> X25519PublicKey:
         if period not in self._known:

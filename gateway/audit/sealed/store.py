@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -68,14 +69,14 @@ class SealedStore:
             self._db.execute("PRAGMA secure_delete = ON")
             self._db.executescript(_SCHEMA)
 
-    def put(self, label: Label, sealed: bytes) -> None:
-        """Keep an envelope, durably. A second one of the same label is refused: nothing is ever overwritten."""
-        period = label.period
+    def put(self, envelopes: Sequence[tuple[Label, bytes]]) -> None:
+        """Keep envelopes, durably, all or none. A second one of a label is refused: nothing is ever overwritten."""
+        rows = [(label.decision_id, label.what, *_row(label.period), sealed) for label, sealed in envelopes]
+        values = ",".join(["(?, ?, ?, ?, ?, ?)"] * len(rows))
         with self._told():
             # Crash before this commit: nothing is kept, and nothing was forwarded or answered. Crash after it: content
             # that no record refers to, which goes with its period.
-            row = (label.decision_id, label.what, period.tenant, period.retention, period.month, sealed)
-            self._db.execute("INSERT INTO content VALUES (?, ?, ?, ?, ?, ?)", row)
+            self._db.execute(f"INSERT INTO content VALUES {values}", [*chain.from_iterable(rows)])  # noqa: S608 - marks
 
     def of_decision(self, decision_id: str) -> list[tuple[Label, bytes]]:
         """What is kept of a decision, the prompt last."""

@@ -177,7 +177,7 @@ def test_an_index_of_another_log_is_not_used(tmp_path: Path) -> None:
     """A log that was put back or replaced has no index until one is made, which begins anew."""
     write(tmp_path, [logs.record(Kind.REFUSAL, n) for n in range(10)])
     build(tmp_path)
-    for name in ("audit.db", "audit.db-wal", "audit.db-shm", "audit.db.checkpoint"):
+    for name in ("audit.db", "audit.db-wal", "audit.db-shm", "audit.db.checkpoint", "audit.db.tail"):
         (tmp_path / name).unlink(missing_ok=True)
     write(tmp_path, [logs.record(Kind.CHECK, n) for n in range(5)])
     with pytest.raises(StaleError), place(tmp_path):

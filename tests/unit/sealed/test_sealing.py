@@ -7,10 +7,13 @@ import hashlib
 import json
 import sqlite3
 import threading
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from brightline_verify.database import File
 from brightline_verify.stored import verify
@@ -78,6 +81,40 @@ async def test_what_can_not_be_sealed_is_not_forwarded(
     assert logs.kinds(tmp_path) == ["refusal"]
     (record,) = (r for r in logs.records(tmp_path) if r["kind"] == "refusal")
     assert (record["reason"], record["outcome"]) == ("AUDIT_UNAVAILABLE", "error")
+
+
+@pytest.mark.parametrize("effect", [Effect.DENY, Effect.REQUIRE_APPROVAL])
+async def test_what_was_refused_is_sealed_where_the_policy_obliges_to(tmp_path: Path, effect: Effect) -> None:
+    """The prompt of a refused call is durable before its refusal, which names it; a dry run seals nothing."""
+    refused = replace(sealing.SEALING, effect=effect)
+    async with logs.opened(tmp_path, sealed=sealing.settings(tmp_path)) as log:
+        with pytest.raises(GatewayError) as raised:
+            await sealing.refuse(log, refused, CANARY)
+        async with log.trail(logs.call("CheckPolicy")) as trail:
+            with suppress(GatewayError):
+                logs.decide(trail, refused, logs.prompt(CANARY))
+    record, dry = (r for r in logs.records(tmp_path) if r["kind"] in {"refusal", "check"})
+    ((decision_id, what, sealed),) = kept(tmp_path)
+    assert (decision_id, what) == (record["decision_id"], "prompt")
+    assert record["commitments"]["sealed"] == hashlib.sha256(sealed).hexdigest()
+    assert "sealed" not in dry["commitments"]
+    assert raised.value.reason is not Reason.AUDIT_UNAVAILABLE
+
+
+@pytest.mark.parametrize("configured", [True, False])
+async def test_a_refusal_that_can_not_be_sealed_stands(tmp_path: Path, *, configured: bool) -> None:
+    """The caller learns the rule that refused; the record says nothing of an envelope, and the operator is told."""
+    denied = replace(sealing.SEALING, effect=Effect.DENY)
+    with capture_logs() as events:
+        async with logs.opened(tmp_path, sealed=sealing.settings(tmp_path) if configured else None) as log:
+            if configured:
+                (tmp_path / "keys").rmdir()
+            with pytest.raises(GatewayError) as raised:
+                await sealing.refuse(log, denied, CANARY)
+    assert raised.value.reason is Reason.POLICY_DENIED
+    (record,) = (r for r in logs.records(tmp_path) if r["kind"] == "refusal")
+    assert (record["reason"], "sealed" in record["commitments"]) == ("POLICY_DENIED", False)
+    assert [e["log_level"] for e in events if e["event"] == "refused content not sealed"] == ["critical"]
 
 
 async def test_an_answer_that_can_not_be_sealed_is_withheld(tmp_path: Path) -> None:
@@ -160,13 +197,37 @@ async def test_two_gateways_agree_on_the_keys_of_a_period(tmp_path: Path) -> Non
         assert db.execute("SELECT count(*) FROM periods").fetchone() == (1,)
 
 
+async def test_what_waits_is_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes while the disk is busy is kept by one write, each with its own digest."""
+    sealer = Sealer.open(sealing.settings(tmp_path))
+    busy, go_on, sizes, real = threading.Event(), threading.Event(), list[int](), SealedStore.put
+
+    def put(store: SealedStore, envelopes: Sequence[tuple[Label, bytes]]) -> None:
+        sizes.append(len(envelopes))
+        busy.set()
+        go_on.wait(60)
+        real(store, envelopes)
+
+    monkeypatch.setattr(SealedStore, "put", put)
+    period = Period("t", "standard", "2026-11")
+    first = asyncio.create_task(sealer.seal(f"{0:032x}", "prompt", period, b"x"))
+    await asyncio.to_thread(busy.wait, 60)
+    rest = [asyncio.create_task(sealer.seal(f"{n:032x}", "prompt", period, b"x")) for n in range(1, 6)]
+    await asyncio.sleep(0)
+    go_on.set()
+    digests = [await first, *await asyncio.gather(*rest)]
+    sealer.close()
+    assert sizes == [1, 5]
+    assert digests == [hashlib.sha256(sealed).hexdigest() for _, _, sealed in kept(tmp_path)]
+
+
 def test_nothing_that_is_sealed_is_overwritten(tmp_path: Path) -> None:
     """A second envelope of the same decision and kind is refused."""
     store = SealedStore(tmp_path / "s.db")
     label = Label("ab" * 16, "prompt", Period("t", "standard", "2026-11"))
-    store.put(label, b"one")
+    store.put([(label, b"one")])
     with pytest.raises(OSError, match="UNIQUE"):
-        store.put(label, b"two")
+        store.put([(replace(label, what="output"), b"two"), (label, b"two")])
     assert store.of_decision("ab" * 16) == [(label, b"one")]
 
 

@@ -80,7 +80,8 @@ obligations contains {"kind": "output_marking", "params": {"text": input.request
 	effect != "deny"
 }
 
-# What every verdict adds, and what comes with the grants that were used. A refusal keeps what has to be reported.
+# What every verdict adds, and what comes with the grants that were used. A refusal keeps what has to be reported, and that
+# what was asked is kept.
 obligations contains obligation if {
 	some [_, verdict] in verdicts
 	some obligation in object.get(verdict, "obligations", [])
@@ -96,7 +97,7 @@ obligations contains condition if {
 
 kept(_) if effect != "deny"
 
-kept(obligation) if obligation.kind == "incident"
+kept(obligation) if obligation.kind in {"incident", "seal_content"}
 
 grants contains grant if {
 	effect != "deny"
