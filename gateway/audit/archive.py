@@ -28,6 +28,9 @@ UNINDEXED: Final = 5000
 """Records that a search looks through without an index: about a second of a busy gateway, and 50 ms."""
 WATCHED_AT_ONCE: Final = 200
 
+_NONE: Final = (None, b"")
+"""The checkpoint of a log that has none."""
+
 Proved: TypeAlias = tuple[Found, Proof | None]
 
 __all__ = ["Archive", "BehindError", "NoteError", "ProofError", "StaleError", "UnreadableError"]
@@ -87,24 +90,27 @@ class Archive:
         return sorted(found, key=lambda one: int(one.record["time_us"])), after, more
 
     def exported(self, looked_for: Filter) -> Iterator[bytes]:
-        """A file of the own log's records under its last checkpoint that fit, newest first, with their proofs.
+        """A file of the records under the last checkpoint of each log that fit, newest first, with their proofs.
 
         docs/spec/log.md has the format. Raises BehindError, ProofError, NoteError.
         """
-        with reader.opened(self.own.source) as log:
-            signed = self._checkpoint(log)
-        if signed is None:
+        with self._readers() as logs:
+            signed = {log.origin: found for log in logs if (found := self._checkpoint(log))}
+        if not signed:
             raise UnreadableError(f"{self.own.source}: there is no checkpoint yet")
-        checkpoint, note = signed
-        header = {"brightline": "records", "checkpoint": note.decode(), "origin": checkpoint.origin, "v": 1}
-        yield _line(header)
-        position: Position | None = {checkpoint.origin: checkpoint.size}
+        several = len(signed) > 1
+        yield _header({origin: note for origin, (_, note) in signed.items()})
+        position: Position | None = {origin: checkpoint.size for origin, (checkpoint, _) in signed.items()}
         while position is not None:
-            with self._places([self.own]) as places:
+            with self._places(self.logs()) as places:
                 page = search.page(places, looked_for, position)
-                log = places[0].reader
-                proofs = _proofs(log, page.found, checkpoint, note)
-            yield b"".join(_exported(one, proof) for one, proof in zip(page.found, proofs, strict=True))
+                proofs = {
+                    (origin, proof.index): proof
+                    for origin, log in ((place.reader.origin, place.reader) for place in places)
+                    for proof in _proofs(log, [f for f in page.found if f.origin == origin], *signed.get(origin, _NONE))
+                    if proof is not None
+                }
+            yield b"".join(_exported(one, proofs[one.origin, one.index], several=several) for one in page.found)
             position = page.rest
 
     @contextmanager
@@ -161,11 +167,17 @@ def _proofs(log: Reader, found: Sequence[Found], checkpoint: Checkpoint | None, 
     return [made.get(one.index) for one in found]
 
 
-def _exported(found: Found, proof: Proof | None) -> bytes:
-    if proof is None:
-        return b""
-    hashes = [encode(node) for node in proof.hashes]
-    return _line({"hashes": hashes, "index": found.index, "record": found.leaf.decode()})
+def _header(notes: Mapping[str, bytes]) -> bytes:
+    """The first line of an export: of one log, or of several."""
+    logs = [{"checkpoint": note.decode(), "origin": origin} for origin, note in notes.items()]
+    return _line({"brightline": "records", **({"logs": logs, "v": 2} if len(logs) > 1 else {**logs[0], "v": 1})})
+
+
+def _exported(found: Found, proof: Proof, *, several: bool) -> bytes:
+    line: dict[str, object] = {"hashes": [encode(node) for node in proof.hashes], "index": found.index}
+    if several:
+        line["origin"] = found.origin
+    return _line({**line, "record": found.leaf.decode()})
 
 
 def _line(value: dict[str, object]) -> bytes:

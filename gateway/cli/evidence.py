@@ -66,7 +66,8 @@ def extract(
 ) -> None:
     """Write the records that fit, each with its proof, into a file for `brightline-verify records`. Replaces no file.
 
-    Records that no checkpoint covers yet are left out. A running gateway is asked in place of a log's files with
+    Records that no checkpoint covers yet are left out. With --config, records of other gateways' logs in the same
+    PostgreSQL are among them. A running gateway is asked in place of a log's files with
     --address, or --deployment and --auditor-of.
 
     Example: `brightline audit extract refusals.jsonl --kind refusal --since 2026-11-01 --config gateway.toml`
@@ -87,8 +88,8 @@ def _pieces(log: Stored | Asked, looked_for: Filter) -> Iterator[bytes]:
     if isinstance(log, Asked):
         return log.client.export(RecordFilter(**asdict(looked_for)))
     own = Held(log.source, log.index)
-    keys = {log.verifier.name: log.verifier}
-    return Archive(lambda: [own], own, keys, Pages(b""), unindexed=None).exported(looked_for)
+    keys = {verifier.name: verifier for verifier in log.with_keys().values()}
+    return Archive(log.together, own, keys, Pages(b""), unindexed=None).exported(looked_for)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
@@ -11,9 +12,11 @@ import pytest
 import pytest_asyncio
 
 from brightline import NotFound, RecordFilter
+from brightline_verify import records
 from brightline_verify.note import NoteError, Verifier
 from brightline_verify.proof import Proof
 from brightline_verify.record import Kind
+from brightline_verify.whole import Trust
 from gateway import config
 from gateway.audit import following, places
 from gateway.audit.keys import public_path
@@ -96,6 +99,23 @@ async def test_a_proof_of_another_log_is_checked_with_its_key(running: Running) 
     with pytest.raises(NoteError, match="not signed"):
         other.proved(f"{4:032x}", LOGISTICS)
     assert replace(archive, keys={}).proved(f"{4:032x}", LOGISTICS) == archive.proved(f"{4:032x}", LOGISTICS)
+
+
+async def test_an_export_has_every_log(running: Running, tmp_path: Path) -> None:
+    """In the order of time, each record of the tenant once; each log is proved by its own key, and both are needed."""
+    file = tmp_path / "export.jsonl"
+    file.write_bytes(b"".join([piece async for piece in running.auditor().export(RecordFilter(kind="refusal"))]))
+    own = Verifier.parse((running.folder / "audit" / "log.key.pub").read_text())
+    found = records.verify(file, Trust(own), Trust(verifier(running)))
+    assert (found.problem, found.count) == ("", THEIRS // 2)
+    assert records.verify(file, Trust(own)).problem
+    assert sorted(found.origin.split(", ")) == sorted((OTHER, "brightline.test/development"))
+    file.write_bytes(b"".join([piece async for piece in running.auditor().export(RecordFilter(subject=""))]))
+    header, *lines = map(json.loads, file.read_bytes().splitlines())
+    assert len(header["logs"]) == len({one["origin"] for one in lines}) == 2
+    times = [json.loads(one["record"])["time_us"] for one in lines]
+    assert times == sorted(times, reverse=True)
+    assert not records.verify(file, Trust(own), Trust(verifier(running))).problem
 
 
 async def test_each_log_gets_an_index(running: Running) -> None:

@@ -154,20 +154,24 @@ def export(data: bytes, public: str) -> int:
     return len(records)
 
 
-def chosen(data: bytes, public: str) -> int:
+def chosen(data: bytes, *publics: str) -> int:
     """How many chosen records hold."""
     first, *lines = data.decode().split("\n")
     ensure(lines.pop() == "", "cut off")
     header = json.loads(first)
-    size, expected = checkpoint(header["checkpoint"], public)
-    last = size
+    trees = {one["origin"]: one["checkpoint"] for one in header.get("logs", [header])}
+    keys = dict(zip(trees, publics, strict=True))
+    signed = {origin: checkpoint(note, keys[origin]) for origin, note in trees.items()}
+    last = {origin: size for origin, (size, _) in signed.items()}
     for line in lines:
         one = json.loads(line)
         canonical(one["record"])
+        origin = one["origin"] if header["v"] == 2 else header["origin"]
+        size, expected = signed[origin]
         hashes = [base64.b64decode(h, validate=True) for h in one["hashes"]]
-        ensure(one["index"] < last, "not in order")
+        ensure(one["index"] < last[origin], "not in order")
         ensure(root_by(leaf(one["record"].encode()), one["index"], size, hashes) == expected, "not proved")
-        last = one["index"]
+        last[origin] = one["index"]
     return len(lines)
 
 

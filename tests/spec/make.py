@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 import json
 import tempfile
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from gateway.audit.index import Held
 from gateway.audit.keys import PROMPT, Commitments
 from gateway.audit.marks import Marks
 from gateway.audit.pages import Pages
-from gateway.audit.record import Entry, Record, columns
+from gateway.audit.record import Entry, Record, columns, entry
 from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
 from gateway.canonical import canonical
@@ -36,6 +38,7 @@ from tests.support import logs
 VECTORS = Path(__file__).parents[2] / "docs" / "spec" / "vectors"
 LOG, WITNESS, COMMITMENT = b"brightline test vectors: log key", b"brightline test vectors: witness", bytes(range(32))
 ORIGIN = "vectors.example/log"
+OTHER = Signer("vectors.example/other", Ed25519PrivateKey.from_private_bytes(b"brightline test vectors: another"))
 CHECKPOINTS = (3, 8, 12)
 PROVED = 5
 
@@ -72,6 +75,7 @@ def files() -> dict[str, bytes]:
             proof = Proof(PROVED, tuple(inclusion_proof(PROVED, size, perfect)), note)
         held = Held(source, Path(folder) / "index")
         archive = Archive(lambda: [held], held, {signer.verifier.name: signer.verifier}, Pages(bytes(32)))
+        several = replace(archive, logs=lambda: [held, Held(other(Path(folder)), Path(folder) / "other-index")])
         return {
             "records.json": text(
                 [
@@ -85,8 +89,16 @@ def files() -> dict[str, bytes]:
             "export.jsonl": exported(source, signer, 0),
             "part.jsonl": exported(source, signer, 4),
             "records.jsonl": b"".join(archive.exported(Filter(tenant="t", kind="refusal"))),
+            "several.jsonl": b"".join(several.exported(Filter(tenant="t", kind="refusal"))),
             "wrong.json": text(wrong()),
         }
+
+
+def other(folder: Path) -> File:
+    """Another gateway's log: refusals between those of the first."""
+    with closing(Store(Sqlite(folder / "other.db"), OTHER)) as store:
+        store.append([entry(logs.record(Kind.REFUSAL, n, after_us=2)) for n in (2, 6, 20)])
+    return File(folder / "other.db")
 
 
 def described(made: list[bytes], perfect: Any, signer: Signer, witness: Cosigner, cosigned: bytes) -> dict[str, Any]:
@@ -101,6 +113,7 @@ def described(made: list[bytes], perfect: Any, signer: Signer, witness: Cosigner
         "origin": ORIGIN,
         "key": str(signer.verifier),
         "private_key": LOG.hex(),
+        "other_key": str(OTHER.verifier),
         "witness": str(witness.witness),
         "witness_private_key": WITNESS.hex(),
         "leaves": [leaf_hash(leaf).hex() for leaf in made],
@@ -147,7 +160,11 @@ def wrong() -> list[dict[str, str]]:
         "an index is another": ('"index":', '"index":1'),
         "a hash is another": ('"hashes":["', '"hashes":["AAAA'),
     }
-    return found + [{"file": "records.jsonl", "what": w, "old": old, "new": new} for w, (old, new) in chosen.items()]
+    found += [{"file": "records.jsonl", "what": w, "old": old, "new": new} for w, (old, new) in chosen.items()]
+    theirs = '"origin":"vectors.example/other","record"'
+    for what, name in (("of the other log", "log"), ("of no log", "none")):
+        chosen[f"a record is {what}"] = (theirs, theirs.replace("other", name))
+    return found + [{"file": "several.jsonl", "what": w, "old": old, "new": new} for w, (old, new) in chosen.items()]
 
 
 def exported(source: File, signer: Signer, first: int) -> bytes:

@@ -19,7 +19,7 @@ from brightline_verify.whole import Trust
 from tests.spec import independent, make
 
 LOG: dict[str, Any] = json.loads((make.VECTORS / "log.json").read_bytes())
-TRUST = Trust(Verifier.parse(LOG["key"]))
+TRUST, OTHER = Trust(Verifier.parse(LOG["key"])), Trust(Verifier.parse(LOG["other_key"]))
 
 
 def read(name: str) -> bytes:
@@ -110,6 +110,10 @@ def test_exports_hold(tmp_path: Path) -> None:
         assert (report.problem, report.first, report.size) == (None, first, size)
     found = records.verify(make.VECTORS / "records.jsonl", TRUST)
     assert (found.problem, found.count) == ("", 2)
+    assert independent.chosen(read("several.jsonl"), LOG["key"], LOG["other_key"]) == 5
+    found = records.verify(make.VECTORS / "several.jsonl", TRUST, OTHER)
+    assert (found.problem, found.count, found.size) == ("", 5, size + 3)
+    assert "not signed" in records.verify(make.VECTORS / "several.jsonl", TRUST).problem
 
 
 @pytest.mark.parametrize("change", json.loads(read("wrong.json")), ids=lambda c: f"{c['file']}: {c['what']}")
@@ -125,10 +129,11 @@ def test_what_is_wrong_is_found(tmp_path: Path, change: dict[str, str]) -> None:
     if change["file"] == "export.jsonl":
         assert export.verify(path, TRUST).problem is not None
     else:
-        assert records.verify(path, TRUST).problem
+        assert records.verify(path, TRUST, OTHER).problem
     check = independent.export if change["file"] == "export.jsonl" else independent.chosen
+    keys = [LOG["key"], *([LOG["other_key"]] if change["file"] == "several.jsonl" else [])]
     with pytest.raises((independent.WrongError, ValueError, KeyError)):
-        check(spoilt, LOG["key"])
+        check(spoilt, *keys)
 
 
 def _named(text: str, lines: list[str]) -> str:

@@ -16,7 +16,7 @@ from brightline_verify import database, export, records
 from brightline_verify.check import BadRecordError, Checker
 from brightline_verify.cosignature import Witness
 from brightline_verify.merkle import ProofError
-from brightline_verify.note import NoteError, Verifier, open_checkpoint
+from brightline_verify.note import Checkpoint, NoteError, Verifier, open_checkpoint
 from brightline_verify.proof import Proof
 from brightline_verify.report import UnreadableError, in_words, plain
 from brightline_verify.whole import Trust
@@ -30,16 +30,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command. Exits with 0 when everything holds, 1 when something does not, 2 when it can't be read."""
     given = _parser().parse_args(arguments)
     try:
-        sys.exit(given.run(given, _trust(given)))
+        sys.exit(given.run(given, *_trust(given)))
     except (UnreadableError, NoteError) as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
 
 
-def _trust(given: argparse.Namespace) -> Trust:
-    verifier = Verifier.parse(_text(given.key))
+def _trust(given: argparse.Namespace) -> list[Trust]:
+    """One for each key of a log. A kept checkpoint is of the log whose key signed it."""
+    verifiers = [Verifier.parse(_text(path)) for path in given.key]
     witnesses = tuple(Witness.parse(_text(path)) for path in given.witness)
-    return Trust(verifier, witnesses, given.witnesses, tuple(open_checkpoint(_bytes(k), verifier) for k in given.kept))
+    kept: dict[str, list[Checkpoint]] = {verifier.name: [] for verifier in verifiers}
+    for note in map(_bytes, given.kept):
+        signer = next((v for v in verifiers[:-1] if _opens(note, v)), verifiers[-1])
+        kept[signer.name].append(open_checkpoint(note, signer))
+    return [Trust(v, witnesses, given.witnesses, tuple(kept[v.name])) for v in verifiers]
+
+
+def _opens(note: bytes, verifier: Verifier) -> bool:
+    try:
+        return bool(open_checkpoint(note, verifier))
+    except NoteError:
+        return False
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,12 +73,20 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--kept", type=Path, action="append", default=[], help="a checkpoint that you kept; repeat it"
         )
+    for command in (log, proof):
+        command.add_argument("--key", type=_only, required=True, help="the public key of the log")
+    chosen.add_argument(
+        "--key", type=Path, action="append", required=True, help="the public key of the log; of several, repeat it"
+    )
     for command in (log, proof, chosen):
-        command.add_argument("--key", type=Path, required=True, help="the public key of the log")
         command.add_argument("--witness", type=Path, action="append", default=[], help="a witness's key; repeat it")
         command.add_argument("--witnesses", type=int, default=0, help="how many of them have to have signed")
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _only(path: str) -> list[Path]:
+    return [Path(path)]
 
 
 def _log(given: argparse.Namespace, trust: Trust) -> int:
@@ -100,8 +120,8 @@ def _proof(given: argparse.Namespace, trust: Trust) -> int:
     return 0 if told["ok"] else 1
 
 
-def _records(given: argparse.Namespace, trust: Trust) -> int:
-    found = records.verify(given.file, trust)
+def _records(given: argparse.Namespace, *trusts: Trust) -> int:
+    found = records.verify(given.file, *trusts)
     if given.json:
         _say(json.dumps({"ok": not found.problem, **asdict(found)}, indent=2))
     elif found.problem:

@@ -1,8 +1,8 @@
 """Reads chosen records with their proofs, as an auditor exports them: docs/spec/log.md as code.
 
-1 the checkpoint is signed, also by as many witnesses as are asked for, and fits what was kept  2 each record is whole
-and of this format  3 none is there twice  4 each is in the tree of the checkpoint. Whether records were left out can't
-be seen here: only a whole log shows that.
+1 the checkpoint of each log is signed, also by as many witnesses as are asked for, and fits what was kept  2 each
+record is whole and of this format  3 none is there twice  4 each is in the tree of its log's checkpoint. Whether
+records were left out can't be seen here: only a whole log shows that.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from brightline_verify.proof import Proof
 from brightline_verify.report import UnreadableError
 from brightline_verify.whole import Trust
 
-VERSION: Final = 1
+ONE, SEVERAL = 1, 2
+"""Versions: records of one log, or of several."""
 _MOST_LINE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What was found. count: records that hold. size: of the tree. index, problem: of the first that does not."""
+    """What was found. count: records that hold. size: of the tree, of several logs the sum. witnesses: when each
+    signed, of several logs at first. index, problem: of the first that does not hold.
+    """
 
     origin: str
     size: int
@@ -36,33 +39,63 @@ class Chosen:
     problem: str = ""
 
 
-def verify(path: Path, trust: Trust) -> Chosen:
-    """Check an export of chosen records. Raises UnreadableError where it is none; what else is wrong is told."""
+def verify(path: Path, *trusts: Trust) -> Chosen:
+    """Check an export of chosen records. Raises UnreadableError where it is none; what else is wrong is told.
+
+    trusts: one for each log that it may have records of.
+    """
     lines = _lines(path)
-    header = _object(next(lines, b""))
-    match header:
-        case {"brightline": "records", "v": 1, "origin": str(), "checkpoint": str(note), **others} if not others:
-            pass
-        case _:
-            raise UnreadableError(f"{path}: is not an export of records of version {VERSION}")
-    size, count, seen = 0, 0, {}
-    index: int | None = None
+    notes = _header(_object(next(lines, b"")))
+    if not notes:
+        raise UnreadableError(f"{path}: is not an export of records of version {ONE} or {SEVERAL}")
+    known = {trust.verifier.name: trust for trust in trusts}
+    origin = ", ".join(name for name, _ in notes) if len(notes) > 1 else trusts[0].verifier.name
+    count, seen, index = 0, dict[str, int](), None
+    logs: dict[str, Checkpoint] = {}
     try:
-        checkpoint = open_checkpoint(note.encode(), trust.verifier)  # 1
-        size = checkpoint.size
-        seen = Proof(0, (), note.encode()).witnessed(trust.witnesses, trust.quorum)
-        _kept(checkpoint, trust)
-        last, checker = size, Checker()
+        for name, note in notes:  # 1
+            logs[name], signed = _checkpoint(note, known.get(name, trusts[0]))
+            seen = {witness: min(at, seen.get(witness, at)) for witness, at in signed.items()}
+        last, checker = {name: checkpoint.size for name, checkpoint in logs.items()}, Checker()
         for line in lines:
             index = None
-            index, leaf, hashes = _record(line)
+            name, index, leaf, hashes = _record(line, notes)
             checker.read(leaf)  # 2
-            _below(last, index)  # 3
-            verify_inclusion(leaf_hash(leaf), index, size, hashes, checkpoint.root)  # 4
-            last, count = index, count + 1
+            _below(last[name], index)  # 3
+            verify_inclusion(leaf_hash(leaf), index, logs[name].size, hashes, logs[name].root)  # 4
+            last[name], count = index, count + 1
     except (NoteError, ProofError, BadRecordError) as error:
-        return Chosen(trust.verifier.name, size, count, seen, index, str(error))
-    return Chosen(trust.verifier.name, size, count, seen)
+        return Chosen(origin, _sum(logs), count, seen, index, str(error))
+    return Chosen(origin, _sum(logs), count, seen)
+
+
+def _header(header: Any) -> list[tuple[str, str]]:
+    """Name and checkpoint of each log; none where this is no header."""
+    match header:
+        case {"brightline": "records", "v": 1, "origin": str(name), "checkpoint": str(note), **others} if not others:
+            return [(name, note)]
+        case {"brightline": "records", "v": 2, "logs": list(logs), **others} if not others and len(logs) > 1:
+            found = [_log(one) for one in logs]
+            return [one for one in found if one] if all(found) and len(dict(filter(None, found))) == len(found) else []
+    return []
+
+
+def _log(one: Any) -> tuple[str, str] | None:
+    match one:
+        case {"origin": str(name), "checkpoint": str(note), **others} if not others:
+            return name, note
+    return None
+
+
+def _checkpoint(note: str, trust: Trust) -> tuple[Checkpoint, dict[str, int]]:
+    checkpoint = open_checkpoint(note.encode(), trust.verifier)
+    seen = Proof(0, (), note.encode()).witnessed(trust.witnesses, trust.quorum)
+    _kept(checkpoint, trust)
+    return checkpoint, seen
+
+
+def _sum(logs: dict[str, Checkpoint]) -> int:
+    return sum(checkpoint.size for checkpoint in logs.values())
 
 
 def _below(last: int, index: int) -> None:
@@ -85,11 +118,15 @@ def _lines(path: Path) -> Iterator[bytes]:
         raise UnreadableError(f"{path}: can't be read: {error.strerror}") from error
 
 
-def _record(line: bytes) -> tuple[int, bytes, list[bytes]]:
+def _record(line: bytes, notes: list[tuple[str, str]]) -> tuple[str, int, bytes, list[bytes]]:
+    """A record: its log, its index, its bytes and its proof. The log is named where there are several."""
     match _object(line):
-        case {"index": int(index), "record": str(record), "hashes": list(told), **others} if not others and index >= 0:
+        case {"index": int(index), "record": str(record), "hashes": list(told), **others} if index >= 0:
+            name = others.pop("origin", None) if len(notes) > 1 else notes[0][0]
+            if others or name not in dict(notes):
+                raise ProofError("a line is malformed, or of a log that the file does not have")
             try:
-                return index, record.encode(), [decode(node) for node in told]
+                return name, index, record.encode(), [decode(node) for node in told]
             except (NoteError, UnicodeEncodeError, TypeError, AttributeError) as error:
                 raise ProofError("a line is malformed") from error
         case _:
