@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -151,6 +152,29 @@ def test_a_batch_whose_acknowledgement_is_lost_is_found(tmp_path: Path, batch: i
         assert store.recover() == list(range(2, 2 + batch))
         assert store.append(logs.entries(1, first=2 + batch)) == [2 + batch]
     sound(tmp_path, 3 + batch)
+
+
+def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
+    """From its creation over faults and restarts to its end, a log is only added to."""
+    asked: list[str] = []
+
+    class Told(sqlite3.Connection):
+        def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+            asked.append(sql.split(maxsplit=1)[0] + (" OR " + sql.split()[2] if sql.startswith("INSERT OR") else ""))
+            return super().execute(sql, parameters)
+
+    def told(path: Path) -> sqlite3.Connection:
+        return sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Told)
+
+    for round_ in range(2):
+        with stored(tmp_path, told) as store:
+            store.append([keyed(3 * round_, f"key-{round_}"), keyed(3 * round_ + 1, "key")])
+            store.checkpoint()
+            store.checkpoint()
+            assert store.recover() is None
+            store.append([closing_of(3 * round_)])
+    assert set(asked) <= {"PRAGMA", "SELECT", "CREATE", "BEGIN", "COMMIT", "INSERT", "INSERT OR IGNORE"}
+    sound(tmp_path, 5)
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.LIED])

@@ -3,12 +3,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
+from structlog.testing import capture_logs
 
 from brightline_verify.database import checkpoint_path, verify
 from brightline_verify.note import open_checkpoint
@@ -16,6 +18,7 @@ from gateway.audit.record import Entry
 from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import MAX_BATCH, Rejection, Result, Store
 from gateway.audit.writer import Writer, finished
+from gateway.config import Audit
 from gateway.errors import GatewayError, Reason
 from tests.support import logs
 from tests.support.waiting import until
@@ -73,16 +76,31 @@ async def test_a_rejected_entry_does_not_disturb_its_batch(tmp_path: Path) -> No
         assert await asyncio.gather(*results) == [0, Rejection.NOTHING_TO_CLOSE, 1]
 
 
+def alerts(told: list[MutableMapping[str, Any]]) -> list[tuple[str, str]]:
+    """What the operator's log says of the audit log, and how urgent."""
+    return [(line["event"], line["log_level"]) for line in told if line["event"].startswith("audit log")]
+
+
+def test_a_second_is_what_a_write_has() -> None:
+    """Unless the operator says otherwise."""
+    assert Audit.model_fields["deadline_ms"].default == 1000
+
+
 async def test_a_lost_write_is_refused_and_the_log_goes_on(tmp_path: Path) -> None:
-    """An entry whose write failed is refused with AUDIT_UNAVAILABLE, is not in the log, and the next one is written."""
+    """An entry whose write failed is refused with AUDIT_UNAVAILABLE, is not in the log, and the next one is written.
+
+    The operator is alerted, and told when it works again.
+    """
     faults = Faults()
     one, other = logs.entries(2)
     async with written(tmp_path, faults) as writer:
         faults.plan[ENTRIES] = [Fault.LOST]
-        assert await reason(writer.append(one)) is Reason.AUDIT_UNAVAILABLE
+        with capture_logs() as told:
+            assert await reason(writer.append(one)) is Reason.AUDIT_UNAVAILABLE
         assert writer.ready
         assert await writer.append(other) == 0
     assert stored(tmp_path) == [other.decision_id]
+    assert alerts(told) == [("audit log failed", "critical"), ("audit log recovered", "warning")]
 
 
 async def test_a_lost_acknowledgement_is_no_lost_record(tmp_path: Path) -> None:
@@ -154,8 +172,10 @@ async def test_a_stalled_store_refuses_within_the_deadline(tmp_path: Path) -> No
         first = writer.append(stuck)
         await until(faults.stalled.is_set)
         second = writer.append(behind)
-        assert await reason(first) is Reason.AUDIT_UNAVAILABLE
-        assert await reason(second) is Reason.AUDIT_UNAVAILABLE
+        with capture_logs() as told:
+            assert await reason(first) is Reason.AUDIT_UNAVAILABLE
+            assert await reason(second) is Reason.AUDIT_UNAVAILABLE
+        assert alerts(told) == [("audit log late", "critical")]  # once, however many are late
         assert not writer.ready
         assert await reason(writer.append(new)) is Reason.AUDIT_UNAVAILABLE
         faults.stall = ""
