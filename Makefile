@@ -107,10 +107,12 @@ train-detectors: $(VENV)/.dev ## make the learned detector of the corpus again, 
 RUNS ?= 200
 FAULTS ?= 10000
 MUTATIONS ?= 5000
-faults: $(VENV)/.dev ## kill -9 on the path (RUNS=200), faults of both stores (FAULTS=10000), mutations of both (MUTATIONS=5000)
-	$(BIN)/python -m tests.faults.sweep --runs $(RUNS) $(if $(JSON),--json $(JSON))
-	$(BIN)/python -m tests.faults.seeded --faults $(FAULTS) $(if $(JSON),--json $(JSON:.json=)-stores.json)
-	$(BIN)/python -m tests.faults.mutated --mutations $(MUTATIONS) $(if $(JSON),--json $(JSON:.json=)-mutations.json)
+PARTS ?= kills stores mutations
+faults: $(VENV)/.dev ## kill -9 on the path (RUNS=200), faults of both stores (FAULTS=10000), mutations of both (MUTATIONS=5000); PARTS="kills stores mutations" chooses
+	$(if $(filter-out kills stores mutations,$(PARTS)),$(error PARTS: $(PARTS): give some of kills, stores, mutations))
+	$(if $(filter kills,$(PARTS)),$(BIN)/python -m tests.faults.sweep --runs $(RUNS) $(if $(JSON),--json $(JSON)))
+	$(if $(filter stores,$(PARTS)),$(BIN)/python -m tests.faults.seeded --faults $(FAULTS) $(if $(JSON),--json $(JSON:.json=)-stores.json))
+	$(if $(filter mutations,$(PARTS)),$(BIN)/python -m tests.faults.mutated --mutations $(MUTATIONS) $(if $(JSON),--json $(JSON:.json=)-mutations.json))
 
 EXAMPLES ?= 2000
 fuzz: $(VENV)/.dev $(OPA) ## look for new examples against every property (EXAMPLES=2000)

@@ -3,7 +3,7 @@
 Records are refusals of 1.5 kB as a gateway writes them. A rate counts what is durable: the time in the store, tree and
 checkpoints included, not that of making the records. At each size it is that of the next 10,240 records, so that what a
 database puts off is in it. PostgreSQL runs on the same machine, reached by a socket. Ten million records take a quarter
-of an hour and 40 GB.
+of an hour and 35 GB at most, in the temporary folder (TMPDIR, not too long a path), which is emptied at the end.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.figures import Figure, report
+from benchmarks.figures import Figure, progress, report
 from brightline_verify import export as exports
 from brightline_verify.database import File
 from brightline_verify.merkle import inclusion_proof
@@ -115,6 +115,7 @@ def on_postgres(folder: Path, server: Cluster) -> Place:
 
 def measure(place: Place, most: int) -> list[Figure]:
     """Every figure of a store."""
+    progress(place.name, 0, most)
     empty = place.size()
     with closing(Store(place.kept, logs.signer(place.folder))) as store:
         costs = list(grown(store, place, most))
@@ -165,6 +166,7 @@ def grow(store: Store, made: Iterator[Entry], size: int) -> tuple[float, float]:
     wall = processor = 0.0
     while store.frontier.size < size:
         batches = [[next(made) for _ in range(MAX_BATCH)] for _ in range(ROUND // MAX_BATCH)]
+        progress("records", store.frontier.size, size)
         began, used = time.perf_counter(), time.process_time()
         for batch in batches:
             store.append(batch)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
+import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+OFTEN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,17 @@ class Figure:
     direct: float | None
     target: str
     met: bool | None
+
+
+_said = [0.0]
+"""When progress was last said, by the monotonic clock."""
+
+
+def progress(what: str, done: int, size: int) -> None:
+    """Say now and then on the error output how far a long measurement is."""
+    if time.monotonic() - _said[0] > OFTEN_S:
+        _said[0] = time.monotonic()
+        print(f"{what}: {done:,} of {size:,}", file=sys.stderr, flush=True)
 
 
 def report(figures: list[Figure], path: Path | None, *, title: str, beside: str, note: str) -> None:

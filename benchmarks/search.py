@@ -2,7 +2,8 @@
 
 The log is real, of whole records: a hundred tenants, ten thousand subjects, thirty-two rules, a third of it refusals.
 Each kind of search is made many times with other words, each time as a gateway does: log and index are opened, the
-records are found, read from the log and compared with the filter. A log that is there is used again.
+records are found, read from the log and compared with the filter. A log that is there is used again. Ten million
+records take a quarter of an hour and 25 GB, in the temporary folder (TMPDIR) or in --folder.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from benchmarks.figures import Figure, report
+from benchmarks.figures import Figure, progress, report
 from brightline_verify.record import Kind
 from gateway.audit import index, indexing, reader, search
 from gateway.audit.filter import Filter
@@ -90,6 +92,7 @@ def fill(folder: Path, count: int) -> Path:
             batch.clear()
             if store.frontier.size % (MAX_BATCH * 64) == 0:
                 store.checkpoint()
+                progress("in the log", store.frontier.size, count)
     if batch:
         store.append(batch)
     store.close()
@@ -100,7 +103,7 @@ def build(path: Path) -> float:
     """Bring the index up to date; records a second."""
     with reader.opened(path) as log, closing(Builder(index_path(path), log)) as builder:
         before, start = builder.size, time.perf_counter()
-        indexing.catch_up(log, builder)
+        indexing.catch_up(log, builder, partial(progress, "in the index"))
         return (builder.size - before) / (time.perf_counter() - start)
 
 
@@ -168,7 +171,7 @@ def main() -> None:
         for name, drawn in searches(arguments.records, chance).items():
             times = sorted(once(path, *drawn())[0] for _ in range(TIMES))
             worst, middle = times[int(TIMES * 0.99)], statistics.median(times)
-            figures.append(Figure(f"search by {name}, p50", "ms", middle, None, "", None))
+            figures.append(Figure(f"search by {name}, p50", "ms", middle, None, "<= 100 ms", middle <= TARGET_MS))
             figures.append(Figure(f"search by {name}, p99", "ms", worst, None, "<= 100 ms", worst <= TARGET_MS))
         sizes = sum(p.stat().st_size for p in path.parent.glob("audit.db.index*")) / arguments.records
         figures.append(Figure("index on disk for each record", "bytes", sizes, None, "", None))

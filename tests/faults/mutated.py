@@ -303,6 +303,7 @@ def main() -> None:
                 sys.stdout.write(f"MISSED {error}\n")
                 sys.exit(1)
             number += 1
+            sys.stderr.write(f"{min(c.total() for c in sweep.found.values())} of {asked.mutations} mutations found\n")
     figures = {
         "found": {name: dict(sorted(found.items())) for name, found in sweep.found.items()},
         "in_all": {name: found.total() for name, found in sweep.found.items()},
