@@ -29,7 +29,7 @@ SHORT_MS = 1000
 
 
 @asynccontextmanager
-async def written(folder: Path, faults: Faults, deadline_ms: int = 5000, **how: int) -> AsyncIterator[Writer]:
+async def written(folder: Path, faults: Faults, deadline_ms: int = 120_000, **how: int) -> AsyncIterator[Writer]:
     """A writer on the log in `folder`."""
     store = Store(Sqlite(logs.settings(folder).path, faults.connect), logs.signer(folder))
     writer = Writer(store, deadline_ms, **how)

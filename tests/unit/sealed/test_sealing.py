@@ -223,12 +223,12 @@ async def test_what_waits_is_written_together(tmp_path: Path, monkeypatch: pytes
 
 def test_nothing_that_is_sealed_is_overwritten(tmp_path: Path) -> None:
     """A second envelope of the same decision and kind is refused."""
-    store = SealedStore(tmp_path / "s.db")
     label = Label("ab" * 16, "prompt", Period("t", "standard", "2026-11"))
-    store.put([(label, b"one")])
-    with pytest.raises(OSError, match="UNIQUE"):
-        store.put([(replace(label, what="output"), b"two"), (label, b"two")])
-    assert store.of_decision("ab" * 16) == [(label, b"one")]
+    with closing(SealedStore(tmp_path / "s.db")) as store:
+        store.put([(label, b"one")])
+        with pytest.raises(OSError, match="UNIQUE"):
+            store.put([(replace(label, what="output"), b"two"), (label, b"two")])
+        assert store.of_decision("ab" * 16) == [(label, b"one")]
 
 
 @pytest.mark.parametrize(
