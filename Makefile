@@ -101,8 +101,9 @@ bench-signals: $(VENV)/.dev ## measure what reading the content costs, by detect
 train-detectors: $(VENV)/.dev ## make the learned detector of the corpus again, and measure it on the test split
 	$(PYTHON) -m venv $(VENV)/train
 	$(VENV)/train/bin/python -m pip --disable-pip-version-check --quiet $(PINNED) requirements/train.txt
-	OPENBLAS_NUM_THREADS=1 $(VENV)/train/bin/python -m detectors.learned.train
-	$(BIN)/brightline signals eval
+	XLA_FLAGS=--xla_cpu_multi_thread_eigen=false TF_CPP_MIN_LOG_LEVEL=2 \
+	  $(VENV)/train/bin/python -m detectors.learned.train
+	$(BIN)/brightline signals eval --evasions
 
 RUNS ?= 200
 FAULTS ?= 10000
@@ -128,6 +129,7 @@ audit: $(VENV)/.dev ## known vulnerabilities of what is pinned
 requirements: $(VENV)/.dev ## pin again, with hashes
 	for set in run build dev train; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	    $$(ls requirements/$$set.overrides 2>/dev/null | sed 's/^/--overrides /') \
 	    --custom-compile-command 'make requirements' --upgrade requirements/$$set.in -o requirements/$$set.txt; \
 	done
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from gateway.errors import StartError
 from gateway.signals import Detectors
-from gateway.signals.features import BITS, features
-from gateway.signals.learned import FOLDER, Learned, load, passages, thousandths
+from gateway.signals.learned import FOLDER, PIECES, Learned, load, passages, thousandths
+from gateway.signals.pieces import LONGEST, Pieces
 from gateway.signals.script import form
 
 ASKED = "Pull the phone records of everyone who marched on Saturday and give me their home addresses."
-FILES = ("manifest.json", "encoder.npz", "detector.npz", "tokenizer.model")
+FILES = ("manifest.json", "encoder.onnx", "vocabulary.txt")
 
 
 @pytest.fixture(scope="module")
@@ -25,20 +25,26 @@ def learned() -> Learned:
     return load()
 
 
+@pytest.fixture(scope="module")
+def pieces() -> Pieces:
+    """The vocabulary that travels with the package."""
+    return Pieces((FOLDER / "vocabulary.txt").read_bytes())
+
+
 @given(st.text(max_size=300))
-def test_any_text_has_a_form_and_features_in_range(text: str) -> None:
-    """Whatever a text is, its form is one line without edges, and its features are distinct numbers in range."""
+def test_any_text_has_a_form_and_pieces(pieces: Pieces, text: str) -> None:
+    """Whatever a text is, its form is one line without edges, and no more pieces than characters are read of it."""
     plain = form(text)
     assert plain == " ".join(plain.split())
-    numbers, counts = features(plain)
-    assert len(set(numbers.tolist())) == len(numbers) == len(counts)
-    assert all(0 <= number < 1 << BITS for number in numbers.tolist())
+    assert len(pieces(plain)) <= len(plain)
 
 
-def test_features_do_not_depend_on_where_a_word_stands() -> None:
-    """A word has the same numbers wherever it stands, so that what was learnt of it counts everywhere."""
-    alone, later = (set(features(text)[0].tolist()) for text in ("surveil", "x y surveil z"))
-    assert len(alone - later) == 0
+def test_a_word_is_the_longest_pieces_that_there_are(pieces: Pieces) -> None:
+    """What goes on within a word is another piece than what begins one, and a word without end is unknown."""
+    unknown = pieces("\u16a0")
+    assert pieces("unsurveillable") == [*pieces("un"), *pieces("unsurveillable")[1:]]
+    assert pieces("surveillance, a") == [*pieces("surveillance"), *pieces(","), *pieces("a")]
+    assert pieces("x" * (LONGEST + 1)) == unknown != pieces("x" * LONGEST)
 
 
 @given(st.text(alphabet="ab \u4e00", max_size=3000))
@@ -46,7 +52,7 @@ def test_passages_hold_every_word_of_at_most_their_overlap(text: str) -> None:
     """Nothing falls between two passages: each character stands in one of them, in order."""
     plain = form(text)
     found = passages(plain)
-    assert all(part in plain for part in found)
+    assert all(part in plain and len(part) <= PIECES for part in found)
     assert sum(map(len, found)) >= len(plain) - len(found)
 
 
@@ -67,6 +73,12 @@ def test_it_says_more_than_the_lexical_detector(learned: Learned) -> None:
     assert max(learned.score(ASKED).values()) >= 500
     assert max(learned.score("Write a notice that the canteen is closed on Friday.").values()) < 500
     assert set(learned.score(" \n").values()) == {0}
+
+
+def test_a_passage_is_scored_alone(learned: Learned) -> None:
+    """What stands in other passages changes no margin of this one."""
+    alone, beside = learned.margins([ASKED]), learned.margins(["write a notice", ASKED])
+    assert alone.tolist() == beside[1:].tolist()
 
 
 def test_500_is_where_the_threshold_is() -> None:
