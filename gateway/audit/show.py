@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from brightline_verify.merkle import ProofError, frontier_at, inclusion_proof
+from brightline_verify.merkle import ProofError, frontier_at, inclusion_proof, leaf_hash, verify_inclusion
 from brightline_verify.note import Checkpoint, NoteError, Verifier, open_checkpoint
 from brightline_verify.proof import Proof
 from brightline_verify.report import UnreadableError
@@ -62,9 +62,10 @@ def show(log: Source, verifier: Verifier, decision_id: str, note: bytes | None =
     """
     with log.reading() as rows:
         try:
-            last = rows.last_note() if note is None else (0, note)
+            led_to = (rows.last_note() or (0, None))[1] if note is None else note
             read = [(index, leaf, _read(index, leaf, decision_id)) for index, leaf, *_ in rows.of_decision(decision_id)]
-            return [Shown(i, leaf, record, _proof(rows, verifier, last, i, leaf)) for i, leaf, record in read]
+            signed = open_checkpoint(led_to, verifier) if read and led_to is not None else None
+            return [Shown(i, leaf, record, _proof(rows, signed, led_to, i, leaf)) for i, leaf, record in read]
         except (CorruptError, NoteError, NotCanonicalError, UnreadableError) as error:
             raise ProofError(str(error)) from error
 
@@ -76,11 +77,10 @@ def _read(index: int, leaf: object, decision_id: str) -> Record:
     return value
 
 
-def _proof(rows: Rows, verifier: Verifier, last: tuple[int, object] | None, index: int, leaf: bytes) -> Proof | None:
-    note = None if last is None else last[1]
-    size = 0 if note is None else open_checkpoint(note, verifier).size
-    if not isinstance(note, bytes) or index >= size:
+def _proof(rows: Rows, signed: Checkpoint | None, note: object, index: int, leaf: bytes) -> Proof | None:
+    """The proof, which holds. signed: what the note says, checked once for all records of the decision."""
+    if signed is None or not isinstance(note, bytes) or index >= signed.size:
         return None
-    proof = Proof(index, tuple(gathered(rows, partial(inclusion_proof, index, size))), note)
-    proof.verify(leaf, verifier)
-    return proof
+    hashes = gathered(rows, partial(inclusion_proof, index, signed.size))
+    verify_inclusion(leaf_hash(leaf), index, signed.size, hashes, signed.root)
+    return Proof(index, tuple(hashes), note)
