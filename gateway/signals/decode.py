@@ -1,10 +1,11 @@
 """What is encoded in a text, as a model would read it: base64, hexadecimal, rot13, leetspeak. Pure and bounded.
 
 1 base64 and hexadecimal are replaced in place by the text that they hold, and once more in what came out
-2 words that are English after rot13 are turned    3 words with digits for letters are spelled out, both ways
+2 words that are English after rot13 are turned    3 words that are English backwards are read backwards, the whole text
+and each word    4 words with digits for letters are spelled out, both ways
 
-The first step shortens a text, the others keep its length, and there are at most four readings: linear, whatever the
-text. Where there is nothing to decode, four quick looks say so.
+The first step shortens a text, the others keep its length, and there are at most six readings: linear, whatever the
+text. Where there is nothing to decode, a few quick looks say so.
 """
 
 from __future__ import annotations
@@ -44,13 +45,16 @@ _URL_SAFE: Final = str.maketrans("-_", "+/", "\r\n")
 
 _ENGLISH: Final = (
     "the and that this with without for you your are from how what who when where which of to in is it its not can "
-    "will have their them they"
+    "will have their them they all any our over every should has into than more out everyone people"
 )
 _TURN: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyzabcdefghijklm")
 _TURNED: Final = frozenset(word.translate(_TURN) for word in _ENGLISH.split())
+_OTHERS: Final = {"dna", "era", "ton", "no", "on", "si"}
+"""What words of another sense are backwards."""
+_BACKWARDS: Final = frozenset(word[::-1] for word in _ENGLISH.split()) - _OTHERS
 
 _LEET: Final = re.compile(r"[013-7@$](?=[a-z])(?<=[a-z].)")
-_SPELLED: Final = re.compile(r"[a-z0-9@$!|+]*[a-z][a-z0-9@$!|+]*")
+_SPELLED: Final = re.compile(r"[a-z0-9@$!|+]+")
 _LETTERS: Final = (
     str.maketrans("0134567@$!|+", "oieasgtasilt"),  # 1 for i, ! for i, | for l
     str.maketrans("0134567@$!|+", "oleasgtaslit"),  # 1 for l, ! for l, | for i
@@ -68,9 +72,12 @@ def unpacked(text: str) -> str:
 
 
 def respelled(plain: str, words: Sequence[str]) -> Iterator[str]:
-    """2 and 3: other readings of a text in normal form (`gateway.signals.normalise`), whose words are given."""
+    """2 to 4: other readings of a text in normal form (`gateway.signals.normalise`), whose words are given."""
     if len(_TURNED.intersection(words)) > 1:
         yield plain.translate(_TURN)
+    if len(_BACKWARDS.intersection(words)) > 1:
+        yield plain[::-1]
+        yield " ".join(word[::-1] for word in plain.split())
     if _LEET.search(plain):
         for letters in _LETTERS:
             yield _SPELLED.sub(lambda word, letters=letters: word[0].translate(letters), plain)  # type: ignore[misc]  # the default binds the loop's value

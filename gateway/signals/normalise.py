@@ -71,7 +71,9 @@ _ENTITY: Final = re.compile(r"&(?:#([0-9]{1,7})|#x([0-9a-f]{1,6})|([a-z][a-z0-9]
 _ENTITIES: Final = {name.rstrip(";").lower(): text for name, text in sorted(html5.items(), reverse=True)}
 _BROKEN: Final = re.compile(r"(?<=[a-z])-\n[ ]*(?=[a-z])")
 _PERHAPS_APART: Final = re.compile(r"[ .*_\-][a-z][ .*_\-][a-z][ .*_\-]")  # inside all that is apart, and sooner seen
-_APART: Final = re.compile(r"(?<![a-z0-9])[a-z](?:[ .*_\-][a-z]){3,}(?![a-z0-9])")
+_APART: Final = re.compile(r"(?<![a-z0-9])[a-z](?:(?: [a-z]){3,}|(?:[.*_\-][a-z]){3,})(?![a-z0-9])")
+_LETTERS_APART: Final = re.compile(r"(?<![a-z0-9])[a-z](?:(?: [a-z])+|(?:[.*_\-][a-z])+)(?![a-z0-9])")
+"""Where four letters stand apart, two that do are a word, too."""
 
 
 def normalise(text: str) -> str:
@@ -81,8 +83,8 @@ def normalise(text: str) -> str:
         plain = _fold_all(clear)  # 2, 3
     if "-\n" in plain:
         plain = _BROKEN.sub("", plain)  # 4
-    if _PERHAPS_APART.search(plain):
-        plain = _APART.sub(_join, plain)  # 5
+    if _PERHAPS_APART.search(plain) and _APART.search(plain):
+        plain = _LETTERS_APART.sub(_join, plain)  # 5
     return " ".join(plain.split())  # 6
 
 

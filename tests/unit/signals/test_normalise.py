@@ -26,6 +26,8 @@ HIDDEN = {
     "entity behind full width": "\uff06#97;utonomous target",
     "spaced out": "a u t o n o m o u s  t a r g e t",
     "dotted": "a.u.t.o.n.o.m.o.u.s target",
+    "dotted words": "a.u.t.o.n.o.m.o.u.s t.a.r.g.e.t",
+    "hyphens between letters": "a-u-t-o-n-o-m-o-u-s t_a_r_g_e_t",
     "broken at a line's end": "auto-\n  nomous target",
     "odd spaces": "autonomous\u2003\u00a0\t\n target",
     "Turkish capital": "AUTONOMOUS TARGET".replace("O", "O\u0307"),
