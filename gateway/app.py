@@ -24,7 +24,7 @@ from gateway.audit.joint.joined import Joined
 from gateway.audit.joint.member import Member
 from gateway.audit.log import Log
 from gateway.clock import Clock
-from gateway.config import Config, Signals
+from gateway.config import Config, External, Signals
 from gateway.crew import Crew, crew
 from gateway.errors import StartError
 from gateway.identity import Identity
@@ -33,7 +33,7 @@ from gateway.listener import Listener, listening
 from gateway.pep import Gate
 from gateway.quotas import Quotas
 from gateway.shares import Shares
-from gateway.signals import Detectors, Scorer
+from gateway.signals import Detectors, Outside, Scorer
 from gateway.signals.pulse import PROBE, Pulse
 from gateway.upstream import open_upstream
 
@@ -89,7 +89,10 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
 async def reading(settings: Signals) -> AsyncIterator[Detectors]:
     """The detectors, measured while they are open. Raises StartError when their data can't be read."""
     learned = await asyncio.to_thread(_learned) if settings.learned else None
-    detectors = Detectors(learned=learned, deadline_ms=settings.deadline_ms, pulse=Pulse(settings.live_s))
+    external = [_external(one) for one in settings.external]
+    detectors = Detectors(
+        learned=learned, external=external, deadline_ms=settings.deadline_ms, pulse=Pulse(settings.live_s)
+    )
     await detectors.read([PROBE])
     beating = asyncio.create_task(detectors.pulse.beat(detectors.read))
     try:
@@ -97,6 +100,7 @@ async def reading(settings: Signals) -> AsyncIterator[Detectors]:
     finally:
         beating.cancel()
         await asyncio.wait({beating})
+        await detectors.close()
 
 
 async def _log(config: Config, in_force: InForce, clock: Clock, member: Member | None) -> Log:
@@ -114,6 +118,12 @@ def _learned() -> Scorer:
     from gateway.signals import learned  # noqa: PLC0415 - NumPy takes time to import, and few ask for it
 
     return learned.load()
+
+
+def _external(settings: External) -> Outside:
+    from gateway.signals.external import open_external  # noqa: PLC0415 - HTTP takes time to import
+
+    return open_external(settings)
 
 
 async def run(config: Config, address_file: Path | None, state_file: Path | None = None) -> None:

@@ -27,6 +27,7 @@ from gateway.config import Audit, Config, read_public
 from gateway.errors import GatewayError, StartError
 from gateway.identity import Identity
 from gateway.identity.shown import check_shown
+from gateway.signals.pulse import PROBE
 from gateway.types import Release, Standing
 from gateway.upstream import open_upstream
 
@@ -40,6 +41,7 @@ class Finding:
     text: str
 
 
+_ANSWERS_IN_S = 10.0
 Check = Callable[[Config], Awaitable[str]]
 Load = Callable[[], Release]
 
@@ -127,10 +129,17 @@ async def _policy(settings: Config, loaded: Load) -> str:
 async def _signals(settings: Config) -> str:
     async with app.reading(settings.signals) as detectors:
         standings = detectors.pulse.standings()
+        silent = [one.name for one in detectors.external if await one.score(PROBE, _ANSWERS_IN_S) is None]
+    if silent:
+        raise StartError(
+            f"signals.external: no usable answer from: {', '.join(silent)} (the log above says why); what they score "
+            "is refused where the policy needs it"
+        )
     dead = [name for name, standing in standings if standing is not Standing.LIVE]
     if dead:
         raise StartError(f"signals: no answer to a plain text from: {', '.join(dead)}; every call would be refused")
-    return f"{' and '.join(name for name, _ in standings)} answered; live for {settings.signals.live_s} s after that"
+    names = [*(name for name, _ in standings), *(one.name for one in settings.signals.external)]
+    return f"{' and '.join(names)} answered; live for {settings.signals.live_s} s after that"
 
 
 async def _identity(settings: Config) -> str:

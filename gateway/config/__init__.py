@@ -5,7 +5,7 @@ refused when others can read them.
 """
 
 from gateway.config.callers import Identity, Issuer, Limits, Listener, Review, TrustDomain
-from gateway.config.deciding import Policy, ReleaseSource, Signals, Upstream
+from gateway.config.deciding import External, Policy, ReleaseSource, Signals, Upstream
 from gateway.config.files import read_private, read_public, read_secret
 from gateway.config.keeping import Audit, Pkcs11, Sealed
 from gateway.config.loading import FORMS, load
@@ -15,6 +15,7 @@ __all__ = [
     "FORMS",
     "Audit",
     "Config",
+    "External",
     "Identity",
     "Issuer",
     "Limits",

@@ -44,17 +44,55 @@ class ReleaseSource(Section):
         return self
 
 
+class External(Section):
+    """A detector of others that is asked over HTTP. What it does not answer, in time and in shape, has no score.
+
+    base_url, api_key, ca, connect_ms: as of an upstream. model: the one that has to answer; of kind http, the version.
+    categories: the signal that each of its categories is, so "S9" = "cbrn". characters: the most that it is given at
+    once. rubric: of anthropic only, a file that is put before the model instead of the gateway's own words. failures:
+    after how many in a row it is left alone for pause_s.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
+    kind: Literal["http", "moderation", "guard", "anthropic"]
+    base_url: str
+    api_key: FilePath | None = None
+    ca: FilePath | None = None
+    connect_ms: Milliseconds = 500
+    model: str = Field(pattern=r"^[A-Za-z0-9._:/-]{1,64}$")
+    categories: dict[str, str] = Field(min_length=1)
+    rubric: FilePath | None = None
+    characters: int = Field(default=16_000, ge=1_000, le=1_048_576)
+    deadline_ms: int = Field(default=1_000, ge=10, le=10_000)
+    failures: int = Field(default=5, ge=1, le=1_000)
+    pause_s: int = Field(default=10, ge=1, le=3_600)
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        if self.rubric is not None and self.kind != "anthropic":
+            raise ValueError(f"rubric: a detector of kind {self.kind} has no such key")
+        return self
+
+
 class Signals(Section):
     """Which detectors read the content, and for how long they may.
 
-    learned: also the learned one, beside the lexical one that always does. What is late, or was not asked for, has no
-    score of its own: the versions on each record say which detectors read. live_s: for how long a detector counts as
-    live after an answer.
+    learned: also the learned one, beside the lexical one that always does. external: those of others. What is late, or
+    was not asked for, has no score of its own: the versions on each record say which detectors read. live_s: for how
+    long a detector of the gateway's own counts as live after an answer.
     """
 
     learned: bool = False
+    external: tuple[External, ...] = ()
     deadline_ms: int = Field(default=2_000, ge=10, le=10_000)
     live_s: int = Field(default=60, ge=1, le=3600)
+
+    @model_validator(mode="after")
+    def _unambiguous(self) -> Self:
+        names = [one.name for one in self.external]
+        if len(set(names)) != len(names):
+            raise ValueError("external: two detectors have the same name")
+        return self
 
 
 class Policy(Section):

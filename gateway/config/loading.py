@@ -35,6 +35,7 @@ FORMS = {
     "jwks_url": "an address that begins with https://",
     "url": "an address that begins with https://, without ? and #",
     "name": "a short name of lower-case letters, digits and hyphens",
+    "model": "a name of at most 64 letters, digits and . _ : / -",
     "digest": "64 hexadecimal digits in lower case",
     "opa_url": "scheme, host and port alone, such as http://127.0.0.1:8181",
     "origin": "a name without white space and +, such as gateway.agency.example/one",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from string import ascii_lowercase, digits
 from typing import Final, Protocol
 
 import structlog
 
+from gateway.errors import StartError
+from gateway.signals.cutting import SLICE, glued, slices, words_of
 from gateway.signals.decode import respelled, unpacked
 from gateway.signals.lexical import Lexical
 from gateway.signals.lexicon import load
@@ -21,20 +21,12 @@ from gateway.signals.pulse import Pulse
 from gateway.signals.readable import readable_text, readable_words
 from gateway.types import Reading
 
-__all__ = ["Detectors", "Scorer"]
+__all__ = ["Detectors", "Outside", "Scorer"]
 
 log = structlog.get_logger()
 
 LEXICAL: Final = "lexical"
 LEARNED: Final = "learned"
-
-_SLICE: Final = 16_384
-_OVERLAP: Final = 1_024
-_GLUED: Final = 64
-_LONGEST: Final = 64
-"""A longer run of letters is read in pieces: no term is as long, and what is remembered of each word stays small."""
-_WORD: Final = re.compile(rf"[a-z0-9]{{1,{_LONGEST}}}")
-_PARTED: Final = bytes(code if chr(code) in ascii_lowercase + digits else ord(" ") for code in range(256))
 
 
 class Scorer(Protocol):
@@ -46,19 +38,34 @@ class Scorer(Protocol):
         """Thousandths by signal."""
 
 
+class Outside(Protocol):
+    """A detector of others: `gateway.signals.external`, which is loaded where one is configured."""
+
+    name: str
+    names: frozenset[str]
+    version: str
+
+    async def score(self, text: str, left_s: float) -> dict[str, int] | None:
+        """Thousandths by signal; None where there are none."""
+
+    async def close(self) -> None:
+        """Give back connections."""
+
+
 class Detectors:
     """The detectors, loaded. Raises StartError when their data can't be read.
 
-    learned: the learned detector beside the lexical one; None where nobody asked for it. limit_characters: the most
-    content that is read, in all; beyond it nothing is. deadline_ms: how long reading takes. pulse: is told of every
-    answer of a detector. score: words to thousandths by signal; another than the lexicon's only where a test needs one
-    that fails.
+    learned: the learned detector beside the lexical one; None where nobody asked for it. external: those of others,
+    which belong to this from now on. limit_characters: the most content that is read, in all; beyond it nothing is.
+    deadline_ms: how long reading takes. pulse: is told of every answer of the gateway's own detectors. score: words to
+    thousandths by signal; another than the lexicon's only where a test needs one that fails.
     """
 
     def __init__(
         self,
         *,
         learned: Scorer | None = None,
+        external: Sequence[Outside] = (),
         limit_characters: int = 1 << 20,
         deadline_ms: int = 2_000,
         pulse: Pulse | None = None,
@@ -70,6 +77,14 @@ class Detectors:
             self._version += f"+{learned.version}"
         lexical = Lexical(lexicon)
         self._names = lexical.names
+        self.external = external
+        for one in external:
+            self._version += f"+{one.version}"
+            if unknown := one.names.difference(self._names):
+                raise StartError(
+                    f"signals.external.{one.name}.categories: no such signal: {', '.join(sorted(unknown))}; "
+                    f"signals are {', '.join(self._names)}"
+                )
         self._languages = lexicon.languages
         self.pulse = pulse or Pulse()
         self.pulse.watch(LEXICAL, *([LEARNED] if learned else []))
@@ -94,33 +109,43 @@ class Detectors:
     def _said(self, scores: tuple[int | None, ...]) -> tuple[Reading, ...]:
         return tuple(Reading(name, self._version, score) for name, score in zip(self._names, scores, strict=True))
 
-    async def _read(self, texts: list[str]) -> Mapping[str, int]:
+    async def close(self) -> None:
+        """Give back the connections to the detectors of others."""
+        for one in self.external:
+            await one.close()
+
+    async def _read(self, texts: list[str]) -> Mapping[str, int | None]:
         late = time.monotonic_ns() + self._deadline_ns
-        if sum(map(len, texts)) > self._limit:
-            return {}
         highest: dict[str, int] = {}
-        readings: list[str] = []
-        if len(texts) > 1 and not all(map(readable_text, texts)):
+        readings = await self._lexically(highest, texts, late)
+        if not readings or (self._learned and not await self._with_learned(highest, readings, late)):
             return {}
-        for piece in _slices(" ".join(_glued(texts))):
+        return await self._with_external(highest, readings, late) if self.external and any(texts) else highest
+
+    async def _lexically(self, highest: dict[str, int], texts: list[str], late: int) -> list[str]:
+        """Raise the scores to those of the lexical detector. What was read, piece by piece; nothing if not all was."""
+        readings: list[str] = []
+        if sum(map(len, texts)) > self._limit or (len(texts) > 1 and not all(map(readable_text, texts))):
+            return []
+        for piece in slices(" ".join(glued(texts))):
             if not readable_text(piece):
-                return {}
+                return []
             readings.append(piece)
             for words in self._ways(piece):
                 if words is None:
-                    return {}
+                    return []
                 if words[1]:
                     readings.append(words[1])
                 _raise(highest, self._score(words[0]))
                 if time.monotonic_ns() > late:
-                    return {}
-            if len(piece) == _SLICE:
+                    return []
+            if len(piece) == SLICE:
                 await asyncio.sleep(0)  # other calls go on between the slices of a long text
         self.pulse.answered(LEXICAL)
-        return await self._with_learned(highest, readings, late) if self._learned and readings else highest
+        return readings
 
-    async def _with_learned(self, highest: dict[str, int], readings: list[str], late: int) -> Mapping[str, int]:
-        """The higher of both detectors; nothing where the learned one is late."""
+    async def _with_learned(self, highest: dict[str, int], readings: list[str], late: int) -> bool:
+        """Raise the scores to those of the learned detector. False where it is late."""
         assert self._learned  # noqa: S101 - narrows the type
         read = partial(_in_time, self._learned, readings, late)
         work = asyncio.get_running_loop().run_in_executor(self._threads, read)
@@ -131,22 +156,33 @@ class Detectors:
             self.pulse.answered(LEARNED)
         except TimeoutError:
             log.warning("detector_late", detector=self._learned.version)
-            return {}
-        return highest
+            return False
+        return True
+
+    async def _with_external(self, highest: dict[str, int], readings: list[str], late: int) -> Mapping[str, int | None]:
+        """The higher of all detectors; for what one of others should have scored and did not, no score."""
+        text, left_s = "\n\n".join(readings), (late - time.monotonic_ns()) / 1e9
+        answers = await asyncio.gather(*(one.score(text, left_s) for one in self.external))
+        for scores in filter(None, answers):
+            _raise(highest, scores)
+        silent = {
+            name for one, scores in zip(self.external, answers, strict=True) if scores is None for name in one.names
+        }
+        return {name: None if name in silent else score for name, score in highest.items()}
 
     def _ways(self, piece: str) -> Iterator[tuple[list[str], str] | None]:
         """The words of a piece, then what else they may be read as, with the text; None for what nobody can read."""
         plain = normalise(piece)
-        words = _words(plain)
+        words = words_of(plain)
         yield (words, "") if self._known(words) else None
         seen = piece if piece.isascii() else letters(piece)
         clear = unpacked(seen)
         if clear != seen:
             plain = normalise(clear)
-            words = _words(plain)
+            words = words_of(plain)
             yield (words, plain) if readable_text(clear) and self._known(words) else None
         for other in respelled(plain, words):
-            yield _words(other), other
+            yield words_of(other), other
 
     def _known(self, words: list[str]) -> bool:
         return readable_words(words, self._languages.english, self._languages.other)
@@ -165,34 +201,3 @@ def _in_time(learned: Scorer, readings: list[str], late: int) -> list[dict[str, 
 def _raise(highest: dict[str, int], scores: Mapping[str, int]) -> None:
     for name, score in scores.items():
         highest[name] = max(score, highest.get(name, 0))
-
-
-def _words(plain: str) -> list[str]:
-    spelled = plain.replace("'", "").replace("u.s.", "us")
-    words = spelled.encode("ascii", "replace").translate(_PARTED).decode().split()
-    return words if max(map(len, words), default=0) <= _LONGEST else _WORD.findall(spelled)
-
-
-def _glued(texts: list[str]) -> Iterator[str]:
-    """The texts, and between two neighbours the word that their ends make together: a term may be split anywhere.
-
-    Two words, where they differ: one made as if no white space stood between the texts, and one that minds it. No text
-    is empty.
-    """
-    loose = strict = ""
-    for text in texts:
-        first, *more = text.split(None, 1) or [""]
-        if text[0].isspace():
-            strict = ""
-        yield from (end + first for end in dict.fromkeys((loose, strict)) if end and first)
-        yield text
-        last = text.rsplit(None, 1)[-1] if more else ""
-        loose = (last or loose + first)[-_GLUED:]
-        strict = "" if text[-1].isspace() else (last or strict + first)[-_GLUED:]
-
-
-def _slices(text: str) -> Iterator[str]:
-    """Overlapping slices: whatever is shorter than the overlap is whole in one of them."""
-    step = _SLICE - _OVERLAP
-    for start in range(0, max(1, len(text) - _OVERLAP), step):
-        yield text[start : start + _SLICE]

@@ -13,7 +13,7 @@ import re
 from typing import NoReturn
 
 from gateway.canonical import MAX_INTEGER
-from gateway.errors import GatewayError, Reason
+from gateway.channel import failed
 from gateway.types import Document, End, Permitted, Stop, ToolUse
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -64,12 +64,6 @@ class Answer:
         if end.output_tokens > self._max_tokens:
             raise failed(f"{end.output_tokens} tokens where {self._max_tokens} were permitted")
         return end
-
-
-def failed(detail: str) -> GatewayError:
-    """UPSTREAM_FAILED. detail: our own words, never the service's text."""
-    message = "the model's service failed or answered something unusable"
-    return GatewayError(Reason.UPSTREAM_FAILED, message, detail=detail, sent=True)
 
 
 def quoted(name: object) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 
 from anthropic import AsyncAnthropic, AsyncStream
 
-from gateway import config
+from gateway import channel, config
+from gateway.channel import failed
 from gateway.errors import GatewayError, Reason
 from gateway.types import Chunk, Completion, Document, End, Message, Part, Permitted, Stop, Text, ToolResult, ToolUse
-from gateway.upstream import channel
-from gateway.upstream.answer import Answer, document_text, failed, quoted
+from gateway.upstream.answer import Answer, document_text, quoted
 from gateway.upstream.exchange import Parsed, attempt, deadline_at, read_stream
 
 _STOPS = {
@@ -37,7 +37,7 @@ class Anthropic:
     def __init__(self, settings: config.Upstream, answer_bytes: int) -> None:
         self.name = settings.name
         self._answer_bytes = answer_bytes
-        link = channel.open_channel(settings, "https://api.anthropic.com", answer_bytes)
+        link = channel.open_channel(settings, f"upstreams.{settings.name}", "https://api.anthropic.com", answer_bytes)
         self._client = AsyncAnthropic(
             api_key=channel.PLACEHOLDER,
             base_url=link.base_url,

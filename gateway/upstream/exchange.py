@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeAlias
 
+from gateway.channel import failed
 from gateway.errors import GatewayError, Reason
 from gateway.types import Chunk, End, Text, ToolUse
-from gateway.upstream.answer import failed
 
 Parsed: TypeAlias = Any
 """JSON from a service: anything at all. A reader that meets an odd shape may raise what it likes: attempt() maps it."""

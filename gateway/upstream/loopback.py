@@ -20,9 +20,10 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from gateway import config
+from gateway.channel import failed
 from gateway.errors import StartError
 from gateway.types import Chunk, Completion, End, Permitted, Prompt, Stop, Text, ToolUse, content_bytes, part_texts
-from gateway.upstream.answer import Answer, failed
+from gateway.upstream.answer import Answer
 from gateway.upstream.exchange import attempt, deadline_at
 
 _DIRECTIVE = re.compile(r"loopback: (say(?= .)|tool(?= .)|wait(?= \d{1,6}$)|stop early$) ?(.*)")

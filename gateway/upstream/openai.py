@@ -14,7 +14,8 @@ from typing import Any
 
 from openai import AsyncOpenAI, AsyncStream
 
-from gateway import config
+from gateway import channel, config
+from gateway.channel import failed
 from gateway.types import (
     Chunk,
     Completion,
@@ -29,8 +30,7 @@ from gateway.types import (
     ToolResult,
     ToolUse,
 )
-from gateway.upstream import channel
-from gateway.upstream.answer import Answer, document_text, failed
+from gateway.upstream.answer import Answer, document_text
 from gateway.upstream.exchange import Parsed, attempt, deadline_at, read_stream
 
 _STOPS = {
@@ -47,7 +47,7 @@ class OpenAI:
     def __init__(self, settings: config.Upstream, answer_bytes: int) -> None:
         self.name = settings.name
         self._answer_bytes = answer_bytes
-        link = channel.open_channel(settings, "https://api.openai.com/v1", answer_bytes)
+        link = channel.open_channel(settings, f"upstreams.{settings.name}", "https://api.openai.com/v1", answer_bytes)
         self._client = AsyncOpenAI(
             api_key=channel.PLACEHOLDER,
             base_url=link.base_url,

@@ -1,4 +1,5 @@
-"""Model services on 127.0.0.1 that speak the Anthropic Messages API and the OpenAI chat completions API.
+"""Services on 127.0.0.1 that speak the Anthropic Messages API, the OpenAI chat completions and moderation APIs, and the
+contract of detectors.
 
 A Script says how the next calls are answered. Requests are counted and their bodies and headers kept, so that a test
 compares what arrived with what was permitted. As a process, for benchmarks:
@@ -73,6 +74,7 @@ class Script:
     thinking: str = ""
     status: int = 500
     raw: tuple[bytes, ...] = ()
+    scores: Any = field(default_factory=dict)
 
 
 @dataclass
@@ -92,17 +94,16 @@ class Server:
 
     @property
     def base_url(self) -> str:
-        """What an upstream of this kind is configured with."""
-        return f"{self.url}/v1" if self.kind == "openai" else self.url
+        """What an upstream or detector of this kind is configured with."""
+        return self.url + {"openai": "/v1", "moderation": "/v1", "detector": "/v1/detect"}.get(self.kind, "")
 
 
 @asynccontextmanager
 async def serve(kind: str, *, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    """A service of `kind`: "anthropic" or "openai"."""
+    """A service of `kind`: "anthropic", "openai", "moderation" or "detector"."""
     server = Server(kind)
     app = web.Application(client_max_size=64 << 20)
-    path = "/v1/messages" if kind == "anthropic" else "/v1/chat/completions"
-    app.router.add_post(path, _handler(server))
+    app.router.add_post(_PATHS[kind], _handler(server))
     app.router.add_route("*", "/elsewhere", _elsewhere(server))
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
@@ -125,7 +126,7 @@ def _elsewhere(server: Server) -> Callable[[web.Request], Awaitable[web.StreamRe
 
 
 def _handler(server: Server) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    api = _ANTHROPIC if server.kind == "anthropic" else _OPENAI
+    api = _APIS[server.kind]
 
     async def handle(request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -211,7 +212,7 @@ def _body(script: Script, api: _Api, *, stream: bool) -> list[bytes]:
 
 
 def _emptied(reply: Any) -> Any:
-    return {k: [] if k == "choices" else v for k, v in reply.items() if k != "content"}
+    return {k: [] if k in {"choices", "results", "scores"} else v for k, v in reply.items() if k != "content"}
 
 
 async def _send(request: web.Request, pieces: list[bytes], *, stream: bool, after: str | None) -> web.StreamResponse:
@@ -387,6 +388,39 @@ _OPENAI = _Api(
     f"data: {json.dumps(_openai_error(503))}\n\n".encode(),
     _openai_chunk(Script(), [{"index": 0, "delta": {"content": "and on and on " * 64}, "finish_reason": None}]),
 )
+
+
+# --- OpenAI moderation, and the contract of detectors -----------------------------------------------------------
+
+
+def _moderation_whole(script: Script) -> Any:
+    flagged = dict.fromkeys(script.scores, True)
+    kinds = {name: ["text"] for name in script.scores}
+    result = {"flagged": True, "categories": flagged, "category_scores": script.scores}
+    return {
+        "id": "modr-1",
+        "model": script.model,
+        "results": [{**result, "category_applied_input_types": kinds}],
+    }
+
+
+def _detector_whole(script: Script) -> Any:
+    return {"version": script.model, "scores": script.scores}
+
+
+def _no_events(_: Script) -> list[bytes]:
+    return []
+
+
+_MODERATION = _Api(_moderation_whole, _no_events, _openai_error, b"", b"")
+_DETECTOR = _Api(_detector_whole, _no_events, _openai_error, b"", b"")
+_APIS = {"anthropic": _ANTHROPIC, "openai": _OPENAI, "moderation": _MODERATION, "detector": _DETECTOR}
+_PATHS = {
+    "anthropic": "/v1/messages",
+    "openai": "/v1/chat/completions",
+    "moderation": "/v1/moderations",
+    "detector": "/v1/detect",
+}
 
 
 async def _main(kind: str, port: int) -> None:

@@ -59,6 +59,14 @@ def sealing_with_open_keys(deployed: Deployment) -> None:
     (deployed.folder / "keys").chmod(0o755)
 
 
+def a_detector_that_is_down(deployed: Deployment) -> None:
+    deployed.edit(
+        "[audit]\n",
+        f'[[signals.external]]\nname = "other"\nkind = "http"\nbase_url = "http://127.0.0.1:{free_port()}"\n'
+        'model = "1"\ncategories = { x = "cbrn" }\n[audit]\n',
+    )
+
+
 def edits(old: str, new: str) -> Defect:
     """The configuration says something else."""
     return lambda deployed: deployed.edit(old, new)
@@ -85,6 +93,7 @@ DEFECTS: dict[str, tuple[Defect, str, tuple[str, ...]]] = {
         "policy",
         ("POLICY_UNAVAILABLE", "127.0.0.1"),
     ),
+    "a detector that is down": (a_detector_that_is_down, "signals", ("signals.external", "other")),
     "another origin than the public key's": (
         edits('origin = "brightline.test/development"', 'origin = "brightline.test/other"'),
         "audit",

@@ -1,4 +1,4 @@
-"""The HTTP side of a model's service, beneath its SDK: whatever the SDK or the environment would do, these hold.
+"""The HTTP side of a service, beneath its SDK: whatever the SDK or the environment would do, these hold.
 
 1 one attempt: no retry, no redirect, no proxy, no cookie, a URL that is https or loopback
 2 only the headers that the protocol needs leave the gateway; the key is added here and the SDK never holds it
@@ -18,14 +18,14 @@ import re
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, Protocol
 
 import aiohttp
 import httpx2
 
 from gateway import config
 from gateway.errors import GatewayError, Reason, StartError
-from gateway.upstream.answer import failed
 
 WHOLE: Final = {"accept": "application/json"}
 STREAM: Final = {"accept": "text/event-stream"}
@@ -45,6 +45,26 @@ _LINES = 16
 """More than an event of either protocol has."""
 
 
+class Service(Protocol):
+    """What the configuration says of a service."""
+
+    @property
+    def base_url(self) -> str | None:
+        """https, or http to a loopback address."""
+
+    @property
+    def api_key(self) -> Path | None:
+        """The file that holds its key."""
+
+    @property
+    def ca(self) -> Path | None:
+        """The file of roots that are trusted instead of the system's."""
+
+    @property
+    def connect_ms(self) -> int:
+        """How long connecting may take."""
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """What an SDK is opened with."""
@@ -53,19 +73,24 @@ class Channel:
     http: httpx2.AsyncClient
 
 
-def open_channel(settings: config.Upstream, default_url: str, answer_bytes: int) -> Channel:
-    """A channel to `base_url`, else to `default_url`, which takes a key. Raises StartError."""
+def open_channel(settings: Service, section: str, default_url: str | None, answer_bytes: int) -> Channel:
+    """A channel to `base_url`, else to `default_url`, which takes a key. Raises StartError, which names the section."""
     # Their loggers print prompts when an environment variable says so; the gateway logs by itself.
     for name in ("anthropic", "openai", "httpx2", "aiohttp"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    base_url = _checked(
-        default_url if settings.base_url is None else settings.base_url, f"upstreams.{settings.name}.base_url"
-    )
+    base_url = _checked((default_url if settings.base_url is None else settings.base_url) or "", f"{section}.base_url")
     if settings.api_key is None and settings.base_url is None:
-        raise StartError(f"upstreams.{settings.name}.api_key: missing; {default_url} needs a key")
-    guard = _Guard(_key(settings), _trust(settings), settings.connect_ms / 1000, answer_bytes * _ESCAPED)
-    # No time-outs here: attempt() of the exchange ends every call.
+        raise StartError(f"{section}.api_key: missing; {default_url} needs a key")
+    trust = _trust(settings, f"{section}.ca")
+    guard = _Guard(_key(settings, f"{section}.api_key"), trust, settings.connect_ms / 1000, answer_bytes * _ESCAPED)
+    # No time-outs here: who asks ends every call.
     return Channel(base_url, httpx2.AsyncClient(transport=guard, trust_env=False, follow_redirects=False, timeout=None))
+
+
+def failed(detail: str) -> GatewayError:
+    """UPSTREAM_FAILED. detail: our own words, never the service's text."""
+    message = "the model's service failed or answered something unusable"
+    return GatewayError(Reason.UPSTREAM_FAILED, message, detail=detail, sent=True)
 
 
 def _checked(url: str, key: str) -> str:  # 1
@@ -84,22 +109,20 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _trust(settings: config.Upstream) -> ssl.SSLContext:
+def _trust(settings: Service, key: str) -> ssl.SSLContext:
     if settings.ca is None:
         return httpx2.create_ssl_context(trust_env=False)  # the system's roots; no SSL_CERT_FILE
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    pem = config.read_public(settings.ca, f"upstreams.{settings.name}.ca")
+    pem = config.read_public(settings.ca, key)
     try:
         context.load_verify_locations(cadata=pem.decode("ascii"))
     except (ssl.SSLError, ValueError):
-        raise StartError(f"upstreams.{settings.name}.ca: {settings.ca} holds no PEM certificates") from None
+        raise StartError(f"{key}: {settings.ca} holds no PEM certificates") from None
     return context
 
 
-def _key(settings: config.Upstream) -> str:
-    if settings.api_key is None:
-        return ""
-    return config.read_secret(settings.api_key, f"upstreams.{settings.name}.api_key")
+def _key(settings: Service, key: str) -> str:
+    return "" if settings.api_key is None else config.read_secret(settings.api_key, key)
 
 
 class _Guard(httpx2.AsyncBaseTransport):

@@ -1,0 +1,33 @@
+"""The detector contract over plain HTTP, for detectors of one's own: docs/detectors.md has it, with its schemas."""
+
+from __future__ import annotations
+
+import json
+
+from gateway import channel, config
+from gateway.channel import failed
+from gateway.signals.external.shape import whole
+
+
+class Plain:
+    """A detector that speaks the contract."""
+
+    def __init__(self, settings: config.External, link: channel.Channel) -> None:
+        self._version, self._link = settings.model, link
+        self._categories = tuple(settings.categories)
+
+    async def ask(self, text: str) -> dict[str, int]:
+        """Thousandths by category. Raises whatever an odd answer leads to."""
+        body = json.dumps({"text": text, "categories": self._categories}).encode()
+        headers = {"content-type": "application/json", **channel.WHOLE}
+        response = await self._link.http.post(self._link.base_url, content=body, headers=headers)
+        reply = json.loads(response.content)
+        if set(reply) != {"version", "scores"} or reply["version"] != self._version:
+            raise failed("another version answered, or another shape")
+        if set(reply["scores"]) != set(self._categories):
+            raise failed("other categories were scored")
+        return {name: whole(score) for name, score in reply["scores"].items()}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._link.http.aclose()
