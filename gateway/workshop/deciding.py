@@ -35,9 +35,9 @@ _QUERY: Final = (
 
 
 @contextmanager
-def embedded(release: Release) -> Iterator[Decide]:
+def embedded(release: Release, limits: Policy = PATIENT) -> Iterator[Decide]:
     """The embedded engine with this release. Raises StartError."""
-    engine = open_wasm(release, PATIENT)
+    engine = open_wasm(release, limits)
     with asyncio.Runner() as runner:
         try:
             yield lambda inputs: runner.run(_each(engine, inputs))

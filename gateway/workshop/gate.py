@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.config import Policy
-from gateway.errors import GatewayError, StartError
-from gateway.pdp.wasm import open_wasm
+from gateway.errors import StartError
 from gateway.types import Release
 from gateway.workshop import agency, data, lint, literals, metadata, modules, reads, typed
 from gateway.workshop.build import BuildError, build
+from gateway.workshop.deciding import Decide, embedded
 from gateway.workshop.opa import opa
 from gateway.workshop.places import Finding, agencies, files, is_data, misplaced
 
@@ -61,30 +60,30 @@ def runs(rego: Path) -> Iterator[Finding]:
         yield from runs_in(rego, Path(folder) / "out")
 
 
-def runs_in(rego: Path, out: Path) -> Iterator[Finding]:
-    """The same, built into the folder `out`."""
+def runs_in(rego: Path, out: Path, ask: Callable[[Decide], object] | None = None) -> Iterator[Finding]:
+    """The same, built into the folder `out`. ask: what else to ask the engine, once it decides for everybody."""
     try:
         build(rego, out)
-        yield from asyncio.run(_decides(rego, out))
+        with embedded(_built(out), Policy(deadline_ms=THINKING_MS)) as decide:
+            found = list(_undecided(rego, decide))
+            yield from found
+            if ask is not None and not found:
+                ask(decide)
     except (BuildError, StartError) as error:
         yield Finding("", str(error))
 
 
-async def _decides(rego: Path, built: Path) -> list[Finding]:
-    said = json.loads((built / "data.json").read_bytes())
-    wasm = (built / "policy.wasm").read_bytes()
-    release = Release("", 0, (), said["release"]["revision"], wasm, said, {}, {})
-    engine = open_wasm(release, Policy(deadline_ms=THINKING_MS))
-    found = []
-    for owner, facts in _samples(rego):
-        try:
-            await engine.decide(facts)
-        except GatewayError as error:
+def _built(folder: Path) -> Release:
+    said = json.loads((folder / "data.json").read_bytes())
+    return Release("", 0, (), said["release"]["revision"], (folder / "policy.wasm").read_bytes(), said, {}, {})
+
+
+def _undecided(rego: Path, decide: Decide) -> Iterator[Finding]:
+    samples = list(_samples(rego))
+    for (owner, _), made in zip(samples, decide([facts for _, facts in samples]), strict=True):
+        if isinstance(made, str):
             path = f"brightline/agency/{owner}" if owner else "brightline"
-            text = f"no decision within {THINKING_MS} ms: {error.detail}; bound what the rules run over"
-            found.append(Finding(path, text))
-    await engine.close()
-    return found
+            yield Finding(path, f"no decision within {THINKING_MS} ms: {made}; bound what the rules run over")
 
 
 def _samples(rego: Path) -> Iterator[tuple[str, dict[str, Any]]]:

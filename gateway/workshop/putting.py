@@ -14,7 +14,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from gateway.errors import StartError
 from gateway.release.documents import SOURCES, VECTORS
 from gateway.release.reading import read_policy
 from gateway.workshop import selftest
+from gateway.workshop.deciding import Decide
 from gateway.workshop.places import files, sources
 
 PATIENCE_S: Final = 30.0
@@ -73,16 +73,24 @@ class Gateway:
         """Whether its release has this very policy. Raises StartError."""
         return read_policy(built)[0] == release.load(self.release, None).revision
 
-    def put(self, built: Path) -> str:
-        """Put the built policy in force; the digest of the release. Raises StartError, and the other stays."""
+    def renew(self, decide: Decide, vectors: Path) -> None:
+        """Write what the edited policy decides about the inputs of the self-test that there is, as its own."""
+        there = self.release / VECTORS
+        if there.exists():
+            vectors.write_bytes(selftest.renewed_by(decide, vectors.parent, there.read_bytes()))
+
+    def put(self, built: Path, vectors: Path) -> str:
+        """Put the built policy in force, with the self-test that was renewed into the file `vectors`, if there is one.
+
+        The digest of the release. Raises StartError, and the other stays.
+        """
         before = self._serving()
         now = release.load(self.release, None)  # 1
         fresh, kept = self._beside("next"), self._beside("before")
         shutil.rmtree(fresh, ignore_errors=True)
         tenants, models = list(now.tenants.values()), list(now.models.values())
-        with tempfile.TemporaryDirectory() as folder:
-            vectors = self._self_test(built, Path(folder))
-            digest = release.create(fresh, now.version + 1, tenants, models, now.signers, policy=built, vectors=vectors)
+        tested = vectors if vectors.exists() else None
+        digest = release.create(fresh, now.version + 1, tenants, models, now.signers, policy=built, vectors=tested)
         # Crash between the two: no release folder, and the one before it beside; the next run puts it back.
         self.release.rename(kept)  # 2
         fresh.rename(self.release)
@@ -96,15 +104,6 @@ class Gateway:
             raise
         shutil.rmtree(kept)
         return digest
-
-    def _self_test(self, built: Path, folder: Path) -> Path | None:
-        """What the edited policy decides about the inputs of the self-test that there is, as its own."""
-        there = self.release / VECTORS
-        if not there.exists():
-            return None
-        made = folder / VECTORS
-        made.write_bytes(selftest.renewed(built, there.read_bytes()))
-        return made
 
     def _publish(self) -> None:
         """Sign for both holders, where releases are signed: their keys are here."""

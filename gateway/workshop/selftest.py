@@ -11,16 +11,21 @@ from gateway.release import selftest
 from gateway.release.documents import VECTORS
 from gateway.release.reading import parsed
 from gateway.types import Check, Release
-from gateway.workshop.deciding import Made, embedded
+from gateway.workshop.deciding import Decide, Made, embedded
 from gateway.workshop.policies import opened
 
 
 def renewed(policy: Path, document: bytes) -> bytes:
-    """The self-test with what the policy decides now about each of its inputs. Raises StartError."""
+    """The self-test with what the built policy decides now about each of its inputs. Raises StartError."""
+    with opened(policy) as found, embedded(found.release) as decide:
+        return renewed_by(decide, policy, document)
+
+
+def renewed_by(decide: Decide, policy: Path, document: bytes) -> bytes:
+    """The same, as this engine decides. policy: what to call it in errors."""
     value = json.loads(document)
     checks = selftest.checks(str(policy), parsed(policy / VECTORS, document, selftest.Vectors))
-    with opened(policy) as found, embedded(found.release) as decide:
-        decided = decide([dict(check.input) for check in checks])
+    decided = decide([dict(check.input) for check in checks])
     for vector, made in zip(value["vectors"], decided, strict=True):
         if not isinstance(made, str):  # where it decides nothing, the gateway says so
             vector["effect"] = made.effect.name.lower()

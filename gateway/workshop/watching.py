@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from gateway.errors import StartError
+from gateway.release.documents import VECTORS
 from gateway.workshop import gate, testing
+from gateway.workshop.deciding import Decide
 from gateway.workshop.places import RULE_FILE, Finding, agency_of, files, misplaced
 from gateway.workshop.putting import Gateway
 
@@ -60,11 +62,11 @@ class Watch:
         """Judge what is pending, and put it in force when nothing is wrong. started: when the edit was seen."""
         changed = tuple(sorted(self.pending))
         with tempfile.TemporaryDirectory() as folder:
-            built = Path(folder) / "built"
-            findings, release = judge(self.rego, changed, built), ""
+            built, vectors = Path(folder) / "built", Path(folder) / VECTORS
+            findings, release = judge(self.rego, changed, built, lambda decide: self.gateway.renew(decide, vectors)), ""
             if not findings:
                 try:
-                    release = "" if self.gateway.has(built) else self.gateway.put(built)
+                    release = "" if self.gateway.has(built) else self.gateway.put(built, vectors)
                     self.pending.clear()
                 except StartError as error:
                     findings = (Finding("", str(error)),)
@@ -97,14 +99,19 @@ def look(rego: Path) -> Seen:
     return found
 
 
-def judge(rego: Path, changed: tuple[str, ...], built: Path) -> tuple[Finding, ...]:
-    """What is wrong with the policy and its tests; when nothing is, it is built into the folder `built`."""
+def judge(
+    rego: Path, changed: tuple[str, ...], built: Path, ask: Callable[[Decide], object] | None = None
+) -> tuple[Finding, ...]:
+    """What is wrong with the policy and its tests; when nothing is, it is built into the folder `built`.
+
+    ask: what else to ask the engine that was opened to try it: to compile a policy takes longer than to ask it.
+    """
     if found := tuple(misplaced(rego)):
         return found
     with ThreadPoolExecutor() as pool:  # they wait for programs, each with a core of its own
         written = pool.submit(lambda: tuple(gate.written(rego)))
         tested = pool.submit(lambda: tuple(_tested(rego, changed)))
-        runs = pool.submit(lambda: tuple(gate.runs_in(rego, built)))
+        runs = pool.submit(lambda: tuple(gate.runs_in(rego, built, ask)))
         return written.result() or tested.result() or runs.result()
 
 

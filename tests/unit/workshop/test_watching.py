@@ -23,7 +23,9 @@ from brightline import Refused
 from gateway import config
 from gateway.canonical import canonical
 from gateway.errors import StartError
+from gateway.workshop.deciding import embedded
 from gateway.workshop.places import Finding
+from gateway.workshop.policies import opened
 from gateway.workshop.putting import Gateway
 from gateway.workshop.watching import judge, look
 from tests.support.gateways import HARMLESS, Deployment, spawned
@@ -151,13 +153,22 @@ def permissive(folder: Path) -> Path:
     return built
 
 
+def renewed(gateway: Gateway, built: Path, folder: Path) -> Path:
+    """What the built policy decides as the self-test of the gateway's release."""
+    vectors = folder / "vectors.json"
+    with opened(built) as policy, embedded(policy.release) as decide:
+        gateway.renew(decide, vectors)
+    return vectors
+
+
 def test_what_the_gateway_refuses_is_taken_back(tmp_path: Path) -> None:
     """A release that the gateway does not put in force leaves the folder as it was, and the reason is said."""
     deployed = Deployment.create(tmp_path)
     with spawned(deployed):
-        before, gateway = state(deployed), gateway_of(deployed)
+        before, gateway, built = state(deployed), gateway_of(deployed), permissive(tmp_path)
+        vectors = renewed(gateway, built, tmp_path)
         with pytest.raises(StartError, match="the gateway refuses the release: the policy permits a call without"):
-            gateway.put(permissive(tmp_path))
+            gateway.put(built, vectors)
         assert gateway.has(STARTER)
         assert state(deployed)["release"] == before["release"]
     assert not list(deployed.folder.glob(".release.*"))
@@ -169,7 +180,7 @@ def test_no_other_process_is_told(tmp_path: Path, pid: object) -> None:
     deployed = Deployment.create(tmp_path)
     (deployed.folder / "in_force.json").write_text(json.dumps({"pid": pid, "release": "0", "tried": 0, "trouble": ""}))
     with pytest.raises(StartError, match=r"in_force.json: no gateway runs there; run: brightline serve --config"):
-        gateway_of(deployed).put(STARTER)
+        gateway_of(deployed).put(STARTER, tmp_path / "vectors.json")
 
 
 def test_a_swap_that_was_broken_off_is_put_right(tmp_path: Path) -> None:
