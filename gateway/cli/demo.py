@@ -45,7 +45,7 @@ from gateway.errors import StartError
 from gateway.identity import issue
 
 MARKER = ".brightline-demo"
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 LOGISTICS, INTELLIGENCE, HEALTH = (t.id for t in deployment.TENANTS)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from gateway import marking
-from gateway.types import Effector
+from gateway.release.granting import Grant
+from gateway.release.values import Banner, Certificate, Country, Document, Id, Name, Revision, Sha256, without_null
 
 MANIFEST: Final = "manifest.json"
 WASM: Final = "policy.wasm"
@@ -20,53 +20,11 @@ VECTORS: Final = "vectors.json"
 """What the policy has to decide about given inputs: the self-test that travels with a signed release."""
 
 
-def _without_null(value: object) -> object:
-    """Rules compare attributes, and null sorts below every number: a fact that is not there is a key left out."""
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if item is None:
-            raise ValueError("null is no fact; leave the key out")
-        if isinstance(item, dict):
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)
-    return value
-
-
-def _banner(value: str) -> str:
-    """A ceiling is a banner line, or nobody could say what is below it."""
-    if wrong := marking.explain(value):
-        raise ValueError(f'"{value}" is not a banner line: {wrong}')
-    return value
-
-
 def _nothing_here(value: object) -> object:
     """Whoever signs tenants.json can't relax the provider's rules with it."""
     if value != []:
         raise ValueError(f"grants stand in {GRANTS}, which the provider signs; leave them out here")
     return value
-
-
-Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Name = Annotated[str, Field(min_length=1, max_length=256)]
-Banner = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_banner)]
-Revision = Annotated[str, Field(min_length=1, max_length=128)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-# ISO 3166-1 alpha-2.
-Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
-
-# The SPIFFE ID of a workload (SPIFFE-ID section 2), or the SHA-256 of a certificate in DER: one spelling of each.
-Certificate = Annotated[
-    str, Field(pattern=r"^(spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)+|sha256:[0-9a-f]{64})$", max_length=2048)
-]
-
-
-class Document(BaseModel):
-    """What every document has in common."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Manifest(Document):
@@ -85,108 +43,6 @@ class PolicyManifest(Document):
     format: Literal[1]
     revision: Revision
     files: dict[str, Sha256]
-
-
-class Text(Document):
-    """Params of a condition that says something: to the caller, or to the record."""
-
-    text: Name
-
-
-class Says(Document):
-    """A condition that says something."""
-
-    kind: Literal["label", "oversight_label", "record_authority"]
-    params: Text
-
-
-class Limit(Document):
-    """Params of a condition that keeps answers short."""
-
-    limit: int = Field(ge=1, lt=2**31)
-
-
-class Limits(Document):
-    """A condition that keeps answers short."""
-
-    kind: Literal["max_tokens"]
-    params: Limit
-
-
-class Effectors(Document):
-    """Params of a condition that takes tools out of the call."""
-
-    effectors: list[Effector] = Field(min_length=1)
-
-
-class Removes(Document):
-    """A condition that takes tools out of the call."""
-
-    kind: Literal["remove_tools"]
-    params: Effectors
-
-
-class To(Document):
-    """Params of a condition that asks another model."""
-
-    model: Id
-
-
-class Routes(Document):
-    """A condition that asks another model."""
-
-    kind: Literal["route"]
-    params: To
-
-
-class Class(Document):
-    """Params of a condition that has content kept."""
-
-    cls: Name = Field(alias="class")
-
-
-class Seals(Document):
-    """A condition that has prompt and answer kept, encrypted."""
-
-    kind: Literal["seal_content"]
-    params: Class
-
-
-Condition = Annotated[Says | Limits | Removes | Routes | Seals, Field(discriminator="kind")]
-"""An obligation that comes with a grant. One that no gateway understands would refuse every use of it."""
-
-
-class Grant(Document):
-    """What the provider granted a tenant by contract addendum: one rule relaxed, for some purposes, for a time.
-
-    not_before, expires: milliseconds since 1970 UTC.
-    """
-
-    id: Id
-    rule: Name
-    purposes: list[Name] = Field(min_length=1)
-    conditions: list[Condition]
-    not_before: int = Field(ge=0)
-    expires: int = Field(ge=1)
-    addendum: Name
-
-    @model_validator(mode="after")
-    def _for_a_time(self) -> Self:
-        if self.expires < self.not_before:
-            raise ValueError("expires is before not_before, so it would never hold; correct one of the two")
-        return self
-
-
-class Given(Grant):
-    """A grant, and the tenant that it is given to."""
-
-    tenant: Id
-
-
-class Grants(Document):
-    """grants.json, the provider's: what relaxes its baseline stands where its own role signs, and nowhere else."""
-
-    grants: list[Given]
 
 
 class Quotas(Document):
@@ -219,7 +75,7 @@ class Tenant(Document):
     id: Id
     certificates: list[Certificate] = Field(min_length=1)
     quotas: Quotas | None = None
-    attributes: Annotated[Attributes, BeforeValidator(_without_null)]
+    attributes: Annotated[Attributes, BeforeValidator(without_null)]
 
 
 class Tenants(Document):
@@ -266,7 +122,7 @@ class Model(Document):
     description: str
     upstream: Name
     upstream_model: Name
-    attributes: Annotated[Attributes, BeforeValidator(_without_null)]
+    attributes: Annotated[Attributes, BeforeValidator(without_null)]
 
 
 class Models(Document):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
@@ -33,3 +34,9 @@ def line(text: str, path: Sequence[str | int]) -> int:
                 key_next = word == "{"
                 here.append("" if key_next else 0)
     return text.count("\n", 0, place) + 1
+
+
+def at(path: Path, raw: bytes, where: Sequence[str | int]) -> str:
+    """File, line and field. What a program wrote stands on one line, which need not be named."""
+    row = line(raw.decode("utf-8"), where)
+    return f"{path}:{row}: {'.'.join(map(str, where))}" if row > 1 else f"{path}: {'.'.join(map(str, where))}"

@@ -10,22 +10,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from typing import Any, Final, cast
 
 from securesystemslib.signer import Signer
 from tuf.api.metadata import (
-    DelegatedRole,
-    Delegations,
     Key,
     Metadata,
-    MetaFile,
     Root,
     Snapshot,
     TargetFile,
@@ -37,7 +31,8 @@ from gateway.errors import StartError
 from gateway.release import holders
 from gateway.release.documents import MANIFEST
 from gateway.release.holders import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from gateway.release.parts import HOLDERS, holder_of, paths, target
+from gateway.release.making import after, delegations, meta, put
+from gateway.release.parts import HOLDERS, holder_of, target
 from gateway.release.restrictions import NAME as RESTRICTIONS
 from gateway.release.shelf import Shelf
 
@@ -58,7 +53,7 @@ class Repository(Shelf):
         """Propose the first root. keys: by name, root and release of each holder and online. Raises StartError."""
         if (self.folder / "metadata").exists() or (self.folder / "staged").exists():
             raise StartError(f"{self.folder}: is a repository already")
-        root = Root(version=1, expires=_after(now, days[ROOT]), consistent_snapshot=True)
+        root = Root(version=1, expires=after(now, days[ROOT]), consistent_snapshot=True)
         for name, key in keys:
             for role in {"root": [ROOT], "release": [TARGETS], "online": [SNAPSHOT, TIMESTAMP]}[name]:
                 root.add_key(key, role)
@@ -81,9 +76,9 @@ class Repository(Shelf):
             self._keep(info, data)
         for role, found in targets.items():
             before = self.published(role)
-            fresh = Targets((before.signed.version if before else 0) + 1, expires=_after(now, days), targets=found)
+            fresh = Targets((before.signed.version if before else 0) + 1, expires=after(now, days), targets=found)
             if role == TARGETS:
-                fresh.delegations = _delegations(root)
+                fresh.delegations = delegations(root)
             self._stage(role, Metadata(fresh))
 
     def restrict(self, holder: str, document: bytes | None, now: datetime, days: int = DAYS[TARGETS]) -> None:
@@ -96,7 +91,7 @@ class Repository(Shelf):
             info = TargetFile.from_data(f"{holder}/{RESTRICTIONS}", document, ["sha256"])
             found[info.path] = info
             self._keep(info, document)
-        self._stage(holder, Metadata(Targets(before.signed.version + 1, expires=_after(now, days), targets=found)))
+        self._stage(holder, Metadata(Targets(before.signed.version + 1, expires=after(now, days), targets=found)))
 
     def replace_key(self, old: str, new: Key, now: datetime, *, revoked: bool) -> list[str]:
         """Propose another key of the same holder, wherever the old one stands; the roles that have to be signed anew.
@@ -118,7 +113,7 @@ class Repository(Shelf):
             root.unrecognized_fields[holders.REVOKED] = sorted({*gone, old})
         before = self.published(ROOT)
         root.version = (before.signed.version if before else 0) + 1
-        root.expires = _after(now, DAYS[ROOT])
+        root.expires = after(now, DAYS[ROOT])
         holders.check_root(root)
         self._stage(ROOT, Metadata(root))
         changed = [ROOT]
@@ -127,7 +122,7 @@ class Repository(Shelf):
             published = self.published(role)
             signed.version = (published.signed.version if published else 0) + 1
             if role == TARGETS:
-                signed.delegations = _delegations(root)
+                signed.delegations = delegations(root)
             self._stage(role, Metadata(signed))
             changed.append(role)
         return changed
@@ -166,64 +161,35 @@ class Repository(Shelf):
         with self._readable():
             for metadata in staged.values():
                 for info in metadata.signed.targets.values() if isinstance(metadata.signed, Targets) else ():
-                    _put(self._target(info), self._content(info))
+                    put(self._target(info), self._content(info))
             for role in (*HOLDERS, TARGETS, ROOT):
                 if role in staged:
-                    _put(self.folder / f"metadata/{staged[role].signed.version}.{role}.json", staged[role].to_bytes())
+                    put(self.folder / f"metadata/{staged[role].signed.version}.{role}.json", staged[role].to_bytes())
             if self.published(TARGETS) is not None:
                 self._times(online, now, days)
             shutil.rmtree(self.folder / "staged", ignore_errors=True)
         return ready
 
     def _times(self, online: Signer, now: datetime, days: Mapping[str, int]) -> None:
-        meta = {f"{role}.json": _meta(self._bytes(role)) for role in (TARGETS, *HOLDERS)}
+        named = {f"{role}.json": meta(self._bytes(role)) for role in (TARGETS, *HOLDERS)}
         before = self.published(SNAPSHOT)
-        snapshot = Metadata(Snapshot((before.signed.version if before else 0) + 1, expires=_after(now, days[SNAPSHOT])))
-        snapshot.signed.meta = meta
+        snapshot = Metadata(Snapshot((before.signed.version if before else 0) + 1, expires=after(now, days[SNAPSHOT])))
+        snapshot.signed.meta = named
         snapshot.sign(online)
         data = snapshot.to_bytes()
-        _put(self.folder / f"metadata/{snapshot.signed.version}.snapshot.json", data)
+        put(self.folder / f"metadata/{snapshot.signed.version}.snapshot.json", data)
         last = self.published(TIMESTAMP)
-        timestamp = Timestamp((last.signed.version if last else 0) + 1, expires=_after(now, days[TIMESTAMP]))
-        timestamp.snapshot_meta = _meta(data)
+        timestamp = Timestamp((last.signed.version if last else 0) + 1, expires=after(now, days[TIMESTAMP]))
+        timestamp.snapshot_meta = meta(data)
         stamped = Metadata(timestamp)
         stamped.sign(online)
-        _put(self.folder / "metadata/timestamp.json", stamped.to_bytes())  # before this line nobody sees any of it
+        put(self.folder / "metadata/timestamp.json", stamped.to_bytes())  # before this line nobody sees any of it
 
     def _stage(self, role: str, metadata: Metadata[Any]) -> None:
         with self._readable():
-            _put(self.folder / f"staged/{role}.json", metadata.to_bytes())
+            put(self.folder / f"staged/{role}.json", metadata.to_bytes())
 
     def _keep(self, info: TargetFile, data: bytes) -> None:
         if not self._target(info).exists():
             with self._readable():
-                _put(self._target(info, "staged/targets"), data)
-
-
-def _delegations(root: Root) -> Delegations:
-    """Each holder over its own paths, with the key that it signs targets with."""
-    keys = {holders.of(root.keys[keyid]): root.keys[keyid] for keyid in root.roles[TARGETS].keyids}
-    roles = {h: DelegatedRole(h, [keys[h].keyid], 1, terminating=True, paths=paths(h)) for h in HOLDERS}
-    return Delegations({key.keyid: key for key in keys.values()}, roles)
-
-
-def _meta(data: bytes) -> MetaFile:
-    version: int = Metadata.from_bytes(data).signed.version
-    return MetaFile(version, len(data), {"sha256": hashlib.sha256(data).hexdigest()})
-
-
-def _after(now: datetime, days: int) -> datetime:
-    return now.replace(microsecond=0) + timedelta(days=days)
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Write the file whole. A crash before the rename leaves a hidden draft that the next run overwrites."""
-    if path.exists() and path.read_bytes() == data:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+                put(self._target(info, "staged/targets"), data)

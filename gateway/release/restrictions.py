@@ -15,8 +15,8 @@ from typing import Final, Literal
 from pydantic import Field
 
 from gateway.canonical import Json, digest
-from gateway.release.documents import Document, Id, Name
 from gateway.release.reading import parsed
+from gateway.release.values import Document, Id, Name
 from gateway.types import Change, Release, Step, Tenant
 
 NAME: Final = "restrictions.json"

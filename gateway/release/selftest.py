@@ -13,7 +13,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from gateway.errors import StartError
-from gateway.release.documents import VECTORS, Document, Name
+from gateway.release.documents import VECTORS
+from gateway.release.values import Document, Name
 from gateway.types import Check
 
 

@@ -17,8 +17,8 @@ from typing import Any
 from gateway.canonical import Json, NotCanonicalError, canonical
 from gateway.clock import system_us
 from gateway.errors import StartError
-from gateway.release import documents
 from gateway.release.documents import GRANTS, MANIFEST, MODELS, TENANTS, VECTORS
+from gateway.release.granting import Given
 from gateway.release.reading import load, read_policy
 from gateway.types import Model, Release, Tenant
 
@@ -101,7 +101,7 @@ def _unexpired(made: Release) -> None:
     now_ms = system_us() // 1000
     for tenant in made.tenants.values():
         for given in _given(tenant):
-            grant = documents.Given.model_validate(given)
+            grant = Given.model_validate(given)
             if grant.expires < now_ms:
                 raise StartError(
                     f"{GRANTS}: {tenant.id}: grant {grant.id}: expired at {grant.expires} (ms since 1970)\n"

@@ -12,7 +12,7 @@ import pytest
 from gateway import release
 from gateway.canonical import Json
 from gateway.errors import StartError
-from gateway.release import reading
+from gateway.release import folder
 from tests.support import releases
 from tests.support.releases import ROOT
 
@@ -111,14 +111,14 @@ def test_what_is_no_folder_is_refused(tmp_path: Path, path: str) -> None:
 
 def test_a_release_beyond_the_size_bound_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All files together stay within the bound, and so does the number of files in a folder."""
-    folder = releases.write(tmp_path, releases.files())
-    size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-    monkeypatch.setattr(reading, "MAX_BYTES", size)
-    assert release.load(folder, None).version == 1
-    monkeypatch.setattr(reading, "MAX_BYTES", size - 1)
-    assert f"larger than {size - 1} bytes" in refusal(folder)
-    monkeypatch.setattr(reading, "MAX_FILES", 1)
-    assert "more than 1 files" in refusal(folder)
+    written = releases.write(tmp_path, releases.files())
+    size = sum(p.stat().st_size for p in written.rglob("*") if p.is_file())
+    monkeypatch.setattr(folder, "MAX_BYTES", size)
+    assert release.load(written, None).version == 1
+    monkeypatch.setattr(folder, "MAX_BYTES", size - 1)
+    assert f"larger than {size - 1} bytes" in refusal(written)
+    monkeypatch.setattr(folder, "MAX_FILES", 1)
+    assert "more than 1 files" in refusal(written)
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,10 @@ def test_the_conditions_of_a_grant_are_obligations_of_the_contract() -> None:
         (granted(grant(), cls="red_line"), "grant g: no grant relaxes loose\na grant names one of: none"),
         (granted(grant(), cls="law"), "no grant relaxes loose"),
         (granted(grant(), relaxed_by="nobody"), "no grant relaxes loose"),
-        (granted(grant(rule="other")), "no grant relaxes other\na grant names one of: loose"),
+        (
+            granted(grant(rule="other")),
+            "grants.0.rule: agency: grant g: no grant relaxes other\na grant names one of: loose",
+        ),
         (granted(grant(), grant()), "grant g is there twice"),
         (
             granted() | releases.files(tenants=attributes(grants=[grant()])),
@@ -332,6 +335,15 @@ def test_the_conditions_of_a_grant_are_obligations_of_the_contract() -> None:
 def test_a_grant_for_anything_else_is_refused(tmp_path: Path, files: dict[str, bytes], named: str) -> None:
     """A grant for a red line, a law, a rule that nobody relaxes, under odd conditions, or twice refuses the release."""
     assert named in refusal(releases.write(tmp_path / "r", files))
+
+
+def test_a_grant_for_an_unknown_rule_is_found_by_its_line(tmp_path: Path) -> None:
+    """In a file that people write, the error names the line of the rule, of the second grant as of the first."""
+    files = granted(grant(), grant(id="h", rule="other"))
+    files["grants.json"] = json.dumps(json.loads(files["grants.json"]), indent=1).encode()
+    text = refusal(releases.write(tmp_path / "r", files))
+    row = next(n for n, line in enumerate(files["grants.json"].decode().splitlines(), 1) if '"other"' in line)
+    assert f"grants.json:{row}: grants.1.rule: agency: grant h: no grant relaxes other" in text
 
 
 def selecting(*rules: str, cls: str = "agency", selected_by: str = "tenant") -> dict[str, bytes]:

@@ -1,0 +1,107 @@
+"""`brightline release diff`: what is staged, in plain words, with what was computed of its effect."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from gateway.canonical import digest, parse
+from gateway.cli.holding import RepositoryArgument
+from gateway.cli.terminal import line as show
+from gateway.release import restrictions, staging
+from gateway.release.documents import MANIFEST
+from gateway.release.holders import ROOT, TARGETS
+from gateway.release.parts import HOLDERS
+from gateway.release.repository import STAGED, Repository
+from gateway.types import Change
+from gateway.workshop.changes import LOOSER, STRICTER, changes
+from gateway.workshop.effect import effect
+
+COLOURS = {LOOSER: "bold red", STRICTER: "green"}
+
+
+def diff(
+    repository: RepositoryArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what is staged and what it changes, with its computed effect; what loosens comes first."""
+    at = Repository(repository)
+    if as_json:
+        typer.echo(_json(at))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    there = [role for role in STAGED if at.staged(role) is not None]
+    if not there:
+        typer.echo(f"{repository}: nothing is staged")
+    if at.staged(ROOT) is not None:
+        _keys(console, at)
+    if at.staged(TARGETS) is not None and at.file(MANIFEST, staged=True) is not None:
+        _release(console, at)
+    for holder in HOLDERS:
+        _alone(console, at, holder)
+    for role in there:
+        missing = at.missing(role)
+        show(
+            console,
+            f"{role} {'is not signed by ' + ' and '.join(missing) + ' yet' if missing else 'has every signature'}",
+        )
+
+
+def notes(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, Any]:
+    """What the signed metadata says of a change: the same for everybody who computes it."""
+    old, new = staging.release(before) if before else None, staging.release(after)
+    found = changes(old, new, before, after)
+    return {
+        "version": new.version,
+        "from": old.digest if old else "",
+        "changes": [[change.direction, change.text, change.about] for change in found],
+        "effect": effect(old, new) if old else {},
+    }
+
+
+def _release(console: Console, at: Repository) -> None:
+    said = at.custom(staged=True)
+    raw = at.file(MANIFEST, staged=True) or b""
+    show(console, f"release version {said.get('version')}, digest {digest(parse(raw))}", "bold")
+    computed = said.get("effect") or {}
+    if computed:
+        style = "bold red" if computed["looser"] else "bold green"
+        show(console, f"computed effect: {computed['looser']} of {computed['decisions']} decisions are looser", style)
+        show(console, f"                 {computed['stricter']} are stricter")
+        for example in computed["examples"]:
+            show(console, f"  looser    {example}", "red")
+    for change in (Change(*change) for change in said.get("changes", [])):
+        show(console, f"  {change.direction:9} {change.text}", COLOURS.get(change.direction, ""))
+    if not said.get("changes"):
+        show(console, "  nothing changes but dates")
+
+
+def _keys(console: Console, at: Repository) -> None:
+    before, root = at.published(ROOT), at.newest(ROOT).signed
+    old = before.signed.keys if before else {}
+    show(console, f"root version {root.version}", "bold")
+    for keyid in sorted(old.keys() - root.keys.keys()):
+        show(console, f"  key {keyid[:16]} goes", "yellow")
+    for keyid in sorted(root.keys.keys() - old.keys()):
+        roles = [name for name, role in root.roles.items() if keyid in role.keyids]
+        owner = root.keys[keyid].unrecognized_fields.get("x-brightline-holder")
+        show(console, f"  key {keyid} of {owner} comes, for {', '.join(roles)}", "yellow")
+
+
+def _alone(console: Console, at: Repository, holder: str) -> None:
+    staged, published = at.staged(holder), at.published(holder)
+    name = f"{holder}/{restrictions.NAME}"
+    now, was = (m.signed.targets.get(name) if m else None for m in (staged, published))
+    if staged is not None and now != was:
+        show(
+            console,
+            f"{holder} alone: {'takes away what its ' + name + ' lists' if now else 'takes nothing away any more'}",
+        )
+
+
+def _json(at: Repository) -> str:
+    staged = [role for role in STAGED if at.staged(role) is not None]
+    return json.dumps({"staged": {role: at.missing(role) for role in staged}, "notes": at.custom(staged=True)})

@@ -1,0 +1,45 @@
+"""Pieces of metadata that signers propose, and files that are written whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from tuf.api.metadata import DelegatedRole, Delegations, Metadata, MetaFile, Root
+
+from gateway.release import holders
+from gateway.release.holders import TARGETS
+from gateway.release.parts import HOLDERS, paths
+
+
+def delegations(root: Root) -> Delegations:
+    """Each holder over its own paths, with the key that it signs targets with."""
+    keys = {holders.of(root.keys[keyid]): root.keys[keyid] for keyid in root.roles[TARGETS].keyids}
+    roles = {h: DelegatedRole(h, [keys[h].keyid], 1, terminating=True, paths=paths(h)) for h in HOLDERS}
+    return Delegations({key.keyid: key for key in keys.values()}, roles)
+
+
+def meta(data: bytes) -> MetaFile:
+    """How a snapshot or a timestamp names this metadata."""
+    version: int = Metadata.from_bytes(data).signed.version
+    return MetaFile(version, len(data), {"sha256": hashlib.sha256(data).hexdigest()})
+
+
+def after(now: datetime, days: int) -> datetime:
+    """That many days later, in whole seconds."""
+    return now.replace(microsecond=0) + timedelta(days=days)
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write the file whole. A crash before the rename leaves a hidden draft that the next run overwrites."""
+    if path.exists() and path.read_bytes() == data:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    with draft.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,119 @@
+"""Steps 1 to 3 of client.py: what is signed in a repository now, verified by python-tuf and counted by holder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from typing import Any, Final
+
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+from tuf.ngclient import Updater, UpdaterConfig
+from tuf.ngclient.fetcher import FetcherInterface
+
+from gateway.errors import StartError
+from gateway.release import holders
+from gateway.release.documents import MANIFEST
+from gateway.release.holders import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from gateway.release.parts import HOLDERS
+from gateway.release.trusted import durable
+from gateway.types import Signature
+
+BOUNDS: Final = UpdaterConfig(max_root_rotations=256, targets_max_length=16 << 20, snapshot_max_length=1 << 20)
+CACHE: Final = "targets"
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """Verified metadata. versions: of each role; state: what tells one release of the repository from another.
+
+    notes: what is signed of the change. roots: the chain, the pinned one first.
+    """
+
+    updater: Updater
+    versions: dict[str, int]
+    signatures: tuple[Signature, ...]
+    expires_us: int
+    state: tuple[Any, ...]
+    notes: dict[str, Any]
+    roots: tuple[Root, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One gateway's view of a repository. folder: its trusted metadata; root: the trusted root that was pinned.
+
+    address: what comes before file names.
+    """
+
+    fetcher: FetcherInterface
+    address: str
+    root: bytes
+    folder: Path
+
+    def refresh(self) -> Trusted:
+        """What is signed there now, verified. Raises StartError, and what python-tuf raises."""
+        holders.check_root(Metadata[Root].from_bytes(self.root).signed)
+        updater = Updater(
+            metadata_dir=str(self.folder),
+            metadata_base_url=f"{self.address}metadata/",
+            target_base_url=f"{self.address}targets/",
+            target_dir=str(self.folder / CACHE),
+            fetcher=self.fetcher,
+            config=BOUNDS,
+            bootstrap=self.root,
+        )
+        updater.refresh()  # 1
+        roots, revoked = self._roots()  # 2
+        targets = Metadata[Targets].from_file(str(self.folder / "targets.json"))
+        signed = holders.check_targets(roots[-1], targets, revoked)  # 3
+        for holder in HOLDERS:
+            updater.get_targetinfo(f"{holder}/")  # fetches and verifies the role
+        # A crash while metadata is written leaves old and new files, each whole or missing; what can't be verified is
+        # fetched again, and what was in force is remembered by the log.
+        durable(self.folder)
+        return self._trusted(updater, roots, targets, signed)
+
+    def _trusted(
+        self, updater: Updater, roots: tuple[Root, ...], targets: Metadata[Targets], signed: dict[str, str]
+    ) -> Trusted:
+        root = roots[-1]
+        signatures = [Signature(holder, TARGETS, key) for holder, key in sorted(signed.items())]
+        versions = {ROOT: root.version, TARGETS: targets.signed.version}
+        expiries = [root.expires, targets.signed.expires]
+        for holder in HOLDERS:
+            own = Metadata[Targets].from_file(str(self.folder / f"{holder}.json"))
+            if own.signed.delegations is not None:
+                raise StartError(f"{holder} version {own.signed.version}: delegates further; a holder signs its own")
+            signatures += [Signature(h, holder, k) for h, k in holders.signers(targets.signed, holder, own).items()]
+            versions[holder] = own.signed.version
+            expiries.append(own.signed.expires)
+        snapshot = Metadata[Snapshot].from_file(str(self.folder / "snapshot.json")).signed
+        timestamp = Metadata[Timestamp].from_file(str(self.folder / "timestamp.json")).signed
+        versions |= {SNAPSHOT: snapshot.version, TIMESTAMP: timestamp.version}
+        first = min([*expiries, snapshot.expires, timestamp.expires])
+        manifest = targets.signed.targets.get(MANIFEST)
+        return Trusted(
+            updater,
+            versions,
+            tuple(signatures),
+            int(first.replace(tzinfo=UTC).timestamp()) * 1_000_000,
+            (manifest.hashes.get("sha256") if manifest else None, *(versions[holder] for holder in HOLDERS)),
+            dict(manifest.custom or {}) if manifest else {},
+            roots,
+        )
+
+    def _roots(self) -> tuple[tuple[Root, ...], frozenset[str]]:
+        """The roots from the pinned one to the last, and the keys that any of them revoked."""
+        root: Metadata[Root] = Metadata[Root].from_bytes(self.root)
+        chain, revoked = [root.signed], holders.check_root(root.signed)
+        last = Metadata[Root].from_file(str(self.folder / "root.json")).signed.version
+        for version in range(root.signed.version + 1, last + 1):
+            before, root = root, Metadata[Root].from_file(str(self.folder / f"root_history/{version}.root.json"))
+            for delegator in (before.signed, root.signed):
+                missing = set(HOLDERS) - set(holders.signers(delegator, ROOT, root))
+                if missing:
+                    raise StartError(f"root version {version}: is not signed by {' and '.join(sorted(missing))}")
+            revoked = holders.check_root(root.signed, revoked)
+            chain.append(root.signed)
+        return tuple(chain), revoked

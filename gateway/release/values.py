@@ -1,0 +1,51 @@
+"""Values in documents of a release, and what every document has in common."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from gateway import marking
+
+
+def without_null(value: object) -> object:
+    """Rules compare attributes, and null sorts below every number: a fact that is not there is a key left out."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if item is None:
+            raise ValueError("null is no fact; leave the key out")
+        if isinstance(item, dict):
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+    return value
+
+
+def _banner(value: str) -> str:
+    """A ceiling is a banner line, or nobody could say what is below it."""
+    if wrong := marking.explain(value):
+        raise ValueError(f'"{value}" is not a banner line: {wrong}')
+    return value
+
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+Banner = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_banner)]
+Revision = Annotated[str, Field(min_length=1, max_length=128)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+# ISO 3166-1 alpha-2.
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+
+# The SPIFFE ID of a workload (SPIFFE-ID section 2), or the SHA-256 of a certificate in DER: one spelling of each.
+Certificate = Annotated[
+    str, Field(pattern=r"^(spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)+|sha256:[0-9a-f]{64})$", max_length=2048)
+]
+
+
+class Document(BaseModel):
+    """What every document has in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
