@@ -89,8 +89,9 @@ RECORDS ?= 1000000
 bench-audit: $(VENV)/.dev ## measure both stores of the log while it grows (RECORDS=1000000, JSON=path)
 	$(BIN)/python -m benchmarks.audit --records $(RECORDS) $(if $(JSON),--json $(JSON))
 
-bench-release: $(VENV)/.dev $(OPA) ## change the release under load, each figure beside its target (JSON=path also writes the figures)
-	$(BIN)/python -m benchmarks.release $(if $(JSON),--json $(JSON))
+RATE ?= 500
+bench-release: $(VENV)/.dev $(OPA) ## change the release under load, each figure beside its target (RATE=500, JSON=path)
+	$(BIN)/python -m benchmarks.release --rate $(RATE) $(if $(JSON),--json $(JSON))
 
 bench-search: $(VENV)/.dev ## measure searches of the audit log (RECORDS=1000000, JSON=path)
 	$(BIN)/python -m benchmarks.search --records $(RECORDS) $(if $(JSON),--json $(JSON))
