@@ -138,8 +138,7 @@ async def _signals(settings: Config) -> str:
     dead = [name for name, standing in standings if standing is not Standing.LIVE]
     if dead:
         raise StartError(f"signals: no answer to a plain text from: {', '.join(dead)}; every call would be refused")
-    names = [*(name for name, _ in standings), *(one.name for one in settings.signals.external)]
-    return f"{' and '.join(names)} answered; live for {settings.signals.live_s} s after that"
+    return f"{' and '.join(name for name, _ in standings)} answered; live for {settings.signals.live_s} s after that"
 
 
 async def _identity(settings: Config) -> str:

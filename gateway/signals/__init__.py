@@ -57,7 +57,7 @@ class Detectors:
 
     learned: the learned detector beside the lexical one; None where nobody asked for it. external: those of others,
     which belong to this from now on. limit_characters: the most content that is read, in all; beyond it nothing is.
-    deadline_ms: how long reading takes. pulse: is told of every answer of the gateway's own detectors. score: words to
+    deadline_ms: how long reading takes. pulse: is told of every answer of a detector. score: words to
     thousandths by signal; another than the lexicon's only where a test needs one that fails.
     """
 
@@ -87,7 +87,7 @@ class Detectors:
                 )
         self._languages = lexicon.languages
         self.pulse = pulse or Pulse()
-        self.pulse.watch(LEXICAL, *([LEARNED] if learned else []))
+        self.pulse.watch(LEXICAL, *([LEARNED] if learned else []), *(f"external.{one.name}" for one in external))
         self._score = score or lexical.score
         self._readings = lru_cache(maxsize=1024)(self._said)  # most texts score nothing
         self._limit = limit_characters
@@ -163,8 +163,10 @@ class Detectors:
         """The higher of all detectors; for what one of others should have scored and did not, no score."""
         text, left_s = "\n\n".join(readings), (late - time.monotonic_ns()) / 1e9
         answers = await asyncio.gather(*(one.score(text, left_s) for one in self.external))
-        for scores in filter(None, answers):
-            _raise(highest, scores)
+        for one, scores in zip(self.external, answers, strict=True):
+            if scores is not None:
+                self.pulse.answered(f"external.{one.name}")
+                _raise(highest, scores)
         silent = {
             name for one, scores in zip(self.external, answers, strict=True) if scores is None for name in one.names
         }

@@ -73,6 +73,24 @@ async def test_every_detector_has_its_own_pulse() -> None:
     assert standings(detectors) == {"learned": "never", "lexical": "live"}
 
 
+@pytest.mark.parametrize(("answer", "standing"), [({"cbrn": 0}, "live"), (None, "never")])
+async def test_a_detector_of_others_has_a_pulse(answer: dict[str, int] | None, standing: str) -> None:
+    """One that is asked elsewhere is live while it answers, under its own name, and never was while it does not."""
+
+    class Elsewhere:
+        name, names, version = "other", frozenset({"cbrn"}), "other-1"
+
+        async def score(self, text: str, left_s: float) -> dict[str, int] | None:  # noqa: ARG002 - as it is asked
+            return answer
+
+        async def close(self) -> None:
+            """There is nothing to give back."""
+
+    detectors = Detectors(external=[Elsewhere()])
+    await detectors.read([PROBE])
+    assert standings(detectors) == {"external.other": standing, "lexical": "live"}
+
+
 async def test_a_gateway_without_calls_is_measured() -> None:
     """A text is read at intervals, without any call, and every detector has an answer to it."""
     detectors = Detectors(pulse=Pulse(0.05))
