@@ -8,17 +8,21 @@ input is copied behind the data, one function is called with plain integers, and
 from __future__ import annotations
 
 import ctypes
+import struct
 import time
+from typing import Any
 
 import wasmtime
 from opapywasm import OpaEvaluationError
 from opapywasm.instance import OpaPolicyInstance
 from opapywasm.runtime import EpochTicker
 from wasmtime import _ffi as ffi
-from wasmtime._func import enter_wasm
 
 _ALIGNMENT = 8
 _ARGUMENTS = 7
+_LAID_OUT = struct.Struct("=" + f"i{ctypes.sizeof(ffi.wasmtime_val_raw_t) - 4}x" * _ARGUMENTS)
+"""The arguments, each an i32 in the first bytes of its place."""
+_ADDRESS = struct.Struct("=I")
 _GLANCE = 8192
 """How many bytes of a result are looked at first; most decisions fit."""
 _FRESH_TICKS = 2
@@ -43,6 +47,14 @@ class Evaluation:
         base = ctypes.cast(runtime.memory.data_ptr(self._store), ctypes.c_void_p).value
         self._memory = memoryview((ctypes.c_ubyte * size).from_address(base or 0)).cast("B")
         self._arguments = (ffi.wasmtime_val_raw_t * _ARGUMENTS)()
+        self._trap = ctypes.POINTER(ffi.wasm_trap_t)()
+        self._call = (  # the same each time, so it is put together once
+            self._store._context(),  # noqa: SLF001 - as the bindings call it themselves
+            ctypes.byref(self._function),
+            self._arguments,
+            _ARGUMENTS,
+            ctypes.byref(self._trap),
+        )
         self._fixed = (0, entrypoint, data.data_addr)
         self._input_at = _aligned(data.data_heap_ptr)
         self.broken = False
@@ -58,27 +70,20 @@ class Evaluation:
         if now_ns - self._set_ns >= self._fresh_ns:
             self._store.set_epoch_deadline(self._deadline_ticks)
             self._set_ns = now_ns
-        for position, value in enumerate((*self._fixed, self._input_at, len(text), heap, 0)):
-            self._arguments[position].i32 = value
-        try:
-            with enter_wasm(self._store) as trap:  # 3
-                error = ffi.wasmtime_func_call_unchecked(
-                    self._store._context(),  # noqa: SLF001 - as the bindings call it themselves
-                    ctypes.byref(self._function),
-                    self._arguments,
-                    _ARGUMENTS,
-                    trap,
-                )
-                if error:
-                    raise wasmtime.WasmtimeError._from_ptr(error)  # noqa: SLF001 - see above
-        except wasmtime.Trap as trapped:
-            late = trapped.trap_code is wasmtime.TrapCode.INTERRUPT
-            raise OpaEvaluationError("the time limit was reached" if late else str(trapped)) from trapped
-        except wasmtime.WasmtimeError as failed:
-            raise OpaEvaluationError(str(failed)) from failed
-        result = self._read(self._arguments[0].i32 & 0xFFFF_FFFF)  # 4
+        _LAID_OUT.pack_into(self._arguments, 0, *self._fixed, self._input_at, len(text), heap, 0)
+        error = ffi.wasmtime_func_call_unchecked(*self._call)  # 3
+        if error or self._trap:
+            raise self._failure(error)
+        result = self._read(_ADDRESS.unpack_from(self._arguments)[0])  # 4
         self.broken = False
         return result
+
+    def _failure(self, error: Any) -> OpaEvaluationError:
+        if error:
+            return OpaEvaluationError(str(wasmtime.WasmtimeError._from_ptr(error)))  # noqa: SLF001 - see above
+        trapped = wasmtime.Trap._from_ptr(self._trap)  # noqa: SLF001 - see above
+        late = trapped.trap_code is wasmtime.TrapCode.INTERRUPT
+        return OpaEvaluationError("the time limit was reached" if late else str(trapped))
 
     def _read(self, start: int) -> bytes:
         for longest in (_GLANCE, self._most + 1):
