@@ -29,14 +29,19 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
-    advice = getattr(mmap, "MADV_HUGEPAGE", None)
     smaps = Path("/proc/self/smaps")
-    if advice is None or not smaps.exists():
-        return
-    madvise = ctypes.CDLL(None).madvise
-    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for start, size in _dense(smaps.read_text()):
-        madvise(start, size, advice)  # no advice is binding: what the kernel refuses stays as it is
+    if smaps.exists():
+        for start, size in _dense(smaps.read_text()):
+            large_pages(start, size)
+
+
+def large_pages(start: int, size: int) -> None:
+    """Ask for large pages between two addresses, for what is there and for what will be."""
+    advice = getattr(mmap, "MADV_HUGEPAGE", None)
+    if advice is not None:  # no advice is binding: what the kernel refuses stays as it is
+        madvise = ctypes.CDLL(None).madvise
+        madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        madvise(start, size, advice)
         madvise(start, size, _COLLAPSE)
 
 

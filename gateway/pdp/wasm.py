@@ -6,6 +6,7 @@ It blocks the loop while it computes, which costs less than a hop to another thr
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Mapping
 from functools import lru_cache, partial
@@ -18,6 +19,7 @@ from opapywasm.abi import OpaAbiSpec
 from opapywasm.instance import OpaPolicyInstance
 from opapywasm.runtime import EpochTicker, WasmtimeRuntime, WasmtimeRuntimeFactory
 
+from gateway import memory
 from gateway.canonical import Json, canonical
 from gateway.config import Policy
 from gateway.errors import StartError
@@ -189,6 +191,8 @@ class _Runtime(WasmtimeRuntime):
             self.clear_epoch_deadline()  # a new store's deadline is already past; each evaluation sets its own
             self._store.set_limits(memory_size=pages * _PAGE, memories=1)
             self._memory = wasmtime.Memory(self._store, wasmtime.MemoryType(wasmtime.Limits(pages, pages)))
+            start = ctypes.cast(self._memory.data_ptr(self._store), ctypes.c_void_p).value or 0
+            memory.large_pages(start, pages * _PAGE)
             linker = wasmtime.Linker(engine)
             self._register_env_imports(linker, module)
             self._instance = linker.instantiate(self._store, module)
