@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -16,7 +14,7 @@ from gateway.types import Release
 
 @dataclass(slots=True, eq=False)
 class InForce:
-    """A call is decided by one of these from start to end, and holds it for as long.
+    """A call is decided by one of these from start to end, and holds it for as long (`with`): it stays open until then.
 
     expires_us: when what was signed expires; renewed while calls go on. None for a release that nobody signed.
     since_us: since when it is in force, as the log has it.
@@ -60,17 +58,15 @@ class InForce:
                 field="release",
             )
 
-    @contextmanager
-    def held(self) -> Iterator[Self]:
-        """For one call. What is held is not closed."""
+    def __enter__(self) -> Self:
         self._calls += 1
         self._idle.clear()
-        try:
-            yield self
-        finally:
-            self._calls -= 1
-            if not self._calls:
-                self._idle.set()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._calls -= 1
+        if not self._calls:
+            self._idle.set()
 
     async def retire(self) -> None:
         """Close the engine once the last call is over, or now when cancelled. No new call may come here."""

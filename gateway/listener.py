@@ -146,7 +146,7 @@ class Listener:
         now_us = self._gate.clock()
         call = Call(new_decision_id(now_us), "", Credentials((), (), ""), now_us, None)
         error = GatewayError(Reason.METHOD_UNKNOWN, "the name of the method is no text")
-        with self._gate.in_force.held() as in_force:
+        with self._gate.in_force as in_force:
             await pep.turned_away(call, self._gate, in_force, error)
 
 

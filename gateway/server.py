@@ -7,8 +7,8 @@ anything is parsed, and a message that gRPC itself refuses still leaves a record
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NoReturn, TypeAlias, TypeVar, cast
@@ -39,6 +39,7 @@ Asking = TypeVar(
     "Asking", inference_pb2.GenerateRequest, inference_pb2.GenerateStreamRequest, inference_pb2.CheckPolicyRequest
 )
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -83,10 +84,10 @@ def unary(shell: Shell, method: str, work: Work) -> Callable[[object, Context], 
 
     async def handle(_: object, context: Context) -> bytes:
         call = _receive(context, shell, method)
-        with shell.gate.in_force.held() as in_force:
+        with shell.gate.in_force as in_force:
             try:
-                async with _bounded(shell, call, in_force):
-                    return (await work(shell, call, in_force, context)).SerializeToString()
+                answer = await _bounded(shell, call, in_force, partial(work, shell, call, in_force, context))
+                return answer.SerializeToString()
             except Exception as error:  # noqa: BLE001 - the last line of defence: the caller gets INTERNAL, not the text
                 return await _refuse(context, shell, call, in_force, error)
 
@@ -101,12 +102,15 @@ def streaming(shell: Shell, method: str, work: Pieces) -> Callable[[object, Cont
     async def handle(_: object, context: Context) -> None:
         call = _receive(context, shell, method)
         write = _writer(context)
-        with shell.gate.in_force.held() as in_force:
-            try:
-                answer = work(shell, call, in_force, context)
-                async with _bounded(shell, call, in_force), aclosing(answer) as pieces:
+        with shell.gate.in_force as in_force:
+
+            async def answer() -> None:
+                async with aclosing(work(shell, call, in_force, context)) as pieces:
                     async for piece in pieces:
                         await write(piece.SerializeToString())
+
+            try:
+                await _bounded(shell, call, in_force, answer)
             except Exception as error:  # noqa: BLE001 - as above
                 await write(None)
                 await _refuse(context, shell, call, in_force, error)
@@ -233,9 +237,10 @@ async def only_message(shell: Shell, context: Context, kind: type[M]) -> M:
     return contract.parse(data, kind, shell.limits.message_bytes)
 
 
-@asynccontextmanager
-async def _bounded(shell: Shell, call: Call, in_force: InForce) -> AsyncIterator[None]:
-    """Counts the call, and ends it at its deadline wherever it is: gRPC knows only the caller's, which may be later."""
+async def _bounded(shell: Shell, call: Call, in_force: InForce, work: Callable[[], Awaitable[T]]) -> T:
+    """Does the work, counts the call, and ends it at its deadline wherever it is: gRPC knows only the caller's, which
+    may be later.
+    """
     if len(shell.in_flight) >= shell.limits.concurrent_calls:
         error = GatewayError(Reason.OVERLOADED, "too many calls at once; try again in a moment")
         raise await pep.turned_away(call, shell.gate, in_force, error)
@@ -244,7 +249,7 @@ async def _bounded(shell: Shell, call: Call, in_force: InForce) -> AsyncIterator
     left_s = None if call.deadline_us is None else (call.deadline_us - call.received_us) / 1_000_000
     try:
         async with asyncio.timeout(left_s) as limit:
-            yield
+            return await work()
     except TimeoutError:
         if not limit.expired():
             raise
