@@ -127,7 +127,7 @@ class Known:
             "rules": record.rules(rules),
             "principal": record.who(self.principal),
             "release": self.release.digest if self.release else "",
-            "engine": {"name": self.engine[0], "version": self.engine[1]},
+            "engine": record.engine(*self.engine),
         }
 
     def retention(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from brightline_verify.record import MAX_BYTES, VERSION, Kind
-from gateway.canonical import Json, NotCanonicalError, WrittenArray, canonical
+from gateway.canonical import Json, NotCanonicalError, Written, WrittenArray, canonical
 from gateway.errors import Rule
 from gateway.types import Credentials, Decision, Principal, Reading, Release
 
@@ -66,10 +66,11 @@ def fitting(record: Record, *, closes: bool = False) -> Entry:
 
     That is the decision's input, else everything but the essentials: text of a caller or a model is in neither.
     """
+    with contextlib.suppress(TooLargeError, NotCanonicalError):
+        return entry(record, closes=closes)
     without_input = {key: value for key, value in record.items() if key != "input"}
-    for kept in (record, without_input | {"omitted": ["input"]}):
-        with contextlib.suppress(TooLargeError, NotCanonicalError):
-            return entry(kept, closes=closes)
+    with contextlib.suppress(TooLargeError, NotCanonicalError):
+        return entry(without_input | {"omitted": ["input"]}, closes=closes)
     principal = record.get("principal")
     essentials: Record = {key: record[key] for key in _ESSENTIALS if key in record}
     essentials["principal"] = {"tenant": principal["tenant"]} if isinstance(principal, Mapping) else None
@@ -94,36 +95,61 @@ def head(kind: Kind, decision_id: str, time_us: int, clock_source: str, place: P
         "decision_id": decision_id,
         "time_us": time_us,
         "clock": {"source": clock_source},
-        "where": {
+        "where": _where(place),
+    }
+
+
+# What many records say alike is written once, and then copied into each as it stands.
+
+
+@lru_cache(maxsize=16)
+def _where(place: Place) -> Json:
+    return Written(
+        {
             "enclave": place.enclave,
             "node": place.node,
             "component": place.component,
             "listener": place.listener,
-        },
-    }
+        }
+    )
+
+
+@lru_cache(maxsize=16)
+def engine(name: str, version: str) -> Json:
+    """Which engine decided."""
+    return Written({"name": name, "version": version})
 
 
 def peer(credentials: Credentials, principal: Principal | None) -> Json:
     """Who was at the other end. What a token says is only told once it was proved."""
     if principal is None:
         return {"address": credentials.address, "certificate": {"name": "", "sha256": _fingerprint(credentials)}}
-    return {
-        "address": credentials.address,
-        "certificate": {"name": principal.certificate_name, "sha256": principal.certificate_sha256},
-        "token": {"issuer": principal.issuer, "id": principal.token_id, "key_id": principal.key_id},
-    }
+    certificate, token = _shown(principal)
+    return {"address": credentials.address, "certificate": certificate, "token": token}
 
 
+@lru_cache(maxsize=1024)
+def _shown(principal: Principal) -> tuple[Json, Json]:
+    """The certificate and the token of a proved caller."""
+    return (
+        Written({"name": principal.certificate_name, "sha256": principal.certificate_sha256}),
+        Written({"issuer": principal.issuer, "id": principal.token_id, "key_id": principal.key_id}),
+    )
+
+
+@lru_cache(maxsize=1024)
 def who(principal: Principal | None) -> Json:
     """The proved caller; null when nobody was proved."""
     if principal is None:
         return None
-    return {
-        "tenant": principal.tenant,
-        "subject": principal.subject,
-        "client_id": principal.client_id,
-        "roles": list(principal.roles),
-    }
+    return Written(
+        {
+            "tenant": principal.tenant,
+            "subject": principal.subject,
+            "client_id": principal.client_id,
+            "roles": list(principal.roles),
+        }
+    )
 
 
 def rules(fired: Iterable[Rule]) -> Json:
@@ -137,12 +163,13 @@ def readings(seen: tuple[Reading, ...]) -> Json:
     return WrittenArray([{"name": r.name, "version": r.version, "score": r.score} for r in seen])
 
 
+@lru_cache(maxsize=256)
 def decision(decided: Decision | None) -> Json:
     """Effect, obligations and grants; null when nothing was decided."""
     if decided is None:
         return None
     effect, grants = decided.effect.name.lower(), list(decided.grants)
-    return {"effect": effect, "obligations": obligations(decided), "grants": grants}
+    return Written({"effect": effect, "obligations": obligations(decided), "grants": grants})
 
 
 def obligations(decided: Decision) -> Json:
