@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
@@ -9,7 +11,7 @@ from grpc import StatusCode
 
 from brightline.v1 import refusal_pb2
 from gateway import wire
-from gateway.errors import GatewayError, Reason
+from gateway.errors import GatewayError, Reason, Rule
 
 DOMAIN = "brightline"
 
@@ -60,12 +62,9 @@ RULES_BYTES = 4096
 
 def details(error: GatewayError, decision_id: str, release: str, appeal: str) -> bytes:
     """The google.rpc.Status of an error: reason, message, rules and remedies. `error.detail` stays inside."""
-    rules = _fitting([wire.rule(r) for r in error.rules])
     refusal = refusal_pb2.Refusal(
         reason=f"REASON_{error.reason}",
         decision_id=decision_id,
-        rules=rules,
-        rules_omitted=len(error.rules) - len(rules),
         release=release,
         appeal=appeal,
         field=error.field,
@@ -74,12 +73,25 @@ def details(error: GatewayError, decision_id: str, release: str, appeal: str) ->
     info = error_details_pb2.ErrorInfo(
         reason=str(error.reason), domain=DOMAIN, metadata={"decision_id": decision_id} if decision_id else {}
     )
-    said: list[Message] = [info, refusal]
+    packed = [_packed(info), _packed(refusal, _rules(error.rules))]
     if error.again_s is not None:
-        said.append(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=error.again_s)))
-    packed = [any_pb2.Any(type_url=_TYPES + m.DESCRIPTOR.full_name, value=m.SerializeToString()) for m in said]
+        retry = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=error.again_s))
+        packed.append(_packed(retry))
     status = status_pb2.Status(code=CODES[error.reason].value[0], message=error.message, details=packed)
     return bytes(status.SerializeToString())
+
+
+def _packed(message: Message, more: bytes = b"") -> any_pb2.Any:
+    return any_pb2.Any(type_url=_TYPES + message.DESCRIPTOR.full_name, value=message.SerializeToString() + more)
+
+
+@lru_cache(maxsize=256)
+def _rules(fired: tuple[Rule, ...]) -> bytes:
+    """What a refusal says of its rules, as bytes. Protobuf reads one message after another as both together, and a
+    policy refuses for the same few sets of rules: most of a refusal is written once.
+    """
+    rules = _fitting([wire.rule(r) for r in fired])
+    return refusal_pb2.Refusal(rules=rules, rules_omitted=len(fired) - len(rules)).SerializeToString()
 
 
 def _fitting(rules: list[refusal_pb2.Rule]) -> list[refusal_pb2.Rule]:
