@@ -266,7 +266,8 @@ async def _refuse(context: Context, shell: Shell, call: Call, in_force: InForce,
         error = GatewayError(
             Reason.INTERNAL, "the gateway failed; its operator finds the decision id in the log", sent=True
         )
-    log.info("refused", decision_id=call.decision_id, method=call.method, reason=error.reason, detail=error.detail)
+    tell = log.debug if error.rules and not error.detail else log.info  # of rules that fired, the record says all
+    tell("refused", decision_id=call.decision_id, method=call.method, reason=error.reason, detail=error.detail)
     details = status.details(error, call.decision_id, in_force.release.digest, shell.appeal)
     trailing = ((status.DETAILS_KEY, details),)
     await context.abort(status.CODES[error.reason], error.message, trailing)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import structlog
 
 from brightline import Answer, ApprovalRequired, Effect, Refused, Started, Text, Unauthenticated
 from tests.support.gateways import HARMLESS, HEALTH, LOGISTICS, Deployment, Running, serving
@@ -60,6 +61,17 @@ async def test_a_refusal_is_recorded_once_and_reaches_no_model(running: Running)
     assert (record["kind"], record["reason"]) == ("refusal", "POLICY_DENIED")
     assert "weapon_engage_autonomous" in {rule["id"] for rule in record["rules"]}
     assert running.calls == 0
+
+
+async def test_the_operators_log_tells_what_the_record_does_not(running: Running) -> None:
+    """What rules refused is told at debug alone: its record says all. Others are told at info, with the detail."""
+    with structlog.testing.capture_logs() as said:
+        with pytest.raises(Refused) as refused:
+            await running.client().generate(use=TARGETING, **ASK)
+        with pytest.raises(Unauthenticated) as unproved:
+            await running.client(HEALTH, token=running.token(LOGISTICS)).generate(use=HARMLESS, **ASK)
+    told = {s["decision_id"]: (s["log_level"], bool(s["detail"])) for s in said if s["event"] == "refused"}
+    assert told == {refused.value.decision_id: ("debug", False), unproved.value.decision_id: ("info", True)}
 
 
 async def test_an_approval_is_asked_for(running: Running) -> None:
