@@ -62,6 +62,12 @@ def verifier(running: Running) -> Verifier:
     return Verifier.parse(public_path(logs.settings(running.folder.parent, origin=OTHER).signing_key).read_text())
 
 
+def signed(running: Running) -> bool:
+    """Whether the gateway's own log has a checkpoint."""
+    with places.source(config.load(running.config).audit).reading() as rows:
+        return rows.last_note() is not None
+
+
 async def test_the_logs_are_one_in_the_order_of_time(running: Running) -> None:
     """Page by page, newest first, each record of the tenant once, wherever it is."""
     auditor = running.auditor()
@@ -104,6 +110,7 @@ async def test_a_proof_of_another_log_is_checked_with_its_key(running: Running) 
 async def test_an_export_has_every_log(running: Running, tmp_path: Path) -> None:
     """In the order of time, each record of the tenant once; each log is proved by its own key, and both are needed."""
     file = tmp_path / "export.jsonl"
+    await until(lambda: signed(running))
     file.write_bytes(b"".join([piece async for piece in running.auditor().export(RecordFilter(kind="refusal"))]))
     own = Verifier.parse((running.folder / "audit" / "log.key.pub").read_text())
     found = records.verify(file, Trust(own), Trust(verifier(running)))

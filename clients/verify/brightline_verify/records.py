@@ -49,7 +49,7 @@ def verify(path: Path, *trusts: Trust) -> Chosen:
     if not notes:
         raise UnreadableError(f"{path}: is not an export of records of version {ONE} or {SEVERAL}")
     known = {trust.verifier.name: trust for trust in trusts}
-    origin = ", ".join(name for name, _ in notes) if len(notes) > 1 else trusts[0].verifier.name
+    origin = ", ".join(known.get(name, trusts[0]).verifier.name for name, _ in notes)
     count, seen, index = 0, dict[str, int](), None
     logs: dict[str, Checkpoint] = {}
     try:
