@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
     parser.add_argument("--requests", type=int, default=100_000, help="requests of the memory measurement")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that serve calls")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="of the last throughput figures")
     arguments = parser.parse_args()
     figures = uvloop.run(measure(arguments.requests, arguments.workers))
     report(
@@ -60,21 +60,41 @@ def main() -> None:
         arguments.json,
         title="What the gateway costs: mutual TLS, token, Rego, detectors and durable records on",
         beside="direct call",
-        note=f"load generator, gateway of {arguments.workers} workers and upstream on the same machine",
+        note="load generator, gateway and upstream on the same machine",
     )
 
 
 async def measure(requests: int, workers: int) -> list[Figure]:
-    """Every figure, one gateway for each upstream."""
+    """Every figure, one gateway of one process for each upstream, then one of several workers."""
     memory.settle()  # the load generator, too
     with folder() as place:
-        figures = await measure_loopback(place / "loopback", requests, workers)
-        return figures + await measure_openai(place / "openai", workers)
+        figures = await measure_loopback(place / "loopback", requests)
+        figures += await measure_openai(place / "openai")
+        return figures + await measure_workers(place / "workers", workers)
 
 
-async def measure_loopback(place: Path, requests: int, workers: int) -> list[Figure]:
+async def measure_workers(place: Path, workers: int) -> list[Figure]:
+    """What several workers do that share the machine with the load generator."""
+    deployment.create(place, system_us())
+    config = place / "gateway.toml"
+    config.write_text(config.read_text().replace("[listener]\n", f"[listener]\nworkers = {workers}\n"))
+    async with serving(place) as (caller, process):
+        permitted, refused = caller.asks(PERMITTED), caller.asks(REFUSED)
+        await throughput(permitted, 2000, 32, is_answer)
+        rate = await throughput(permitted, CALLS, 32, is_answer)
+        refusals = await throughput(refused, CALLS, 32, is_denied)
+        memory_mib = resident_mib(process)
+    of = f"{workers} workers: "
+    return [
+        Figure(f"{of}permitted, 32 in flight", "/s", rate, None, ">= 1000", rate >= 1000),
+        Figure(f"{of}refused, 32 in flight", "/s", refusals, None, ">= 2000", refusals >= 2000),
+        Figure(f"{of}resident memory of all processes", "MiB", memory_mib, None, "", None),
+    ]
+
+
+async def measure_loopback(place: Path, requests: int) -> list[Figure]:
     """The gateway's own cost: the direct call is a call inside the process, next to nothing."""
-    deploy(place, workers)
+    deployment.create(place, system_us())
     async with serving(place) as (caller, process):
         permitted, refused = caller.asks(PERMITTED), caller.asks(REFUSED)
         bare = await direct_loopback()
@@ -102,10 +122,10 @@ async def measure_loopback(place: Path, requests: int, workers: int) -> list[Fig
     ]
 
 
-async def measure_openai(place: Path, workers: int) -> list[Figure]:
+async def measure_openai(place: Path) -> list[Figure]:
     """The same SDK and server, called directly and through the gateway."""
     with openai_server() as url:
-        deploy(place, workers)
+        deployment.create(place, system_us())
         point_at(place, url)
         async with AsyncOpenAI(base_url=url, api_key="benchmark", max_retries=0) as sdk:
 
@@ -145,13 +165,6 @@ def is_answer(answer: object) -> bool:
 def is_denied(answer: object) -> bool:
     """Whether a call was refused by a rule."""
     return isinstance(answer, tuple) and answer[0] is StatusCode.PERMISSION_DENIED
-
-
-def deploy(place: Path, workers: int) -> None:
-    """A development deployment that is served by so many processes."""
-    deployment.create(place, system_us())
-    config = place / "gateway.toml"
-    config.write_text(config.read_text().replace("[listener]\n", f"[listener]\nworkers = {workers}\n"))
 
 
 @asynccontextmanager
