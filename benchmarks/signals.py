@@ -42,10 +42,8 @@ async def measure(plain: Detectors, both: Detectors, texts: list[Text]) -> list[
     figures = []
     for length, target in LENGTHS.items():
         some = _made(texts, length)
-        first, second = [], []
-        for text in some:
-            first.append(await _timed(plain, text))
-            second.append(await _timed(both, text))
+        first = [await _timed(plain, text) for text in some]  # not in turns: who has no learned one has its caches
+        second = [await _timed(both, text) for text in some]
         alone, together = statistics.median(first), statistics.median(second)
         figures += [
             _figure(f"lexical, {length} characters", alone, None, target),
