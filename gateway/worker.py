@@ -7,7 +7,6 @@ ends when the keeper is gone, and when it can't put in force what the keeper did
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import socket
 import sys
@@ -77,5 +76,4 @@ async def _follow(member: Member, activation: Activation) -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        main()
+    main()
