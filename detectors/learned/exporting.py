@@ -90,7 +90,7 @@ def _layer(g: _Graph, x: str, layer: int, numbers: Numbers) -> str:
 
 def _eight(values: npt.NDArray[Any], along: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
     """Weights in eight bits, and the scale of each column (along 0) or row (along 1)."""
-    scale = np.abs(values).max(axis=along) / 127
-    scale = np.where(scale == 0, 1, scale).astype(np.float32)
+    most = np.abs(values).max(axis=along) / 127
+    scale = np.where(most == 0, 1, most).astype(np.float32)
     whole = np.round(values / np.expand_dims(scale, along)).astype(np.int8)
     return whole, scale

@@ -64,7 +64,7 @@ def main() -> None:
 
     trial = made(texts)  # 2
     reader = Learned(_manifest(trial, 0.0), trial, "")
-    margins = np.array([reader.margins(passages(form(bare(text.text))))[:, -1].max() for text in apart])
+    margins = np.array([np.max(reader.margins(passages(form(bare(text.text))))[:, -1]) for text in apart])
     threshold = _threshold(margins, apart)  # 3
     found = margins[[bool(text.labels) and text.lang == "en" for text in apart]] >= threshold
     print(f"threshold {threshold:.3f}, by {len(apart)} texts apart from {len(texts)}", flush=True)

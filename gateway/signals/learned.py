@@ -85,7 +85,7 @@ class Learned:
 
     def _shares(self, row: Floats) -> npt.NDArray[np.int64]:
         """The margin for any, as the score of the highest category and of those shown beside it; others stay below."""
-        named = np.maximum(row[:-1] - self._made.shown, np.where(row[:-1] == row[:-1].max(), 0, -np.inf))
+        named = np.maximum(row[:-1] - self._made.shown, np.where(row[:-1] == np.max(row[:-1]), 0, -np.inf))
         margin = np.where(named >= 0, row[-1], np.minimum(row[-1], self._made.threshold) - self._made.wide)
         return thousandths(margin, self._made.threshold, self._made.wide)
 
