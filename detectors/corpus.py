@@ -58,7 +58,7 @@ class Line(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    id: Annotated[str, StringConstraints(pattern=r"^c[0-9]+-[0-9]{6}$")]
+    id: Annotated[str, StringConstraints(pattern=r"^c[0-9]+[a-z]?-[0-9]{6}$")]
     kind: Literal["prompt", "output"]
     text: Annotated[str, StringConstraints(min_length=5, max_length=4_000)]
     labels: list[str]
