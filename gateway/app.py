@@ -50,6 +50,7 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
         raise StartError(
             "protobuf runs without its C implementation (upb); install a wheel of protobuf for this platform"
         )
+    keeps = member is None and config.listener.workers > 1  # the log, for workers: it reads no content
     async with AsyncExitStack() as stack:
         loaded = await asyncio.to_thread(release.open_source(config.release).load)  # 2
         in_force = await prepare(config, loaded)
@@ -71,7 +72,7 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
         gate = Gate(
             clock=clock,
             identity=identity,
-            detectors=await stack.enter_async_context(reading(config.signals)),
+            detectors=Detectors() if keeps else await stack.enter_async_context(reading(config.signals)),
             upstreams=upstreams,
             log=trail,
             in_force=in_force,
@@ -143,9 +144,7 @@ async def run(config: Config, address_file: Path | None, state_file: Path | None
         _tell(state_file, activation)
 
         async def told(activation: Activation) -> None:
-            if isinstance(port, Crew):
-                await port.followed()
-            _tell(state_file, activation)
+            _tell(state_file, activation, await port.followed() if isinstance(port, Crew) else "")
 
         reloading = asyncio.create_task(activation.whenever(reload, told))
         if address_file is not None:
@@ -158,11 +157,11 @@ async def run(config: Config, address_file: Path | None, state_file: Path | None
     log.info("stopped")
 
 
-def _tell(path: Path | None, activation: Activation) -> None:
-    """Say what is in force, for a tool that asked for another release."""
+def _tell(path: Path | None, activation: Activation, trouble: str = "") -> None:
+    """Say what is in force, for a tool that asked for another release. trouble: why workers do not follow."""
     if path is not None:
         state = {"pid": os.getpid(), "release": activation.gate.in_force.release.digest}
-        _publish(path, json.dumps({**state, "tried": activation.tried, "trouble": activation.trouble}))
+        _publish(path, json.dumps({**state, "tried": activation.tried, "trouble": activation.trouble or trouble}))
 
 
 def _publish(path: Path, text: str) -> None:

@@ -26,6 +26,7 @@ from gateway.pep import Gate
 
 log = structlog.get_logger()
 
+WORKER: Final = sys.executable, "-m", "gateway.worker"
 TICK_S: Final = 0.1
 START_S: Final = 120.0
 AGAIN_S: Final = 0.2
@@ -63,25 +64,28 @@ class Crew:
         """Return when every worker serves. Raises StartError when one can't."""
         self._tasks = [asyncio.create_task(self._keep(number)) for number in range(len(self._hubs))]
         self._tasks.append(asyncio.create_task(self._tell()))
-        try:
-            async with asyncio.timeout(START_S):
-                await self.followed()
-        except TimeoutError:
-            self._failed = f"did not serve within {START_S:.0f} s"
-        if self._failed:
-            raise StartError(f"listener.workers: a worker {self._failed}; see what it wrote above")
+        if failed := await self.followed():
+            raise StartError(f"listener.workers: {failed}; see what it wrote above")
 
     async def until(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set."""
         await stop.wait()
 
-    async def followed(self) -> None:
-        """Return once every worker decides by what is in force here, or could not be started."""
-        while not self._failed and any(
-            hub is None or hub.serving != self._gate.in_force.release.digest for hub in self._hubs
-        ):
-            self._changed.clear()
-            await self._changed.wait()
+    async def followed(self) -> str:
+        """Empty once every worker decides by what is in force here; else why not: none could, or it took too long."""
+        self._failed = ""
+        try:
+            async with asyncio.timeout(START_S):
+                while not self._failed and any(
+                    hub is None or hub.serving != self._gate.in_force.release.digest for hub in self._hubs
+                ):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            self._failed = f"a worker did not serve within {START_S:.0f} s"
+        if self._failed:
+            log.error("workers do not follow", why=self._failed)
+        return self._failed
 
     async def close(self) -> None:
         """5: each worker drains; one that does not end in time is killed."""
@@ -93,29 +97,38 @@ class Crew:
         """3: one worker, and the next when it has ended."""
         pause_s = AGAIN_S
         while not self._stopping.is_set():
-            hub = Hub(self._gate.log, self._changed.set)
-            await self._serve(number, hub)
-            self._hubs[number] = None
-            await hub.closed()
-            if self._stopping.is_set():
-                return
-            pause_s = AGAIN_S if hub.serving else min(2 * pause_s, LONGEST_S)
-            if not hub.serving and not self._served():
-                self._failed = "ended before it served"
+            asked, served = self._in_force(), False
+            try:
+                served = await self._serve(number)
+            except OSError as error:  # no memory, no file, no process: there may be one later
+                log.critical("worker not started", worker=number, why=str(error))
+            pause_s = AGAIN_S if served else min(2 * pause_s, LONGEST_S)
+            if not served and not self._served() and asked == self._in_force():
+                self._failed = "a worker ended before it served"
                 self._changed.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._stopping.wait()
 
-    async def _serve(self, number: int, hub: Hub) -> None:
-        """2: one worker, from its start to its end."""
+    async def _serve(self, number: int) -> bool:
+        """2: one worker, from its start until what it left open is marked; whether it served. Raises OSError."""
         mine, its = socket.socketpair()
+        hub = Hub(self._gate.log, self._changed.set)
+        try:
+            await hub.join(mine, self._greeting(number), self._in_force())
+            self._hubs[number] = hub
+            await self._run(number, its)
+        finally:
+            its.close()
+            hub.hang_up()
+            self._hubs[number] = None
+            await hub.closed()
+        return bool(hub.serving)
+
+    async def _run(self, number: int, its: socket.socket) -> None:
+        """Start the process with its end, and wait for its own. Raises OSError when there is none."""
         with its:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "gateway.worker", str(its.fileno()), pass_fds=[its.fileno()]
-            )
-        self._hubs[number] = hub
-        await hub.join(mine, self._greeting(number), self._in_force())
+            process = await asyncio.create_subprocess_exec(*WORKER, str(its.fileno()), pass_fds=[its.fileno()])
         ended, stopping = asyncio.create_task(process.wait()), asyncio.create_task(self._stopping.wait())
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
@@ -126,18 +139,11 @@ class Crew:
             process.kill()
         await ended
         stopping.cancel()
-        hub.hang_up()
         if not self._stopping.is_set():
             log.critical("worker ended", worker=number, status=process.returncode)
 
     def _greeting(self, number: int) -> dict[str, Any]:
-        workers = self._config.listener.workers
-        host = self._config.listener.address.rpartition(":")[0]
-        listener = self._config.listener.model_copy(update={"address": f"{host}:{self.port}"})
-        unproved = max(1, self._config.audit.unauthenticated_per_s // workers)
-        audit = self._config.audit.model_copy(update={"unauthenticated_per_s": unproved})
-        limits = self._config.limits.shared(workers)
-        config = self._config.model_copy(update={"listener": listener, "limits": limits, "audit": audit})
+        config = self._config.of_worker(self.port)
         key = self._gate.log.archive.keys[self._config.audit.origin]
         return {"worker": number + 1, "config": config.model_dump_json(exclude_unset=True), "log_key": str(key)}
 

@@ -15,6 +15,7 @@ from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
+from gateway.config import part
 from gateway.errors import GatewayError, Reason
 from gateway.types import Tenant
 
@@ -32,15 +33,12 @@ class Quotas:
     def take_request(self, tenant: Tenant) -> None:
         """Count a request of a proved caller. Raises GatewayError (QUOTA_EXHAUSTED)."""
         if most := tenant.quotas.get(REQUESTS):
-            self._take(RateLimitItemPerMinute(self._part(most)), tenant, 1, "requests of this minute")
+            self._take(RateLimitItemPerMinute(part(most, self._workers)), tenant, 1, "requests of this minute")
 
     def take_tokens(self, tenant: Tenant, tokens: int) -> None:
         """Count what a permitted request may make of a model. Raises GatewayError (QUOTA_EXHAUSTED)."""
         if most := tenant.quotas.get(TOKENS):
-            self._take(RateLimitItemPerHour(self._part(most)), tenant, tokens, "tokens of this hour")
-
-    def _part(self, whole: int) -> int:
-        return max(1, whole // self._workers)
+            self._take(RateLimitItemPerHour(part(most, self._workers)), tenant, tokens, "tokens of this hour")
 
     def _take(self, item: RateLimitItem, tenant: Tenant, cost: int, what: str) -> None:
         if self._counts.test(item, tenant.id, cost=cost):

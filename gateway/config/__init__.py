@@ -9,6 +9,7 @@ from gateway.config.deciding import External, Policy, ReleaseSource, Signals, Up
 from gateway.config.files import read_private, read_public, read_secret
 from gateway.config.keeping import Audit, Pkcs11, Sealed
 from gateway.config.loading import FORMS, load
+from gateway.config.values import part
 from gateway.config.whole import Config
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "TrustDomain",
     "Upstream",
     "load",
+    "part",
     "read_private",
     "read_public",
     "read_secret",

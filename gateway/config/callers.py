@@ -50,11 +50,6 @@ class Limits(Section):
         """How many of the calls at once may be one tenant's, at least one."""
         return -(-self.concurrent_calls * self.tenant_percent // 100)
 
-    def shared(self, workers: int) -> Limits:
-        """One worker's part of what is counted over all calls: together they never let in more than is configured."""
-        parts = {"concurrent_calls": self.concurrent_calls, "connections": self.connections}
-        return self.model_copy(update={name: max(1, whole // workers) for name, whole in parts.items()})
-
 
 class Issuer(Section):
     """A token issuer (RFC 9068). Exactly one of jwks_file and jwks_url (HTTPS)."""

@@ -26,3 +26,8 @@ class Section(BaseModel):
     """A table of the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+def part(whole: int, workers: int) -> int:
+    """One worker's part of what is counted over all: together never more than the whole, or one each."""
+    return max(1, whole // workers)

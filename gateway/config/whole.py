@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,7 +11,7 @@ from gateway import dsn
 from gateway.config.callers import Identity, Limits, Listener, Review
 from gateway.config.deciding import Policy, ReleaseSource, Signals, Upstream
 from gateway.config.keeping import Audit
-from gateway.config.values import Section
+from gateway.config.values import Section, part
 
 
 class Config(Section):
@@ -50,6 +51,19 @@ class Config(Section):
         if self.listener.workers > self.limits.concurrent_calls:
             raise ValueError("listener.workers: more than limits.concurrent_calls, so that some could take no call")
         return self
+
+    def of_worker(self, port: int) -> Config:
+        """What one worker is told: the port that they share, and its part of what is counted over all calls."""
+        one = partial(part, workers=self.listener.workers)
+        host = self.listener.address.rpartition(":")[0]
+        calls, connections = one(self.limits.concurrent_calls), one(self.limits.connections)
+        return self.model_copy(
+            update={
+                "listener": self.listener.model_copy(update={"address": f"{host}:{port}"}),
+                "limits": self.limits.model_copy(update={"concurrent_calls": calls, "connections": connections}),
+                "audit": self.audit.model_copy(update={"unauthenticated_per_s": one(self.audit.unauthenticated_per_s)}),
+            }
+        )
 
     @model_validator(mode="after")
     def _production(self) -> Self:

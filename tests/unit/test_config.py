@@ -217,3 +217,13 @@ def test_a_protected_database_is_accepted(tmp_path: Path) -> None:
         keys = f'store = "postgresql"\ndsn = "{dsn}"\nlock_dsn = "{TLS}"\npassword_file = "p"'
         settings = load(written(tmp_path, good().replace("[audit]\n", f"[audit]\n{keys}\n"))).audit
         assert (settings.dsn, settings.password_file) == (dsn, tmp_path / "p")
+
+
+def test_workers_together_have_no_more_than_is_configured(tmp_path: Path) -> None:
+    """What is counted over all calls is divided among the workers, and they are told the port that they share."""
+    text = good() + "[limits]\nconcurrent_calls = 7\nconnections = 9\n"
+    config = load(written(tmp_path, text.replace("[listener]\n", "[listener]\nworkers = 2\n")))
+    config = config.model_copy(update={"audit": config.audit.model_copy(update={"unauthenticated_per_s": 1})})
+    one = config.of_worker(8443)
+    assert (one.limits.concurrent_calls, one.limits.connections) == (3, 4)
+    assert (one.audit.unauthenticated_per_s, one.listener.address) == (1, "127.0.0.1:8443")

@@ -1,0 +1,119 @@
+"""The crew with workers that only say that they serve: how it starts them, waits for them and replaces them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from gateway import app, config
+from gateway import crew as crews
+from gateway.clock import Clock
+from gateway.config import Config
+from gateway.crew import Crew
+from gateway.errors import StartError
+from gateway.pep import Gate
+from tests.support.gateways import Deployment
+
+STAND_IN = """
+import json, os, socket, struct, sys
+from pathlib import Path
+folder = Path(sys.argv[1])
+if (folder / "broken").exists():
+    sys.exit(1)
+end = socket.socket(fileno=int(sys.argv[2])).makefile("rwb")
+while head := end.read(8):
+    text, rest = struct.unpack(">II", head)
+    said = json.loads(end.read(text + rest)[:text])
+    if "in_force" in said:
+        (folder / f"worker-{os.getpid()}").touch()
+        answer = json.dumps({"serving": said["in_force"][0]}).encode()
+        end.write(struct.pack(">II", len(answer), 0) + answer)
+        end.flush()
+"""
+"""A worker for the keeper: it follows at once whatever it is told, unless there is a file `broken`."""
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Keeper = tuple[Config, Gate]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def keeper(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Keeper]:
+    """What the process with the log opens. It has no detectors: it reads no content."""
+    deployed = Deployment.create(tmp_path_factory.mktemp("keeper"))
+    deployed.edit("[listener]\n", "[listener]\nworkers = 2\n")
+    settings = config.load(deployed.config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "reading", None)
+        patch.setattr(app, "ask", lambda _: asyncio.sleep(0))  # nothing is decided here
+        async with app.opened(settings, Clock()) as opened:
+            yield settings, opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the stand-ins see what to do, and leave a mark when they serve."""
+    monkeypatch.setattr(crews, "WORKER", (sys.executable, "-IS", "-c", STAND_IN, str(tmp_path)))
+    return tmp_path
+
+
+def kill(folder: Path) -> None:
+    """End every worker."""
+    for mark in [*folder.glob("worker-*")]:
+        mark.unlink()
+        os.kill(int(mark.name.partition("-")[2]), signal.SIGKILL)
+
+
+def serving(folder: Path) -> bool:
+    """Whether both workers serve."""
+    return len([*folder.glob("worker-*")]) == 2
+
+
+async def fails(crew: Crew) -> None:
+    """Return once the crew says that no worker could serve."""
+    for _ in range(1000):  # those that were killed are not missed at once
+        if await crew.followed() == "a worker ended before it served":
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("the crew did not notice")
+
+
+async def test_a_worker_that_the_system_does_not_start_is_tried_again(
+    keeper: Keeper, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While no process can be started the keeper goes on, and says so; once one can, both workers are there again."""
+    async with crews.crew(*keeper) as crew:
+        program = crews.WORKER
+        monkeypatch.setattr(crews, "WORKER", ("/nowhere/python",))
+        kill(folder)
+        await fails(crew)
+        monkeypatch.setattr(crews, "WORKER", program)
+        assert await crew.followed() == ""
+        assert serving(folder)
+
+
+async def test_a_change_is_waited_for_after_no_worker_served(keeper: Keeper, folder: Path) -> None:
+    """That all workers had failed once does not let a later change pass for followed."""
+    async with crews.crew(*keeper) as crew:
+        (folder / "broken").touch()
+        kill(folder)
+        await fails(crew)
+        (folder / "broken").unlink()
+        assert await crew.followed() == ""
+        assert serving(folder)
+
+
+async def test_a_start_is_refused_where_no_worker_serves(keeper: Keeper, folder: Path) -> None:
+    """The first that ends before it serves ends the start, with what to look at."""
+    (folder / "broken").touch()
+    with pytest.raises(StartError, match=r"listener\.workers: a worker ended before it served; see"):
+        async with crews.crew(*keeper):
+            pass
