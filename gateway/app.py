@@ -35,6 +35,7 @@ from gateway.quotas import Quotas
 from gateway.shares import Shares
 from gateway.signals import Detectors, Outside, Scorer
 from gateway.signals.pulse import PROBE, Pulse
+from gateway.turns import Turns
 from gateway.upstream import open_upstream
 
 log = structlog.get_logger()
@@ -78,6 +79,7 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
             in_force=in_force,
             answer_bytes=config.limits.answer_bytes,
             shares=Shares(config.limits.tenant_calls),
+            turns=Turns(config.limits.deciding, config.limits.queue_ms / 1000),
             quotas=Quotas(config.listener.workers),
         )
         try:

@@ -22,6 +22,7 @@ from gateway.inforce import InForce
 from gateway.quotas import Quotas
 from gateway.shares import Shares
 from gateway.signals import Detectors
+from gateway.turns import Turns
 from gateway.types import (
     Call,
     Completion,
@@ -40,7 +41,7 @@ from gateway.types import (
 from gateway.upstream import Upstream
 
 STALE_US = 1_000_000
-"""A caller may take long to send its message. What was revoked or expired meanwhile is not believed any more."""
+"""A caller may take long to send its message, or wait long. What was revoked or expired meanwhile is not believed."""
 
 Read = Callable[[], Awaitable[Prompt]]
 """Reads the prompt from the wire. Called after the caller was proved: nobody else can make the gateway parse."""
@@ -58,6 +59,7 @@ class Gate:
     in_force: InForce
     answer_bytes: int
     shares: Shares
+    turns: Turns
     quotas: Quotas
     draining: bool = False
 
@@ -143,9 +145,20 @@ async def decide(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InF
     principal = await prove(call, gate, trail, in_force)  # 1
     proved_us = gate.clock()
     prompt = await read()
-    if not 0 <= gate.clock() - proved_us <= STALE_US:
-        gate.clock.check()
-        await gate.identity.prove_again(call.credentials, in_force.release.tenants)  # 1
+    await gate.turns.take(principal.tenant)
+    try:
+        if not 0 <= gate.clock() - proved_us <= STALE_US:
+            gate.clock.check()
+            await gate.identity.prove_again(call.credentials, in_force.release.tenants)  # 1
+        return await _decided(prompt, principal, gate, trail, in_force)
+    finally:
+        gate.turns.give_back()
+
+
+async def _decided(
+    prompt: Prompt, principal: Principal, gate: Gate, trail: Trail, in_force: InForce
+) -> tuple[Prompt, Facts, Decision]:
+    """Steps 2 to 4, when it is the call's turn."""
     known = facts.gather(in_force.attributes, principal, prompt, gate.clock(), audit_ready=gate.log.ready)  # 2
     trail.asked(prompt)
     in_force.check_pinned(prompt.release)

@@ -242,7 +242,7 @@ async def _bounded(shell: Shell, call: Call, in_force: InForce, work: Callable[[
     may be later.
     """
     if len(shell.in_flight) >= shell.limits.concurrent_calls:
-        error = GatewayError(Reason.OVERLOADED, "too many calls at once; try again in a moment")
+        error = GatewayError(Reason.OVERLOADED, "too many calls at once; try again in a moment", again_s=1)
         raise await pep.turned_away(call, shell.gate, in_force, error)
     task = cast("asyncio.Task[Any]", asyncio.current_task())
     shell.in_flight.add(task)

@@ -22,6 +22,7 @@ class Shares:
                 Reason.OVERLOADED,
                 "too many calls of this tenant at once; let some end first",
                 detail=f"{tenant} has {self._most} calls",
+                again_s=1,
             )
         self._calls[tenant] += 1
         self._tenant_of[decision_id] = tenant

@@ -32,12 +32,18 @@ class Listener(Section):
 
 
 class Limits(Section):
-    """Bounds on every call. A call over a bound is refused, recorded and never forwarded."""
+    """Bounds on every call. A call over a bound is refused, recorded and never forwarded.
+
+    deciding: calls that one process decides at once; the others wait for their turn. queue_ms: for how long at most
+    while there is always somebody waiting, and ten times as long in a burst.
+    """
 
     message_bytes: int = Field(default=1 << 20, ge=1024, le=64 << 20)
     metadata_bytes: int = Field(default=16 << 10, ge=1024, le=1 << 20)
     concurrent_calls: int = Field(default=256, ge=1, le=100_000)
     tenant_percent: int = Field(default=75, ge=1, le=100)
+    deciding: int = Field(default=32, ge=1, le=100_000)
+    queue_ms: Milliseconds = 500
     connections: int = Field(default=512, ge=1, le=100_000)
     connections_idle_s: int = Field(default=300, ge=1, le=86_400)
     connections_age_s: int = Field(default=900, ge=1, le=86_400)

@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from brightline import QuotaExhausted
+from brightline import BrightlineError, Overloaded, QuotaExhausted
 from tests.e2e.test_activation import ASK
 from tests.support.attacks import Attacker, attacking, message, refused, told, verified
 from tests.support.gateways import HEALTH, LOGISTICS, Deployment, serving
@@ -103,3 +103,35 @@ async def test_three_times_the_load_is_answered_or_refused(tmp_path: Path) -> No
         assert Counter(r["reason"] for r in running.records("refusal")) == {"OVERLOADED": ended["OVERLOADED"]}
         assert await outcome(one) == "answered"
         verified(running)
+
+
+async def test_a_call_that_expires_in_the_queue_is_never_forwarded(tmp_path: Path) -> None:
+    """What waits until its own time is over leaves a refusal, and the turn that comes then is the next one's."""
+    async with serving(limited(tmp_path, "deciding = 1\nqueue_ms = 60000")) as running:
+        assert running.gate is not None
+        await running.gate.turns.take(HEALTH)
+        for _ in range(2):
+            with pytest.raises(BrightlineError):
+                await running.client().generate(**ASK, timeout_s=0.2)
+        await until(lambda: len(running.records("refusal")) == 2)
+        assert {r["reason"] for r in running.records("refusal")} == {"DEADLINE_EXCEEDED"}
+        waiting = asyncio.create_task(running.client().generate(**ASK))
+        running.gate.turns.give_back()
+        assert (await waiting).text
+        assert running.calls == 1
+        verified(running)
+
+
+async def test_a_call_that_waits_too_long_is_told_when_to_come_again(tmp_path: Path) -> None:
+    """While nobody gives a turn up, a call is OVERLOADED with the time to wait, recorded, and not forwarded."""
+    async with serving(limited(tmp_path, "deciding = 1\nqueue_ms = 1")) as running:
+        assert running.gate is not None
+        await running.gate.turns.take(HEALTH)
+        with pytest.raises(Overloaded) as refused:
+            await running.client().generate(**ASK)
+        assert refused.value.again_s == 1
+        assert refused.value.retry_safe
+        assert [(r["reason"], r["principal"]["tenant"]) for r in running.records("refusal")] == [
+            ("OVERLOADED", LOGISTICS)
+        ]
+        assert running.calls == 0
