@@ -18,13 +18,14 @@ sys.dont_write_bytecode = False
 # A change is judged by the same examples each time; `make fuzz` looks for new ones. How fast the machine makes them is
 # no property: on a busy one, some were given up as too slow.
 UNHURRIED = (HealthCheck.too_slow,)
-settings.register_profile("same", derandomize=True, suppress_health_check=UNHURRIED)
-settings.register_profile("new", print_blob=True, suppress_health_check=UNHURRIED)
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=UNHURRIED)
+settings.register_profile("new", print_blob=True, deadline=None, suppress_health_check=UNHURRIED)
 settings.load_profile(os.environ.get("BRIGHTLINE_PROFILE", "same"))
 
 SLOW = (
     "tests/docs/test_commands.py",
     "tests/faults/",
+    "tests/soak/",
     "tests/unit/rego/",
     "tests/engines/",
     "tests/unit/workshop/",

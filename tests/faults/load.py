@@ -55,10 +55,11 @@ async def load(client: AsyncClient, seed: str, gone: Callable[[], bool]) -> list
 
 
 async def call(client: AsyncClient, sort: str, key: str, patience_s: float | None = None) -> Seen:
-    """One call. patience_s: how long until the client goes away."""
+    """One call. patience_s: how long until the client goes away, or of a late one until its deadline."""
     seen = Seen(sort, key, Saw.NOTHING)
+    late_s = patience_s if sort == "late" else None
     try:
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(None if late_s else patience_s):
             match sort:
                 case "stream":
                     async for event in client.stream(**_ask(sort, key)):
@@ -70,7 +71,8 @@ async def call(client: AsyncClient, sort: str, key: str, patience_s: float | Non
                 case "check":
                     return Seen(sort, key, Saw.ANSWERED, (await client.check(**_ask(sort, key))).decision_id)
                 case _:
-                    return Seen(sort, key, Saw.ANSWERED, (await client.generate(**_ask(sort, key))).decision_id)
+                    answer = await client.generate(**_ask(sort, key), timeout_s=late_s)
+                    return Seen(sort, key, Saw.ANSWERED, answer.decision_id)
     except TimeoutError:
         return seen
     except BrightlineError as error:
@@ -82,6 +84,6 @@ def _ask(sort: str, key: str) -> Ask:
     use = replace(HARMLESS, idempotency_key=key)
     if sort == "refused":
         use = replace(use, purpose="weapon_engagement", autonomy="autonomous")
-    wait_ms = 50 if sort == "cancelled" else 5
+    wait_ms = 50 if sort in {"cancelled", "late"} else 5
     prompt = "\n".join(f"loopback: say {WORDS * 3}\nloopback: wait {wait_ms}" for _ in range(3))
     return {"model": "loopback", "prompt": prompt, "max_tokens": 500, "use": use}

@@ -34,14 +34,14 @@ async def serving(paths: Iterable[Path], port: int = 0, *more: str) -> AsyncIter
     options = ["--skip-version-check", "--log-level", "error", "--addr", address, *more]
     process = subprocess.Popen([opa(), "run", "--server", *options, *map(str, paths)], stderr=subprocess.PIPE)  # noqa: ASYNC220 - returns at once
     try:
-        await _ready(process, f"http://{address}")
+        await ready(process, f"http://{address}")
         yield f"http://{address}"
     finally:
         process.terminate()
         process.communicate()
 
 
-async def _ready(process: subprocess.Popen[bytes], url: str) -> None:
+async def ready(process: subprocess.Popen[bytes], url: str) -> None:
     async with asyncio.timeout(READY_S), aiohttp.ClientSession() as session:
         while True:
             assert process.poll() is None, f"opa ended: {process.communicate()[1]!r}"
