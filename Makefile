@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-release bench-audit bench-search bench-signals train-detectors faults fuzz engines audit requirements clean setup python
+.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-release bench-overload bench-growth bench-audit bench-search bench-signals train-detectors faults soak fuzz engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -93,6 +93,12 @@ RATE ?= 500
 bench-release: $(VENV)/.dev $(OPA) ## change the release under load, each figure beside its target (RATE=500, JSON=path)
 	$(BIN)/python -m benchmarks.release --rate $(RATE) $(if $(JSON),--json $(JSON))
 
+bench-growth: $(VENV)/.dev $(OPA) ## measure a call while tenants, rules, records, requests and connections grow, and write docs/growth.md (RECORDS=1000000, JSON=path)
+	$(BIN)/python -m benchmarks.growth --records $(RECORDS) --page docs/growth.md $(if $(JSON),--json $(JSON))
+
+bench-overload: $(VENV)/.dev ## three times the load that the gateway takes, and a noisy tenant (MINUTES=10, JSON=path)
+	$(BIN)/python -m benchmarks.overload --minutes $(MINUTES) $(if $(JSON),--json $(JSON))
+
 bench-search: $(VENV)/.dev ## measure searches of the audit log (RECORDS=1000000, JSON=path)
 	$(BIN)/python -m benchmarks.search --records $(RECORDS) $(if $(JSON),--json $(JSON))
 
@@ -115,6 +121,12 @@ faults: $(VENV)/.dev ## kill -9 on the path (RUNS=200), faults of both stores (F
 	$(if $(filter kills,$(PARTS)),$(BIN)/python -m tests.faults.sweep --runs $(RUNS) $(if $(JSON),--json $(JSON)))
 	$(if $(filter stores,$(PARTS)),$(BIN)/python -m tests.faults.seeded --faults $(FAULTS) $(if $(JSON),--json $(JSON:.json=)-stores.json))
 	$(if $(filter mutations,$(PARTS)),$(BIN)/python -m tests.faults.mutated --mutations $(MUTATIONS) $(if $(JSON),--json $(JSON:.json=)-mutations.json))
+
+soak: MINUTES ?= 60
+bench-overload: MINUTES ?= 10
+SEED ?= 1
+soak: $(VENV)/.dev $(OPA) ## every sort of call while what the gateway rests on breaks (MINUTES=60, SEED=1, JSON=path)
+	$(BIN)/python -m tests.soak.run --minutes $(MINUTES) --seed $(SEED) $(if $(JSON),--json $(JSON))
 
 EXAMPLES ?= 2000
 fuzz: $(VENV)/.dev $(OPA) ## look for new examples against every property (EXAMPLES=2000)

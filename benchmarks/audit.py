@@ -225,13 +225,13 @@ def checked(place: Place) -> tuple[int, float]:
     return max(len(proof.text()) for proof in proofs), rate
 
 
-def records(first: int) -> Iterator[Entry]:
+def records(first: int, since_us: int = logs.START_US) -> Iterator[Entry]:
     """Records of a gateway, each with its own decision and time."""
     sample = entry(logs.record(Kind.REFUSAL, 0))
     head, middle, tail = _cut(sample.leaf, sample.decision_id.encode(), str(sample.time_us).encode())
     number = first
     while True:
-        decision_id, time_us = f"{number:012x}{random.getrandbits(80):020x}", logs.START_US + number
+        decision_id, time_us = f"{number:012x}{random.getrandbits(80):020x}", since_us + number
         leaf = b"%b%b%b%d%b" % (head, decision_id.encode(), middle, time_us, tail)
         yield Entry(leaf, decision_id, sample.kind, time_us, sample.tenant, None)
         number += 1

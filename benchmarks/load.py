@@ -47,15 +47,15 @@ def question(text: str, *, model: str = "loopback", purpose: str = "logistics_pl
     return request.SerializeToString()
 
 
-def presented(folder: Path) -> Credentials:
-    """What an application of the deployment presents."""
-    certificate = (folder / "tenants" / TENANT / "client.pem").read_bytes()
+def presented(folder: Path, tenant: str = TENANT) -> Credentials:
+    """What an application of the tenant presents."""
+    certificate = (folder / "tenants" / tenant / "client.pem").read_bytes()
     token = issue.mint(
         (folder / "issuer" / "token.key").read_bytes(),
         certificate,
         issuer=deployment.ISSUER,
         audience=deployment.AUDIENCE,
-        tenant=TENANT,
+        tenant=tenant,
         subject="benchmark",
         client_id="benchmark",
         now_us=system_us(),
@@ -66,28 +66,28 @@ def presented(folder: Path) -> Credentials:
 class Caller:
     """A tenant's application with a few connections to a gateway of a development deployment."""
 
-    def __init__(self, folder: Path, address: str) -> None:
-        shown = presented(folder)
-        key = folder / "tenants" / TENANT / "client.key"
+    def __init__(self, folder: Path, address: str, tenant: str = TENANT, connections: int = CONNECTIONS) -> None:
+        shown = presented(folder, tenant)
+        key = folder / "tenants" / tenant / "client.key"
         credentials = grpc.ssl_channel_credentials(
             (folder / "ca.pem").read_bytes(), key.read_bytes(), shown.certificates[0]
         )
         self._metadata = (("authorization", shown.authorizations[0]),)
         # Each channel of its own pool: gRPC shares one connection between equal channels otherwise.
         options = [("grpc.use_local_subchannel_pool", 1)]
-        self._channels = [grpc.aio.secure_channel(address, credentials, options) for _ in range(CONNECTIONS)]
+        self._channels = [grpc.aio.secure_channel(address, credentials, options) for _ in range(connections)]
         self._turn = 0
 
-    def asks(self, request: bytes) -> Ask:
+    def asks(self, request: bytes, timeout_s: float = TIMEOUT_S) -> Ask:
         """A function that sends `request` and returns the raw answer, or the error as a value."""
         methods = [c.unary_unary("/brightline.v1.InferenceService/Generate") for c in self._channels]
 
         async def ask() -> object:
-            self._turn = (self._turn + 1) % CONNECTIONS
+            self._turn = (self._turn + 1) % len(methods)
             try:
-                return await methods[self._turn](request, timeout=TIMEOUT_S, metadata=self._metadata)
+                return await methods[self._turn](request, timeout=timeout_s, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
-                return error.code(), error.details()
+                return error.code(), error.details(), dict(error.trailing_metadata() or ())
 
         return ask
 

@@ -165,11 +165,11 @@ def measure_watch(place: Path) -> Figure:
     return Figure("an edited rule tested and in force", "s", median, None, "<= 2", median <= 2)
 
 
-def with_agencies(place: Path) -> Release:
-    """The pack and generated agencies, compiled."""
+def with_agencies(place: Path, agencies: int | None = None) -> Release:
+    """The pack and generated agencies, compiled; as many as the figures are of unless `agencies` says otherwise."""
     rego = place / "rego"
     shutil.copytree(REGO, rego, ignore=shutil.ignore_patterns("*_test.rego"))
-    for agency in range(AGENCIES):
+    for agency in range(AGENCIES if agencies is None else agencies):
         (rego / f"brightline/agency/a{agency}").mkdir()
         for number in range(RULES):
             file = rego / f"brightline/agency/a{agency}/r{number}.rego"

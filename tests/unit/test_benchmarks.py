@@ -1,4 +1,4 @@
-"""The measurements of a decision run: what they find is the business of `make bench-policy`."""
+"""Measurements run: what they find is the business of `make bench-policy` and its like."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import policy
+from benchmarks import growth, overload, policy
+from benchmarks.growing import written
 from gateway.release import starter
 from gateway.workshop.policies import opened
 
@@ -26,3 +27,27 @@ def test_every_measurement_of_a_decision_runs(tmp_path: Path, monkeypatch: pytes
     figures += [*policy.measure_impact(tmp_path, 20), policy.measure_watch(tmp_path)]
     assert len(figures) == 7
     assert all(figure.value > 0 for figure in figures)
+
+
+@pytest.mark.timeout(600)
+async def test_every_measurement_of_growth_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log with records, requests and connections are measured, and the page has a table and a plot of each axis."""
+    for name, small in {"ROUNDS": 1, "ALONE": 2, "TOGETHER": 4, "BYTES": (500, 1_000), "CONNECTIONS": (1, 2)}.items():
+        monkeypatch.setattr(growth, name, small)
+    axes = await growth.in_one(growth.with_records(tmp_path, 1_100)[1], 0.0)
+    assert [figure.value > 0 for figure in growth.figures(axes)] == [True] * 6
+    written(axes, tmp_path / "growth.md")
+    page = (tmp_path / "growth.md").read_text()
+    for axis in axes:
+        assert f"(growth/{axis.file})" in page
+        assert (tmp_path / "growth" / axis.file).read_text().count("<circle ") == 3 * len(axis.points)
+    assert growth.sizes(1_000_000) == [1_000, 10_000, 100_000, 1_000_000]
+
+
+@pytest.mark.timeout(600)
+async def test_every_measurement_of_overload_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load is offered and counted, alone and beside a noisy tenant, for as short as shows that it can be."""
+    monkeypatch.setattr(overload, "MORE", 1)
+    figures = await overload.measure(0.005)
+    assert len(figures) == 10
+    assert figures[-1].value == 0

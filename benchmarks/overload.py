@@ -1,0 +1,201 @@
+"""`make bench-overload`: three times the load that a gateway takes, and one tenant that asks far too much.
+
+Load is offered at a steady rate, whatever comes back, by a process of its own for each tenant. Once the load is nine
+tenths of what 32 calls in flight get. Load generators, gateway and upstream share the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import sqlite3
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import uvloop
+
+from benchmarks.figures import Figure, progress, report
+from benchmarks.load import TENANT, Caller
+from benchmarks.run import PERMITTED, folder, is_answer, resident_mib, serving
+from brightline.v1 import inference_pb2
+from gateway import deployment
+from gateway.clock import system_us
+
+OTHER = "river-health"
+LIMITS = "deciding = 8\nqueue_ms = 20\ntenant_percent = 50\n"
+"""For a model that answers at once; see the operator's page."""
+SHARE, MORE = 0.9, 3
+QUIET = 0.2
+"""What the other tenant asks beside a noisy one, as a part of what the gateway takes."""
+LATE_MS = 10
+"""The time that every hundredth call has: less than it takes while others wait."""
+CLOCK_MS = 2
+"""What the rounding of times to milliseconds, and of a deadline by gRPC, may add."""
+HINT = b"google.rpc.RetryInfo"
+
+
+@dataclass
+class Offered:
+    """What came of the calls that were offered. times: of answered ones, in microseconds.
+
+    hinted: refusals that say when to come again; late: calls with too little time.
+    """
+
+    times: list[int] = field(default_factory=list)
+    came_to: Counter[str] = field(default_factory=Counter)
+    hinted: int = 0
+    late: int = 0
+
+    def ms(self, hundredths: int) -> float:
+        """That percentile of what answered calls took."""
+        self.times.sort()
+        return self.times[len(self.times) * hundredths // 100] / 1000 if self.times else 0.0
+
+    @property
+    def answered(self) -> float:
+        """How many of the calls were answered, in percent."""
+        return 100 * len(self.times) / max(1, self.came_to.total())
+
+
+def offer(place: Path, tenant: str, rate: float, seconds: float) -> Offered:
+    """Calls at that rate; returns when all have ended. In a process of its own."""
+    return uvloop.run(_offer(place, tenant, rate, seconds))
+
+
+async def _offer(place: Path, tenant: str, rate: float, seconds: float) -> Offered:
+    caller, found = Caller(place, (place / "address").read_text().strip(), tenant), Offered()
+    ask = caller.asks(PERMITTED)
+
+    async def one(number: int) -> None:
+        if number % 100 == 99:
+            found.late += 1
+            await caller.asks(late(f"{tenant}-{system_us()}-{number}"), LATE_MS / 1000)()
+            return
+        begun = time.perf_counter_ns()
+        answer = await ask()
+        if isinstance(answer, bytes):
+            found.times.append((time.perf_counter_ns() - begun) // 1000)
+            found.came_to["answered"] += 1
+        elif isinstance(answer, tuple):
+            found.came_to[answer[0].name] += 1
+            found.hinted += HINT in answer[2].get("grpc-status-details-bin", b"")
+
+    start, number = time.monotonic(), 0
+    async with asyncio.TaskGroup() as calls:
+        while (now := time.monotonic() - start) < seconds:
+            while number < now * rate:
+                calls.create_task(one(number))
+                number += 1
+            progress(f"{rate:.0f} calls a second, seconds", int(now), int(seconds))
+            await asyncio.sleep(min(0.002, 1 / rate))
+    await caller.close()
+    return found
+
+
+async def taken(caller: Caller, seconds: float) -> float:
+    """Answers per second with 32 calls in flight."""
+    ask, end, answered = caller.asks(PERMITTED), time.monotonic() + seconds, 0
+
+    async def one() -> None:
+        nonlocal answered
+        while time.monotonic() < end:
+            answered += is_answer(await ask())
+
+    await asyncio.gather(*(one() for _ in range(32)))
+    return max(1, answered) / seconds
+
+
+def late(key: str) -> bytes:
+    """The question with an idempotency key, by which its records are found: no other call here has one."""
+    request = inference_pb2.GenerateRequest.FromString(PERMITTED)
+    request.prompt.use.idempotency_key = key
+    return request.SerializeToString()
+
+
+async def measure(minutes: float) -> list[Figure]:
+    """Every figure, on one gateway of one process."""
+    loop, brief = asyncio.get_running_loop(), min(30.0, minutes * 60)
+    with folder() as place, ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as processes:
+        deployment.create(place / "one", system_us())
+        config = place / "one" / "gateway.toml"
+        config.write_text(f"{config.read_text()}\n[limits]\n{LIMITS}")
+        async with serving(place / "one") as (caller, process):
+
+            def offered(tenant: str, rate: float, seconds: float) -> asyncio.Future[Offered]:
+                return loop.run_in_executor(processes, offer, place / "one", tenant, rate, seconds)
+
+            await taken(caller, brief / 3)
+            takes = await taken(caller, brief)
+            once = await offered(TENANT, SHARE * takes, brief)
+            await offered(TENANT, MORE * takes, brief / 3)  # what a burst takes once is no growth
+            memory = [resident_mib(process)]
+            thrice = await offered(TENANT, MORE * takes, minutes * 60)
+            memory.append(resident_mib(process))
+            alone = await offered(OTHER, QUIET * takes, brief)
+            noisy = offered(TENANT, MORE * takes, brief)
+            beside = await offered(OTHER, QUIET * takes, brief)
+            await noisy
+        forwarded = forwarded_late(place / "one" / "audit" / "log.db", once.late + thrice.late)
+    return [*of_load(takes, once, thrice, memory, minutes), *of_tenants(alone, beside), forwarded]
+
+
+def of_load(takes: float, once: Offered, thrice: Offered, memory: list[float], minutes: float) -> list[Figure]:
+    """What three times the load does to those that are admitted."""
+    refused = thrice.came_to[grpc.StatusCode.RESOURCE_EXHAUSTED.name]
+    hinted, other = 100 * thrice.hinted / max(1, refused), thrice.came_to.total() - len(thrice.times) - refused
+    p99, most = thrice.ms(99), 2 * once.ms(99)
+    served, grown = len(thrice.times) / (minutes * 60), round(memory[1] - memory[0], 1)
+    return [
+        Figure("permitted, 32 in flight: what the gateway takes", "/s", takes, None, "", None),
+        Figure(f"p99 of answered calls, {SHARE:g} times that load", "ms", once.ms(99), None, "", None),
+        Figure(f"p99 of answered calls, {MORE} times that load", "ms", p99, once.ms(99), "<= 2 times", p99 <= most),
+        Figure(f"answered, {MORE} times that load", "/s", served, takes, "", None),
+        Figure("refused with the time to come again", "%", hinted, None, "100", hinted == 100),
+        Figure("neither answered nor refused so", "", other, None, "0", other == 0),
+        Figure(f"resident memory grown in {minutes:g} minutes", "MiB", grown, None, "<= 10", grown <= 10),
+    ]
+
+
+def of_tenants(alone: Offered, beside: Offered) -> list[Figure]:
+    """What a noisy tenant costs another one."""
+    got, was, p50, before = beside.answered, alone.answered, beside.ms(50), alone.ms(50)
+    name = "another tenant, beside a noisy one"
+    return [
+        Figure(f"{name}: answered", "%", got, was, "-10 %", got >= 0.9 * was),
+        Figure(f"{name}: p50", "ms", p50, before, "+10 %", p50 <= 1.1 * before),
+    ]
+
+
+def forwarded_late(log: Path, calls: int) -> Figure:
+    """How many calls with too little time have an intent that came after it; ids begin with when the call came."""
+    with closing(sqlite3.connect(f"file:{log}?mode=ro", uri=True)) as database:
+        intents = "SELECT time_us, decision_id FROM entries WHERE kind = 'intent' AND idempotency_key IS NOT NULL"
+        took = [time_us // 1000 - int(decision_id[:12], 16) for time_us, decision_id in database.execute(intents)]
+    wrong = sum(ms > LATE_MS + CLOCK_MS for ms in took)
+    name = f"of {calls} calls with {LATE_MS} ms, forwarded late"
+    return Figure(name, "", wrong, None, "0", wrong == 0)
+
+
+def main() -> None:
+    """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--minutes", type=float, default=10, help="for how long there is three times the load")
+    arguments = parser.parse_args()
+    report(
+        uvloop.run(measure(arguments.minutes)),
+        arguments.json,
+        title="More calls than the gateway takes, and one tenant that asks for most of them",
+        beside="compared with",
+        note=f"{LIMITS.strip().replace(chr(10), ', ')}; load generators, gateway and upstream on the same machine",
+    )
+
+
+if __name__ == "__main__":
+    main()
