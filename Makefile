@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-release bench-overload bench-growth bench-audit bench-search bench-signals train-detectors faults soak fuzz engines audit requirements clean setup python
+.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-release bench-overload bench-growth bench-scale bench-audit bench-search bench-signals train-detectors faults soak fuzz engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -98,6 +98,9 @@ bench-growth: $(VENV)/.dev $(OPA) ## measure a call while tenants, rules, record
 
 bench-overload: $(VENV)/.dev ## three times the load that the gateway takes, and a noisy tenant (MINUTES=10, JSON=path)
 	$(BIN)/python -m benchmarks.overload --minutes $(MINUTES) $(if $(JSON),--json $(JSON))
+
+bench-scale: $(VENV)/.dev ## simulate what one machine can't show: many gateways at one PostgreSQL, a noisy tenant (JSON=path)
+	$(BIN)/python -m benchmarks.scale $(if $(JSON),--json $(JSON))
 
 bench-search: $(VENV)/.dev ## measure searches of the audit log (RECORDS=1000000, JSON=path)
 	$(BIN)/python -m benchmarks.search --records $(RECORDS) $(if $(JSON),--json $(JSON))

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import growth, overload, policy
+from benchmarks import growth, overload, policy, scale
 from benchmarks.growing import written
 from gateway.release import starter
 from gateway.workshop.policies import opened
+from tests.docs.pages import ROOT
 
 
 @pytest.mark.timeout(300)
@@ -51,3 +52,18 @@ async def test_every_measurement_of_overload_runs(monkeypatch: pytest.MonkeyPatc
     figures = await overload.measure(0.005)
     assert len(figures) == 10
     assert figures[-1].value == 0
+
+
+def test_the_plan_says_what_the_simulation_says() -> None:
+    """What the page of the plan shows as simulated is what the simulation prints, for two of its lines."""
+    shown = (ROOT / "docs/scale.md").read_text()
+    for row in (scale.written(10, 33_333), scale.beside(3 / scale.COSTS.call_s, fair=True)):
+        assert f"| {' | '.join(scale.cells(row))} |" in shown
+
+
+def test_a_server_that_has_less_to_do_answers_sooner() -> None:
+    """In the simulation all that is offered is done below what the processors can do, and not above it."""
+    idle, busy = scale.written(2, 1_000, 1.0), scale.written(20, 238_000, 0.2)
+    assert idle.p50_ms < 1
+    assert busy.p99_ms > 5 * idle.p99_ms
+    assert busy.done_s < 0.95 * busy.offered_s
