@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 from google.protobuf.internal import api_implementation
 
-from gateway import memory, release
+from gateway import health, memory, release
 from gateway.activation import Activation, ask, prepare
 from gateway.audit.following import following
 from gateway.audit.joint.joined import Joined
@@ -82,9 +82,12 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
             turns=Turns(config.limits.deciding, config.limits.queue_ms / 1000),
             quotas=Quotas(config.listener.workers),
         )
+        asking = asyncio.create_task(health.asking(gate))
         try:
             yield gate
         finally:
+            asking.cancel()
+            await asyncio.wait({asking})
             await gate.in_force.close()
 
 

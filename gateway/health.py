@@ -1,4 +1,6 @@
-"""grpc.health.v1: whether calls can be permitted now.
+"""grpc.health.v1: whether this process lives, and whether calls can be permitted now.
+
+What a call would need is tried while there is none: the log by its writer, detectors by their pulse, the engine here.
 
 Not the servicer of grpcio-health-checking: it writes to a watcher while it holds the lock that every change needs, so
 one watcher that does not read would keep the gateway from ever stopping.
@@ -8,10 +10,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import grpc
+import structlog
 from grpc_health.v1 import health_pb2
+
+from gateway.errors import GatewayError
+from gateway.inforce import InForce
+from gateway.pep import Gate
+
+log = structlog.get_logger()
+
+LIVE: Final = "liveness"
+READY: Final = "readiness"
+ASK_S = 5.0
+"""How often the engine is asked."""
 
 Response: TypeAlias = health_pb2.HealthCheckResponse
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -19,7 +33,10 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class Health:
-    """serves: whether calls can be permitted. services: the names that may be asked for. watchers: at most, at once."""
+    """serves: whether calls can be permitted. services: the names that say so; LIVE is one more. watchers: at most.
+
+    A process that answers at all lives, until it has drained: a restart is no cure for what keeps it from serving.
+    """
 
     def __init__(self, serves: Callable[[], bool], services: tuple[str, ...], watchers: int) -> None:
         self._serves = serves
@@ -51,7 +68,7 @@ class Health:
 
     async def _check(self, request: health_pb2.HealthCheckRequest, context: Context) -> Response:
         """The state now; NOT_FOUND for any other name."""
-        if request.service not in self._services:
+        if request.service not in (LIVE, *self._services):
             await context.abort(grpc.StatusCode.NOT_FOUND)
         return Response(status=self._status(request.service, serves=self._serves()))
 
@@ -72,6 +89,27 @@ class Health:
             self._watchers += 1
 
     def _status(self, service: str, *, serves: bool) -> int:
+        if service == LIVE:
+            return int(Response.NOT_SERVING if self._closed else Response.SERVING)
         if service not in self._services:
             return int(Response.SERVICE_UNKNOWN)
         return int(Response.SERVING if serves else Response.NOT_SERVING)
+
+
+async def asking(gate: Gate) -> None:
+    """Ask the engine at intervals, until cancelled: health knows of one that went away before a caller does."""
+    while True:
+        await asyncio.sleep(ASK_S)
+        with gate.in_force as in_force:
+            answers = await _answers(in_force) or await _answers(in_force)  # one answer may be late on a busy machine
+            if answers is not in_force.answers:
+                log.warning("engine", engine=in_force.engine.name, answers=answers)
+            in_force.answers = answers
+
+
+async def _answers(in_force: InForce) -> bool:
+    try:
+        await in_force.engine.decide({})
+    except GatewayError:
+        return False
+    return True

@@ -17,7 +17,7 @@ class InForce:
     """A call is decided by one of these from start to end, and holds it for as long (`with`): it stays open until then.
 
     expires_us: when what was signed expires; renewed while calls go on. None for a release that nobody signed.
-    since_us: since when it is in force, as the log has it.
+    since_us: since when it is in force, as the log has it. answers: whether its engine did when it was last asked.
     """
 
     release: Release
@@ -25,6 +25,7 @@ class InForce:
     engine: Engine
     expires_us: int | None = field(init=False)
     since_us: int = field(default=0, init=False)
+    answers: bool = field(default=True, init=False)
     _calls: int = field(default=0, init=False)
     _idle: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _closed: bool = field(default=False, init=False)

@@ -21,7 +21,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from gateway import pep, policies, reviewers, transport
 from gateway.config import Config
 from gateway.errors import GatewayError, Reason, StartError
-from gateway.health import Health
+from gateway.health import READY, Health
 from gateway.pep import Gate
 from gateway.review import Desk
 from gateway.server import SERVICE, Handler, Shell, UnknownMethods, handlers
@@ -57,7 +57,7 @@ class Listener:
         self._tls = transport.Tls(config.listener)
         self._shell = Shell(gate, config.limits, config.appeal)
         self._desk = Desk(gate, config.review, gate.log.archive)
-        self._health = Health(lambda: gate.ready, ("", SERVICE), config.limits.concurrent_calls)
+        self._health = Health(lambda: gate.ready, ("", READY, SERVICE), config.limits.concurrent_calls)
         self._retired: dict[grpc.aio.Server, asyncio.Task[None]] = {}
 
     async def open(self) -> None:

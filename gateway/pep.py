@@ -66,8 +66,8 @@ class Gate:
     @property
     def ready(self) -> bool:
         """Whether a call could be permitted now, as far as the gateway itself is concerned."""
-        in_date = not self.in_force.expired(self.clock())
-        return self.clock.trusted and self.log.healthy and self.detectors.pulse.live and in_date and not self.draining
+        decides = self.in_force.answers and not self.in_force.expired(self.clock())
+        return self.clock.trusted and self.log.healthy and self.detectors.pulse.live and decides and not self.draining
 
 
 @dataclass(frozen=True, slots=True)

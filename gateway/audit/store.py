@@ -167,9 +167,12 @@ class Store:
         """How many entries no checkpoint covers yet."""
         return self.frontier.size - self._signed_size
 
-    def checkpoint(self) -> None:
-        """Sign the tree as it is, unless that was done. Raises OSError, CorruptError."""
-        if not self.unsigned:
+    def checkpoint(self, *, again: bool = False) -> None:
+        """Sign the tree as it is, unless that was done. again: all the same, to see that it can still be put in place.
+
+        Raises OSError, CorruptError.
+        """
+        if not self.unsigned and not (again and self.frontier.size):
             return
         note = self._sign()
         if self._lock_store is not None:

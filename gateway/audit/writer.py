@@ -23,6 +23,8 @@ from gateway.audit.store import MAX_BATCH, Result, Store
 from gateway.errors import GatewayError, Reason
 
 TICK_S = 0.2
+PROBE_S = 5.0
+"""How long nothing may have been written until it is tried whether something could be."""
 GATHER_S = 0.001
 """How long a batch waits for more where the last one had several: a commit costs the same for one entry and for fifty,
 and each wakes the event loop. A caller who is alone never waits."""
@@ -104,7 +106,7 @@ class Writer:
         # The thread's own, except that `ready` reads _failing.
         self._failing = self._corrupt = self._crowded = False
         self._in_doubt: list[_Item] = []
-        self._signed_at = time.monotonic()
+        self._signed_at = self._worked_at = time.monotonic()
         threading.Thread(target=self._run, name="audit", daemon=True).start()
 
     @property
@@ -119,7 +121,7 @@ class Writer:
 
     @property
     def healthy(self) -> bool:
-        """Whether it is ready, and the last entry that was tried is durable: what can be read may still be full."""
+        """Whether it is ready, and the last thing that was tried is durable: what can be read may still be full."""
         return self.ready and not self._lost
 
     def append(self, entry: Entry) -> asyncio.Future[Result]:
@@ -167,6 +169,12 @@ class Writer:
             else:
                 item.result.set_result(results[number])
 
+    def _works(self) -> None:
+        """Take note that the log can be written, though nobody asked."""
+        if self._lost:
+            log.warning("audit log in time again")
+        self._lost = False
+
     # --- the thread's side ---------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -206,6 +214,7 @@ class Writer:
                 self._in_doubt = items
                 results = self._store.append([item.entry for item in items])
                 self._in_doubt = []
+                self._worked_at = time.monotonic()
                 self._tell(self._answer, items, results)
             self._sign_when_due()
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody knows what is durable until it is read back
@@ -215,9 +224,13 @@ class Writer:
 
     def _sign_when_due(self) -> None:
         now = time.monotonic()
-        if self._store.unsigned >= self._checkpoint_records or now - self._signed_at >= self._checkpoint_s:
-            self._store.checkpoint()
+        idle = now - self._worked_at >= PROBE_S
+        if idle or self._store.unsigned >= self._checkpoint_records or now - self._signed_at >= self._checkpoint_s:
+            self._store.checkpoint(again=idle)
             self._signed_at = now
+        if idle:
+            self._worked_at = now
+            self._tell(self._works)
 
     def _recover(self) -> None:
         """Read back, answer what was in doubt, and sign; stay failing until all of it works.
@@ -229,7 +242,7 @@ class Writer:
             try:
                 results = self._store.recover()
                 with contextlib.suppress(OSError):
-                    self._store.checkpoint()
+                    self._store.checkpoint(again=True)
                     self._failing = False
                     log.warning("audit log recovered")
             except CorruptError as error:

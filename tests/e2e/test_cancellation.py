@@ -86,8 +86,10 @@ async def undecided(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[t
     port = free_port()
     deployed = Deployment.create(tmp_path_factory.mktemp("undecided"))
     deployed.edit('engine = "wasm"', f'engine = "opa"\nopa_url = "http://127.0.0.1:{port}"\ndeadline_ms = 10000')
-    async with await asyncio.start_server(never, "127.0.0.1", port), serving(deployed) as gateway:
-        yield gateway, asked
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.health.ASK_S", 3600)  # calls alone ask
+        async with await asyncio.start_server(never, "127.0.0.1", port), serving(deployed) as gateway:
+            yield gateway, asked
     verified(deployed)
 
 

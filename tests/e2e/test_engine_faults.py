@@ -6,6 +6,7 @@ The engine is an Open Policy Agent server with the starter policy, or one that a
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from tests.support import opa
 from tests.support.attacks import attacking, message, refused, told, verified
 from tests.support.gateways import HARMLESS, Deployment, Running, serving
 from tests.support.releases import starter_files, starter_release
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -42,6 +44,21 @@ def deploy(folder: Path, port: int, deadline_ms: int) -> Deployment:
     opa_url = f'opa_url = "http://127.0.0.1:{port}"\ndeadline_ms = {deadline_ms}'
     deployed.edit('engine = "wasm"', f'engine = "opa"\n{opa_url}')
     return deployed
+
+
+async def test_health_notices_a_server_that_comes_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any call, health knows whether the engine answers; the process lives in either case."""
+    monkeypatch.setattr("gateway.health.ASK_S", 0.05)
+    port = opa.free_port()
+    async with serving(deploy(tmp_path, port, 5_000)) as gateway, attacking(gateway) as attacker:
+        assert gateway.gate is not None
+        ready = functools.partial(getattr, gateway.gate, "ready")
+        for _ in range(2):
+            await until(lambda: not ready())
+            assert [await attacker.health(name) for name in ("readiness", "liveness")] == [2, 1]
+            async with opa.serving(starter_files(), port):
+                await until(ready)
+                assert [await attacker.health(name) for name in ("readiness", "liveness")] == [1, 1]
 
 
 async def test_a_server_that_is_down_or_dies_refuses_until_it_is_back(tmp_path: Path) -> None:
@@ -70,7 +87,10 @@ class Scripted:
 
     async def answer(self, request: web.Request) -> web.Response:
         """What is next."""
-        self.questions.append((await request.json())["input"])
+        question = (await request.json())["input"]
+        if not question:  # asked for health
+            return web.Response(body=result(GOOD), content_type="application/json")
+        self.questions.append(question)
         body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if body is None:
             await asyncio.sleep(10)

@@ -178,7 +178,7 @@ async def test_health_follows_what_can_be_permitted(tmp_path: Path) -> None:
     clock = Clock(lambda: system_us() + set_us[0], monotonic_us)
     async with serving(Deployment.create(tmp_path), clock) as gateway, watching(gateway) as states:
         assert gateway.gate is not None
-        for name in (b"", SERVICE[1:].encode()):
+        for name in ("", "readiness", "liveness", SERVICE[1:]):
             assert await checked(gateway, name) == status.SERVING
         assert await anext(states) == status.SERVING
         for set_us[0], expected in ((3_600_000_000, status.NOT_SERVING), (0, status.SERVING)):
@@ -186,18 +186,17 @@ async def test_health_follows_what_can_be_permitted(tmp_path: Path) -> None:
             assert await anext(states) == expected
         gateway.gate.draining = True
         assert await checked(gateway) == await anext(states) == status.NOT_SERVING
+        assert await checked(gateway, "liveness") == status.SERVING
         async with watching(gateway, "unheard") as unheard:
             assert await anext(unheard) == status.SERVICE_UNKNOWN
         gateway.gate.draining = False
         await serves(gateway)
 
 
-async def checked(running: Running, service: bytes = b"") -> int:
+async def checked(running: Running, service: str = "") -> int:
     """What health says of the service."""
     async with attacking(running) as attacker:
-        asked = health_pb2.HealthCheckRequest(service=service.decode()).SerializeToString()
-        (answer,) = await attacker.call(f"{HEALTH}/Check", asked, authorizations=())
-        return health_pb2.HealthCheckResponse.FromString(answer).status
+        return await attacker.health(service)
 
 
 async def test_watchers_are_bounded(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2
 
 from brightline import _request
 from brightline.v1 import inference_pb2, refusal_pb2
@@ -83,6 +84,12 @@ class Attacker:
         else:
             call = self.channel.stream_stream(path)(iter(asked), timeout=timeout, metadata=metadata)
         return [answer async for answer in call]
+
+    async def health(self, service: str = "") -> int:
+        """What health says of a service."""
+        asked = health_pb2.HealthCheckRequest(service=service).SerializeToString()
+        (answer,) = await self.call(f"{HEALTH}/Check", asked, authorizations=())
+        return health_pb2.HealthCheckResponse.FromString(answer).status
 
 
 @asynccontextmanager

@@ -332,3 +332,33 @@ async def test_the_reader_is_never_in_the_way(tmp_path: Path) -> None:
             assert db.execute("SELECT count(*) FROM entries").fetchone() == (1,)
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
+
+
+async def test_an_idle_log_notices_by_itself_what_it_can_not_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any call, a log that can't be written is not healthy, and is again once it can be."""
+    monkeypatch.setattr("gateway.audit.writer.PROBE_S", 0.05)
+    async with written(tmp_path, Faults()) as writer:
+        assert await writer.append(logs.entries(1)[0]) == 0
+        place = checkpoint_path(tmp_path / "audit.db")
+        await until(place.is_file)
+        place.unlink()
+        place.mkdir()  # nothing can be put in its place
+        await until(lambda: not writer.healthy)
+        place.rmdir()
+        await until(lambda: writer.healthy)
+
+
+async def test_a_log_that_was_late_is_healthy_once_it_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Health does not wait for a call that comes only where health is good."""
+    monkeypatch.setattr("gateway.audit.writer.PROBE_S", 0.05)
+    faults = Faults()
+    one, other = logs.entries(2)
+    async with written(tmp_path, faults, SHORT_MS) as writer:
+        assert await writer.append(one) == 0
+        faults.stall = ENTRIES
+        assert await reason(writer.append(other)) is Reason.AUDIT_UNAVAILABLE
+        assert not writer.healthy
+        faults.go_on.set()
+        await until(lambda: writer.healthy)
