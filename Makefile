@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-release bench-overload bench-growth bench-scale bench-audit bench-search bench-signals train-detectors faults soak fuzz engines audit requirements clean setup python
+.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-release bench-overload bench-growth bench-scale bench-audit bench-search bench-signals bench-peers train-detectors faults soak fuzz engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -108,6 +108,9 @@ bench-search: $(VENV)/.dev ## measure searches of the audit log (RECORDS=1000000
 bench-signals: $(VENV)/.dev ## measure what reading the content costs, by detector and length (JSON=path)
 	$(BIN)/python -m benchmarks.signals $(if $(JSON),--json $(JSON))
 
+bench-peers: $(VENV)/.dev ## measure this gateway beside LiteLLM, Portkey and, by OPA_ENVOY=path, opa-envoy-plugin; writes docs/performance.md (JSON=path)
+	$(BIN)/python -m benchmarks.peers $(if $(JSON),--json $(JSON))
+
 train-detectors: $(VENV)/.dev ## make the learned detector of the corpus again, and measure it on the test split
 	$(PYTHON) -m venv $(VENV)/train
 	$(VENV)/train/bin/python -m pip --disable-pip-version-check --quiet $(PINNED) requirements/train.txt
@@ -143,7 +146,7 @@ audit: $(VENV)/.dev ## known vulnerabilities of what is pinned
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/run.txt
 
 requirements: $(VENV)/.dev ## pin again, with hashes
-	for set in run build dev train; do \
+	for set in run build dev train peers; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    $$(ls requirements/$$set.overrides 2>/dev/null | sed 's/^/--overrides /') \
 	    --custom-compile-command 'make requirements' --upgrade requirements/$$set.in -o requirements/$$set.txt; \

@@ -1,0 +1,25 @@
+"""What is asked: the same text of every system, in its own shape."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.systems import BLOCKED, MODEL
+from benchmarks.run import TEXT
+
+
+def chat(place: Path, name: str, *, stream: bool = False, blocked: bool = False, model: str = MODEL) -> Path:
+    """A chat completion as a file. blocked: its text has the word that guardrails look for."""
+    text = f"{TEXT} Purpose: {BLOCKED}." if blocked else TEXT
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 200}
+    if stream:
+        body["stream"] = True
+    return written(place / f"{name}.json", json.dumps(body).encode())
+
+
+def written(path: Path, data: bytes) -> Path:
+    """The file, written."""
+    path.write_bytes(data)
+    return path

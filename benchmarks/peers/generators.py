@@ -1,0 +1,142 @@
+"""The load generators: wrk speaks HTTP/1.1, ghz speaks gRPC, and `wire` takes the times of streams over both.
+
+Each run's answers are counted: one that is not what the case is about (an answer, or a refusal) ends the measurement of
+the system, since its figures would say nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from benchmarks.peers.processes import NotHereError
+
+POST = Path(__file__).with_name("post.lua")
+CONNECTIONS = 16
+"""Of ghz with many calls in flight, which the kernel deals to the workers by chance. wrk has one for each call."""
+MARGIN_S = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run came to. Latencies are of one call, in milliseconds."""
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    calls: int
+
+
+class Load(Protocol):
+    """One kind of call of a system."""
+
+    def run(self, in_flight: int, seconds: float) -> Result:
+        """Call in a closed loop. Raises NotHereError when an answer is not what the case is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrk:
+    """A POST. refused: the case is about refusals, each with an HTTP status from 400."""
+
+    program: Path
+    url: str
+    body: Path
+    headers: tuple[str, ...] = ()
+    refused: bool = False
+
+    def run(self, in_flight: int, seconds: float) -> Result:
+        """As Load."""
+        wrk: list[object] = [
+            self.program,
+            "--threads",
+            1,
+            "--connections",
+            in_flight,
+            "--duration",
+            f"{max(1, round(seconds))}s",
+        ]
+        wrk += ["--timeout", "30s", "--script", POST, self.url, "--", self.body, *self.headers]
+        return read_wrk(said(wrk), refusals=self.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Ghz:
+    """A call. request: serialised, or JSON where the server describes itself; options: TLS, metadata, descriptors."""
+
+    program: Path
+    address: str
+    call: str
+    request: Path
+    status: str = "OK"
+    options: tuple[str | Path, ...] = field(default=())
+
+    def run(self, in_flight: int, seconds: float) -> Result:
+        """As Load."""
+        shape = ["--data-file" if self.request.suffix == ".json" else "--binary-file", self.request]
+        many = ["--concurrency", in_flight, "--connections", min(in_flight, CONNECTIONS), "--duration", f"{seconds}s"]
+        many += ["--duration-stop", "wait", "--timeout", "30s", "--total", 0, "--format", "json"]
+        call = ["--call", self.call, "--disable-template-data", "--disable-template-functions"]
+        return read_ghz(said([self.program, *call, *shape, *many, *self.options, self.address]), self.status)
+
+
+def read_wrk(text: str, *, refusals: bool) -> Result:
+    """The figures that post.lua prints after wrk's own. Raises NotHereError."""
+    figures = json.loads(text.rstrip().rpartition("\n")[2])
+    calls, refused = figures["calls"], figures["refused"]
+    if not calls or figures["broken"] or refused != (calls if refusals else 0):
+        raise NotHereError(f"of {calls} calls {refused} were refused and {figures['broken']} were broken off")
+    return Result(
+        calls * 1e6 / figures["duration_us"], figures["p50_us"] / 1000, figures["p99_us"] / 1000, figures["calls"]
+    )
+
+
+def read_ghz(text: str, status: str) -> Result:
+    """Ghz's report as JSON. Raises NotHereError."""
+    report = json.loads(text)
+    statuses = report["statusCodeDistribution"]
+    if set(statuses) != {status}:
+        first = next(iter(report.get("errorDistribution") or {}), "")
+        raise NotHereError(f"calls ended with {statuses} instead of {status} {first}".strip())
+    # Refusals are errors to ghz, which leaves them out of its own percentiles.
+    taken = sorted(call["latency"] for call in report["details"])
+    return Result(report["rps"], percentile(taken, 50) / 1e6, percentile(taken, 99) / 1e6, len(taken))
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Times of streams, in milliseconds: until the first text arrived, and until the end."""
+
+    first_p50_ms: float
+    first_p99_ms: float
+    whole_p50_ms: float
+
+
+def streams(wire: Path, *arguments: str | Path | int) -> Streams:
+    """Streams, one after the other, by `wire http` or `wire grpc`. Raises NotHereError."""
+    times = json.loads(said([wire, *arguments]))
+    first, whole = times["first_us"], times["whole_us"]
+    return Streams(percentile(first, 50) / 1000, percentile(first, 99) / 1000, percentile(whole, 50) / 1000)
+
+
+def percentile(ascending: Sequence[float], percent: int) -> float:
+    """One of the values: the first that at least so many are not above."""
+    return ascending[max(0, -(-len(ascending) * percent // 100) - 1)]
+
+
+def said(command: Sequence[Any]) -> str:
+    """What a program prints. Raises NotHereError when it fails or never ends."""
+    words = [str(part) for part in command]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=MARGIN_S)
+    except subprocess.TimeoutExpired:
+        raise NotHereError(f"{Path(words[0]).name} did not end within {MARGIN_S} s") from None
+    except OSError as error:
+        raise NotHereError(f"{words[0]} did not start: {error.strerror}") from error
+    if done.returncode:
+        text = (done.stderr or done.stdout).strip()
+        raise NotHereError(f"{Path(words[0]).name}: {text[-300:]}")
+    return done.stdout

@@ -1,0 +1,109 @@
+"""Puts the generators and the peers in place, each pinned with hashes: .tools/peers, and .venv/peers for LiteLLM.
+
+What can't be had raises NotHereError with the reason. What is there already is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.peers.processes import NotHereError
+from benchmarks.run import ROOT
+
+HERE = Path(__file__).parent
+PROGRAMS = ROOT / ".tools" / "peers"
+PORTKEY = PROGRAMS / "portkey"
+LITELLM = ROOT / ".venv" / "peers"
+GHZ = "github.com/bojand/ghz/cmd/ghz"
+NPM_FILES = ("package.json", "package-lock.json")
+
+
+def programs() -> None:
+    """`wire` and ghz, built with the modules that go.sum pins. Both are needed for every figure."""
+    PROGRAMS.mkdir(parents=True, exist_ok=True)
+    offered = {**os.environ, "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local"}
+    for package, name in ((".", "wire"), (GHZ, "ghz")):
+        run(["go", "build", "-o", PROGRAMS / name, package], HERE / "wire", offered)
+
+
+def wrk() -> Path:
+    """Wrk of PATH, or of the system's packages where this process may install them."""
+    if shutil.which("wrk") is None and shutil.which("apt-get") and os.geteuid() == 0:
+        run(["apt-get", "update"])
+        run(["apt-get", "install", "--yes", "--no-install-recommends", "wrk"])
+    found = shutil.which("wrk")
+    if found is None:
+        raise NotHereError("wrk is not on PATH; install your system's package `wrk`")
+    return Path(found)
+
+
+def litellm() -> None:
+    """LiteLLM's proxy in an environment of its own."""
+    wanted = ROOT / "requirements" / "peers.txt"
+    if fresh(LITELLM, wanted):
+        return
+    shutil.rmtree(LITELLM, ignore_errors=True)
+    run([sys.executable, "-m", "venv", LITELLM])
+    pip = [LITELLM / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    run([*pip, "install", "--no-compile", "--no-deps", "--require-hashes", "-r", wanted])
+    # As in the Makefile: what does not compile is no module that anybody imports.
+    subprocess.run([LITELLM / "bin" / "python", "-m", "compileall", "-qq", "-j", "0", LITELLM / "lib"], check=False)
+    stamp(LITELLM, wanted)
+
+
+def portkey() -> None:
+    """Portkey's gateway, with what its lock names by integrity hash; nothing of it is run to install it."""
+    lock = HERE / "portkey" / "package-lock.json"
+    if fresh(PORTKEY, lock):
+        return
+    shutil.rmtree(PORTKEY, ignore_errors=True)
+    PORTKEY.mkdir(parents=True)
+    for name in NPM_FILES:
+        shutil.copyfile(HERE / "portkey" / name, PORTKEY / name)
+    run(["npm", "ci", "--ignore-scripts", "--omit", "dev", "--no-audit", "--no-fund"], PORTKEY)
+    stamp(PORTKEY, lock)
+
+
+def opa_envoy() -> Path:
+    """The binary that OPA_ENVOY names, or `opa-envoy` on PATH."""
+    given = os.environ.get("OPA_ENVOY") or shutil.which("opa-envoy")
+    if not given:
+        raise NotHereError("its binary is not here; OPA_ENVOY=path names one")
+    if not (Path(given).is_file() and os.access(given, os.X_OK)):
+        raise NotHereError(f"OPA_ENVOY: {given} is no program")
+    return Path(given).resolve()
+
+
+def fresh(folder: Path, wanted: Path) -> bool:
+    """Whether what is installed is what the list names."""
+    done = folder / "installed"
+    return done.exists() and done.read_text() == digest(wanted)
+
+
+def stamp(folder: Path, wanted: Path) -> None:
+    """Say what is installed. A crash before it: all is installed again."""
+    (folder / "installed").write_text(digest(wanted))
+
+
+def digest(path: Path) -> str:
+    """Of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def run(command: Sequence[str | Path], folder: Path = ROOT, environment: dict[str, str] | None = None) -> None:
+    """Run a command of an installation. Raises NotHereError with the end of what it said."""
+    words = [str(part) for part in command]
+    print(f"$ {' '.join(words)}", file=sys.stderr, flush=True)
+    try:
+        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise NotHereError(f"{words[0]} is not here: {error.strerror}") from error
+    if done.returncode:
+        lines = [line.strip() for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
+        raise NotHereError(f"{' '.join(words[:3])} failed: {' '.join(lines[-2:])[:300]}")

@@ -1,0 +1,55 @@
+"""Portkey's gateway on Node as its pages on deployment say: the built server in production mode, without a console.
+
+Its HTTP adapter is held at the last version with which streams work (Portkey-AI/gateway issue 1389).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks.peers.bodies import chat
+from benchmarks.peers.generators import Wrk
+from benchmarks.peers.install import PORTKEY
+from benchmarks.peers.processes import free_port, started, wait_for
+from benchmarks.peers.systems import BLOCKED, Common, Serving, answers, environment
+
+SETTINGS = (
+    "`node build/start-server.js --headless`, `NODE_ENV=production`, one process, "
+    "its keyword guardrail before each call"
+)
+GUARDRAIL = {
+    "type": "guardrail",
+    "id": "purpose",
+    "checks": [{"id": "default.contains", "parameters": {"operator": "none", "words": [BLOCKED]}}],
+    "deny": True,
+}
+
+
+@contextmanager
+def gateway(common: Common) -> Iterator[Serving]:
+    """The gateway; which model and which guardrail a call goes through is in a header of each call."""
+    port, log = free_port(), common.place / "portkey.log"
+    server = PORTKEY / "node_modules/@portkey-ai/gateway/build/start-server.js"
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    headers = (f"x-portkey-config: {json.dumps(configuration(common.upstream))}",)
+    body, refused = chat(common.place, "portkey"), chat(common.place, "portkey-refused", blocked=True)
+    given = environment(NODE_ENV="production", HOME=str(common.place))
+    with started(["node", server, "--headless", f"--port={port}"], log, environment=given) as process:
+        wait_for(lambda: answers(url, body, headers), process, log)
+        yield Serving(
+            Wrk(common.wrk, url, body, headers),
+            Wrk(common.wrk, url, refused, headers, refused=True),
+            ("http", (url, chat(common.place, "portkey-stream", stream=True), *headers)),
+        )
+
+
+def configuration(upstream: str) -> dict[str, object]:
+    """Of a call."""
+    return {
+        "provider": "openai",
+        "api_key": "benchmark",
+        "custom_host": upstream,
+        "before_request_hooks": [GUARDRAIL],
+    }

@@ -1,0 +1,88 @@
+"""The processes of a run: each in a group of its own that ends with the block that started it, whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+PATIENT_S = 300.0
+ENDING_S = 20.0
+
+
+class NotHereError(Exception):
+    """A system can't be measured here; the text says why. The others still are."""
+
+
+@contextmanager
+def started(
+    command: Sequence[object], log: Path, *, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A running process whose error output, and output where nobody reads it, go to `log`. Raises NotHereError."""
+    try:
+        with log.open("wb") as said:
+            process = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.PIPE,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=environment,
+                cwd=folder,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise NotHereError(f"{command[0]} did not start: {error.strerror}") from error
+    try:
+        yield process
+    finally:
+        ended(process)
+
+
+def ended(process: subprocess.Popen[str]) -> None:
+    """End the process with the group that it leads: asked first, then killed."""
+    if exit_status(process) is None:
+        os.killpg(process.pid, signal.SIGTERM)
+    end = time.monotonic() + ENDING_S
+    while exit_status(process) is None and time.monotonic() < end:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)  # what the leader left behind, too
+    process.wait()
+    if process.stdin:
+        process.stdin.close()
+
+
+def exit_status(process: subprocess.Popen[str]) -> int | None:
+    """How it ended, None while it runs. It is not reaped, so that its id stays its own until its group is gone."""
+    found = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return found.si_status if found else None
+
+
+def wait_for(ready: Callable[[], bool], process: subprocess.Popen[str], log: Path, within_s: float = PATIENT_S) -> None:
+    """Wait until it is ready. Raises NotHereError with the end of its log when it ended, or is not ready in time."""
+    give_up = time.monotonic() + within_s
+    while not ready():
+        status = exit_status(process)
+        if status is not None:
+            raise NotHereError(f"ended with {status} while it started: {last_words(log)}")
+        if time.monotonic() > give_up:
+            raise NotHereError(f"was not ready after {within_s:.0f} s: {last_words(log)}")
+        time.sleep(0.1)
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log that says something, short enough for a table."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "it said nothing"
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that was free just now, for programs that can't choose one themselves."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
