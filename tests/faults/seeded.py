@@ -125,7 +125,9 @@ class OnSqlite:
                 return cursor
 
         def connect(path: Path) -> sqlite3.Connection:
-            return sqlite3.connect(path, LOCK_WAIT_S, isolation_level=None, check_same_thread=False, factory=Faulty)
+            return sqlite3.connect(
+                path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False, factory=Faulty
+            )
 
         return Sqlite(self.folder / f"{run}.db", connect)
 
