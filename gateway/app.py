@@ -68,7 +68,7 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
         trail = await _log(config, in_force, clock, member)  # 5
         stack.push_async_callback(trail.close)
         in_force.since_us = trail.since_us
-        if config.review.served and member is None:
+        if (config.review.served or config.approvals.role) and member is None:
             await stack.enter_async_context(following(trail.archive.logs, lambda: trail.size))
         gate = Gate(
             clock=clock,

@@ -78,6 +78,9 @@ node = "localhost"
 [review]
 auditor_role = "auditor"
 
+[approvals]
+role = "approver"
+
 [[upstreams]]
 name = "loopback"
 kind = "loopback"

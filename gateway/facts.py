@@ -117,12 +117,18 @@ def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us:
     )
 
 
+def approved(known: Facts, approval: Mapping[str, Json]) -> Facts:
+    """The same facts with an approval that was looked up and fits this request."""
+    request = Written({**known.request, "approval": approval})
+    return replace(known, input=Written({**known.input, "request": request}))
+
+
 def routed(attributes: Attributes, known: Facts, model: str) -> Facts:
     """The same facts for another model than the one that was asked for."""
-    request = known.input["request"]
-    if not isinstance(request, Mapping):
-        raise TypeError("request facts are an object")
-    changed: dict[str, Json] = {"request": Written({**request, "model": model}), "model": attributes.models.get(model)}
+    changed: dict[str, Json] = {
+        "request": Written({**known.request, "model": model}),
+        "model": attributes.models.get(model),
+    }
     return replace(known, input=Written({**known.input, **changed}), model=attributes.release.models.get(model))
 
 

@@ -18,7 +18,7 @@ import structlog
 from grpc_health.v1.health import SERVICE_NAME
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from gateway import pep, policies, reviewers, transport
+from gateway import approvers, pep, policies, reviewers, transport
 from gateway.config import Config
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.health import READY, Health
@@ -56,7 +56,7 @@ class Listener:
         self._gate = gate
         self._tls = transport.Tls(config.listener)
         self._shell = Shell(gate, config.limits, config.appeal)
-        self._desk = Desk(gate, config.review, gate.log.archive)
+        self._desk = Desk(gate, config.review, config.approvals, gate.log.archive)
         self._health = Health(lambda: gate.ready, ("", READY, SERVICE), config.limits.concurrent_calls)
         self._retired: dict[grpc.aio.Server, asyncio.Task[None]] = {}
 
@@ -94,6 +94,7 @@ class Listener:
         # Methods are not registered with gRPC: when its loop ends it frees what the core still writes to for those.
         services = {SERVICE: handlers(self._shell), SERVICE_NAME: self._health.handlers()}
         services[policies.SERVICE] = policies.handlers(self._shell)
+        services[approvers.SERVICE] = approvers.handlers(self._shell, self._desk)
         services[reviewers.SERVICE] = reviewers.handlers(self._shell, self._desk)
         if self._config.listener.reflection:
             services[reflection.SERVICE_NAME] = _reflection((*services, reflection.SERVICE_NAME))

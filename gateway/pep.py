@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from gateway import facts, output
+from gateway import approvals, facts, output
 from gateway.audit.log import Log
 from gateway.audit.trail import Trail
 from gateway.canonical import Json
@@ -161,6 +161,8 @@ async def _decided(
     """Steps 2 to 4, when it is the call's turn."""
     known = facts.gather(in_force.attributes, principal, prompt, gate.clock(), audit_ready=gate.log.ready)  # 2
     trail.asked(prompt)
+    if approval := await approvals.named(gate.log, principal, prompt, known.request, gate.clock()):
+        known = facts.approved(known, approval)
     in_force.check_pinned(prompt.release)
     readings = await gate.detectors.read(prompt.texts())  # 3
     known = known.at(Stage.REQUEST, readings, gate.detectors.pulse.standings())
@@ -228,9 +230,7 @@ def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
 
 def request_at(stage: Stage, admitted: Admitted, used: tuple[ToolUse, ...]) -> Mapping[str, Json]:
     """The request facts of a stage: at a tool call only the tools that are called, unspecified when never offered."""
-    request = admitted.facts.input["request"]
-    if not isinstance(request, Mapping):
-        raise TypeError("request facts are an object")
+    request = admitted.facts.request
     if stage is not Stage.TOOL_CALL:
         return request
     offered = {tool.name: tool.effector for tool in admitted.permitted.prompt.tools}

@@ -29,6 +29,7 @@ from gateway.audit.pages import PageError
 from gateway.audit.search import Found, Page, Position
 from gateway.audit.trail import Trail
 from gateway.canonical import Json
+from gateway.config import Approvals
 from gateway.config import Review as Settings
 from gateway.errors import GatewayError, Reason
 from gateway.inforce import InForce
@@ -72,10 +73,11 @@ class Reader:
 
 @dataclass(slots=True)
 class Desk:
-    """What reviewers need: who may read, the log, and how many look at once. streams: that are open."""
+    """What reviewers and approvers need: who they are, the log, and how many look at once. streams: that are open."""
 
     gate: Gate
     settings: Settings
+    approvals: Approvals
     archive: Archive
     looking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     streams: int = 0

@@ -50,6 +50,7 @@ CODES: dict[Reason, StatusCode] = {
     Reason.REVIEW_UNAVAILABLE: StatusCode.UNAVAILABLE,
     Reason.RELEASE_NOT_IN_FORCE: StatusCode.FAILED_PRECONDITION,
     Reason.QUOTA_EXHAUSTED: StatusCode.RESOURCE_EXHAUSTED,
+    Reason.APPROVAL_INVALID: StatusCode.FAILED_PRECONDITION,
 }
 
 DETAILS_KEY = "grpc-status-details-bin"

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from brightline_verify.record import Kind, Outcome
-from gateway.audit import keys, record
+from gateway.audit import keys, outcomes, record
 from gateway.audit.answer import Answer
+from gateway.audit.approval import Approval
 from gateway.audit.ledger import Ledger
 from gateway.audit.record import Record
 from gateway.audit.sealed.envelope import OUTPUT, PROMPT, Period
@@ -44,7 +45,8 @@ class Review:
 class Known:
     """Grows along the path; what is not known yet is None or empty. engine: name and version.
 
-    period, sealed: what content is sealed in, and the digests of what was: prompt and output.
+    approving: the decision that is to be approved. period, sealed: what content is sealed in, and the digests of what
+    was: prompt and output.
     """
 
     ledger: Ledger
@@ -59,6 +61,7 @@ class Known:
     decision: Decision | None = None
     permitted: Permitted | None = None
     review: Review | None = None
+    approving: str | None = None
     period: Period | None = None
     sealed: dict[str, str] = field(default_factory=dict)
 
@@ -114,6 +117,25 @@ class Known:
             "scope": "all" if review.everybody else "tenant",
             "given": review.given,
         }
+
+    def approved(self, error: BaseException | None, reason: Reason | None, given: Approval | None = None) -> Record:
+        """The one record of an approver's call. given: the approval that it is."""
+        outcome = Outcome.COMPLETED if error is None else outcomes.before(error)
+        made: Record = self._head(Kind.APPROVAL, outcome, error, reason) | {
+            "peer": record.peer(self.call.credentials, self.principal),
+            "about": self.approving or "",
+            "approval": None,
+            "idempotency_key": None,
+        }
+        if given is not None:
+            said: Record = {
+                "subject": given.subject,
+                "digest": given.digest,
+                "until_us": given.until_us,
+                "why": given.why,
+            }
+            made |= {"approval": said, "idempotency_key": f"approved/{given.about}"}  # no caller's key has a slash
+        return made
 
     def _head(self, kind: Kind, outcome: Outcome, error: BaseException | None, reason: Reason | None) -> Record:
         rules: tuple[Rule, ...] = error.rules if isinstance(error, GatewayError) else ()
@@ -175,7 +197,14 @@ class Known:
         known = self.decision.obligations if self.decision else ()
         return [_incident(o, seen_us) for o, seen_us in self.answer.incidents().items() if o not in known]
 
+    def approval_id(self) -> str:
+        """Of the approval that was found for this request; empty for none."""
+        approval = self.facts.request.get("approval") if self.facts else None
+        return str(approval["id"]) if isinstance(approval, Mapping) else ""
+
     def _idempotency_key(self) -> str | None:
+        if approval := self.approval_id():
+            return f"approval/{approval}"
         key = self.prompt.use.get("idempotency_key") if self.prompt else None
         return key if isinstance(key, str) and key else None
 

@@ -112,6 +112,11 @@ class Log:
         return log
 
     @property
+    def commitments(self) -> Commitments:
+        """What content is committed to with, and approvals are made with."""
+        return self._ledger.commitments
+
+    @property
     def ready(self) -> bool:
         """Whether calls can be recorded now, as far as is known. While not, every call is refused."""
         return self._ledger.ready

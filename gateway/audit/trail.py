@@ -16,6 +16,7 @@ from typing import Self
 
 from brightline_verify.record import Kind, Outcome
 from gateway.audit import outcomes, record, sealing
+from gateway.audit.approval import Approval
 from gateway.audit.known import Known, Review
 from gateway.audit.ledger import Ledger
 from gateway.audit.record import Entry, Record
@@ -54,7 +55,7 @@ class Trail:
     def __init__(self, ledger: Ledger, call: Call) -> None:
         self._ledger = ledger
         self._known = Known(ledger, call)
-        self._intended = self._owed = False
+        self._intended = self._owed = self._approved = False
         self._late: BaseException | None = None
 
     @property
@@ -95,6 +96,26 @@ class Trail:
         """What is read of the log itself; the record is durable before any of it leaves."""
         self._known.review = review
 
+    def approving(self, about: str) -> None:
+        """The decision that is to be approved; empty while it is not known."""
+        self._known.approving = about
+
+    async def approve(self, given: Approval) -> None:
+        """Make the approval durable. It is the record of this call; nobody knows its identifier before.
+
+        Raises GatewayError: DUPLICATE_REQUEST when the same was approved before, AUDIT_UNAVAILABLE.
+        """
+        result = self._ledger.append(_whole(self._known.approved(None, None, given)))
+        cancelled = await finished(result)
+        if (lost := result.exception()) is not None:
+            raise lost
+        self._approved = result.result() is not Rejection.DUPLICATE_KEY
+        if cancelled:
+            raise asyncio.CancelledError
+        if not self._approved:
+            text = "this request was approved before; who asked has to send it again first"
+            raise GatewayError(Reason.DUPLICATE_REQUEST, text, field="id")
+
     async def intend(self, permitted: Permitted) -> None:
         """2: make the intent durable. Nothing may be forwarded before this returned.
 
@@ -116,7 +137,8 @@ class Trail:
         if self._late is not None:
             raise self._late
         if not self._intended:
-            raise GatewayError(Reason.DUPLICATE_REQUEST, "a permitted request already used this idempotency key")
+            what = "approval" if self._known.approval_id() else "idempotency key"
+            raise GatewayError(Reason.DUPLICATE_REQUEST, f"a permitted request already used this {what}")
 
     def judged(self, stage: Stage, facts: Facts, readings: tuple[Reading, ...], decision: Decision) -> None:
         """What was decided about a piece of the answer, and about which facts."""
@@ -142,6 +164,8 @@ class Trail:
     async def __aexit__(
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
+        if self._approved:
+            return
         if self._late is not None:
             # Nothing was forwarded, but the intent may still turn out durable: it is closed when the log works again.
             self._ledger.later(partial(self._outcome, Outcome.NOT_FORWARDED, self._late, closes=True))
@@ -192,6 +216,8 @@ class Trail:
         if review is not None:
             ended = outcomes.begun(review.given) if error is None else outcomes.before(error)
             return record.fitting(self._known.reviewed(review, ended, error, why))
+        if self._known.approving is not None:
+            return record.fitting(self._known.approved(error, why))
         if error is not None:
             refusal = self._known.before(Kind.REFUSAL, outcomes.before(error), error, why)
             return record.fitting(refusal)

@@ -21,6 +21,8 @@ app = group(
         "ask": "ask:ask",
         "check": "ask:check",
         "models": "ask:models",
+        "pending": "approve:pending",
+        "approve": "approve:approve",
         "in-force": "standing:in_force",
         "token": "token:token",
     },

@@ -1,7 +1,7 @@
 """`brightline demo`: the main job end to end, as an agency's developer and a reviewer see it.
 
 A real gateway in a process of its own, asked through the Python client: permitted, refused by declared use, refused by
-content, approval required, a stolen token; then the trail verified, and a changed byte found.
+content, approval required and given, a stolen token; then the trail verified, and a changed byte found.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,8 +25,10 @@ from rich.markup import escape
 from brightline import (
     Answer,
     ApprovalRequired,
+    Ask,
     BrightlineError,
     Client,
+    DuplicateRequest,
     Refused,
     Unauthenticated,
     Use,
@@ -169,7 +171,9 @@ def demo(
     with gateway(config) as address:
         console.print(f"gateway on {address}: mutual TLS, bound tokens, policy in Wasm, durable log, loopback model\n")
         failed = [s.title for number, s in enumerate(STEPS, 1) if not _shown(console, number, s, folder, address)]
-    if not _reviewed(console, folder, len(STEPS) + 1):
+        if not _approved(console, len(STEPS) + 1, folder, address):
+            failed.append("the approval")
+    if not _reviewed(console, folder, len(STEPS) + 2):
         failed.append("the review")
     if failed:
         console.print(f"[red]not as expected: {', '.join(failed)}[/]")
@@ -196,6 +200,30 @@ def _shown(console: Console, number: int, step: Step, folder: Path, address: str
     return right
 
 
+def _approved(console: Console, number: int, folder: Path, address: str) -> bool:
+    """A request that was held back is approved by another person, answered, and not answered a second time."""
+    step = next(step for step in STEPS if step.expected is ApprovalRequired)
+
+    def ask(approval_id: str = "") -> Ask:
+        use = replace(step.use, approval_id=approval_id)
+        return Ask(model="loopback", prompt=step.ask, max_tokens=200, use=use)
+
+    console.print(f"[bold]{number}. another person approves it: the same request, once[/]")
+    with client(folder, step, address) as asking, client(folder, step, address, "approver") as approving:
+        try:
+            waiting = approving.pending()
+            why = "Read and agreed: it asks about the board, not for targets."
+            given = approving.approve(waiting[0].id, why=why, **ask())
+            console.print(f"   approver: {waiting[0].id} of {waiting[0].subject}, approved as {given.approval_id}")
+            show.result(console, asking.generate(**ask(given.approval_id)))
+            asking.generate(**ask(given.approval_id))
+        except BrightlineError as error:
+            show.result(console, error)
+            console.print()
+            return type(error) is DuplicateRequest
+    return False
+
+
 def _asked(client: Client, step: Step) -> Answer:
     if not step.stream:
         return client.generate(model="loopback", prompt=step.ask, use=step.use, max_tokens=200)
@@ -206,8 +234,8 @@ def _asked(client: Client, step: Step) -> Answer:
     raise AssertionError("the client ends a stream with the answer, or raises")
 
 
-def client(folder: Path, step: Step, address: str) -> Client:
-    """A client with the certificate and the token of the step."""
+def client(folder: Path, step: Step, address: str, subject: str = "demonstration") -> Client:
+    """A client with the certificate and the token of the step. subject: who asks; the approver has that role."""
 
     def place(tenant: str) -> Path:
         return folder / "tenants" / tenant
@@ -219,9 +247,10 @@ def client(folder: Path, step: Step, address: str) -> Client:
         issuer=deployment.ISSUER,
         audience=deployment.AUDIENCE,
         tenant=token_of,
-        subject="demonstration",
+        subject=subject,
         client_id="demonstration",
         now_us=system_us(),
+        roles=("approver",) if subject == "approver" else (),
     )
     certificate, key = place(step.tenant) / "client.pem", place(step.tenant) / "client.key"
     return Client(address, ca=folder / "ca.pem", certificate=certificate, key=key, token=token, timeout_s=PATIENCE_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -62,58 +63,70 @@ _WHERE = "Where to ask"
 _use = functools.partial(typer.Option, rich_help_panel="What it is for (declared; the policy decides)")
 
 
-def connect(  # noqa: PLR0917 - one parameter for each option
-    deployment: Annotated[
-        Path | None,
-        typer.Option(help="A development deployment, made by `brightline init`.", rich_help_panel=_WHERE),
-    ] = None,
-    tenant: Annotated[str, typer.Option(help="With --deployment: ask as this tenant.", rich_help_panel=_WHERE)] = "",
-    target: Annotated[
-        str, typer.Option(help="The gateway, host:port. Not needed with --deployment.", rich_help_panel=_WHERE)
-    ] = "",
-    ca: Annotated[
-        Path | None,
-        typer.Option(help="PEM file of the CA that signed the gateway's certificate.", rich_help_panel=_WHERE),
-    ] = None,
-    cert: Annotated[Path | None, typer.Option(help="PEM file of your certificate.", rich_help_panel=_WHERE)] = None,
-    key: Annotated[Path | None, typer.Option(help="PEM file of its private key.", rich_help_panel=_WHERE)] = None,
-    token_file: Annotated[
-        Path | None, typer.Option(help="File with your access token and nothing else.", rich_help_panel=_WHERE)
-    ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for the whole call.", rich_help_panel=_WHERE)] = 60.0,
-) -> Client:
-    """The client. Raises typer.BadParameter for options that don't fit or files that can't be read."""
-    try:
-        if deployment is not None:
-            if not tenant or ca or cert or key or token_file:
-                raise typer.BadParameter(
-                    "--deployment goes with --tenant, and brings --ca, --cert, --key, --token-file"
-                )
-            from gateway.cli import token as development  # noqa: PLC0415 - what makes tokens takes long to import
+def connecting(subject: str = "", *roles: str) -> Callable[..., Client]:
+    """The options of where to ask. subject, roles: of the token that a development deployment gives."""
 
-            place = development.tenant_folder(deployment, tenant)
+    def connect(  # noqa: PLR0917 - one parameter for each option
+        deployment: Annotated[
+            Path | None,
+            typer.Option(help="A development deployment, made by `brightline init`.", rich_help_panel=_WHERE),
+        ] = None,
+        tenant: Annotated[
+            str, typer.Option(help="With --deployment: ask as this tenant.", rich_help_panel=_WHERE)
+        ] = "",
+        target: Annotated[
+            str, typer.Option(help="The gateway, host:port. Not needed with --deployment.", rich_help_panel=_WHERE)
+        ] = "",
+        ca: Annotated[
+            Path | None,
+            typer.Option(help="PEM file of the CA that signed the gateway's certificate.", rich_help_panel=_WHERE),
+        ] = None,
+        cert: Annotated[Path | None, typer.Option(help="PEM file of your certificate.", rich_help_panel=_WHERE)] = None,
+        key: Annotated[Path | None, typer.Option(help="PEM file of its private key.", rich_help_panel=_WHERE)] = None,
+        token_file: Annotated[
+            Path | None, typer.Option(help="File with your access token and nothing else.", rich_help_panel=_WHERE)
+        ] = None,
+        timeout: Annotated[float, typer.Option(help="Seconds for the whole call.", rich_help_panel=_WHERE)] = 60.0,
+    ) -> Client:
+        """The client. Raises typer.BadParameter for options that don't fit or files that can't be read."""
+        try:
+            if deployment is not None:
+                if not tenant or ca or cert or key or token_file:
+                    raise typer.BadParameter(
+                        "--deployment goes with --tenant, and brings --ca, --cert, --key, --token-file"
+                    )
+                from gateway.cli import token as development  # noqa: PLC0415 - what makes tokens takes long to import
+
+                place = development.tenant_folder(deployment, tenant)
+                return Client(
+                    target or development.address(deployment),
+                    ca=deployment / "ca.pem",
+                    certificate=place / "client.pem",
+                    key=place / "client.key",
+                    token=lambda: development.mint(
+                        deployment, tenant, subject or development.SUBJECT, development.MINUTES, roles
+                    ),
+                    timeout_s=timeout,
+                )
+            if not target or ca is None or cert is None or key is None or token_file is None:
+                raise typer.BadParameter(
+                    "give --deployment and --tenant, or all of --target --ca --cert --key --token-file"
+                )
             return Client(
-                target or development.address(deployment),
-                ca=deployment / "ca.pem",
-                certificate=place / "client.pem",
-                key=place / "client.key",
-                token=lambda: development.mint(deployment, tenant, development.SUBJECT, development.MINUTES),
+                target,
+                ca=ca,
+                certificate=cert,
+                key=key,
+                token=lambda: token_file.read_text(encoding="utf-8").strip(),
                 timeout_s=timeout,
             )
-        if not target or ca is None or cert is None or key is None or token_file is None:
-            raise typer.BadParameter(
-                "give --deployment and --tenant, or all of --target --ca --cert --key --token-file"
-            )
-        return Client(
-            target,
-            ca=ca,
-            certificate=cert,
-            key=key,
-            token=lambda: token_file.read_text(encoding="utf-8").strip(),
-            timeout_s=timeout,
-        )
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(str(error)) from None
+        except (OSError, ValueError) as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return connect
+
+
+connect = connecting()
 
 
 def declare(  # noqa: PLR0917 - one parameter for each option

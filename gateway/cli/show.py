@@ -23,6 +23,7 @@ Result: TypeAlias = Answer | Check | tuple[Model, ...] | BrightlineError
 _FAILURES: Mapping[type[BrightlineError], tuple[str, int]] = {
     brightline.Refused: ("refused", 1),
     brightline.ApprovalRequired: ("approval_required", 1),
+    brightline.ApprovalInvalid: ("approval_invalid", 1),
     brightline.InvalidRequest: ("invalid_request", 2),
     brightline.DuplicateRequest: ("duplicate_request", 2),
     brightline.Unauthenticated: ("unauthenticated", 3),

@@ -94,6 +94,18 @@ class Identity(Section):
     ledger: FilePath
 
 
+class Approvals(Section):
+    """Who may approve requests that a rule held back; nobody may without a role.
+
+    role: a token with it approves requests of its own tenant, never its own. valid_s: how long an approval holds at
+    most. pending_s: how old a request may be that is approved.
+    """
+
+    role: str = Field(default="", max_length=255)
+    valid_s: int = Field(default=900, ge=1, le=86_400)
+    pending_s: int = Field(default=86_400, ge=1, le=30 * 86_400)
+
+
 class Review(Section):
     """Who may read the log through AuditService; nobody else may, and an operator with the log's files needs neither.
 

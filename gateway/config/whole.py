@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from gateway import dsn
-from gateway.config.callers import Identity, Limits, Listener, Review
+from gateway.config.callers import Approvals, Identity, Limits, Listener, Review
 from gateway.config.deciding import Policy, ReleaseSource, Signals, Upstream
 from gateway.config.keeping import Audit
 from gateway.config.values import Section, part
@@ -28,6 +28,7 @@ class Config(Section):
     signals: Signals = Signals()
     audit: Audit
     review: Review = Review()
+    approvals: Approvals = Approvals()
     upstreams: tuple[Upstream, ...] = Field(min_length=1)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

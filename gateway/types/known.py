@@ -82,6 +82,14 @@ class Facts:
     model: Model | None
     remark: str = ""
 
+    @property
+    def request(self) -> Mapping[str, Json]:
+        """The facts of the request. Raises TypeError where they are no object."""
+        request = self.input["request"]
+        if not isinstance(request, Mapping):
+            raise TypeError("request facts are an object")
+        return request
+
     def at(
         self,
         stage: Stage,

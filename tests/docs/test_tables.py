@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from brightline import BrightlineError
+from brightline import BrightlineError, RoleRequired
 from brightline.errors import BY_REASON
 from brightline.v1 import message_pb2, refusal_pb2, use_context_pb2
 from brightline_verify.record import Kind, Outcome
@@ -133,6 +133,8 @@ async def test_every_field_of_a_record_is_explained(tmp_path: Path) -> None:
             await asyncio.gather(*(nobody.models() for _ in range(5)), return_exceptions=True)
         with pytest.raises(BrightlineError):
             await client.generate(**{**ask, "use": replace(HARMLESS, purpose="weapon_engagement")})
+        with pytest.raises(RoleRequired):
+            await client.approve("0" * 32, why="read", **ask)
         assert gateway.gate is not None
         deployed.damage_release("models.json")
         await Activation(config.load(deployed.config), gateway.gate).reload()

@@ -39,7 +39,7 @@ VECTORS = Path(__file__).parents[2] / "docs" / "spec" / "vectors"
 LOG, WITNESS, COMMITMENT = b"brightline test vectors: log key", b"brightline test vectors: witness", bytes(range(32))
 ORIGIN = "vectors.example/log"
 OTHER = Signer("vectors.example/other", Ed25519PrivateKey.from_private_bytes(b"brightline test vectors: another"))
-CHECKPOINTS = (3, 8, 12)
+CHECKPOINTS = (3, 8, 13)
 PROVED = 5
 
 
@@ -47,9 +47,18 @@ def records() -> list[Record]:
     """A log's worth of records: every kind, an intent with its outcome, characters that need care."""
     intent, outcome = logs.record(Kind.INTENT, 3), logs.record(Kind.OUTCOME, 3, after_us=1)
     odd = logs.record(Kind.REFUSAL, 4, method='"\\/\b\t\u20ac\U0001f600\u2028', after_us=1)
-    kinds = (Kind.CHECK, Kind.ACCESS, Kind.REVIEW, Kind.AGGREGATE, Kind.RELEASE, Kind.SEALED, Kind.REFUSAL)
+    kinds = (
+        Kind.CHECK,
+        Kind.ACCESS,
+        Kind.REVIEW,
+        Kind.AGGREGATE,
+        Kind.RELEASE,
+        Kind.SEALED,
+        Kind.REFUSAL,
+        Kind.APPROVAL,
+    )
     rest = [logs.record(kind, 5 + n, after_us=1) for n, kind in enumerate(kinds)]
-    return [logs.record(Kind.START, 1), intent, outcome, odd, *rest, logs.record(Kind.STOP, 12, after_us=1)]
+    return [logs.record(Kind.START, 1), intent, outcome, odd, *rest, logs.record(Kind.STOP, 13, after_us=1)]
 
 
 def files() -> dict[str, bytes]:
@@ -152,7 +161,7 @@ def wrong() -> list[dict[str, str]]:
         "a signature is another": ("\\n\\n\\u2014 vectors.example/log ", "\\n\\n\\u2014 vectors.example/log AAAA"),
         "a root is another": ("\\n8\\n", "\\n8\\nAAAA"),
         "a hash that is told is another": ('"hashes":"', '"hashes":"AAAA'),
-        "the end is missing": ('"size":12', '"size":13'),
+        "the end is missing": ('"size":13', '"size":14'),
     }
     found = [{"file": "export.jsonl", "what": what, "old": old, "new": new} for what, (old, new) in changes.items()]
     chosen = {

@@ -234,6 +234,12 @@ _BESIDE: dict[Kind, Record] = {
         "scope": "tenant",
         "given": 3,
     },
+    Kind.APPROVAL: {
+        "peer": _BEFORE["peer"],
+        "about": "0" * 32,
+        "approval": {"subject": "bob", "digest": "ab" * 32, "until_us": 2, "why": "reviewed"},
+        "idempotency_key": "approved/" + "0" * 32,
+    },
     Kind.AGGREGATE: {"outcome": "refused", "counts": {"OVERLOADED": {"number": 2, "first_us": 1, "last_us": 2}}},
     Kind.RELEASE: {
         "outcome": "completed",

@@ -4,6 +4,7 @@ Client and AsyncClient ask; Use declares what for; every failure is a Brightline
 the call. See README.md beside this package.
 """
 
+from brightline._approval import Approval, Pending
 from brightline._channel import Pem
 from brightline._policy import Change, Changes, Compared, Direction, Grant, InForce, Signature, Step, Terms
 from brightline._request import Ask
@@ -13,6 +14,7 @@ from brightline.audit import AsyncAuditClient, AuditClient
 from brightline.client import Client, Stream
 from brightline.content import Document, Effector, Message, Part, Role, Text, Tool, ToolResult, ToolUse, assistant, user
 from brightline.errors import (
+    ApprovalInvalid,
     ApprovalRequired,
     BrightlineError,
     Cancelled,
@@ -49,6 +51,8 @@ from brightline.use import Authority, Autonomy, Channel, DataOrigin, Evidence, I
 
 __all__ = [
     "Answer",
+    "Approval",
+    "ApprovalInvalid",
     "ApprovalRequired",
     "Ask",
     "AsyncAuditClient",
@@ -90,6 +94,7 @@ __all__ = [
     "Overloaded",
     "Part",
     "Pem",
+    "Pending",
     "ProvedRecord",
     "QuotaExhausted",
     "RecordFilter",

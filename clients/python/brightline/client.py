@@ -9,14 +9,16 @@ from typing import Any, Required, Self, TypedDict, Unpack
 
 import grpc
 
-from brightline import _channel, _policy, _request, _response, _status
+from brightline import _approval, _channel, _policy, _request, _response, _status
+from brightline._approval import Approval, Pending
 from brightline._assembly import Assembly
 from brightline._attempts import Attempts
 from brightline._channel import Pem
 from brightline._policy import Changes, InForce
 from brightline._request import Ask
 from brightline.results import Answer, Check, Event, Model
-from brightline.v1 import inference_pb2, policy_pb2
+from brightline.v1 import approval_pb2, inference_pb2, policy_pb2
+from brightline.v1.approval_pb2_grpc import ApprovalServiceStub
 from brightline.v1.inference_pb2_grpc import InferenceServiceStub
 from brightline.v1.policy_pb2_grpc import PolicyServiceStub
 
@@ -120,6 +122,7 @@ class Client(Connection):
     def __init__(self, target: str, **options: Unpack[Options]) -> None:
         super().__init__(target, **options)
         self._stub = InferenceServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
+        self._approvals = ApprovalServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
         self._policy = PolicyServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
 
     def generate(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Answer:
@@ -151,6 +154,25 @@ class Client(Connection):
         Only what the tenant may know. Raises ValueError, NotFound, BrightlineError.
         """
         return _policy.changes(self._call(self._policy.GetChanges, _policy.asked(before, after), timeout_s))
+
+    def pending(self, *, timeout_s: float | None = None) -> tuple[Pending, ...]:
+        """Requests of the tenant that wait for an approval, newest first; for a token with the approver's role.
+
+        Raises RoleRequired, BrightlineError.
+        """
+        request = approval_pb2.ListPendingRequest()
+        return _approval.pending(self._call(self._approvals.ListPending, request, timeout_s))
+
+    def approve(
+        self, decision: str, *, why: str, valid_s: int = 0, timeout_s: float | None = None, **ask: Unpack[Ask]
+    ) -> Approval:
+        """Approve a request of somebody else, as you have read it, to be sent once.
+
+        decision: its decision id. why: for the log. valid_s: how long it holds, 0 for as long as the gateway lets it.
+        Raises ValueError before anything is sent, ApprovalInvalid, NotFound, RoleRequired, BrightlineError.
+        """
+        request = _approval.request(decision, why, valid_s, **ask)
+        return _approval.approval(self._call(self._approvals.Approve, request, timeout_s))
 
     def _events(self, request: object, attempts: Attempts) -> Generator[Event, None, None]:
         while True:

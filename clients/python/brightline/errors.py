@@ -58,6 +58,10 @@ class ApprovalRequired(BrightlineError):
     """A rule asks for a human approval first; send its identifier as Use.approval_id."""
 
 
+class ApprovalInvalid(BrightlineError):
+    """The approval does not cover this request, or can't be given; the message says why. Nothing was forwarded."""
+
+
 class Unauthenticated(BrightlineError):
     """The certificate or the token was not believed."""
 
@@ -67,7 +71,7 @@ class InvalidRequest(BrightlineError):
 
 
 class DuplicateRequest(BrightlineError):
-    """A permitted request of this tenant already used this idempotency key. It was not forwarded again."""
+    """A permitted request of this tenant already used this idempotency key or approval. It was not forwarded again."""
 
 
 class Overloaded(BrightlineError):
@@ -122,6 +126,7 @@ BY_REASON: Mapping[str, type[BrightlineError]] = {
     "POLICY_DENIED": Refused,
     "OUTPUT_DENIED": Refused,
     "APPROVAL_REQUIRED": ApprovalRequired,
+    "APPROVAL_INVALID": ApprovalInvalid,
     "CERTIFICATE_INVALID": Unauthenticated,
     "TENANT_UNKNOWN": Unauthenticated,
     "TOKEN_MISSING": Unauthenticated,

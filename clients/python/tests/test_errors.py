@@ -33,6 +33,7 @@ KINDS = {
     "DUPLICATE_REQUEST": "DuplicateRequest",
     "OVERLOADED": "Overloaded",
     "QUOTA_EXHAUSTED": "QuotaExhausted",
+    "APPROVAL_INVALID": "ApprovalInvalid",
     "DEADLINE_EXCEEDED": "DeadlineExceeded",
     "CANCELLED": "Cancelled",
     "INTERNAL": "GatewayFault",

@@ -44,6 +44,7 @@ class Kind(StrEnum):
     RELEASE = "release"
     REVIEW = "review"
     SEALED = "sealed"
+    APPROVAL = "approval"
 
 
 class Outcome(StrEnum):
@@ -160,6 +161,14 @@ _REVIEW: Final[Mapping[str, Type]] = MappingProxyType(
         "given": maybe(integer),
     }
 )
+_APPROVAL: Final[Mapping[str, Type]] = MappingProxyType(
+    {
+        "peer": _peer,
+        "about": hexadecimal(32, or_empty=True),
+        "idempotency_key": maybe(named("idempotency_key", text)),
+        "approval": maybe(_some("", subject=text, digest=hexadecimal(64), until_us=integer, why=text)),
+    }
+)
 _AFTER: Final[Mapping[str, Type]] = MappingProxyType(
     {
         "model": maybe(_some("", answered=text, stop=text)),
@@ -184,6 +193,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Type]]] = MappingProxyType(
         Kind.CHECK: {**_CALL, **_BEFORE},
         Kind.ACCESS: {**_CALL, **_BEFORE},
         Kind.REVIEW: {**_CALL, **_REVIEW},
+        Kind.APPROVAL: {**_CALL, **_APPROVAL},
         Kind.AGGREGATE: {
             "outcome": literal(*Outcome),
             "counts": members(_some("", number=integer, first_us=integer, last_us=integer)),

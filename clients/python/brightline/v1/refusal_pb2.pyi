@@ -44,6 +44,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_REVIEW_UNAVAILABLE: _ClassVar[Reason]
     REASON_RELEASE_NOT_IN_FORCE: _ClassVar[Reason]
     REASON_QUOTA_EXHAUSTED: _ClassVar[Reason]
+    REASON_APPROVAL_INVALID: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_POLICY_DENIED: Reason
 REASON_APPROVAL_REQUIRED: Reason
@@ -79,6 +80,7 @@ REASON_ROLE_REQUIRED: Reason
 REASON_REVIEW_UNAVAILABLE: Reason
 REASON_RELEASE_NOT_IN_FORCE: Reason
 REASON_QUOTA_EXHAUSTED: Reason
+REASON_APPROVAL_INVALID: Reason
 
 class Refusal(_message.Message):
     __slots__ = ("reason", "decision_id", "rules", "release", "appeal", "field", "retry_safe", "rules_omitted")

@@ -1,0 +1,62 @@
+"""Part of step 2: the approval that a caller names, looked up and compared before it becomes a fact.
+
+An approval is believed for the caller it was given to, for what was asked then, until its time is over; the intent uses
+it up. Whoever names another is refused, also where no rule wants one: it believes something that is not so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from brightline_verify.report import UnreadableError
+from gateway.audit import approval
+from gateway.audit.approval import Approval
+from gateway.audit.log import Log
+from gateway.canonical import Json
+from gateway.errors import GatewayError, Reason
+from gateway.types import Principal, Prompt
+
+FIELD: Final = "prompt.use.approval_id"
+LOOKING_S: Final = 1.0
+
+
+async def named(
+    log: Log, principal: Principal, prompt: Prompt, request: Mapping[str, Json], now_us: int
+) -> Mapping[str, Json] | None:
+    """The fact for rules; None when the caller names no approval. request: the request facts so far.
+
+    Raises GatewayError: APPROVAL_INVALID, INVALID_REQUEST, REVIEW_UNAVAILABLE.
+    """
+    identifier = str(prompt.use["approval_id"])
+    if not identifier:
+        return None
+    if prompt.use["idempotency_key"]:
+        text = "leave it out: an approval is used once, and sees to that"
+        raise GatewayError(Reason.INVALID_REQUEST, f"idempotency_key: {text}", field="prompt.use.idempotency_key")
+    given = await _given(log, principal.tenant, identifier)
+    if given is None:
+        raise _invalid("there is no such approval; send the identifier as the approver got it")
+    if given.subject != principal.subject:
+        raise _invalid("the approval was given to another caller")
+    if given.until_us <= now_us:
+        raise _invalid("the time of the approval is over; ask for another")
+    if given.digest != approval.asked(log.commitments, given.about, prompt, request):
+        raise _invalid("another request was approved; send that one without any change")
+    return {"id": given.id, "approver": given.approver, "digest": given.digest}
+
+
+async def _given(log: Log, tenant: str, identifier: str) -> Approval | None:
+    decision_id = approval.decision_of(identifier)
+    try:
+        async with asyncio.timeout(LOOKING_S):
+            records = await asyncio.to_thread(log.archive.of_decision, decision_id, tenant)
+    except (UnreadableError, TimeoutError) as error:
+        text = "the log can't be read now, so no approval can be looked up; try again"
+        raise GatewayError(Reason.REVIEW_UNAVAILABLE, text, detail=str(error)) from error
+    return approval.found(identifier, [one.record for one in records], log.commitments)
+
+
+def _invalid(text: str) -> GatewayError:
+    return GatewayError(Reason.APPROVAL_INVALID, text, field=FIELD)

@@ -1,0 +1,110 @@
+"""An approval: who may send which held back request again, once, and until when. It is a record of the log.
+
+Its identifier is the decision id of that record and a MAC of what the record says, under a key that is made of the
+commitments': whoever writes the database can't approve anything. It is no
+secret: it serves nobody else, for nothing else.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from brightline_verify.record import Kind, Outcome
+from gateway.audit import keys
+from gateway.audit.keys import Commitments
+from gateway.canonical import Json, canonical, digest
+from gateway.errors import Reason
+from gateway.types import Prompt, content_bytes
+
+_LABEL: Final = b"brightline.v1.approval"
+_ID: Final = 32
+"""Hexadecimal digits of a decision id, and of the MAC behind it: 128 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """id: the decision id of its record. about: of the request that was held back. digest: of what was asked.
+
+    subject: who asked. until_us: when it is over. why: what the approver wrote.
+    """
+
+    id: str
+    about: str
+    tenant: str
+    subject: str
+    approver: str
+    digest: str
+    until_us: int
+    why: str
+
+    def identifier(self, commitments: Commitments) -> str:
+        """What a caller sends as `approval_id`."""
+        about: Json = [self.id, self.about, self.tenant, self.subject, self.approver]
+        said = canonical([about, self.digest, self.until_us, self.why])
+        return self.id + hmac.digest(commitments.derived(_LABEL), said, "sha256").hex()[:_ID]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A request that a rule held back until it is approved. digest: empty where its record does not tell it."""
+
+    id: str
+    time_us: int
+    subject: str
+    purpose: str
+    model: str
+    rules: tuple[str, ...]
+    digest: str
+
+
+def asked(commitments: Commitments, about: str, prompt: Prompt, request: Mapping[str, Json]) -> str:
+    """The digest of what is asked: content and declaration. about: the decision id of the first time.
+
+    request: the request facts of the decision input. Two requests have the same if nothing that is judged or forwarded
+    differs between them.
+    """
+    return _digest(commitments.of(keys.PROMPT, about, content_bytes(prompt)), request)
+
+
+def _digest(judged: Json, request: Mapping[str, Json]) -> str:
+    return digest({"judged": judged, "request": {**request, "approval": None}})
+
+
+def held(record: Mapping[str, Any], commitments: Commitments) -> Held | None:
+    """The request of a record that was held back; None of any other record."""
+    if (record["kind"], record.get("reason")) != (Kind.REFUSAL, Reason.APPROVAL_REQUIRED) or not record["principal"]:
+        return None
+    request = (record.get("input") or {}).get("request") or {}
+    commitment = record.get("commitments") or {}
+    same_key = request and commitment.get("key") == commitments.key_id
+    return Held(
+        record["decision_id"],
+        record["time_us"],
+        record["principal"].get("subject", ""),
+        request.get("purpose", ""),
+        request.get("model", ""),
+        tuple(rule["id"] for rule in record.get("rules", ()) if rule["effect"] == "require_approval"),
+        _digest(commitment.get("judged"), request) if same_key else "",
+    )
+
+
+def found(identifier: str, records: Iterable[Mapping[str, Any]], commitments: Commitments) -> Approval | None:
+    """The approval with that identifier among the records of its decision; None when none of them makes it."""
+    for record in records:
+        said, principal = record.get("approval"), record.get("principal")
+        if (record["kind"], record.get("outcome")) != (Kind.APPROVAL, Outcome.COMPLETED) or not said or not principal:
+            continue
+        who = principal.get("tenant", ""), said["subject"], principal.get("subject", "")
+        what = said["digest"], said["until_us"], said["why"]
+        approval = Approval(record["decision_id"], record["about"], *who, *what)
+        if hmac.compare_digest(approval.identifier(commitments).encode(), identifier.encode()):
+            return approval
+    return None
+
+
+def decision_of(identifier: str) -> str:
+    """The decision id of the record that an identifier names."""
+    return identifier[:_ID]
