@@ -85,7 +85,7 @@ class Ghz:
 
 def read_wrk(text: str, *, refusals: bool) -> Result:
     """The figures that post.lua prints after wrk's own. Raises NotHereError."""
-    figures = json.loads(text.rstrip().rpartition("\n")[2])
+    figures = parsed(text.rstrip().rpartition("\n")[2])
     calls, refused = figures["calls"], figures["refused"]
     if not calls or figures["broken"] or refused != (calls if refusals else 0):
         raise NotHereError(f"of {calls} calls {refused} were refused and {figures['broken']} were broken off")
@@ -96,7 +96,7 @@ def read_wrk(text: str, *, refusals: bool) -> Result:
 
 def read_ghz(text: str, status: str) -> Result:
     """Ghz's report as JSON. Raises NotHereError."""
-    report = json.loads(text)
+    report = parsed(text)
     statuses = report["statusCodeDistribution"]
     if set(statuses) != {status}:
         first = next(iter(report.get("errorDistribution") or {}), "")
@@ -117,9 +117,17 @@ class Streams:
 
 def streams(wire: Path, *arguments: str | Path | int) -> Streams:
     """Streams, one after the other, by `wire http` or `wire grpc`. Raises NotHereError."""
-    times = json.loads(said([wire, *arguments]))
+    times = parsed(said([wire, *arguments]))
     first, whole = times["first_us"], times["whole_us"]
     return Streams(percentile(first, 50) / 1000, percentile(first, 99) / 1000, percentile(whole, 50) / 1000)
+
+
+def parsed(text: str) -> Any:
+    """The figures that a generator printed. Raises NotHereError."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise NotHereError(f"the generator printed no figures: {text.strip()[-200:]}") from None
 
 
 def percentile(ascending: Sequence[float], percent: int) -> float:

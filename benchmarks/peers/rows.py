@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from benchmarks.peers.table import BARE, DIRECT, LITELLM, OURS, PORTKEY
 from benchmarks.run import ROOT
 
 GRPC, MUTUAL = "gRPC that does nothing", "gRPC that does nothing, mutual TLS"
-KEEPS = "no client certificates, no token bound to one, no rules about the use, no record on disk before the answer"
+LESS = "no client certificates, no token bound to one, no rules about the use, no record on disk before the answer"
 
 
 def systems(wrk: Path) -> list[System]:
@@ -31,7 +32,7 @@ def systems(wrk: Path) -> list[System]:
         System(MUTUAL, grpc, "grpc-go", "", direct.grpc_mutual),
         System(
             OURS,
-            metadata.version("brightline-gateway"),
+            f"{metadata.version('brightline-gateway')} on Python {platform.python_version()}",
             f"as `brightline init` makes it, with {CORES} workers; the log on SQLite",
             MUTUAL,
             ours.gateway,
@@ -39,21 +40,21 @@ def systems(wrk: Path) -> list[System]:
         ),
         System(
             LITELLM,
-            pinned("litellm"),
+            f"{pinned('litellm')} on Python {platform.python_version()}",
             litellm.SETTINGS,
             DIRECT,
             installed(install.litellm, litellm.proxy),
             "its content filter finds a word",
-            f"{KEEPS}; spend and keys are not in a database either, whose client downloads a program of its own",
+            f"{LESS}; spend and keys are not in a database either, whose client downloads a program of its own",
         ),
         System(
             PORTKEY,
-            json.loads((install.HERE / "portkey/package.json").read_bytes())["dependencies"]["@portkey-ai/gateway"],
+            f"{portkey_version()} on Node {of(['node', '--version'], 'v(.*)')}",
             portkey.SETTINGS,
             DIRECT,
             installed(install.portkey, portkey.gateway),
             "its guardrail finds a word",
-            f"{KEEPS}; no key of the caller",
+            f"{LESS}; no key of the caller",
         ),
         opa(BARE, opa_envoy.one_rule, "one rule"),
         opa("opa-envoy, our rules", opa_envoy.rules, "the rules of this gateway's release"),
@@ -98,6 +99,12 @@ def pinned(package: str) -> str:
     text = (ROOT / "requirements" / "peers.txt").read_text()
     found = re.search(rf"^{package}==(\S+)", text, re.MULTILINE)
     return found[1] if found else "?"
+
+
+def portkey_version() -> str:
+    """The version in its list."""
+    listed = json.loads((install.HERE / "portkey" / "package.json").read_bytes())
+    return str(listed["dependencies"]["@portkey-ai/gateway"])
 
 
 def module(path: str) -> str:

@@ -67,6 +67,12 @@ def test_the_figures_of_ghz_are_read() -> None:
     assert read_ghz(ghz(PermissionDenied=100), "PermissionDenied") == Result(12.5, 0.05, 0.099, 100)
 
 
+def test_a_generator_that_prints_no_figures_is_told() -> None:
+    """Whatever it printed instead is the reason."""
+    with pytest.raises(NotHereError, match="unable to connect"):
+        read_wrk("unable to connect\n", refusals=False)
+
+
 @pytest.mark.parametrize("statuses", [{"OK": 99, "Unavailable": 1}, {"PermissionDenied": 100}, {}])
 def test_an_unexpected_status_ends_the_measurement(statuses: dict[str, int]) -> None:
     """Every call ends with the status that the case is about, or there is no figure."""
