@@ -11,8 +11,9 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from google.protobuf.internal import api_implementation
@@ -24,7 +25,7 @@ from gateway.audit.joint.joined import Joined
 from gateway.audit.joint.member import Member
 from gateway.audit.log import Log
 from gateway.clock import Clock
-from gateway.config import Config, External, Signals
+from gateway.config import Config, External, Signals, Tracing
 from gateway.crew import Crew, crew
 from gateway.errors import StartError
 from gateway.identity import Identity
@@ -35,8 +36,12 @@ from gateway.quotas import Quotas
 from gateway.shares import Shares
 from gateway.signals import Detectors, Outside, Scorer
 from gateway.signals.pulse import PROBE, Pulse
+from gateway.telemetry import Meters, Telemetry
 from gateway.turns import Turns
 from gateway.upstream import open_upstream
+
+if TYPE_CHECKING:
+    from gateway.telemetry.spans import Exporting
 
 log = structlog.get_logger()
 
@@ -53,6 +58,10 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
         )
     keeps = member is None and config.listener.workers > 1  # the log, for workers: it reads no content
     async with AsyncExitStack() as stack:
+        telemetry = Telemetry()
+        if config.tracing is not None:
+            telemetry.tracing = _tracing(config.tracing, telemetry.meters)
+            stack.push_async_callback(telemetry.tracing.close)
         loaded = await asyncio.to_thread(release.open_source(config.release).load)  # 2
         in_force = await prepare(config, loaded)
         stack.push_async_callback(in_force.close)
@@ -65,7 +74,7 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
             upstream = open_upstream(settings, config.limits.answer_bytes)
             stack.push_async_callback(upstream.close)
             upstreams[settings.name] = upstream
-        trail = await _log(config, in_force, clock, member)  # 5
+        trail = await _log(config, in_force, clock, telemetry, member)  # 5
         stack.push_async_callback(trail.close)
         in_force.since_us = trail.since_us
         if (config.review.served or config.approvals.role) and member is None:
@@ -81,6 +90,7 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
             shares=Shares(config.limits.tenant_calls),
             turns=Turns(config.limits.deciding, config.limits.queue_ms / 1000),
             quotas=Quotas(config.listener.workers),
+            telemetry=telemetry,
         )
         asking = asyncio.create_task(health.asking(gate))
         try:
@@ -109,15 +119,32 @@ async def reading(settings: Signals) -> AsyncIterator[Detectors]:
         await detectors.close()
 
 
-async def _log(config: Config, in_force: InForce, clock: Clock, member: Member | None) -> Log:
+async def _log(config: Config, in_force: InForce, clock: Clock, telemetry: Telemetry, member: Member | None) -> Log:
     release_, engine, listener = in_force.release, in_force.engine, config.listener.address
     if member is not None:
-        return await Joined.join(config.audit, release_, member, clock=clock, listener=listener)
-    return await Log.open(config.audit, release_, engine.name, engine.version, clock=clock, listener=listener)
+        return await Joined.join(config.audit, release_, member, clock=clock, listener=listener, telemetry=telemetry)
+    return await Log.open(
+        config.audit, release_, engine.name, engine.version, clock=clock, listener=listener, telemetry=telemetry
+    )
 
 
 def _serving(config: Config, gate: Gate) -> AbstractAsyncContextManager[Listener | Crew]:
     return crew(config, gate) if config.listener.workers > 1 else listening(config, gate)  # 6
+
+
+def _tracing(settings: Tracing, meters: Meters) -> Exporting:
+    from gateway.telemetry.spans import Exporting  # noqa: PLC0415 - the SDK takes time to import, and few ask for it
+
+    return Exporting(settings, meters)
+
+
+def _measured(config: Config, gate: Gate, port: Listener | Crew) -> AbstractAsyncContextManager[object]:
+    if config.metrics is None:
+        return nullcontext()
+    from gateway import metrics  # noqa: PLC0415 - loaded where it is asked for
+
+    source = port.counted if isinstance(port, Crew) else lambda: (gate.counted, 1, 0)
+    return metrics.served(config.metrics, gate, config.limits.concurrent_calls, source)
 
 
 def _learned() -> Scorer:
@@ -141,7 +168,7 @@ async def run(config: Config, address_file: Path | None, state_file: Path | None
     loop = asyncio.get_running_loop()
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, reload)):
         loop.add_signal_handler(number, event.set)
-    async with opened(config, Clock()) as gate, _serving(config, gate) as port:
+    async with opened(config, Clock()) as gate, _serving(config, gate) as port, _measured(config, gate, port):
         address = f"{config.listener.address.rpartition(':')[0]}:{port.port}"
         log.info("serving", address=address, release=gate.in_force.release.digest, engine=gate.in_force.engine.name)
         memory.settle()

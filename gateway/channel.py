@@ -1,7 +1,8 @@
 """The HTTP side of a service, beneath its SDK: whatever the SDK or the environment would do, these hold.
 
 1 one attempt: no retry, no redirect, no proxy, no cookie, a URL that is https or loopback
-2 only the headers that the protocol needs leave the gateway; the key is added here and the SDK never holds it
+2 only the headers that the protocol needs leave the gateway, and that of a trace; the key is added here and the SDK
+  never holds it
 3 a failure to connect (nothing was sent) is told from every later one (something may have been sent)
 4 only 200 with the media type that was asked for, not compressed, is read at all: error texts are never read
 5 no more is held in memory than a multiple of the answer's limit
@@ -26,6 +27,7 @@ import httpx2
 
 from gateway import config
 from gateway.errors import GatewayError, Reason, StartError
+from gateway.telemetry import TRACEPARENT
 
 WHOLE: Final = {"accept": "application/json"}
 STREAM: Final = {"accept": "text/event-stream"}
@@ -73,8 +75,13 @@ class Channel:
     http: httpx2.AsyncClient
 
 
-def open_channel(settings: Service, section: str, default_url: str | None, answer_bytes: int) -> Channel:
-    """A channel to `base_url`, else to `default_url`, which takes a key. Raises StartError, which names the section."""
+def open_channel(
+    settings: Service, section: str, default_url: str | None, answer_bytes: int, *, traced: bool = False
+) -> Channel:
+    """A channel to `base_url`, else to `default_url`, which takes a key. Raises StartError, which names the section.
+
+    traced: its service is told of the trace that a call belongs to, where there is one.
+    """
     # Their loggers print prompts when an environment variable says so; the gateway logs by itself.
     for name in ("anthropic", "openai", "httpx2", "aiohttp"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -82,7 +89,8 @@ def open_channel(settings: Service, section: str, default_url: str | None, answe
     if settings.api_key is None and settings.base_url is None:
         raise StartError(f"{section}.api_key: missing; {default_url} needs a key")
     trust = _trust(settings, f"{section}.ca")
-    guard = _Guard(_key(settings, f"{section}.api_key"), trust, settings.connect_ms / 1000, answer_bytes * _ESCAPED)
+    key = _key(settings, f"{section}.api_key")
+    guard = _Guard(key, trust, settings.connect_ms / 1000, answer_bytes * _ESCAPED, traced=traced)
     # No time-outs here: who asks ends every call.
     return Channel(base_url, httpx2.AsyncClient(transport=guard, trust_env=False, follow_redirects=False, timeout=None))
 
@@ -126,7 +134,8 @@ def _key(settings: Service, key: str) -> str:
 
 
 class _Guard(httpx2.AsyncBaseTransport):
-    def __init__(self, key: str, trust: ssl.SSLContext, connect_s: float, limit: int) -> None:
+    def __init__(self, key: str, trust: ssl.SSLContext, connect_s: float, limit: int, *, traced: bool) -> None:
+        self._traced = traced
         self._own = {"accept-encoding": "identity", "user-agent": "brightline"}
         if key:
             self._own["authorization"] = f"Bearer {key}"
@@ -137,6 +146,8 @@ class _Guard(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         headers = {name: request.headers[name] for name in _PASSED if name in request.headers} | self._own  # 2
+        if self._traced and (traceparent := TRACEPARENT.get()):
+            headers["traceparent"] = traceparent
         url = str(request.url)
         try:
             response = await self._opened().post(url, data=request.content, headers=headers, allow_redirects=False)  # 1

@@ -23,6 +23,7 @@ from gateway.audit.joint.hub import Hub
 from gateway.config import Config
 from gateway.errors import StartError
 from gateway.pep import Gate
+from gateway.telemetry import Counted, Meters
 
 log = structlog.get_logger()
 
@@ -59,6 +60,7 @@ class Crew:
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._failed = ""
+        self._past, self._replaced = Meters(), 0
 
     async def start(self) -> None:
         """Return when every worker serves. Raises StartError when one can't."""
@@ -87,6 +89,11 @@ class Crew:
             log.error("workers do not follow", why=self._failed)
         return self._failed
 
+    def counted(self) -> tuple[Counted, int, int]:
+        """What all workers counted, those that ended among them; how many serve; how many were replaced."""
+        hubs = [hub for hub in self._hubs if hub is not None and hub.serving]
+        return Counted.together((hub.counted for hub in hubs), self._past), len(hubs), self._replaced
+
     async def close(self) -> None:
         """5: each worker drains; one that does not end in time is killed."""
         self._gate.draining = True
@@ -102,6 +109,7 @@ class Crew:
                 served = await self._serve(number)
             except OSError as error:  # no memory, no file, no process: there may be one later
                 log.critical("worker not started", worker=number, why=str(error))
+            self._replaced += not self._stopping.is_set()
             pause_s = AGAIN_S if served else min(2 * pause_s, LONGEST_S)
             if not served and not self._served() and asked == self._in_force():
                 self._failed = "a worker ended before it served"
@@ -122,6 +130,7 @@ class Crew:
             its.close()
             hub.hang_up()
             self._hubs[number] = None
+            self._past.add(hub.counted.meters.said())  # at once: no count goes back
             await hub.closed()
         return bool(hub.serving)
 

@@ -22,6 +22,7 @@ from gateway.inforce import InForce
 from gateway.quotas import Quotas
 from gateway.shares import Shares
 from gateway.signals import Detectors
+from gateway.telemetry import Counted, Telemetry, meters
 from gateway.turns import Turns
 from gateway.types import (
     Call,
@@ -35,6 +36,7 @@ from gateway.types import (
     Principal,
     Prompt,
     Stage,
+    Standing,
     Text,
     ToolUse,
 )
@@ -61,6 +63,7 @@ class Gate:
     shares: Shares
     turns: Turns
     quotas: Quotas
+    telemetry: Telemetry
     draining: bool = False
 
     @property
@@ -68,6 +71,13 @@ class Gate:
         """Whether a call could be permitted now, as far as the gateway itself is concerned."""
         decides = self.in_force.answers and not self.in_force.expired(self.clock())
         return self.clock.trusted and self.log.healthy and self.detectors.pulse.live and decides and not self.draining
+
+    @property
+    def counted(self) -> Counted:
+        """What this process counted, and how it stands."""
+        standings = self.detectors.pulse.standings()
+        live = {name: standing is Standing.LIVE for name, standing in standings}
+        return Counted(self.telemetry.meters, self.telemetry.flying, self.turns.waiting, live, self.ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,9 @@ async def generate(call: Call, read: Read, gate: Gate, in_force: InForce) -> tup
     async with gate.log.trail(call) as trail:  # 8
         admitted = await admit(call, read, gate, trail, in_force)  # 1 to 5
         upstream = gate.upstreams[admitted.permitted.model.upstream]
-        completion = await upstream.generate(admitted.permitted, seconds_left(call, gate))  # 6
+        left_s = seconds_left(call, gate)
+        with trail.watch.forwarding(admitted.permitted.model.id):
+            completion = await upstream.generate(admitted.permitted, left_s)  # 6
         await output.judge_whole(completion, judge(admitted, gate, trail))  # 7
         trail.answered(completion.parts, completion.end)
         return admitted, completion
@@ -99,7 +111,8 @@ async def generate_stream(
         yield admitted
         upstream = gate.upstreams[admitted.permitted.model.upstream]
         chunks = upstream.stream(admitted.permitted, seconds_left(call, gate))  # 6
-        judged = output.hold_back(chunks, judge(admitted, gate, trail), limit_bytes=gate.answer_bytes)  # 7
+        waited = trail.watch.forwarding(admitted.permitted.model.id).through(chunks)
+        judged = output.hold_back(waited, judge(admitted, gate, trail), limit_bytes=gate.answer_bytes)  # 7
         async with aclosing(judged) as pieces:
             async for piece in pieces:
                 trail.released(piece)
@@ -145,7 +158,9 @@ async def decide(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InF
     principal = await prove(call, gate, trail, in_force)  # 1
     proved_us = gate.clock()
     prompt = await read()
+    trail.watch.passed(meters.READ)
     await gate.turns.take(principal.tenant)
+    trail.watch.passed(meters.WAIT)
     try:
         if not 0 <= gate.clock() - proved_us <= STALE_US:
             gate.clock.check()

@@ -203,18 +203,20 @@ def _receive(context: Context, shell: Shell, method: str) -> Call:
     now = shell.gate.clock()
     left = context.time_remaining()
     peer = context.auth_context() or {}
+    metadata = context.invocation_metadata() or ()
     most = shell.limits.deadline_ms * 1000
     return Call(
         decision_id=new_decision_id(now),
         method=method,
         credentials=Credentials(
             certificates=tuple(peer.get("x509_pem_cert", ())),
-            authorizations=tuple(str(v) for k, v in context.invocation_metadata() or () if k == "authorization"),
+            authorizations=tuple(str(v) for k, v in metadata if k == "authorization"),
             address=context.peer(),
             chain=b"".join(peer.get("x509_pem_cert_chain", ())),
         ),
         received_us=now,
         deadline_us=None if left is None else now + min(int(left * 1_000_000), most),
+        traceparent=tuple(str(v) for k, v in metadata if k == "traceparent") if shell.gate.telemetry.tracing else (),
     )
 
 

@@ -30,6 +30,11 @@ class Turns:
         self._since = 0.0
         """Since when somebody has been waiting, by the loop's clock."""
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait."""
+        return sum(map(len, self._waiting.values()))
+
     async def take(self, tenant: str) -> None:
         """Return when it is this call's turn, which it has to give back. Raises GatewayError(OVERLOADED)."""
         if self._free:

@@ -22,8 +22,11 @@ from gateway.clock import Clock
 from gateway.config import Config
 from gateway.errors import StartError
 from gateway.listener import listening
+from gateway.pep import Gate
 
 log = structlog.get_logger()
+
+TELL_S = 1.0
 
 
 def main() -> None:
@@ -52,6 +55,7 @@ async def work(end: socket.socket) -> None:
             asyncio.create_task(listener.until(stop)),
             asyncio.create_task(member.gone.wait()),
             asyncio.create_task(_follow(member, activation)),
+            asyncio.create_task(_tell(member, gate)),
         ]
         done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
@@ -60,6 +64,13 @@ async def work(end: socket.socket) -> None:
     await activation.close()
     for task in done:
         task.result()
+
+
+async def _tell(member: Member, gate: Gate) -> None:
+    """Tell the keeper once a second what was counted."""
+    while True:
+        await asyncio.sleep(TELL_S)
+        member.counted(gate.counted)
 
 
 async def _follow(member: Member, activation: Activation) -> None:

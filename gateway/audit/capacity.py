@@ -43,20 +43,21 @@ def _size(settings: Audit) -> int:
 
 
 class Gauge:
-    """Looks, and warns: made once for a log, asked from time to time."""
+    """Looks, and warns: made once for a log, asked from time to time. used_percent: what it saw; None if unknown."""
 
     def __init__(self, settings: Audit) -> None:
         self._settings = settings
         self._above = 0
+        self.used_percent: int | None = None
 
     def look(self) -> None:
         """Warn when one more threshold is reached. What can't be measured is told once as well."""
         try:
-            used = used_percent(self._settings)
+            self.used_percent = used = used_percent(self._settings)
         except (OSError, StartError) as error:
             if self._above >= 0:
                 log.warning("audit capacity unknown", detail=str(error))
-            self._above = -1
+            self._above, self.used_percent = -1, None
             return
         above = max((t for t in self._settings.warn_at_percent if used is not None and used >= t), default=0)
         if above > max(self._above, 0):

@@ -20,6 +20,7 @@ from gateway.audit.store import Rejection, Result
 from gateway.audit.writer import Writing, finished
 from gateway.clock import TOLERANCE_US, Clock
 from gateway.errors import Reason
+from gateway.telemetry import Telemetry
 from gateway.types import new_decision_id
 
 
@@ -33,7 +34,8 @@ class _Count:
 class Ledger:
     """The writing side of a log, for trails. unauthenticated_per_s: records a second for callers who proved nothing.
 
-    sealer: seals content where the policy obliges to; None where that is not configured.
+    sealer: seals content where the policy obliges to; None where that is not configured. telemetry: what calls are
+    watched with.
     """
 
     def __init__(
@@ -45,9 +47,11 @@ class Ledger:
         unauthenticated_per_s: int,
         *,
         sealer: Sealer | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.commitments = commitments
         self.sealer = sealer
+        self.telemetry = telemetry or Telemetry()
         self._writer = writer
         self._clock = clock
         self._place = place

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 
@@ -22,11 +23,12 @@ from gateway.audit.remembered import Remembered, remembered, since
 from gateway.audit.sealed.sealer import Sealer
 from gateway.audit.store import Result, Store
 from gateway.audit.trail import Trail
-from gateway.audit.writer import Writer, Writing, finished, unavailable
+from gateway.audit.writer import Lag, Writer, Writing, finished, unavailable
 from gateway.canonical import Json
 from gateway.clock import TOLERANCE_US, Clock
 from gateway.config import Audit
 from gateway.errors import StartError
+from gateway.telemetry import Telemetry
 from gateway.types import Call, Release, new_decision_id
 
 FLUSH_S = 1.0
@@ -58,11 +60,20 @@ class Log:
         self._known = known
         self._closing = asyncio.Event()
         self._flushing = asyncio.create_task(self._flush_until_closed())
+        self._gauge: Gauge | None = None
         self._gauging: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
-        cls, settings: Audit, release: Release, engine: str, engine_version: str, *, clock: Clock, listener: str
+        cls,
+        settings: Audit,
+        release: Release,
+        engine: str,
+        engine_version: str,
+        *,
+        clock: Clock,
+        listener: str,
+        telemetry: Telemetry | None = None,
     ) -> Log:
         """Open the log and record the start. Raises StartError.
 
@@ -97,10 +108,13 @@ class Log:
         place = Place(settings.enclave, settings.node, "gateway", listener)
         cadence = {"checkpoint_ms": settings.checkpoint_ms, "checkpoint_records": settings.checkpoint_records}
         writer = Writer(store, settings.deadline_ms, **cadence)
-        ledger = Ledger(writer, clock, place, commitments, settings.unauthenticated_per_s, sealer=sealer)
+        ledger = Ledger(
+            writer, clock, place, commitments, settings.unauthenticated_per_s, sealer=sealer, telemetry=telemetry
+        )
         archive = opened_archive(settings, signer.verifier, commitments)
         log = cls(writer, ledger, clock, archive, known=known.after(release), since_us=since_us)
-        log._gauging = asyncio.create_task(_gauge(Gauge(settings)))
+        log._gauge = Gauge(settings)
+        log._gauging = asyncio.create_task(_look(log._gauge))
         try:
             begun = await log._begin(orphans, start)  # 5
         except BaseException:
@@ -130,6 +144,13 @@ class Log:
     def size(self) -> int:
         """How many records there are, as far as is known."""
         return self._writer.size
+
+    @property
+    def lag(self) -> Lag:
+        """How far the log is behind what was handed to it; of a log that this process writes."""
+        if not isinstance(self._writer, Writer):
+            raise TypeError("another process writes the log")
+        return replace(self._writer.lag, used_percent=self._gauge.used_percent if self._gauge else None)
 
     def append(self, entry: Entry) -> asyncio.Future[Result]:
         """Write what another process of this gateway made. See Writer."""
@@ -231,7 +252,7 @@ def _time(made: Record) -> int:
     return when if isinstance(when, int) else 0
 
 
-async def _gauge(gauge: Gauge) -> None:
+async def _look(gauge: Gauge) -> None:
     while True:
         await asyncio.to_thread(gauge.look)
         await asyncio.sleep(EVERY_S)

@@ -24,6 +24,7 @@ from gateway.audit.store import Rejection
 from gateway.audit.writer import finished, unavailable
 from gateway.canonical import NotCanonicalError
 from gateway.errors import GatewayError, Reason
+from gateway.telemetry import meters
 from gateway.types import (
     Call,
     Decision,
@@ -50,11 +51,12 @@ _WITHOUT_INTENT = {
 
 
 class Trail:
-    """One call's trail, entered once."""
+    """One call's trail, entered once. watch: is told of each milestone, for metrics and traces."""
 
     def __init__(self, ledger: Ledger, call: Call) -> None:
         self._ledger = ledger
         self._known = Known(ledger, call)
+        self.watch = ledger.telemetry.watch(call)
         self._intended = self._owed = self._approved = False
         self._late: BaseException | None = None
 
@@ -79,18 +81,23 @@ class Trail:
     def proved(self, principal: Principal) -> None:
         """Who asks."""
         self._known.principal = principal
+        self.watch.proved()
 
     def asked(self, prompt: Prompt) -> None:
         """What is asked. Commitments and counts of it are recorded, and its idempotency key."""
         self._known.prompt = prompt
+        self.watch.passed(meters.FACTS)
 
     def saw(self, facts: Facts, readings: tuple[Reading, ...]) -> None:
         """The exact input of the decision, and what the detectors said."""
+        if self._known.facts is None:
+            self.watch.passed(meters.SIGNALS)
         self._known.facts, self._known.readings = facts, readings
 
     def decided(self, decision: Decision) -> None:
         """What the policy decided."""
         self._known.decision = decision
+        self.watch.judged(meters.DECIDE, Stage.REQUEST, self._known.readings, decision)
 
     def reviewed(self, review: Review) -> None:
         """What is read of the log itself; the record is durable before any of it leaves."""
@@ -130,6 +137,7 @@ class Trail:
         await sealing.prompt(self._ledger, self._known)
         result = self._ledger.append(_whole(self._known.before(Kind.INTENT, Outcome.PERMITTED, None, None)))
         cancelled = await finished(result)
+        self.watch.passed(meters.INTEND)
         self._late = result.exception()
         self._intended = self._late is None and result.result() is not Rejection.DUPLICATE_KEY
         if cancelled:
@@ -143,6 +151,7 @@ class Trail:
     def judged(self, stage: Stage, facts: Facts, readings: tuple[Reading, ...], decision: Decision) -> None:
         """What was decided about a piece of the answer, and about which facts."""
         self._known.answer.judged(stage, facts, readings, decision, self._ledger.now_us())
+        self.watch.judged(meters.JUDGE, stage, readings, decision)
 
     def released(self, piece: Text | ToolUse | End) -> None:
         """A piece of the answer goes to the caller."""
@@ -156,22 +165,34 @@ class Trail:
     # --- entry and exit ----------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
+        self.watch.begin()
         if not self._ledger.ready:  # 1
             self._ledger.count(Reason.AUDIT_UNAVAILABLE)
+            self.watch.ended(Reason.AUDIT_UNAVAILABLE)
             raise unavailable("the log is not being written")
         return self
 
     async def __aexit__(
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
+        self.watch.leaving()
+        try:
+            ended = await self._leave(error)
+        except BaseException as last:
+            self.watch.ended(outcomes.reason(last))
+            raise
+        self.watch.ended(outcomes.reason(ended))
+
+    async def _leave(self, error: BaseException | None) -> BaseException | None:
+        """3: leave the record. How the call ended."""
         if self._approved:
-            return
+            return error
         if self._late is not None:
             # Nothing was forwarded, but the intent may still turn out durable: it is closed when the log works again.
             self._ledger.later(partial(self._outcome, Outcome.NOT_FORWARDED, self._late, closes=True))
             if error is None:
                 raise self._late
-            return
+            return error
         going = outcomes.is_cancellation(error)
         if going and outcomes.is_late(self._known.call, self._ledger.now_us()):
             error = GatewayError(Reason.DEADLINE_EXCEEDED, "the time for this call is over")
@@ -189,8 +210,10 @@ class Trail:
             self._ledger.count(outcomes.reason(ended) or Reason.INTERNAL)
         else:
             await self._write(entry, going=going)
+        self.watch.passed(meters.RECORD)
         if fault is not None:
             raise fault
+        return error
 
     async def _write(self, entry: Entry, *, going: bool) -> None:
         """3: the last record. Raises GatewayError(AUDIT_UNAVAILABLE), which overrides the reply, if there is one."""

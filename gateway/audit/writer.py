@@ -13,6 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
@@ -21,6 +22,7 @@ from brightline_verify.stored import CorruptError
 from gateway.audit.record import Entry
 from gateway.audit.store import MAX_BATCH, Result, Store
 from gateway.errors import GatewayError, Reason
+from gateway.telemetry import meters
 
 TICK_S = 0.2
 PROBE_S = 5.0
@@ -74,6 +76,22 @@ class Writing(Protocol):
         """Write what is waiting and let go. Returns whether that was in time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a log is behind. waiting: records that are not durable yet; unsigned: that no checkpoint covers.
+
+    durable_s, checkpoint_s: since records last became durable, and since it was last seen that a checkpoint is not due.
+    commits: how long batches took, as `gateway.telemetry.meters` has it. used_percent: of its place; None if unknown.
+    """
+
+    waiting: int
+    durable_s: float
+    unsigned: int
+    checkpoint_s: float
+    commits: list[int]
+    used_percent: int | None = None
+
+
 class _Item:
     """An entry on its way. Whoever takes `claim` first decides: the writer to write it, the deadline to withdraw it."""
 
@@ -106,7 +124,8 @@ class Writer:
         # The thread's own, except that `ready` reads _failing.
         self._failing = self._corrupt = self._crowded = False
         self._in_doubt: list[_Item] = []
-        self._signed_at = self._worked_at = time.monotonic()
+        self._signed_at = self._worked_at = self._durable_at = time.monotonic()
+        self._commits = meters.histogram()
         threading.Thread(target=self._run, name="audit", daemon=True).start()
 
     @property
@@ -123,6 +142,14 @@ class Writer:
     def healthy(self) -> bool:
         """Whether it is ready, and the last thing that was tried is durable: what can be read may still be full."""
         return self.ready and not self._lost
+
+    @property
+    def lag(self) -> Lag:
+        """How far the log is behind now."""
+        now = time.monotonic()
+        durable_s, checkpoint_s = now - self._durable_at, now - self._signed_at
+        waiting = self._queue.qsize() + len(self._in_doubt)
+        return Lag(waiting, durable_s, self._store.unsigned, checkpoint_s, [*self._commits])
 
     def append(self, entry: Entry) -> asyncio.Future[Result]:
         """The entry's result once it is durable. The future fails with GatewayError(AUDIT_UNAVAILABLE)."""
@@ -211,10 +238,11 @@ class Writer:
         try:
             if items:
                 self._crowded = len(items) > 1
-                self._in_doubt = items
+                self._in_doubt, begin = items, time.monotonic_ns()
                 results = self._store.append([item.entry for item in items])
                 self._in_doubt = []
-                self._worked_at = time.monotonic()
+                self._worked_at = self._durable_at = time.monotonic()
+                meters.took(self._commits, time.monotonic_ns() - begin)
                 self._tell(self._answer, items, results)
             self._sign_when_due()
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody knows what is durable until it is read back

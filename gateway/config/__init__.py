@@ -9,6 +9,7 @@ from gateway.config.deciding import External, Policy, ReleaseSource, Signals, Up
 from gateway.config.files import read_private, read_public, read_secret
 from gateway.config.keeping import Audit, Pkcs11, Sealed
 from gateway.config.loading import FORMS, load
+from gateway.config.observing import Metrics, Tracing
 from gateway.config.values import part
 from gateway.config.whole import Config
 
@@ -22,12 +23,14 @@ __all__ = [
     "Issuer",
     "Limits",
     "Listener",
+    "Metrics",
     "Pkcs11",
     "Policy",
     "ReleaseSource",
     "Review",
     "Sealed",
     "Signals",
+    "Tracing",
     "TrustDomain",
     "Upstream",
     "load",

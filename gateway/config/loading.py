@@ -39,6 +39,7 @@ FORMS = {
     "digest": "64 hexadecimal digits in lower case",
     "opa_url": "scheme, host and port alone, such as http://127.0.0.1:8181",
     "origin": "a name without white space and +, such as gateway.agency.example/one",
+    "endpoint": "https, or http to a loopback address, with a path, such as https://collector.example:4318/v1/traces",
     "log_origin": "a name without white space and +, such as gateway.agency.example/one/openings",
 }
 """What is accepted where a pattern says it, for people."""

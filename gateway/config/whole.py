@@ -11,6 +11,7 @@ from gateway import dsn
 from gateway.config.callers import Approvals, Identity, Limits, Listener, Review
 from gateway.config.deciding import Policy, ReleaseSource, Signals, Upstream
 from gateway.config.keeping import Audit
+from gateway.config.observing import Metrics, Tracing
 from gateway.config.values import Section, part
 
 
@@ -30,6 +31,8 @@ class Config(Section):
     review: Review = Review()
     approvals: Approvals = Approvals()
     upstreams: tuple[Upstream, ...] = Field(min_length=1)
+    metrics: Metrics | None = None
+    tracing: Tracing | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="after")

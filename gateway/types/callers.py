@@ -43,7 +43,7 @@ class Principal:
 class Call:
     """One call as the shell received it. method: full gRPC name. Times: microseconds since 1970 UTC.
 
-    deadline_us: None when the caller set no deadline.
+    deadline_us: None when the caller set no deadline. traceparent: what the caller said of its trace, unverified.
     """
 
     decision_id: str
@@ -51,3 +51,4 @@ class Call:
     credentials: Credentials
     received_us: int
     deadline_us: int | None = None
+    traceparent: tuple[str, ...] = ()

@@ -37,7 +37,9 @@ class Anthropic:
     def __init__(self, settings: config.Upstream, answer_bytes: int) -> None:
         self.name = settings.name
         self._answer_bytes = answer_bytes
-        link = channel.open_channel(settings, f"upstreams.{settings.name}", "https://api.anthropic.com", answer_bytes)
+        link = channel.open_channel(
+            settings, f"upstreams.{settings.name}", "https://api.anthropic.com", answer_bytes, traced=True
+        )
         self._client = AsyncAnthropic(
             api_key=channel.PLACEHOLDER,
             base_url=link.base_url,

@@ -47,7 +47,9 @@ class OpenAI:
     def __init__(self, settings: config.Upstream, answer_bytes: int) -> None:
         self.name = settings.name
         self._answer_bytes = answer_bytes
-        link = channel.open_channel(settings, f"upstreams.{settings.name}", "https://api.openai.com/v1", answer_bytes)
+        link = channel.open_channel(
+            settings, f"upstreams.{settings.name}", "https://api.openai.com/v1", answer_bytes, traced=True
+        )
         self._client = AsyncOpenAI(
             api_key=channel.PLACEHOLDER,
             base_url=link.base_url,

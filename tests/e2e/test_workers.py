@@ -22,6 +22,7 @@ from gateway import config
 from gateway.errors import StartError
 from tests.e2e.test_activation import ASK, NARROWER, verified
 from tests.support.gateways import HARMLESS, Deployment, spawned
+from tests.support.observing import Scrape, scrape, told_port
 from tests.support.waiting import until, wait_for
 
 CONNECTIONS = 24
@@ -39,7 +40,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deploymen
 def made(folder: Path) -> Deployment:
     """A deployment with two workers."""
     deployed = Deployment.create(folder)
-    deployed.edit("[listener]\n", "[listener]\nworkers = 2\n")
+    deployed.edit("[listener]\n", '[metrics]\naddress = "127.0.0.1:0"\n[listener]\nworkers = 2\n')
     return deployed
 
 
@@ -130,6 +131,46 @@ async def test_a_worker_that_is_killed_takes_no_record_with_it(
     records = deployed.records()
     assert answered <= {r["decision_id"] for r in records if r["kind"] == "outcome"}
     assert verified(deployed)
+
+
+async def test_what_workers_counted_is_told_together_and_never_goes_back(
+    served: tuple[Deployment, subprocess.Popen[bytes]],
+) -> None:
+    """Calls of all workers are counted in one place, and those of a worker that was killed stay counted.
+
+    Calls of a method that no other test here uses: what a worker has not told when it is killed is lost.
+    """
+    deployed, process = served
+    port = told_port(deployed)
+
+    async def found(number: int) -> Scrape:
+        """The first scrape by two workers in which so many calls are counted."""
+        while True:
+            one = await scrape(port)
+            counted = one.of("brightline_calls_total", method="ListModels", result="answered")
+            assert counted <= number
+            if counted == number and one.of("brightline_workers") == 2:
+                return one
+            await asyncio.sleep(0.05)  # between two looks
+
+    await asked_for_models(deployed)
+    before = await found(CONNECTIONS)
+    gone = min(workers(process))
+    os.kill(gone, signal.SIGKILL)
+    await until(lambda: len(workers(process) - {gone}) == 2)
+    between = await scrape(port)
+    await asked_for_models(deployed)
+    after = await found(2 * CONNECTIONS)
+    for earlier, later in ((before, between), (between, after)):
+        assert all(later.samples[sample] >= number for sample, number in earlier.counts.items())
+    restarts = [one.of("brightline_worker_restarts_total") for one in (before, after)]
+    assert restarts[1] == restarts[0] + 1
+
+
+async def asked_for_models(deployed: Deployment) -> None:
+    """One call on each connection."""
+    async with clients(deployed) as callers:
+        await asyncio.gather(*(client.models() for client in callers))
 
 
 async def test_a_release_comes_in_force_in_every_worker(served: tuple[Deployment, subprocess.Popen[bytes]]) -> None:

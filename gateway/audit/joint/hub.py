@@ -18,13 +18,18 @@ from gateway.audit.joint import frames
 from gateway.audit.log import Log
 from gateway.audit.record import Entry
 from gateway.audit.store import Result
+from gateway.telemetry import Counted, Meters
 
 
 class Hub:
-    """One worker as the keeper sees it. serving: the release that it said last it decides by, empty before that."""
+    """One worker as the keeper sees it.
+
+    serving: the release that it said last it decides by, empty before that. counted: what it said last that it counted.
+    """
 
     def __init__(self, log: Log, told: Callable[[], None]) -> None:
         self.serving = ""
+        self.counted = Counted(Meters())
         self._log, self._told = log, told
         self._frames = frames.Frames(self._heard, self._gone)
         self._open: dict[str, str] = {}
@@ -60,6 +65,8 @@ class Hub:
         if "serving" in said:
             self.serving = said["serving"]
             self._told()
+        if "counted" in said:
+            self.counted = Counted.heard(said["counted"])
         for number, entry in frames.entries(said.get("entries", []), content):  # 1
             if entry.kind == Kind.INTENT:
                 self._open[entry.decision_id] = entry.tenant

@@ -12,6 +12,7 @@ from gateway.audit.remembered import FORGOTTEN
 from gateway.clock import Clock
 from gateway.config import Audit
 from gateway.errors import StartError
+from gateway.telemetry import Telemetry
 from gateway.types import Release
 
 
@@ -21,7 +22,9 @@ class Joined(Log):
     _member: Member
 
     @classmethod
-    async def join(cls, settings: Audit, release: Release, member: Member, *, clock: Clock, listener: str) -> Log:
+    async def join(
+        cls, settings: Audit, release: Release, member: Member, *, clock: Clock, listener: str, telemetry: Telemetry
+    ) -> Log:
         """Raises StartError when the release is not the one that the keeper recorded."""
         digest, since_us = member.in_force
         if release.digest != digest:
@@ -30,7 +33,7 @@ class Joined(Log):
         commitments = keys.load_commitments(settings.commitment_key)
         member.limit(settings.deadline_ms)
         place = Place(settings.enclave, settings.node, f"gateway/{member.said['worker']}", listener)
-        ledger = Ledger(member, clock, place, commitments, settings.unauthenticated_per_s)
+        ledger = Ledger(member, clock, place, commitments, settings.unauthenticated_per_s, telemetry=telemetry)
         archive = opened_archive(settings, key, commitments)
         log = cls(member, ledger, clock, archive, known=FORGOTTEN, since_us=since_us)
         log._member = member

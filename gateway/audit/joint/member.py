@@ -16,6 +16,7 @@ from gateway.audit.joint import frames
 from gateway.audit.record import Entry
 from gateway.audit.store import Rejection, Result
 from gateway.audit.writer import unavailable
+from gateway.telemetry import Counted
 
 log = structlog.get_logger()
 
@@ -91,6 +92,10 @@ class Member:
     def serving(self, digest: str) -> None:
         """Tell the keeper that calls are decided by this release."""
         self._frames.say(frames.packed({"serving": digest}))
+
+    def counted(self, counted: Counted) -> None:
+        """Tell the keeper what was counted here since the start."""
+        self._frames.say(frames.packed({"counted": counted.said()}))
 
     async def close(self) -> bool:
         """Wait for what was handed over. Returns whether all of it is durable."""

@@ -1,0 +1,79 @@
+"""Sections about who observes the running gateway: metrics that are fetched from it, and traces that it sends."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from gateway.config.values import FilePath, Section
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class Metrics(Section):
+    """Where metrics are served. On a loopback address plainly; on any other by mutual TLS alone, with all three files.
+
+    client_ca: PEM roots of who may fetch them.
+    """
+
+    address: str = Field(pattern=r"^[^\s]+:\d{1,5}$")
+    certificate: FilePath | None = None
+    key: FilePath | None = None
+    client_ca: FilePath | None = None
+
+    @property
+    def host(self) -> str:
+        """The address without its port."""
+        return self.address.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port; 0 for any."""
+        return int(self.address.rpartition(":")[2])
+
+    @model_validator(mode="after")
+    def _protected(self) -> Self:
+        if self.port > 65535:
+            raise ValueError("address: a port is at most 65535")
+        files = {"certificate": self.certificate, "key": self.key, "client_ca": self.client_ca}
+        missing = [name for name, path in files.items() if path is None]
+        if missing and (len(missing) < len(files) or not _is_loopback(self.host)):
+            raise ValueError(
+                f"{missing[0]}: is missing; metrics are served by mutual TLS (certificate, key and client_ca), or "
+                "plainly on a loopback address such as 127.0.0.1:9464"
+            )
+        return self
+
+
+class Tracing(Section):
+    """Where traces are sent (OTLP over HTTP). endpoint: https, or http to a loopback address, with its path.
+
+    per_thousand: of so many calls a trace is made. ca: PEM roots, trusted instead of the public ones. certificate, key:
+    what the gateway shows.
+    """
+
+    endpoint: str = Field(pattern=r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?/[A-Za-z0-9._~/-]*$")
+    per_thousand: int = Field(default=10, ge=0, le=1000)
+    ca: FilePath | None = None
+    certificate: FilePath | None = None
+    key: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _protected(self) -> Self:
+        scheme, _, rest = self.endpoint.partition("://")
+        host = rest.partition("/")[0]
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        if scheme == "http" and not _is_loopback(name):
+            raise ValueError(
+                "endpoint: use https; http is for loopback addresses such as http://127.0.0.1:4318/v1/traces"
+            )
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key: one needs the other")
+        return self

@@ -1,0 +1,129 @@
+"""The page of metrics: GET /metrics, for Prometheus. Plainly on a loopback address, else by mutual TLS.
+
+It tells numbers and no content, and nobody calls the gateway here: what is asked is one path, and the answer is made of
+what was counted already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import structlog
+from aiohttp import web
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from gateway import config
+from gateway.config import Metrics
+from gateway.errors import StartError
+from gateway.pep import Gate
+from gateway.telemetry import Counted
+from gateway.telemetry.families import Now, families
+
+log = structlog.get_logger()
+
+Source = Callable[[], tuple[Counted, int, int]]
+"""What was counted in all processes that serve calls, how many these are, and how many were replaced."""
+
+
+@asynccontextmanager
+async def served(settings: Metrics, gate: Gate, limit: int, source: Source) -> AsyncIterator[int]:
+    """Serves them; gives the port. limit: of calls at once. Raises StartError."""
+    trust = _trust(settings)
+    page = web.Application(client_max_size=1024)
+    page.router.add_get("/metrics", _Page(gate, limit, source).get)
+    runner = web.AppRunner(page, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=trust)
+        try:
+            await site.start()
+        except OSError as error:
+            raise StartError(
+                f"metrics.address: {settings.address} cannot be listened on; is it this host's, and is it free?"
+            ) from error
+        port = int(runner.addresses[0][1])
+        log.info("metrics served", host=settings.host, port=port)
+        yield port
+    finally:
+        await runner.cleanup()
+
+
+def now(gate: Gate, limit: int, source: Source) -> tuple[Counted, Now]:
+    """What was counted everywhere, and what is so at this moment."""
+    all_of_it, workers, restarts = source()
+    in_force, lag, now_us = gate.in_force, gate.log.lag, gate.clock()
+    release = in_force.release
+    said: dict[str, dict[tuple[str, ...], float | list[int]] | float | list[int]] = {
+        "brightline_detector_live": {(name,): float(live) for name, live in all_of_it.detectors.items()},
+        "brightline_calls_in_flight": all_of_it.flying,
+        "brightline_calls_waiting": all_of_it.waiting,
+        "brightline_calls_limit": limit,
+        "brightline_ready": float(all_of_it.ready),
+        "brightline_workers": workers,
+        "brightline_worker_restarts": restarts,
+        "brightline_log_writable": float(gate.log.healthy),
+        "brightline_log_records": gate.log.size,
+        "brightline_log_waiting_records": lag.waiting,
+        "brightline_log_durable_age_seconds": lag.durable_s,
+        "brightline_log_unsigned_records": lag.unsigned,
+        "brightline_log_checkpoint_age_seconds": lag.checkpoint_s,
+        "brightline_log_commit_duration_seconds": lag.commits,
+        "brightline_release_info": {(release.digest, in_force.engine.name): 1.0},
+        "brightline_release_version": release.version,
+        "brightline_release_age_seconds": max(0, now_us - in_force.since_us) / 1e6,
+        "brightline_build_info": {(version("brightline-gateway"),): 1.0},
+    }
+    if lag.used_percent is not None:
+        said["brightline_log_capacity_used_ratio"] = lag.used_percent / 100
+    if in_force.expires_us is not None:
+        said["brightline_release_expires_seconds"] = (in_force.expires_us - now_us) / 1e6
+    return all_of_it, said
+
+
+class _Page:
+    def __init__(self, gate: Gate, limit: int, source: Source) -> None:
+        self._gate, self._limit, self._source = gate, limit, source
+        self._one = asyncio.Semaphore()
+
+    async def get(self, request: web.Request) -> web.Response:
+        """The metrics in the format that is asked for. The text is made beside calls, and for one at a time."""
+        encode, media = choose_encoder(request.headers.get("accept", ""))
+        async with self._one:
+            registry = CollectorRegistry(auto_describe=False)
+            registry.register(_Now(*now(self._gate, self._limit, self._source)))
+            text = await asyncio.to_thread(encode, registry)
+        return web.Response(body=text, headers={"content-type": media})
+
+
+class _Now(Collector):
+    def __init__(self, all_of_it: Counted, said: Now) -> None:
+        self._counted, self._said = all_of_it, said
+
+    def collect(self) -> Iterator[Metric]:
+        return families(self._counted.meters, self._said)
+
+
+def _trust(settings: Metrics) -> ssl.SSLContext | None:
+    if settings.certificate is None or settings.key is None or settings.client_ca is None:
+        return None  # a loopback address: the configuration takes no other without them
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    config.read_public(settings.certificate, "metrics.certificate")
+    config.read_private(settings.key, "metrics.key")
+    roots = config.read_public(settings.client_ca, "metrics.client_ca")
+    try:
+        context.load_cert_chain(settings.certificate, settings.key, password="")
+    except ssl.SSLError:
+        raise StartError("metrics.certificate: is no PEM certificate of metrics.key") from None
+    try:
+        context.load_verify_locations(cadata=roots.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        raise StartError(f"metrics.client_ca: {settings.client_ca} holds no PEM certificates") from None
+    return context
