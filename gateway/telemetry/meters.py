@@ -20,6 +20,7 @@ OTHER: Final = "other"
 _SERVED: Final = {
     "InferenceService": ("Generate", "GenerateStream", "CheckPolicy", "ListModels"),
     "PolicyService": ("GetInForce", "GetChanges"),
+    "ApprovalService": ("ListPending", "Approve"),
     "AuditService": ("Search", "Get", "Prove", "Watch", "Export"),
 }
 METHODS: Final = (*(method for methods in _SERVED.values() for method in methods), OTHER)

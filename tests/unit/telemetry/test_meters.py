@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brightline.v1 import audit_pb2, inference_pb2, policy_pb2
+from brightline.v1 import approval_pb2, audit_pb2, inference_pb2, policy_pb2
 from gateway.errors import GatewayError, Reason, Rule
 from gateway.pdp.decision import CLASSES as DECIDED
 from gateway.telemetry.meters import (
@@ -30,7 +30,7 @@ from gateway.types import Decision, Effect, Reading, Stage
 
 FULL = [
     f"/{service.full_name}/{method.name}"
-    for file in (inference_pb2, policy_pb2, audit_pb2)
+    for file in (inference_pb2, policy_pb2, approval_pb2, audit_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
