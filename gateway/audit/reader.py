@@ -81,7 +81,9 @@ class _Log:
 
     def proofs(self, indexes: Sequence[int], size: int) -> list[Hashes]:
         try:
-            return gathered(self._rows, lambda perfect: [tuple(inclusion_proof(i, size, perfect)) for i in indexes])
+            return gathered(
+                self._rows, lambda perfect: [tuple(inclusion_proof(i, size, perfect)) for i in indexes], size
+            )
         except CorruptError as error:
             raise UnreadableError(f"{self._source}: {error}") from error
 

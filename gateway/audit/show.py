@@ -81,6 +81,6 @@ def _proof(rows: Rows, signed: Checkpoint | None, note: object, index: int, leaf
     """The proof, which holds. signed: what the note says, checked once for all records of the decision."""
     if signed is None or not isinstance(note, bytes) or index >= signed.size:
         return None
-    hashes = gathered(rows, partial(inclusion_proof, index, signed.size))
+    hashes = gathered(rows, partial(inclusion_proof, index, signed.size), signed.size)
     verify_inclusion(leaf_hash(leaf), index, signed.size, hashes, signed.root)
     return Proof(index, tuple(hashes), note)

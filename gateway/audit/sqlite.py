@@ -6,33 +6,36 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from brightline_verify.blocks import WIDTH, blocks_at
 from brightline_verify.database import Table, checkpoint_path
 from brightline_verify.record import Kind
-from brightline_verify.stored import FORMAT, CorruptError, Rows
+from brightline_verify.stored import FORMAT, CorruptError, Rows, completed
 from gateway.audit import disk
 from gateway.audit.marks import Tail, tail_path
 from gateway.audit.store import Key, Place, Row, TakenError
 
 LOCK_WAIT_S = 0.1
+_FILLED: Final = 64 * WIDTH
+"""Records whose blocks are filled in at once."""
 
 _SCHEMA: Final = """
 CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, origin TEXT NOT NULL);
 CREATE TABLE entries (
   idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL, hashes BLOB NOT NULL,
   decision_id TEXT NOT NULL, kind TEXT NOT NULL, time_us INTEGER NOT NULL, tenant TEXT NOT NULL, idempotency_key TEXT,
-  mark BLOB
+  mark BLOB, blocks BLOB
 );
 CREATE INDEX entries_by_decision ON entries (decision_id, kind);
 CREATE UNIQUE INDEX entries_by_key ON entries (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL);
 """
-_COLUMNS: Final = 9
-_MARKED: Final = "SELECT 1 FROM pragma_table_info('entries') WHERE name = 'mark'"
+_COLUMNS: Final = 10
+_HAS: Final = "SELECT 1 FROM pragma_table_info('entries') WHERE name = ?"
 _USED: Final = "SELECT tenant, idempotency_key FROM entries WHERE tenant = ? AND idempotency_key = ?"
 _SINCE: Final = "SELECT idx FROM entries WHERE kind = ? ORDER BY idx DESC LIMIT 1"
 _ORPHANS: Final = """
@@ -127,6 +130,25 @@ class Sqlite:
             for (leaf,) in self._open_db.execute(query, kinds):
                 yield leaf
 
+    def fill(self, progress: Callable[[int, int], None] = lambda _done, _size: None) -> int:
+        """Keep blocks beside records that a former version wrote. Returns how many got some. Raises OSError,
+        CorruptError.
+        """
+        rows, filled = self.rows, 0
+        _, size = rows.ends()
+        for first in range(WIDTH - 1, size, _FILLED):
+            ends = range(first, min(first + _FILLED, size), WIDTH)
+            kept = rows.blocks(ends)
+            new = [(b"".join(blocks_at(n, partial(completed, rows))), n) for n in ends if kept.get(n) is None]
+            with _told():
+                # Crash before this commit: blocks up to here. What is left is proved from single nodes meanwhile.
+                self._open_db.execute("BEGIN IMMEDIATE")
+                self._open_db.executemany("UPDATE entries SET blocks = ? WHERE idx = ?", new)
+                self._open_db.execute("COMMIT")
+            filled += len(new)
+            progress(ends[-1], size)
+        return filled
+
     def release(self) -> None:
         """Let go of the log. Raises nothing."""
         self.tail.close()
@@ -168,9 +190,10 @@ class Sqlite:
         written = db.execute("SELECT format, origin FROM log").fetchall()
         if written != [(FORMAT, origin)]:
             raise CorruptError(f"is not a log of format {FORMAT} and origin {origin}: {written}")
-        if not db.execute(_MARKED).fetchone():
-            # A log that was begun before there were marks. Crash before this: the next start is here again.
-            db.execute("ALTER TABLE entries ADD COLUMN mark BLOB")
+        for column in ("mark", "blocks"):
+            if not db.execute(_HAS, (column,)).fetchone():
+                # A log of a former version. Crash before this: the next start is here again.
+                db.execute(f"ALTER TABLE entries ADD COLUMN {column} BLOB")
 
 
 @contextlib.contextmanager

@@ -13,10 +13,11 @@ from enum import Enum
 from functools import partial
 from typing import Protocol, TypeAlias
 
+from brightline_verify.blocks import Growing, growing_at
 from brightline_verify.merkle import Frontier, frontier_at
 from brightline_verify.note import Checkpoint, NoteError, Signer, open_checkpoint
 from brightline_verify.record import Kind
-from brightline_verify.stored import CorruptError, Rows, gathered
+from brightline_verify.stored import CorruptError, Rows, completed, gathered
 from gateway.audit.marks import Marks, Tail, replayed
 from gateway.audit.record import Entry
 from gateway.errors import StartError
@@ -49,8 +50,8 @@ Result: TypeAlias = int | Rejection
 """The index of an entry in the log, or why it has none."""
 Key: TypeAlias = tuple[str, str]
 """Tenant and idempotency key."""
-Row: TypeAlias = tuple[int, bytes, bytes, str, str, int, str, str | None, bytes | None]
-"""As stored.Row, and the mark of the commit beside its last one."""
+Row: TypeAlias = tuple[int, bytes, bytes, str, str, int, str, str | None, bytes | None, bytes | None]
+"""As stored.Row, the mark of the commit beside its last one, and the blocks beside a record that completes some."""
 
 
 class Kept(Protocol):
@@ -111,10 +112,11 @@ class Store:
         self._marks = Marks(signer)
         self._lock_store = lock_store
         self._places = [*kept.places, *([lock_store] if lock_store else [])]
-        self._in_doubt: tuple[Frontier, list[Result]] | None = None
+        self._in_doubt: tuple[Frontier, Growing, list[Result]] | None = None
         try:
             kept.open(signer.verifier.name)  # 1, 2
             self.frontier = self._tail()  # 3, 4
+            self._growing = growing_at(self.frontier.size, partial(completed, kept.rows))
             self._compare()  # 5, 6
             self._compare_tail(kept.tail)  # 7
         except (OSError, CorruptError, NoteError) as error:
@@ -125,10 +127,10 @@ class Store:
         """Write at most MAX_BATCH entries, all or none. Any exception means that the result is unknown: see recover."""
         taken: set[Key] = set()
         while True:
-            after, results, rows = self._laid_out(entries, taken)
+            after, growing, results, rows = self._laid_out(entries, taken)
             if not rows:
                 return results
-            self._in_doubt = after, results
+            self._in_doubt = after, growing, results
             try:
                 # Crash before this commit: none of these records, and nothing was forwarded or answered for them. Crash
                 # after it: intents without an outcome, which the next start marks outcome_unknown.
@@ -141,7 +143,7 @@ class Store:
                     raise CorruptError("a key is taken and can't be found") from None
                 taken |= found
             else:
-                self.frontier, self._in_doubt = after, None
+                self.frontier, self._growing, self._in_doubt = after, growing, None
                 return results
 
     def recover(self) -> list[Result] | None:
@@ -157,7 +159,7 @@ class Store:
         if durable != self.frontier:
             if self._in_doubt is None or durable != self._in_doubt[0]:
                 raise CorruptError("the log holds entries that nobody wrote")
-            results = self._in_doubt[1]
+            _, self._growing, results = self._in_doubt
         self._kept.tail.write(durable.size, self._marks.of(durable))
         self.frontier, self._in_doubt = durable, None
         return results
@@ -207,9 +209,9 @@ class Store:
         """Decision id and tenant of every intent without an outcome; each start sees to those before it."""
         return self._kept.orphans()
 
-    def _laid_out(self, entries: Sequence[Entry], taken: set[Key]) -> tuple[Frontier, list[Result], list[Row]]:
+    def _laid_out(self, entries: Sequence[Entry], taken: set[Key]) -> tuple[Frontier, Growing, list[Result], list[Row]]:
         """The tree afterwards, what becomes of each entry, and the rows, if these keys and no others are taken."""
-        after = self.frontier.copy()
+        after, growing = self.frontier.copy(), self._growing.copy()
         results: list[Result] = []
         rows: list[Row] = []
         keys, closed = set(taken), set[str]()
@@ -220,10 +222,11 @@ class Store:
                 index = after.size
                 hashes = after.append(e.leaf)
                 columns = e.decision_id, e.kind, e.time_us, e.tenant, e.idempotency_key
-                rows.append((index, e.leaf, hashes, *columns, None))
+                rows.append((index, e.leaf, hashes, *columns, None, growing.append(hashes)))
         if rows:
-            rows[-1] = (*rows[-1][:-1], self._marks.of(after))
-        return after, results, rows
+            last = rows[-1]
+            rows[-1] = (*last[:8], self._marks.of(after), last[9])
+        return after, growing, results, rows
 
     def _rejection(self, e: Entry, keys: set[Key], closed: set[str]) -> Rejection | None:
         if e.closes:

@@ -1,4 +1,4 @@
-"""`brightline audit migrate`: makes the tables of a log in PostgreSQL, or brings them up to date."""
+"""`brightline audit migrate`: brings the tables of a log up to date, and makes them where it is in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Annotated
 
 import typer
 
+from brightline_verify.stored import CorruptError
 from gateway import config as configuration
 from gateway.audit import places
+from gateway.audit.sqlite import Sqlite
 from gateway.cli.stored import unusable
+from gateway.config import Audit
 from gateway.errors import StartError
 
 
@@ -20,17 +23,21 @@ def migrate(
     password_file: Annotated[Path | None, typer.Option(help="With --user: a file with the password.")] = None,
     lock: Annotated[bool, typer.Option("--lock", help="The database of audit.lock_dsn instead.")] = False,
 ) -> None:
-    """Make the tables in PostgreSQL, or bring them up to date. Nothing that was written is changed.
+    """Make the tables in PostgreSQL, or bring those of a log up to date. Nothing that was written is changed.
 
-    With --user, the gateway's own user may add and read records, and neither change nor remove any. Exits with 0, with
-    2 when the database can't be reached or changed.
+    A log in SQLite needs it only to prove old records as fast as new ones; its gateway has to be stopped. With --user,
+    the gateway's own user may add and read records, and neither change nor remove any. Exits with 0, with 2 when the
+    database can't be reached or changed.
 
     Example: `brightline audit migrate --config gateway.toml --user brightline_owner --password-file owner.password`
     """
     settings = configuration.load(config).audit
     dsn = settings.lock_dsn if lock else settings.dsn
-    if dsn is None:
+    if dsn is None and (lock or user):
         raise unusable(f"{config}: {'audit.lock_dsn' if lock else 'audit.dsn'} is not configured")
+    if dsn is None:
+        _fill(settings)
+        return
     # Loaded here: no other command needs them, and they take their time.
     from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
@@ -47,3 +54,17 @@ def migrate(
     except (OSError, StartError, SQLAlchemyError) as error:
         raise unusable(f"{server}: {str(error).splitlines()[0]}") from error
     typer.echo(f"the tables in {server} are up to date")
+
+
+def _fill(settings: Audit) -> None:
+    log = Sqlite(settings.path)
+    if not settings.path.exists():
+        raise unusable(f"{log}: there is no log yet; the gateway's start makes it")
+    try:
+        log.open(settings.origin)
+        filled = log.fill()
+    except (OSError, StartError, CorruptError) as error:
+        raise unusable(str(error) if str(log) in str(error) else f"{log}: {error}") from error
+    finally:
+        log.release()
+    typer.echo(f"the tables in {settings.path} are up to date; {filled} blocks of nodes are new")

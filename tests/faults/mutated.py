@@ -43,8 +43,8 @@ from tests.support import logs
 from tests.support.postgres import Cluster, cluster
 
 VACUUM_AFTER: Final = 500
-_ENTRY: Final = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"
-_ENTRY_THERE: Final = b"INSERT INTO brightline.entries VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, NULL)"
+_ENTRY: Final = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
+_ENTRY_THERE: Final = b"INSERT INTO brightline.entries VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, NULL, NULL)"
 _NOTE_THERE: Final = b"INSERT INTO brightline.checkpoints VALUES (%s, %s, %s)"
 
 

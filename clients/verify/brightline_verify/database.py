@@ -20,6 +20,7 @@ SELECT coalesce((SELECT min(idx) FROM entries), 0), coalesce((SELECT max(idx) FR
 """
 """Each by itself: SQLite looks up one end, and reads through everything for both."""
 _AT_ONCE: Final = 256
+_NO_BLOCKS: Final = "no such column: blocks"
 _LARGEST: Final = (1 << 63) - 1
 
 
@@ -55,7 +56,7 @@ class File:
     """The log in the file at `path`."""
 
     path: Path
-    at_once: ClassVar[int] = 1000
+    at_once: ClassVar[int] = 1024
 
     @contextmanager
     def reading(self) -> Iterator[Table]:
@@ -120,6 +121,16 @@ class Table:
         """The hashes that these records completed, as far as there are such records."""
         query = f"SELECT idx, hashes FROM entries WHERE idx IN ({_marks(indexes)})"  # noqa: S608 - question marks
         return dict(self._all(query, *indexes))
+
+    def blocks(self, indexes: Sequence[int]) -> dict[int, object]:
+        """The blocks of nodes that are kept beside these records, as far as there are such."""
+        query = f"SELECT idx, blocks FROM entries WHERE idx IN ({_marks(indexes)})"  # noqa: S608 - question marks
+        try:
+            return dict(self._db.execute(query, indexes).fetchall())
+        except sqlite3.Error as error:
+            if _NO_BLOCKS in str(error):  # a log of a former version, which no gateway has opened since
+                return {}
+            raise UnreadableError(f"can't be read: {error}") from error
 
     def marks(self, first: int, end: int) -> dict[int, object]:
         """The marks beside records from `first` to `end` - 1."""

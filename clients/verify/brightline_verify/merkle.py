@@ -111,16 +111,16 @@ def inclusion_proof(index: int, size: int, perfect: Perfect) -> list[bytes]:
     if not 0 <= index < size:
         raise ValueError(f"no leaf {index} in a tree of {size}")
     path: list[bytes] = []
-    start, end = 0, size
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if index < middle:
-            path.append(_range(middle, end, perfect))
-            end = middle
-        else:
-            path.append(_range(start, middle, perfect))
-            start = middle
-    return path[::-1]
+    n, last, level = index, size - 1, 0
+    while last:
+        if n & 1:
+            path.append(perfect(level, n - 1))
+        elif n + 2 << level <= size:
+            path.append(perfect(level, n + 1))
+        elif n < last:  # once at most: the right edge of the tree
+            path.append(_range(n + 1 << level, size, perfect))
+        n, last, level = n >> 1, last >> 1, level + 1
+    return path
 
 
 def consistency_proof(old: int, new: int, perfect: Perfect) -> list[bytes]:

@@ -14,6 +14,7 @@ from itertools import takewhile
 from typing import Final, Protocol, TypeAlias, TypeVar
 
 from brightline_verify import workers
+from brightline_verify.blocks import WIDTH, blocks_at, place_of
 from brightline_verify.check import NOT_HASHED, Bad, Checker, Part
 from brightline_verify.merkle import HASH_BYTES, Perfect, leaf_hash
 from brightline_verify.note import Checkpoint, NoteError, Verifier, open_checkpoint
@@ -62,6 +63,9 @@ class Rows(Protocol):
     def hashes(self, indexes: Sequence[int]) -> dict[int, object]:
         """The hashes that these records completed, as far as there are such records."""
 
+    def blocks(self, indexes: Sequence[int]) -> dict[int, object]:
+        """The blocks of nodes that are kept beside these records, as far as there are such."""
+
     def marks(self, first: int, end: int) -> dict[int, object]:
         """The marks beside records from `first` to `end` - 1, which only the holder of the log's key can check."""
 
@@ -109,28 +113,56 @@ def nodes_of(rows: Rows) -> Perfect:
     return perfect
 
 
-def gathered(rows: Rows, make: Callable[[Perfect], T]) -> T:
+def gathered(rows: Rows, make: Callable[[Perfect], T], size: int = 0) -> T:
     """What `make` makes of stored nodes, all read at once: it is tried first to learn which it needs.
 
-    Raises CorruptError, UnreadableError.
+    size: blocks below it are used, so what is made has to be compared with a root. Raises CorruptError,
+    UnreadableError.
     """
-    wanted: set[int] = set()
+    wanted: set[tuple[int, int]] = set()
 
     def noted(level: int, n: int) -> bytes:
-        wanted.add(((n + 1) << level) - 1)
+        wanted.add((level, n))
         return bytes(HASH_BYTES)
 
     make(noted)
-    found = rows.hashes(sorted(wanted))
-    return make(lambda level, n: _node(found, level, ((n + 1) << level) - 1))
+    nodes = _of_blocks(rows, wanted, size)
+    rest = {node: ((node[1] + 1) << node[0]) - 1 for node in wanted - nodes.keys()}
+    found = rows.hashes(sorted(set(rest.values()))) if rest else {}
+    nodes |= {node: _node(found, node[0], last) for node, last in rest.items()}
+    return make(lambda level, n: nodes[level, n])
+
+
+def _of_blocks(rows: Rows, wanted: set[tuple[int, int]], size: int) -> dict[tuple[int, int], bytes]:
+    """Those of the nodes that are in a block. A log that was begun by a former version may have none."""
+    places = {node: (record, at) for node in wanted for record, at in [place_of(*node)] if record < size}
+    blocks = rows.blocks(sorted({record for record, _ in places.values()})) if places else {}
+    nodes = {}
+    for node, (record, at) in places.items():
+        block = blocks.get(record)
+        found = block[at : at + HASH_BYTES] if isinstance(block, bytes) else b""
+        if len(found) == HASH_BYTES:
+            nodes[node] = found
+    return nodes
 
 
 def _node(found: dict[int, object], level: int, last: int) -> bytes:
-    hashes = found.get(last)
-    node = hashes[level * HASH_BYTES : (level + 1) * HASH_BYTES] if isinstance(hashes, bytes) else b""
+    node = _whole(found.get(last), last)[level * HASH_BYTES : (level + 1) * HASH_BYTES]
     if len(node) != HASH_BYTES:
         raise CorruptError(f"entry {last} or its hashes are missing")
     return node
+
+
+def completed(rows: Rows, indexes: Sequence[int]) -> dict[int, bytes]:
+    """The hashes that these records completed. Raises CorruptError, UnreadableError."""
+    found = rows.hashes(indexes)
+    return {index: _whole(found.get(index), index) for index in indexes}
+
+
+def _whole(hashes: object, index: int) -> bytes:
+    if not isinstance(hashes, bytes):
+        raise CorruptError(f"entry {index} or its hashes are missing")
+    return hashes
 
 
 def verify(
@@ -167,6 +199,7 @@ def check_rows(source: Source, first: int, end: int, trust: Trust) -> Batch:
         with source.reading() as log:
             rows, notes = list(log.rows(first, end)), log.notes(first, end)
             after = log.next_index(end) if len(rows) < end - first else None
+            odd = _odd_blocks(log, rows)
     except UnreadableError as error:
         readable, what = _readable(source, first, end), f"the database can't be read here: {error}"
         if readable == end:
@@ -179,11 +212,29 @@ def check_rows(source: Source, first: int, end: int, trust: Trust) -> Batch:
     nodes = [row[2] if _is_whole(row[2], index) else b"" for index, row in sound]
     part = _checker().check(leaves, [row[3:] for _, row in sound])
     _compare_hashes(part, leaves, nodes)
+    if odd is not None:
+        part.found(odd - first, "", "the nodes that are kept beside the record are not those of the tree")
     if len(sound) < end - first:
         index = rows[len(sound)][0] if len(sound) < len(rows) else after
         what = f"the entry is missing: the next one is {index}" if index != first + len(sound) else NOT_HASHED
         part.found(len(sound), str(rows[len(sound)][3]) if what is NOT_HASHED else "", what)
     return Batch(part, [signed(size - first, note, trust) for size, note in notes], _by_level(nodes))
+
+
+def _odd_blocks(log: Rows, rows: Sequence[Row]) -> int | None:
+    """The first record beside which other blocks are kept than those that it completes."""
+    known: dict[int, object] = {row[0]: row[2] for row in rows}
+
+    def look_up(indexes: Sequence[int]) -> dict[int, bytes]:
+        found = known if known.keys() >= set(indexes) else log.hashes(indexes)
+        return {index: _whole(found.get(index), index) for index in indexes}
+
+    kept = log.blocks([index for index in known if index % WIDTH == WIDTH - 1])
+    with suppress(CorruptError):  # a record before it is missing, which is told as that
+        for index, blocks in sorted(kept.items()):
+            if blocks is not None and blocks != b"".join(blocks_at(index, look_up)):
+                return index
+    return None
 
 
 def _readable(source: Source, first: int, end: int) -> int:

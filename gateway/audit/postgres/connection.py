@@ -18,6 +18,8 @@ from gateway.errors import StartError
 
 CONNECT_S: Final = 2
 """The least that PostgreSQL's library takes."""
+PREPARE_AFTER: Final = 3
+"""How often a connection sends a statement before it has it prepared, which costs one more way to the server."""
 _KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -61,7 +63,7 @@ class Server:
             given["password"] = password.decode("utf-8", "surrogateescape").rstrip("\n")
         with told():
             db = Bounded.connect(
-                self.dsn, autocommit=autocommit, prepare_threshold=None, connect_timeout=CONNECT_S, **given
+                self.dsn, autocommit=autocommit, prepare_threshold=PREPARE_AFTER, connect_timeout=CONNECT_S, **given
             )
         db.limit_s = self.limit_s
         return db

@@ -1,4 +1,7 @@
-"""Rows as PostgreSQL's binary COPY has them: half the server's work of an INSERT of arrays, for one row or for many."""
+"""Rows as PostgreSQL's binary COPY has them: half the server's work of an INSERT of arrays.
+
+One alone is a prepared INSERT, because a COPY goes to the server twice: it waits to be let begin.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,19 @@ from collections.abc import Iterable
 from struct import Struct
 from typing import Final
 
+from psycopg.types.numeric import Int4, Int8
+
 from gateway.audit.store import Row
 
-COPY: Final = b"""
-COPY brightline.entries (log, idx, leaf, hashes, decision_id, kind, time_us, tenant, idempotency_key, mark)
-FROM STDIN (FORMAT BINARY)
-"""
+_INTO: Final = (
+    b"brightline.entries (log, idx, leaf, hashes, decision_id, kind, time_us, tenant, idempotency_key, mark, blocks)"
+)
+COPY: Final = b"COPY %b FROM STDIN (FORMAT BINARY)" % _INTO
+INSERT: Final = b"INSERT INTO %b VALUES (%%b, %%b, %%b, %%b, %%s, %%s, %%b, %%s, %%s, %%b, %%b)" % _INTO
 _BEGIN: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _END: Final = b"\xff\xff"
 _NULL: Final = b"\xff\xff\xff\xff"
-_COLUMNS: Final = 10
+_COLUMNS: Final = 11
 _FIRST: Final = Struct(">hiiiq")
 """How many columns; the log and the index, each after its length."""
 _LENGTH: Final = Struct(">i")
@@ -25,7 +31,7 @@ _NUMBER: Final = Struct(">iq")
 def packed(log: int, rows: Iterable[Row]) -> bytes:
     """What is sent for these rows of a log."""
     pieces = [_BEGIN]
-    for index, leaf, hashes, decision_id, kind, time_us, tenant, key, mark in rows:
+    for index, leaf, hashes, decision_id, kind, time_us, tenant, key, mark, blocks in rows:
         pieces += (
             _FIRST.pack(_COLUMNS, 4, log, 8, index),
             _sized(leaf),
@@ -36,8 +42,15 @@ def packed(log: int, rows: Iterable[Row]) -> bytes:
             _sized(tenant.encode()),
             _NULL if key is None else _sized(key.encode()),
             _NULL if mark is None else _sized(mark),
+            _NULL if blocks is None else _sized(blocks),
         )
     return b"".join((*pieces, _END))
+
+
+def values(log: int, row: Row) -> tuple[object, ...]:
+    """What is inserted for a row alone. Integers have their column's type, or each size would be a statement."""
+    index, leaf, hashes, decision_id, kind, time_us, *others = row
+    return Int4(log), Int8(index), leaf, hashes, decision_id, str(kind), Int8(time_us), *others
 
 
 def _sized(value: bytes) -> bytes:

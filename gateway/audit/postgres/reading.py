@@ -26,7 +26,7 @@ class Database:
     server: Server
     origin: str
     kept: Place | None = None
-    at_once: ClassVar[int] = 8000
+    at_once: ClassVar[int] = 8192
 
     @contextmanager
     def reading(self) -> Iterator[Table]:
@@ -126,6 +126,10 @@ class Table:
         query = "SELECT idx, hashes FROM brightline.entries WHERE log = %s AND idx = ANY(%s::int8[])"
         return dict(_all(self._db, query, self._log, list(indexes)))
 
+    def blocks(self, indexes: Sequence[int]) -> dict[int, object]:
+        query = "SELECT idx, blocks FROM brightline.entries WHERE log = %s AND idx = ANY(%s::int8[])"
+        return dict(_all(self._db, query, self._log, list(indexes)))
+
     def marks(self, first: int, end: int) -> dict[int, object]:
         query = (
             "SELECT idx, mark FROM brightline.entries WHERE log = %s AND idx >= %s AND idx < %s AND mark IS NOT NULL"
@@ -166,9 +170,9 @@ def _reached(server: Server) -> Iterator[Bounded]:
 
 
 def _all(db: Bounded, query: str, *values: object) -> list[Any]:
-    """Every row. Prepared, because the same few are asked over and over; binary, because leaves are bytes."""
+    """Every row. Binary, because leaves are bytes."""
     try:
         with told(), db.cursor(binary=True) as cursor:
-            return cursor.execute(query.encode(), values, prepare=True).fetchall()
+            return cursor.execute(query.encode(), values).fetchall()
     except PostgresError as error:
         raise UnreadableError(f"can't be read: {error}") from error

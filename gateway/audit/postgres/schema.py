@@ -40,6 +40,7 @@ entries = Table(
     Column("tenant", Text, nullable=False),
     Column("idempotency_key", Text),
     Column("mark", LargeBinary),
+    Column("blocks", LargeBinary),
     Index("entries_by_decision", "decision_id", "kind"),
     Index(
         "entries_by_key",

@@ -18,12 +18,12 @@ from brightline_verify.record import Kind
 from brightline_verify.stored import FORMAT, CorruptError, Rows
 from gateway.audit.marks import Tail
 from gateway.audit.postgres.connection import Bounded, PostgresError, Server, check_durable, close, told
-from gateway.audit.postgres.copying import COPY, packed
+from gateway.audit.postgres.copying import COPY, INSERT, packed, values
 from gateway.audit.postgres.reading import Table, log_id
 from gateway.audit.store import Key, Place, Row, TakenError
 from gateway.errors import StartError
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The schema that this gateway works with: the last of the migrations."""
 _LOCKS: Final = 0x0B12
 """Separates our advisory locks from others in the database."""
@@ -103,8 +103,12 @@ class Postgres:
         """One statement with its commit. Keys in order: two gateways never wait in a circle."""
         ordered = sorted(rows, key=lambda row: ("", "") if row[7] is None else (row[6], row[7]))
         try:
-            with told(), self._open_db.cursor() as cursor, cursor.copy(COPY) as copy:
-                copy.write(packed(self._log, ordered))
+            with told(), self._open_db.cursor() as cursor:
+                if len(rows) == 1:
+                    cursor.execute(INSERT, values(self._log, rows[0]), prepare=True)
+                    return
+                with cursor.copy(COPY) as copy:
+                    copy.write(packed(self._log, ordered))
         except PostgresError as error:
             cause = error.__cause__
             if isinstance(cause, errors.UniqueViolation) and cause.diag.constraint_name == "entries_by_key":

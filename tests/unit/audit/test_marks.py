@@ -66,7 +66,7 @@ def changed(folder: Path, change: Callable[[Tampered], object]) -> bool:
         db.execute("DELETE FROM entries WHERE idx >= ?", (SIGNED,))
         for leaf, *rest in above:
             row = (tree.size, leaf, tree.append(leaf), *rest)
-            db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", row)
         db.execute("COMMIT")
         return [row[:6] for row in above] != [row[:6] for row in rows[SIGNED:]]
 

@@ -300,7 +300,7 @@ def test_a_server_that_crashed_has_all_that_it_confirmed(own: Cluster, tmp_path:
 def test_a_page_that_was_overwritten_on_the_disk_is_found_and_named(own: Cluster, tmp_path: Path) -> None:
     """PostgreSQL's checksums tell it: the verifier names the page, and a gateway that needs it does not start."""
     shared = Shared(own, own.database(), tmp_path)
-    shared.fill(200)
+    shared.fill(600)
     with own.admin(shared.name) as db:
         entries = "'brightline.entries'"
         query = f"SELECT pg_relation_filepath({entries}), pg_relation_size({entries}) / 8192"
@@ -314,7 +314,7 @@ def test_a_page_that_was_overwritten_on_the_disk_is_found_and_named(own: Cluster
     assert problem is not None
     assert problem.index == first
     assert f"invalid page in block {page} of relation" in problem.what
-    assert refusal(shared) == ""  # a start looks at the end of the log alone
+    assert refusal(shared) == ""  # a start looks at the end of the log alone, its last 256 records
     overwritten(own, relation, pages - 1)
     assert f"invalid page in block {pages - 1} of relation" in refusal(shared)
 

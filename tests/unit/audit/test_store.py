@@ -249,7 +249,7 @@ def test_an_entry_that_nobody_wrote_stops_the_writer(tmp_path: Path) -> None:
         store.append(logs.entries(2))
         hashes, leaf = store.frontier.copy().append(b"{}"), b"{}"
         with logs.reading(tmp_path) as db:
-            db.execute("INSERT INTO entries VALUES (2, ?, ?, 'd', 'refusal', 1, '', NULL, NULL)", (leaf, hashes))
+            db.execute("INSERT INTO entries VALUES (2, ?, ?, 'd', 'refusal', 1, '', NULL, NULL, NULL)", (leaf, hashes))
         with pytest.raises(CorruptError, match="entry 2 is not what the columns beside it say"):
             store.recover()
 
@@ -310,7 +310,7 @@ TAMPERING: dict[str, Callable[[sqlite3.Connection], object]] = {
         "UPDATE entries SET idx = 9 WHERE idx = 100;"
     ),
     "duplicated": lambda db: db.execute(
-        "INSERT INTO entries SELECT 10, leaf, hashes, decision_id, kind, time_us, tenant, NULL, mark"
+        "INSERT INTO entries SELECT 10, leaf, hashes, decision_id, kind, time_us, tenant, NULL, mark, blocks"
         " FROM entries WHERE idx = 9"
     ),
     "tail": lambda db: db.execute("DELETE FROM entries WHERE idx >= 6"),

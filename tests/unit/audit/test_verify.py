@@ -117,7 +117,8 @@ def test_pages_are_joined_without_a_gap(filled: Path, monkeypatch: pytest.Monkey
 
 
 COPY = """
-INSERT INTO entries SELECT {}, leaf, hashes, decision_id, kind, time_us, tenant, NULL, mark FROM entries WHERE idx = 8
+INSERT INTO entries SELECT {}, leaf, hashes, decision_id, kind, time_us, tenant, NULL, mark, NULL
+FROM entries WHERE idx = 8
 """
 SWAP = """
 UPDATE entries SET idx = 100 WHERE idx = 9;
