@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import sub
 from typing import Any, Final, TypeAlias
 
 from brightline_verify.fields import FieldError
@@ -27,6 +28,9 @@ _TOGETHER: Final = 64
 SECOND: Final = "a second intent of the same decision"
 NOT_HASHED: Final = "the record is not the one that was hashed into the tree"
 OLDER: Final = "the record is older than the ones before it"
+_INTENT: Final[str] = Kind.INTENT.value
+_OUTCOME: Final[str] = Kind.OUTCOME.value
+"""Plain strings, which are compared faster."""
 _again = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 Columns: TypeAlias = tuple[str, str, int, str, str | None]
@@ -111,26 +115,33 @@ class Checker:
 
     def _facts(self, part: Part, leaves: Sequence[bytes], columns: Sequence[Columns] | None) -> list[_Facts]:
         facts: list[_Facts] = []
-        plain = False
-        for at, leaf in enumerate(leaves):
-            if at % _TOGETHER == 0:  # if all are, so is each: no pattern begins or ends within a character
-                plain = is_plain(b"".join(leaves[at : at + _TOGETHER]))
-            shape = self._by_length.get(len(leaf))
-            if columns is None and plain and shape and (match := shape.match(leaf)):
-                groups = match.groups()
-                facts.append((shape.kind, groups[0].decode(), int(groups[-1])))
-                continue
-            stored = columns[at] if columns is not None else None
-            try:
-                said = self.read(leaf)
-            except BadRecordError as error:
-                part.found(at, str(stored[0]) if stored else "", str(error))
-                break
-            if stored not in (None, said):
-                part.found(at, said[0], "the columns beside the record say something else than the record")
-                break
-            facts.append((said[1], said[0], said[2]))
+        known = self._by_length
+        for start in range(0, len(leaves), _TOGETHER):
+            some = leaves[start : start + _TOGETHER]
+            # If all are plain, so is each: no pattern begins or ends within a character.
+            quick = columns is None and is_plain(b"".join(some))
+            for at, leaf in enumerate(some, start):
+                if quick and (shape := known.get(len(leaf))) and (match := shape.match(leaf)):
+                    groups = match.groups()
+                    facts.append((shape.kind, groups[0].decode(), int(groups[-1])))
+                    continue
+                said = self._compared(part, at, leaf, None if columns is None else columns[at])
+                if said is None:
+                    return facts
+                facts.append((said[1], said[0], said[2]))
         return facts
+
+    def _compared(self, part: Part, at: int, leaf: bytes, stored: Columns | None) -> Columns | None:
+        """What a record says; None, and noted, when it is bad or the columns say something else."""
+        try:
+            said = self.read(leaf)
+        except BadRecordError as error:
+            part.found(at, str(stored[0]) if stored else "", str(error))
+            return None
+        if stored not in (None, said):
+            part.found(at, said[0], "the columns beside the record say something else than the record")
+            return None
+        return said
 
     def read(self, leaf: bytes) -> Columns:
         """What a single record says. Raises BadRecordError."""
@@ -195,12 +206,12 @@ def _pair(part: Part, facts: Sequence[_Facts]) -> None:
     ids: list[str] = []
     opened = part.opened
     for at, (kind, decision_id, _) in enumerate(facts):
-        if kind == Kind.OUTCOME:
+        if kind == _OUTCOME:
             if opened.pop(decision_id, None) is None:
                 part.closed.append((decision_id, at))
             continue
         ids.append(decision_id)
-        if kind == Kind.INTENT:
+        if kind == _INTENT:
             if decision_id in opened:
                 part.found(at, decision_id, SECOND)
             opened[decision_id] = at
@@ -208,18 +219,25 @@ def _pair(part: Part, facts: Sequence[_Facts]) -> None:
 
 
 def _order(part: Part, facts: Sequence[_Facts]) -> None:
-    lowest, latest, last = 1 << 62, 0, 0
+    if not facts:
+        return
+    times = [time_us for _, _, time_us in facts]
+    part.first_us, part.last_us, part.latest_us = times[0], times[-1], max(times)
+    part.lows.append((0, times[0], facts[0][1]))
+    gaps = [0, *map(sub, times[1:], times)]
+    part.gap_us = max(gaps)
+    part.gap_at = gaps.index(part.gap_us)
+    if min(gaps) < 0:
+        _back(part, facts)
+
+
+def _back(part: Part, facts: Sequence[_Facts]) -> None:
+    """Note the records that are older than others before them, where there are such."""
+    lowest = latest = facts[0][2]
     for at, (_, decision_id, time_us) in enumerate(facts):
         if time_us < lowest:
             lowest = time_us
             part.lows.append((at, time_us, decision_id))
-        if time_us > latest:
-            latest = time_us
-        elif time_us < latest - TOLERANCE_US:
+        latest = max(latest, time_us)
+        if time_us < latest - TOLERANCE_US:
             part.found(at, decision_id, OLDER)
-        if time_us - last > part.gap_us and at:
-            part.gap_us, part.gap_at = time_us - last, at
-        last = time_us
-    part.latest_us = latest
-    if facts:
-        part.first_us, part.last_us = facts[0][2], last

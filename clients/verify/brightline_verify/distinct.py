@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from tempfile import TemporaryFile
 from typing import IO, Final
 
 ID_BYTES: Final = 16
 _AT_ONCE: Final = 1 << 18
-_READ: Final = ID_BYTES << 14
+_READ: Final = ID_BYTES << 12
 _BITS: Final = 4
 _DEEPEST: Final = 15
 """A hash has no more bits. That many alike are equal."""
@@ -39,22 +41,36 @@ def _twice(file: IO[bytes], at_once: int, depth: int) -> bytes | None:
     """Too many are dealt out to files by a hash that nobody can foresee: equal ones come into the same."""
     if file.tell() <= at_once * ID_BYTES or depth == _DEEPEST:
         seen: set[bytes] = set()
-        for one in _each(file):
-            if one in seen:
-                return one
-            seen.add(one)
+        for some in _blocks(file):
+            before = len(seen)
+            seen.update(some)
+            if len(seen) < before + len(some):
+                return _first_twice(file)
         return None
     with ExitStack() as opened:
         files = [opened.enter_context(TemporaryFile()) for _ in range(1 << _BITS)]
         shift, mask = depth * _BITS, (1 << _BITS) - 1
-        for one in _each(file):
-            files[hash(one) >> shift & mask].write(one)
-        found = (_twice(dealt, at_once, depth + 1) for dealt in files)
+        for some in _blocks(file):
+            dealt: list[list[bytes]] = [[] for _ in files]
+            for one in some:
+                dealt[hash(one) >> shift & mask].append(one)
+            for to, ids in zip(files, dealt, strict=True):
+                to.write(b"".join(ids))
+        found = (_twice(to, at_once, depth + 1) for to in files)
         return next((one for one in found if one is not None), None)
 
 
-def _each(file: IO[bytes]) -> Iterator[bytes]:
+def _first_twice(file: IO[bytes]) -> bytes | None:
+    seen: set[bytes] = set()
+    for one in chain.from_iterable(_blocks(file)):
+        if one in seen:
+            return one
+        seen.add(one)
+    return None
+
+
+def _blocks(file: IO[bytes]) -> Iterator[tuple[bytes, ...]]:
+    """The identifiers, some thousands at once."""
     file.seek(0)
     while block := file.read(_READ):
-        for at in range(0, len(block), ID_BYTES):
-            yield block[at : at + ID_BYTES]
+        yield struct.unpack(f"{ID_BYTES}s" * (len(block) // ID_BYTES), block)
