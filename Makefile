@@ -102,7 +102,7 @@ bench-overload: $(VENV)/.dev ## three times the load that the gateway takes, and
 bench-scale: $(VENV)/.dev ## simulate what one machine can't show: many gateways at one PostgreSQL, a noisy tenant (JSON=path)
 	$(BIN)/python -m benchmarks.scale $(if $(JSON),--json $(JSON))
 
-bench-search: $(VENV)/.dev ## measure searches of the audit log (RECORDS=1000000, JSON=path)
+bench-search: $(VENV)/.dev ## measure searches of both stores of the log (RECORDS=1000000, JSON=path)
 	$(BIN)/python -m benchmarks.search --records $(RECORDS) $(if $(JSON),--json $(JSON))
 
 bench-signals: $(VENV)/.dev ## measure what reading the content costs, by detector and length (JSON=path)

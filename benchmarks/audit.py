@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import resource
 import shutil
@@ -23,7 +24,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from benchmarks.figures import Figure, progress, report
+from benchmarks.figures import Figure, progress, report, tidied
 from brightline_verify import export as exports
 from brightline_verify.database import File
 from brightline_verify.merkle import inclusion_proof
@@ -83,6 +84,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--records", type=int, default=1_000_000, help="how far each log grows")
     given = parser.parse_args()
+    tidied()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder, cluster(SETTINGS) as postgres:
         for place in (on_sqlite(Path(folder) / "sqlite"), on_postgres(Path(folder) / "postgresql", postgres)):
@@ -225,6 +227,7 @@ def checked(place: Place) -> tuple[int, float]:
         first = max(0, rows.ends()[1] - EXPORTED)
     with path.open("wb") as out:
         size = export.write(place.source, logs.verifier(place.folder), out, first=first)
+    os.sync()  # what the log put off is not part of it
     began = time.perf_counter()
     found = exports.verify(path, Trust(logs.verifier(place.folder)), processes=2)
     rate = (size - first) / (time.perf_counter() - began)
