@@ -20,12 +20,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import ClassVar, Final, Protocol
 
 import psycopg
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from brightline_verify import database
+from brightline_verify.blocks import WIDTH
 from brightline_verify.note import Verifier
 from brightline_verify.record import Kind
 from brightline_verify.report import Report
@@ -33,7 +35,7 @@ from brightline_verify.stored import Rows, Source, verify
 from brightline_verify.whole import Trust
 from gateway.audit.lock_store import Folder
 from gateway.audit.postgres import reading as postgres
-from gateway.audit.postgres.connection import Bounded
+from gateway.audit.postgres.connection import Bounded, Server
 from gateway.audit.postgres.writing import Postgres
 from gateway.audit.record import Entry, entry
 from gateway.audit.sqlite import Sqlite
@@ -43,6 +45,8 @@ from tests.support import logs
 from tests.support.postgres import Cluster, cluster
 
 VACUUM_AFTER: Final = 500
+LONG: Final = 600
+"""Records of a log with blocks of nodes: two are complete."""
 _ENTRY: Final = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
 _ENTRY_THERE: Final = b"INSERT INTO brightline.entries VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, NULL, NULL)"
 _NOTE_THERE: Final = b"INSERT INTO brightline.checkpoints VALUES (%s, %s, %s)"
@@ -79,6 +83,9 @@ class Held(Protocol):
     def changed(self, now: Content, before: Content) -> bool:
         """Begin to make the one of the other. Returns whether the database takes it."""
 
+    def spoil(self, index: int, blocks: bytes) -> None:
+        """Begin to keep other blocks beside a record."""
+
     def source(self) -> Source:
         """The log as it is changed."""
 
@@ -108,6 +115,10 @@ class InSqlite:
         except sqlite3.IntegrityError:
             return False
         return True
+
+    def spoil(self, index: int, blocks: bytes) -> None:
+        self.db.execute("BEGIN")
+        self.db.execute("UPDATE entries SET blocks = ? WHERE idx = ?", (blocks, index))
 
     def source(self) -> Source:
         return InHand(database.Table(self.db), self.note)
@@ -143,6 +154,11 @@ class InPostgres:
         except psycopg.IntegrityError:
             return False
         return True
+
+    def spoil(self, index: int, blocks: bytes) -> None:
+        self.db.execute("BEGIN")
+        query = b"UPDATE brightline.entries SET blocks = %b WHERE log = %s AND idx = %s"
+        self.db.execute(query, (blocks, self.log, index))
 
     def source(self) -> Source:
         return InHand(postgres.Table(self.db, self.log), self.note)
@@ -203,6 +219,39 @@ class Sweep:
         how = mutation.changes[0].__name__ + (", mended" if mutation.mend else "")
         self.found.setdefault(name, Counter())[how] += 1
 
+    def look_at_blocks(self, dice: Random, times: int) -> None:
+        """Keep another block beside a record of each store, so many times: the verifier names it. Raises MissedError.
+
+        The stores have a log of LONG records for this.
+        """
+        for _ in range(times):
+            index = dice.choice(range(WIDTH - 1, LONG, WIDTH))
+            for store in self.stores:
+                with store.source().reading() as rows:
+                    block = as_bytes(rows.blocks([index])[index])
+                at = dice.randrange(1, len(block))
+                cut, flipped = block[:at], block[:at] + bytes([block[at] ^ dice.randrange(1, 256)]) + block[at + 1 :]
+                store.spoil(index, dice.choice((cut, flipped, flipped, block + cut)))
+                try:
+                    problem = verify(store.source(), self.trust).problem
+                finally:
+                    store.undo()
+                if problem is None or problem.index != index:
+                    raise MissedError(f"{store.name}: the block beside record {index}: {problem or 'nothing is found'}")
+                self.found.setdefault(store.name, Counter())["blocks"] += 1
+
+
+@contextmanager
+def long(folder: Path, running: Cluster) -> Iterator[Sweep]:
+    """A log with blocks in both stores."""
+    records, locks = logs.entries(LONG), folder / "locks"
+    verifier, note, log = _filled(folder / "log", records, every=LONG // 4)
+    server = running.server(running.database())
+    locks.mkdir()
+    _write(Postgres(server, folder / "tail"), folder / "log", records, Folder(locks, logs.ORIGIN), every=LONG // 4)
+    with _held(folder / "log", server, note) as stores:
+        yield Sweep(Made(log, log, log), stores, Trust(verifier))
+
 
 @contextmanager
 def swept(folder: Path, running: Cluster) -> Iterator[Sweep]:
@@ -214,15 +263,20 @@ def swept(folder: Path, running: Cluster) -> Iterator[Sweep]:
     locks = folder / "locks"
     locks.mkdir()
     _write(Postgres(server, folder / "tail"), folder / "log", _records(0), Folder(locks, logs.ORIGIN))
+    with _held(folder / "log", server, note) as stores:
+        assert Folder(locks, logs.ORIGIN).read() == note
+        assert [store.content() for store in stores] == [log, log]
+        yield Sweep(Made(log, fork, stranger), stores, Trust(verifier))
+
+
+@contextmanager
+def _held(folder: Path, server: Server, note: bytes) -> Iterator[list[Held]]:
     with (
-        closing(sqlite3.connect(folder / "log" / "audit.db", isolation_level=None)) as file,
+        closing(sqlite3.connect(folder / "audit.db", isolation_level=None)) as file,
         closing(server.connect()) as db,
     ):
         db.execute("SET session_replication_role = replica")  # triggers don't fire
-        stores = [InSqlite(file, note), InPostgres(db, postgres.log_id(db, logs.ORIGIN) or 0, note)]
-        assert Folder(locks, logs.ORIGIN).read() == note
-        assert [store.content() for store in stores] == [log, log]
-        yield Sweep(Made(log, fork, stranger), [*stores], Trust(verifier))
+        yield [InSqlite(file, note), InPostgres(db, postgres.log_id(db, logs.ORIGIN) or 0, note)]
 
 
 def _records(first: int) -> list[Entry]:
@@ -237,10 +291,12 @@ def _records(first: int) -> list[Entry]:
     return made[:SIZE]
 
 
-def _filled(folder: Path, records: list[Entry], origin: str = logs.ORIGIN) -> tuple[Verifier, bytes, Content]:
+def _filled(
+    folder: Path, records: list[Entry], origin: str = logs.ORIGIN, *, every: int = EVERY
+) -> tuple[Verifier, bytes, Content]:
     """A closed log in a file: its key, its latest checkpoint, and what it says."""
     folder.mkdir()
-    _write(Sqlite(folder / "audit.db"), folder, records, origin=origin)
+    _write(Sqlite(folder / "audit.db"), folder, records, origin=origin, every=every)
     with closing(sqlite3.connect(folder / "audit.db")) as db:
         content = _content(database.Table(db))
     note = database.checkpoint_path(folder / "audit.db").read_bytes()
@@ -258,12 +314,18 @@ def _continued(log: Path, folder: Path) -> Content:
 
 
 def _write(
-    kept: Kept, folder: Path, records: list[Entry], lock_store: Place | None = None, *, origin: str = logs.ORIGIN
+    kept: Kept,
+    folder: Path,
+    records: list[Entry],
+    lock_store: Place | None = None,
+    *,
+    origin: str = logs.ORIGIN,
+    every: int = EVERY,
 ) -> None:
     signer = logs.load_signer(logs.settings(folder, origin=origin).signing_key, origin)
     with closing(Store(kept, signer, lock_store=lock_store)) as store:
-        for start in range(0, len(records), EVERY):
-            store.append(records[start : start + EVERY])
+        for start in range(0, len(records), every):
+            store.append(records[start : start + every])
             store.checkpoint()
 
 
@@ -304,6 +366,15 @@ def main() -> None:
                 sys.exit(1)
             number += 1
             sys.stderr.write(f"{min(c.total() for c in sweep.found.values())} of {asked.mutations} mutations found\n")
+        (Path(folder) / "long").mkdir()
+        with long(Path(folder) / "long", running) as blocks:
+            try:
+                blocks.look_at_blocks(Random(asked.seed), -(-asked.mutations // 50))  # noqa: S311 - repeatable
+            except MissedError as error:
+                sys.stdout.write(f"MISSED {error}\n")
+                sys.exit(1)
+        for name, found in blocks.found.items():
+            sweep.found[name].update(found)
     figures = {
         "found": {name: dict(sorted(found.items())) for name, found in sweep.found.items()},
         "in_all": {name: found.total() for name, found in sweep.found.items()},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 
 from brightline_verify.whole import Whole
-from tests.faults.mutated import MissedError, Sweep, swept
+from tests.faults.mutated import MissedError, Sweep, long, swept
 from tests.faults.mutations import CHANGES, MUTATIONS, SIZE, Mutation, forge, truncate
 from tests.support.postgres import Cluster
 
@@ -34,6 +36,13 @@ def test_each_sort_of_mutation_is_found_on_both_stores(sweep: Sweep, change: obj
     for dice in range(6):
         sweep.look(Mutation((change,), dice, mend=dice % 2 == 1))  # type: ignore[arg-type]
     assert {name: found.total() >= 3 for name, found in sweep.found.items()} == {"sqlite": True, "postgresql": True}
+
+
+def test_blocks_that_are_others_are_found_on_both_stores(postgres: Cluster, tmp_path: Path) -> None:
+    """A byte of a block of nodes is another, or some are missing or too many: the record beside it is named."""
+    with long(tmp_path, postgres) as made:
+        made.look_at_blocks(Random(1), 5)  # noqa: S311 - the same each time
+    assert {name: found["blocks"] for name, found in made.found.items()} == {"sqlite": 5, "postgresql": 5}
 
 
 def test_a_log_that_is_as_it_was_verifies(sweep: Sweep) -> None:
