@@ -23,6 +23,7 @@ from gateway import app, config, contract, deployment, facts, logs, memory, pep,
 from gateway.clock import Clock, system_us
 from gateway.pdp.engine import encode
 from gateway.pep import Gate
+from gateway.telemetry import meters
 from gateway.types import Call, Credentials, Stage, new_decision_id
 
 TURNS = 3000
@@ -91,6 +92,23 @@ async def steps(place: Path, gate: Gate) -> dict[str, Callable[[], Awaitable[obj
             trail.judged(Stage.RESPONSE, known, readings, decision)
             trail.answered(completion.parts, completion.end)
 
+    one = call(credentials)
+
+    async def counted() -> None:
+        watch = gate.telemetry.watch(one)
+        watch.begin()
+        watch.proved()
+        for phase in (meters.READ, meters.WAIT, meters.FACTS, meters.SIGNALS):
+            watch.passed(phase)
+        watch.judged(meters.DECIDE, Stage.REQUEST, readings, decision)
+        watch.passed(meters.INTEND)
+        with watch.forwarding(permitted.model.id):
+            pass
+        watch.judged(meters.JUDGE, Stage.RESPONSE, readings, decision)
+        watch.leaving()
+        watch.passed(meters.RECORD)
+        watch.ended(None)
+
     async def whole() -> None:
         now = call(credentials)
         await pep.generate(now, read, gate, in_force)
@@ -104,6 +122,7 @@ async def steps(place: Path, gate: Gate) -> dict[str, Callable[[], Awaitable[obj
         "4 decide": lambda: in_force.engine.decide(known.input),
         "6 the loopback upstream": lambda: upstream.generate(permitted, 10),
         "5, 8 two records, on this thread": record,
+        "metrics, of all that a call passes": counted,
         "the whole path, 3 and 4 twice": whole,
     }
 

@@ -99,6 +99,8 @@ class Meters:
     spans: list[int] = field(default_factory=lambda: [0] * len(SPANS))
     unscored: dict[str, list[int]] = field(default_factory=dict)
     models: dict[str, OfModel] = field(default_factory=dict)
+    _scored: tuple[Reading, ...] = ()
+    """The last whole reading: most are the very same tuple, and are not looked through again."""
 
     def ended(self, method: int, reason: Reason | None, ns: int) -> None:
         """A call is over. reason: why it was refused, or failed; None when it was answered."""
@@ -114,7 +116,12 @@ class Meters:
 
     def read(self, readings: tuple[Reading, ...]) -> None:
         """The detectors read a content: that there are scores is counted, and never what they are."""
+        if readings is self._scored:
+            self.readings[0] += 1
+            return
         lacking = [reading.name for reading in readings if reading.score is None]
+        if not lacking:
+            self._scored = readings
         self.readings[bool(lacking)] += 1
         for name in lacking:
             _named(self.unscored, name, _one)[0] += 1

@@ -6,6 +6,7 @@ then everything that was written or said is searched.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator
@@ -19,9 +20,11 @@ import pytest_asyncio
 from brightline import Authority, Tool
 from gateway.canonical import canonical
 from gateway.cli.demo import TARGETING
+from gateway.telemetry.meters import SPANS
 from tests.support import faulty_gateway, upstream_servers
 from tests.support.attacks import Attacker, attacking, issuer, message, refused_in, verified
 from tests.support.gateways import HARMLESS, LOGISTICS, Deployment, spawned
+from tests.support.observing import Collector, collector, scrape, told_port
 from tests.support.raw_http2 import connected
 from tests.support.upstream_servers import Script, Server
 
@@ -34,10 +37,12 @@ FORGERY = '\r\n{"event": "forged"}\x1b[31m'
 
 @dataclass
 class Heard:
-    """A gateway, its upstream, and everything that callers were told when they were refused."""
+    """A gateway, its upstream, and everything that callers were told when they were refused; also what is observed."""
 
     deployed: Deployment
     server: Server
+    traces: Collector
+    metrics: str = ""
     told: list[bytes] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
 
@@ -72,16 +77,29 @@ async def heard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Heard
     key.chmod(0o600)
     deployed.change_release("models.json", serve_model)
     deployed.change_release("tenants.json", allow_model)
-    async with upstream_servers.serve("openai") as server:
+    async with upstream_servers.serve("openai") as server, collector() as traces:
         upstream = f'name = "service"\nkind = "openai"\nbase_url = "{server.base_url}"\napi_key = "api.key"\n'
-        deployed.config.write_text(f"{deployed.config.read_text()}\n[[upstreams]]\n{upstream}")
+        observed = f'[metrics]\naddress = "127.0.0.1:0"\n[tracing]\nendpoint = "{traces.url}"\nper_thousand = 1000\n'
+        deployed.config.write_text(f"{deployed.config.read_text()}\n[[upstreams]]\n{upstream}\n{observed}")
         deployed.edit('profile = "development"', 'log_level = "debug"\nprofile = "development"')
         with spawned(deployed, program=("tests.support.faulty_gateway", "serve")):
-            made = Heard(deployed, server)
+            made = Heard(deployed, server, traces)
             await everything_that_can_go_wrong(made)
+            made.metrics = await exported(told_port(deployed))
             yield made
         # The process has ended: what it wrote last is in its log as well.
     assert_nothing_leaked(made)
+
+
+async def exported(port: int) -> str:
+    """The metrics, once every span was sent."""
+    while True:
+        found = await scrape(port)
+        made, sent, failed = (found.of("brightline_spans_total", result=result) for result in SPANS)
+        assert not failed
+        if made == sent:
+            return found.text
+        await asyncio.sleep(0.1)  # between two looks
 
 
 def asked(word: str = "", *, model: str = "served", **changes: object) -> bytes:
@@ -171,11 +189,13 @@ def records(deployed: Deployment) -> list[bytes]:
 
 
 def assert_nothing_leaked(heard: Heard) -> None:
-    """No secret is in the log, in a record or in what a refused caller was told."""
+    """No secret is in the log, a record, what a refused caller was told, a metric or a span."""
     said = {
         "log": (heard.deployed.folder / "gateway.log").read_bytes(),
         "records": b"\n".join(records(heard.deployed)),
         "refusals": b"\n".join(heard.told),
+        "metrics": heard.metrics.encode(),
+        "traces": b"".join(heard.traces.bodies),
     }
     assert all(said.values())
     hidden = secrets(heard).items()
