@@ -49,11 +49,11 @@ def litellm() -> None:
     if fresh(LITELLM, wanted):
         return
     shutil.rmtree(LITELLM, ignore_errors=True)
-    run([sys.executable, "-m", "venv", LITELLM])
-    pip = [LITELLM / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    run([*pip, "install", "--no-compile", "--no-deps", "--require-hashes", "-r", wanted])
+    run([sys.executable, "-m", "venv", "--without-pip", LITELLM])
+    python, uv = LITELLM / "bin" / "python", Path(sys.executable).with_name("uv")
+    run([uv, "pip", "install", "--quiet", "--python", python, "--no-deps", "--require-hashes", "-r", wanted])
     # As in the Makefile: what does not compile is no module that anybody imports.
-    subprocess.run([LITELLM / "bin" / "python", "-m", "compileall", "-qq", "-j", "0", LITELLM / "lib"], check=False)
+    subprocess.run([python, "-m", "compileall", "-qq", "-j", "0", LITELLM / "lib"], check=False)
     stamp(LITELLM, wanted)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from benchmarks.peers.bodies import chat, written
 from benchmarks.peers.generators import Wrk
 from benchmarks.peers.install import LITELLM
-from benchmarks.peers.processes import free_port, started, wait_for
+from benchmarks.peers.processes import free_ports, started, wait_for
 from benchmarks.peers.systems import BLOCKED, CORES, MODEL, Common, Serving, answers, environment
 
 KEY = "sk-benchmark"
@@ -22,7 +22,7 @@ SETTINGS = (
 @contextmanager
 def proxy(common: Common) -> Iterator[Serving]:
     """The proxy with one model, and its own guardrail on every call."""
-    port, log = free_port(), common.place / "litellm.log"
+    (port,), log = free_ports(1), common.place / "litellm.log"
     # JSON is YAML.
     config = written(common.place / "litellm.yaml", json.dumps(configuration(common.upstream)).encode())
     home = common.place / "litellm"

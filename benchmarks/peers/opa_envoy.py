@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.peers import install
 from benchmarks.peers.bodies import written
 from benchmarks.peers.generators import Ghz
-from benchmarks.peers.processes import free_port, started, wait_for
+from benchmarks.peers.processes import free_ports, started, wait_for
 from benchmarks.peers.systems import BLOCKED, Common, Serving, environment, posted
 from gateway.release import starter
 from tests.support.vectors import bases
@@ -58,7 +58,7 @@ def plugin(common: Common, name: str, entry: str, sources: Path | None) -> Itera
     if sources:
         shutil.copytree(sources, folder, dirs_exist_ok=True)
     written(folder / "entry.rego", entry.encode())
-    ports, log = [free_port() for _ in range(3)], common.place / f"opa-{name}.log"
+    ports, log = free_ports(3), common.place / f"opa-{name}.log"
     http, diagnostic, grpc = (f"127.0.0.1:{port}" for port in ports)
     options = {"addr": grpc, "path": "envoy/authz/allow", "enable-reflection": "true"}
     sets = [part for key, value in options.items() for part in ("--set", f"plugins.envoy_ext_authz_grpc.{key}={value}")]

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from benchmarks.peers.bodies import chat
 from benchmarks.peers.generators import Wrk
 from benchmarks.peers.install import PORTKEY
-from benchmarks.peers.processes import free_port, started, wait_for
+from benchmarks.peers.processes import free_ports, started, wait_for
 from benchmarks.peers.systems import BLOCKED, Common, Serving, answers, environment
 
 SETTINGS = (
@@ -30,7 +30,7 @@ GUARDRAIL = {
 @contextmanager
 def gateway(common: Common) -> Iterator[Serving]:
     """The gateway; which model and which guardrail a call goes through is in a header of each call."""
-    port, log = free_port(), common.place / "portkey.log"
+    (port,), log = free_ports(1), common.place / "portkey.log"
     server = PORTKEY / "node_modules/@portkey-ai/gateway/build/start-server.js"
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
     headers = (f"x-portkey-config: {json.dumps(configuration(common.upstream))}",)

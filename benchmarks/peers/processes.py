@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 PATIENT_S = 300.0
@@ -81,8 +81,10 @@ def last_words(log: Path) -> str:
     return lines[-1][:200] if lines else "it said nothing"
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that was free just now, for programs that can't choose one themselves."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """Different ports of 127.0.0.1 that were free just now, for programs that can't choose one themselves."""
+    with ExitStack() as probes:
+        held = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in held:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in held]
