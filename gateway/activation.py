@@ -5,46 +5,31 @@
 3 ask the engine: it answers as this release's policy, permits nothing without facts, and passes the self-test
 4 record the activation, durably, before anything is decided by it; the log refuses what is older than it remembers
 5 swap: whoever calls from now on is decided by it from start to end; calls under way keep the release they began with
-6 close the old engine after its last call, and let go of the old release piece by piece (beside.py)
+6 close the old engine after its last call
 Whatever fails before 5 leaves what is in force, and a record that says why.
+Beside calls another process does 1, compiles for 2 and asks the self-test of 3 (apart.py); what is left takes a moment.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
 
-from gateway import facts, pdp, release
-from gateway.beside import retire, unhurried
-from gateway.canonical import Json
+from gateway import apart
 from gateway.config import Config
 from gateway.errors import GatewayError, StartError
+from gateway.handed import Same
 from gateway.inforce import InForce
 from gateway.pep import Gate
-from gateway.types import Decision, Effect, Release
+from gateway.preparing import ask, prepare
 
 log = structlog.get_logger()
 
-LATE = 4
 EXPIRED = "the release in force has expired; every call is refused until it is renewed"
-
-
-async def prepare(config: Config, loaded: Release, *, aside: bool = False) -> InForce:
-    """Step 2. aside: there are calls under way. Raises StartError."""
-    check_upstreams(config, loaded)
-    engine = await pdp.open_engine(loaded, config.policy, aside=aside)
-    return InForce(loaded, facts.prepare(loaded, config.marking_ceiling, config.audit.enclave), engine)
-
-
-def check_upstreams(config: Config, loaded: Release) -> None:
-    """Raise StartError unless every model of the release has its upstream."""
-    missing = {m.upstream for m in loaded.models.values()} - {u.name for u in config.upstreams}
-    if missing:
-        raise StartError(f"upstreams: the release names {sorted(missing)}, which the configuration does not have")
 
 
 @dataclass(slots=True)
@@ -55,12 +40,8 @@ class Activation:
     gate: Gate
     tried: int = 0
     trouble: str = ""
-    _source: release.Source = field(init=False)
     _expired: bool = False
     _retiring: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self._source = release.open_source(self.config.release)
 
     async def whenever(self, wanted: asyncio.Event, told: Callable[[Activation], Awaitable[None]]) -> None:
         """Reload each time `wanted` is set, and a signed release at intervals, until cancelled.
@@ -91,8 +72,7 @@ class Activation:
     async def _try(self, *, again: bool) -> None:
         before, trouble, self.trouble = self.gate.in_force, self.trouble, ""
         try:
-            with unhurried():
-                await self._replace(before)
+            await self._replace(before)
         except Exception as error:  # noqa: BLE001 - whatever it is, what is in force stays
             expected = isinstance(error, StartError | GatewayError)
             self.trouble = str(error) if expected else f"the gateway failed: {type(error).__name__}"
@@ -104,12 +84,13 @@ class Activation:
         await self._record(stays, self.trouble)
 
     async def _replace(self, before: InForce) -> None:
-        loaded = await asyncio.to_thread(self._source.load)  # 1
-        if loaded.digest == before.release.digest:
-            before.expires_us = loaded.expires_us
+        found = await apart.load(self.config, before)  # 1
+        if isinstance(found, Same):
+            before.expires_us, before.state = found.expires_us, found.state
             log.info("release unchanged", release=before.release.digest)
             return
-        fresh = await prepare(self.config, loaded, aside=True)  # 2
+        loaded = found.release
+        fresh = await prepare(self.config, loaded, found.code, found.state)  # 2
         try:
             await ask(fresh)  # 3
             # Crash here: the record names a release that decided nothing; the next start records what it loads.
@@ -120,7 +101,7 @@ class Activation:
         fresh.since_us = self.gate.log.since_us
         self.gate.in_force = fresh  # 5
         log.info("release in force", release=loaded.digest, before=before.release.digest, signers=loaded.signers)
-        retiring = asyncio.create_task(retire(before))  # 6
+        retiring = asyncio.create_task(before.retire())  # 6
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)
 
@@ -152,37 +133,3 @@ class Activation:
             retiring.cancel()
         if self._retiring:
             await asyncio.wait(self._retiring)
-
-
-async def ask(fresh: InForce) -> None:
-    """Step 3: raises StartError unless it refuses a call of which nothing is known, and passes its self-test.
-
-    Calls under way are not held up: there is a turn for them after each question.
-    """
-    try:
-        decision = await _decided(fresh, {})
-        if decision.effect is not Effect.DENY:
-            raise StartError("the policy permits a call without facts; have its rules refuse what they are not told")
-        for check in fresh.release.checks:
-            decision = await _decided(fresh, check.input)
-            found = _said(decision.effect.name.lower(), {rule.id for rule in decision.rules})
-            expected = _said(check.effect, check.rules)
-            if found != expected:
-                raise StartError(
-                    f"self-test: {check.id}: is {found}, not {expected}; the release is not what was tested"
-                )
-    except GatewayError as error:
-        raise StartError(f"the engine gives no decision with this release: {error.detail}") from error
-
-
-async def _decided(fresh: InForce, input_: Mapping[str, Json]) -> Decision:
-    """The decision; one that comes late is asked for again, because a busy machine is no fault of the release."""
-    for _ in range(LATE):
-        await asyncio.sleep(0)
-        with contextlib.suppress(GatewayError):
-            return await fresh.engine.decide(input_)
-    return await fresh.engine.decide(input_)
-
-
-def _said(effect: str, rules: Iterable[str]) -> str:
-    return f"{effect} by {', '.join(sorted(rules)) or 'no rule'}"

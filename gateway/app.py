@@ -12,14 +12,15 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 from google.protobuf.internal import api_implementation
 
-from gateway import health, memory, release
-from gateway.activation import Activation, ask, prepare
+from gateway import facts, health, memory, release
+from gateway.activation import Activation
 from gateway.audit.following import following
 from gateway.audit.joint.joined import Joined
 from gateway.audit.joint.member import Member
@@ -32,12 +33,14 @@ from gateway.identity import Identity
 from gateway.inforce import InForce
 from gateway.listener import Listener, listening
 from gateway.pep import Gate
+from gateway.preparing import ask, prepare
 from gateway.quotas import Quotas
 from gateway.shares import Shares
 from gateway.signals import Detectors, Outside, Scorer
 from gateway.signals.pulse import PROBE, Pulse
 from gateway.telemetry import Meters, Telemetry
 from gateway.turns import Turns
+from gateway.types import Packed
 from gateway.upstream import open_upstream
 
 if TYPE_CHECKING:
@@ -56,17 +59,26 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
         raise StartError(
             "protobuf runs without its C implementation (upb); install a wheel of protobuf for this platform"
         )
-    keeps = member is None and config.listener.workers > 1  # the log, for workers: it reads no content
     async with AsyncExitStack() as stack:
-        telemetry = Telemetry()
-        if config.tracing is not None:
-            telemetry.tracing = _tracing(config.tracing, telemetry.meters)
-            stack.push_async_callback(telemetry.tracing.close)
-        loaded = await asyncio.to_thread(release.open_source(config.release).load)  # 2
-        in_force = await prepare(config, loaded)
-        stack.push_async_callback(in_force.close)
-        if config.policy.engine == "wasm":  # a server may come up later; what it says is read strictly all the same
-            await ask(in_force)
+        gate = await _opened(config, clock, member, stack)
+        asking = asyncio.create_task(health.asking(gate))
+        try:
+            yield gate
+        finally:
+            asking.cancel()
+            await asyncio.wait({asking})
+            await gate.in_force.close()
+
+
+async def _opened(config: Config, clock: Clock, member: Member | None, stack: AsyncExitStack) -> Gate:
+    """The gate, which alone holds what is in force, so that this can go when something else comes in force."""
+    keeps = member is None and config.listener.workers > 1  # the log, for workers: it reads no content
+    telemetry = Telemetry()
+    if config.tracing is not None:
+        telemetry.tracing = _tracing(config.tracing, telemetry.meters)
+        stack.push_async_callback(telemetry.tracing.close)
+    in_force = await started(config)  # 2
+    try:
         identity = await Identity.open(config.identity, clock, config.listener.client_ca)  # 3
         stack.push_async_callback(identity.close)
         upstreams = {}
@@ -79,7 +91,7 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
         in_force.since_us = trail.since_us
         if (config.review.served or config.approvals.role) and member is None:
             await stack.enter_async_context(following(trail.archive.logs, lambda: trail.size))
-        gate = Gate(
+        return Gate(
             clock=clock,
             identity=identity,
             detectors=Detectors() if keeps else await stack.enter_async_context(reading(config.signals)),
@@ -92,13 +104,28 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
             quotas=Quotas(config.listener.workers),
             telemetry=telemetry,
         )
-        asking = asyncio.create_task(health.asking(gate))
-        try:
-            yield gate
-        finally:
-            asking.cancel()
-            await asyncio.wait({asking})
-            await gate.in_force.close()
+    except BaseException:
+        await in_force.close()
+        raise
+
+
+async def started(config: Config) -> InForce:
+    """The release that this process starts with. Raises StartError.
+
+    It is loaded here and not by a process of its own, as later ones are: there are no calls yet that it could disturb.
+    """
+    found = await asyncio.to_thread(release.open_source(config.release).find, ())
+    if found.release is None:
+        raise TypeError("nothing was known")
+    in_force = await prepare(config, found.release, state=found.state)
+    try:
+        if config.policy.engine == "wasm":  # a server may come up later; what it says is read strictly all the same
+            await ask(in_force)
+    except BaseException:
+        await in_force.close()
+        raise
+    lean = replace(found.release, tenants=Packed.of(found.release.tenants), wasm=b"", checks=())
+    return replace(in_force, release=lean, attributes=facts.prepare(lean, config.marking_ceiling, config.audit.enclave))
 
 
 @asynccontextmanager

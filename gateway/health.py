@@ -105,6 +105,7 @@ async def asking(gate: Gate) -> None:
             if answers is not in_force.answers:
                 log.warning("engine", engine=in_force.engine.name, answers=answers)
             in_force.answers = answers
+        del in_force  # it can go as soon as something else is in force
 
 
 async def _answers(in_force: InForce) -> bool:

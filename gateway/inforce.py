@@ -9,6 +9,7 @@ from typing import Self
 from gateway import facts
 from gateway.errors import GatewayError, Reason
 from gateway.pdp import Engine
+from gateway.release import State
 from gateway.types import Release
 
 
@@ -17,12 +18,14 @@ class InForce:
     """A call is decided by one of these from start to end, and holds it for as long (`with`): it stays open until then.
 
     expires_us: when what was signed expires; renewed while calls go on. None for a release that nobody signed.
-    since_us: since when it is in force, as the log has it. answers: whether its engine did when it was last asked.
+    since_us: since when it is in force, as the log has it. state: what tells it from the next at its
+    source. answers: whether its engine did when it was last asked.
     """
 
     release: Release
     attributes: facts.Attributes
     engine: Engine
+    state: State = ()
     expires_us: int | None = field(init=False)
     since_us: int = field(default=0, init=False)
     answers: bool = field(default=True, init=False)

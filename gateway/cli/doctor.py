@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from brightline_verify.note import NoteError, Verifier
-from gateway import activation, app, config, facts, pdp, release, transport
+from gateway import app, config, facts, pdp, preparing, release, transport
 from gateway.audit import keys, places
 from gateway.audit.log import in_the_future
 from gateway.audit.sealed import places as sealed_places
@@ -151,7 +151,7 @@ async def _identity(settings: Config) -> str:
 
 
 async def _upstreams(settings: Config, loaded: Load) -> str:
-    activation.check_upstreams(settings, loaded())
+    preparing.check_upstreams(settings, loaded())
     for upstream in settings.upstreams:
         await open_upstream(upstream, settings.limits.answer_bytes).close()
     return ", ".join(f"{u.name} ({u.kind})" for u in settings.upstreams)

@@ -19,7 +19,7 @@ from gateway.identity.keys import Keys, open_keys
 from gateway.identity.ledger import Ledger, open_ledger
 from gateway.identity.revocation import Revocation, open_revocation
 from gateway.identity.token import Claims
-from gateway.types import Credentials, Principal, Tenant
+from gateway.types import Credentials, Packed, Principal, Tenant, owners
 
 CACHED_TOKENS = 10_000
 """About 20 MB; past it the least recently used token is verified again at its next use."""
@@ -156,7 +156,8 @@ class Identity:
 
     def _tenant_of(self, certificate: Certificate, tenants: Mapping[str, Tenant]) -> str:
         if tenants is not self._tenants:
-            self._tenants, self._tenant_by_certificate = tenants, tenant_index(tenants)
+            self._tenants = tenants
+            self._tenant_by_certificate = tenants.owners if isinstance(tenants, Packed) else owners(tenants.values())
         tenant = self._tenant_by_certificate.get(certificate.name)
         if tenant is None:
             raise GatewayError(
@@ -199,14 +200,3 @@ class Identity:
         self._verified[digest] = verified
         if len(self._verified) > CACHED_TOKENS:
             self._verified.popitem(last=False)
-
-
-def tenant_index(tenants: Mapping[str, Tenant]) -> Mapping[str, str]:
-    """The tenant id of each certificate name. A name that two tenants claim is nobody's."""
-    index: dict[str, str] = {}
-    claimed_twice = set()
-    for tenant in tenants.values():
-        for name in tenant.certificates:
-            if index.setdefault(name, tenant.id) != tenant.id:
-                claimed_twice.add(name)
-    return {name: tenant for name, tenant in index.items() if name not in claimed_twice}

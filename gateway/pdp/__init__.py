@@ -9,11 +9,23 @@ from gateway.config import Policy
 from gateway.pdp.engine import Engine
 from gateway.types import Release
 
-__all__ = ["Engine", "open_engine"]
+__all__ = ["Engine", "compiled", "open_engine"]
 
 
-async def open_engine(release: Release, config: Policy, *, aside: bool = False) -> Engine:
-    """The configured engine, ready to decide with `release`. aside: calls go on meanwhile and are not to be disturbed.
+def compiled(release: Release, config: Policy) -> bytes:
+    """Machine code of the module, for `open_engine` in another process; empty where a server decides.
+
+    Raises StartError when it is no module.
+    """
+    if config.engine == "opa":
+        return b""
+    from gateway.pdp.wasm import machine_code  # noqa: PLC0415 - see below
+
+    return machine_code(release.wasm)
+
+
+async def open_engine(release: Release, config: Policy, code: bytes = b"") -> Engine:
+    """The configured engine, ready to decide with `release`. code: of its module, where another process compiled it.
 
     Raises StartError when the configuration or the module can't work. A server that does not answer yet is no such
     case: every decision is refused until it does.
@@ -25,4 +37,4 @@ async def open_engine(release: Release, config: Policy, *, aside: bool = False) 
         return await open_opa(release, config)
     from gateway.pdp.wasm import open_wasm  # noqa: PLC0415 - see above
 
-    return await asyncio.to_thread(open_wasm, release, config, aside=aside)
+    return await asyncio.to_thread(open_wasm, release, config, code)

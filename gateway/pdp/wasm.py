@@ -24,7 +24,6 @@ from gateway.canonical import Json, canonical
 from gateway.config import Policy
 from gateway.errors import StartError
 from gateway.pdp.call import Evaluation
-from gateway.pdp.compiling import CompilerError, compiled, settings
 from gateway.pdp.decision import parse, unavailable
 from gateway.pdp.engine import MAX_DECISION_BYTES, PACKAGE, RULE, Engine, encode
 from gateway.types import Decision, Release
@@ -37,25 +36,47 @@ _REMEMBERED, _REMEMBERED_BYTES = 256, 8 << 10
 _TICK_MS = round(EpochTicker.tick_seconds * 1000)
 
 
-def open_wasm(release: Release, config: Policy, *, aside: bool = False) -> Engine:
-    """Compile the module of the release and load its data. aside: compile in a process of its own.
+def open_wasm(release: Release, config: Policy, code: bytes = b"") -> Engine:
+    """Compile the module of the release and load its data. code: what `machine_code` made of it in another process.
 
     Raises StartError when it is no policy module, needs more than the memory cap, needs a host function, or does not
     have the entrypoint.
     """
     try:
         pages = (config.memory_mib << 20) // _PAGE
-        factory = _Compiled(release.wasm, pages) if aside else _Factory(release.wasm, max_memory_pages=pages)
+        factory = _Compiled(code, pages) if code else _Factory(release.wasm, max_memory_pages=pages)
         try:
             return _Wasm(release, config, factory)
         except BaseException:
             factory.close()
             raise
     except OpaWasmError as error:
-        raise StartError(
-            f"policy.wasm: can't decide: {error}\n"
-            "build the release again with `opa build -t wasm`, or raise policy.memory_mib if it is memory that it lacks"
-        ) from error
+        raise _useless(error) from error
+
+
+def machine_code(wasm: bytes) -> bytes:
+    """The machine code of a module, for this machine and the same release of the engine alone. Raises StartError.
+
+    Whoever can change it can run anything: it goes through pipes that both sides hold, and never into a file.
+    """
+    try:
+        return bytes(wasmtime.Module(wasmtime.Engine(_settings()), wasm).serialize())
+    except wasmtime.WasmtimeError as error:
+        raise _useless(error) from error
+
+
+def _useless(error: Exception) -> StartError:
+    return StartError(
+        f"policy.wasm: can't decide: {error}\n"
+        "build the release again with `opa build -t wasm`, or raise policy.memory_mib if it is memory that it lacks"
+    )
+
+
+def _settings() -> wasmtime.Config:
+    """What both sides have to agree on. Epochs stop what runs on."""
+    config = wasmtime.Config()
+    config.epoch_interruption = True
+    return config
 
 
 class _Wasm:
@@ -161,13 +182,13 @@ class _Factory(WasmtimeRuntimeFactory):
 class _Compiled(_Factory):
     """The same for a module that another process compiled."""
 
-    def __init__(self, wasm: bytes, pages: int) -> None:
+    def __init__(self, code: bytes, pages: int) -> None:
         self._max_memory_pages = pages
-        self._engine = wasmtime.Engine(settings())
+        self._engine = wasmtime.Engine(_settings())
         try:
-            self._module = wasmtime.Module.deserialize(self._engine, compiled(wasm))
-        except (CompilerError, wasmtime.WasmtimeError) as error:
-            raise OpaInvalidPolicyError(f"invalid policy wasm: {error}") from error
+            self._module = wasmtime.Module.deserialize(self._engine, code)
+        except wasmtime.WasmtimeError as error:
+            raise OpaInvalidPolicyError(f"invalid machine code: {error}") from error
         self._epoch = EpochTicker(self._engine)
         try:
             self._validate_required_env_imports()

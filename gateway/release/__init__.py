@@ -8,8 +8,10 @@ A signed release is the same files as targets of a TUF repository. holders.py sa
 how a gateway reads one, and repository.py how one is made.
 """
 
+from gateway.release.client import Found
 from gateway.release.reading import load
+from gateway.release.refreshing import State
 from gateway.release.sources import Source, open_source
 from gateway.release.writing import create, starter
 
-__all__ = ["Source", "create", "load", "open_source", "starter"]
+__all__ = ["Found", "Source", "State", "create", "load", "open_source", "starter"]

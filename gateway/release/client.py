@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,11 +27,20 @@ from gateway.release import folder, history, reading, restrictions
 from gateway.release.documents import MANIFEST, VECTORS
 from gateway.release.holders import TARGETS
 from gateway.release.parts import HOLDERS, target
-from gateway.release.refreshing import CACHE, Trusted, View
+from gateway.release.refreshing import CACHE, State, Trusted, View
 from gateway.release.trusted import alone
 from gateway.types import Release
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """release: None where nothing changed but times. state: see refreshing.py. expires_us: when what is signed does."""
+
+    release: Release | None
+    state: State
+    expires_us: int | None
 
 
 class Client:
@@ -44,23 +53,30 @@ class Client:
         self._name = name
         self._view = View(fetcher, address, root, folder)
         self._folder = folder
-        self._last: tuple[tuple[Any, ...], Release] | None = None
 
     def load(self, pinned: str | None = None) -> Release:
-        """What is signed there now; read again only when more than times changed. Raises StartError."""
+        """What is signed there now. Raises StartError."""
+        release = self.find(pinned).release
+        if release is None:
+            raise TypeError("nothing was known")
+        return release
+
+    def find(self, pinned: str | None = None, known: State = ()) -> Found:
+        """What is signed there now; read only where more than times changed since `known`. Raises StartError."""
         try:
             with alone(self._folder):
                 trusted = self._view.refresh()
-                if self._last is None or self._last[0] != trusted.state:
-                    loaded = self._release(trusted, pinned)
-                    history.keep(self._folder, trusted.versions[TARGETS])
-                    steps = history.read(self._folder, trusted.roots)
-                    self._last = trusted.state, replace(loaded, steps=(*steps, *loaded.steps))
+                if trusted.state == known:
+                    return Found(None, trusted.state, trusted.expires_us)
+                loaded = self._release(trusted, pinned)
+                history.keep(self._folder, trusted.versions[TARGETS])
+                steps = history.read(self._folder, trusted.roots)
         except (RepositoryError, DownloadError) as error:
             raise StartError(f"release.source: {self._name}: {_said(error)}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StartError(f"release.metadata: {self._folder}: {type(error).__name__}: {error}") from error
-        return _as_of(self._last[1], trusted)
+        found = _as_of(replace(loaded, steps=(*steps, *loaded.steps)), trusted)
+        return Found(found, trusted.state, trusted.expires_us)
 
     def notes(self) -> dict[str, Any]:
         """What the signed metadata says of the change: the custom part of the manifest. Raises StartError."""

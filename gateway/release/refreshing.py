@@ -23,9 +23,13 @@ BOUNDS: Final = UpdaterConfig(max_root_rotations=256, targets_max_length=16 << 2
 CACHE: Final = "targets"
 
 
+State = tuple[Any, ...]
+"""What tells one release of a repository from the next: digest of the manifest, and versions of the holders' roles."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """Verified metadata. versions: of each role; state: what tells one release of the repository from another.
+    """Verified metadata. versions: of each role; state: see there.
 
     notes: what is signed of the change. roots: the chain, the pinned one first.
     """
@@ -34,7 +38,7 @@ class Trusted:
     versions: dict[str, int]
     signatures: tuple[Signature, ...]
     expires_us: int
-    state: tuple[Any, ...]
+    state: State
     notes: dict[str, Any]
     roots: tuple[Root, ...]
 

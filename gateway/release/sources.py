@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.config import ReleaseSource, read_public
-from gateway.release.client import Client
+from gateway.release.client import Client, Found
 from gateway.release.fetching import FOLDER, Folder, Https
 from gateway.release.reading import load
+from gateway.release.refreshing import State
 from gateway.types import Release
 
 
@@ -18,6 +19,9 @@ class Source(Protocol):
 
     def load(self) -> Release:
         """The release. Raises StartError."""
+
+    def find(self, known: State) -> Found:
+        """The same; no release where it is the one of this state. Raises StartError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,10 @@ class Unsigned:
         """The release. Raises StartError."""
         return load(self.path, self.digest)
 
+    def find(self, known: State) -> Found:  # noqa: ARG002 - nobody signed when it was made
+        """See Source."""
+        return Found(self.load(), (), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Signed:
@@ -42,6 +50,10 @@ class Signed:
     def load(self) -> Release:
         """The release that its signatures say. Raises StartError."""
         return self.client.load(self.digest)
+
+    def find(self, known: State) -> Found:
+        """See Source."""
+        return self.client.find(self.digest, known)
 
 
 def open_source(settings: ReleaseSource) -> Source:

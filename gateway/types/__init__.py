@@ -4,6 +4,7 @@ from gateway.types.answers import Chunk, Completion, End, Stop
 from gateway.types.callers import Call, Credentials, Principal, new_decision_id
 from gateway.types.decided import Decision, Effect, Obligation, Permitted
 from gateway.types.known import Facts, Reading, Stage, Standing, Standings, safeguards
+from gateway.types.packed import Packed, ceilings, owners, packed
 from gateway.types.prompts import (
     EFFECTORS,
     Document,
@@ -38,6 +39,7 @@ __all__ = [
     "Message",
     "Model",
     "Obligation",
+    "Packed",
     "Part",
     "Permitted",
     "Principal",
@@ -55,8 +57,11 @@ __all__ = [
     "Tool",
     "ToolResult",
     "ToolUse",
+    "ceilings",
     "content_bytes",
     "new_decision_id",
+    "owners",
+    "packed",
     "part_texts",
     "safeguards",
 ]

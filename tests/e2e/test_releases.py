@@ -215,9 +215,9 @@ def test_a_gateway_looks_at_its_repository_by_itself(tmp_path: Path) -> None:
     deployed.edit("[release]\n", "[release]\nrefresh_s = 1\n")
     with spawned(deployed):
         deployed.change_release("tenants.json", NARROWER)
-        wait_for(lambda: len(deployed.records("release")) == 1, 60)
+        wait_for(lambda: len(deployed.records("release")) == 1)
         deployed.change_release("tenants.json", WIDER)
-        wait_for(lambda: len(deployed.records("release")) == 2, 60)
+        wait_for(lambda: len(deployed.records("release")) == 2)
     assert [r["outcome"] for r in deployed.records("release")] == ["completed", "completed"]
     assert verified(deployed)
 

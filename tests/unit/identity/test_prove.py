@@ -12,8 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.config import Issuer, TrustDomain
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.identity import issue
-from gateway.identity.prove import tenant_index
-from gateway.types import Principal, Tenant
+from gateway.types import Packed, Principal, Tenant, owners
 from tests.support.desk import Desk, reason_of
 from tests.support.pki import OTHER_SPIFFE_ID, SPIFFE_ID
 from tests.support.tokens import MISSING, TokenIssuer, jwk_set, keys_of_every_type, signed_with, unverified_claims
@@ -92,9 +91,10 @@ async def test_a_key_verifies_no_algorithm_of_another_type(desk: Desk) -> None:
 async def test_a_name_that_two_tenants_claim_is_nobodys(desk: Desk) -> None:
     """A certificate maps to exactly one tenant: claimed by two, it maps to none."""
     twice = {name: Tenant(name, (SPIFFE_ID, f"{SPIFFE_ID}/{name}"), {}) for name in ("agency", "other")}
-    assert tenant_index(twice) == {f"{SPIFFE_ID}/agency": "agency", f"{SPIFFE_ID}/other": "other"}
-    desk.tenants = twice
-    assert await reason_of(desk.prove(desk.issuer.token(desk.pem))) is Reason.TENANT_UNKNOWN
+    assert owners(twice.values()) == {f"{SPIFFE_ID}/agency": "agency", f"{SPIFFE_ID}/other": "other"}
+    for tenants in (twice, Packed.of(twice)):
+        desk.tenants = tenants
+        assert await reason_of(desk.prove(desk.issuer.token(desk.pem))) is Reason.TENANT_UNKNOWN
 
 
 async def test_a_new_release_moves_a_certificate_at_once(desk: Desk) -> None:

@@ -13,8 +13,8 @@ import wasmtime
 from gateway.canonical import Json
 from gateway.config import Policy
 from gateway.errors import GatewayError, Reason, StartError
-from gateway.pdp import Engine, compiling
-from gateway.pdp.wasm import open_wasm
+from gateway.pdp import Engine
+from gateway.pdp.wasm import machine_code, open_wasm
 from gateway.types import Effect
 from tests.support import hostile
 from tests.support.inputs import plain
@@ -200,9 +200,10 @@ async def test_a_closed_engine_decides_nothing() -> None:
         assert "closed" in await refused(engine)
 
 
-async def test_a_module_that_another_process_compiled_decides_alike() -> None:
-    """Compiled aside, the same policy decides the same; what is no module refuses, and names the file."""
-    engine = open_wasm(release(compile_policy(hostile.REGO)), PATIENT, aside=True)
+async def test_machine_code_decides_as_its_module_does() -> None:
+    """Compiled elsewhere, the same policy decides the same; what is no module or no machine code names the file."""
+    wasm = compile_policy(hostile.REGO)
+    engine = open_wasm(release(b""), PATIENT, machine_code(wasm))
     try:
         assert (await engine.decide(GOOD)).effect is Effect.ALLOW
         assert await refused(engine, "undefined")
@@ -210,13 +211,7 @@ async def test_a_module_that_another_process_compiled_decides_alike() -> None:
         await engine.close()
     for broken in (b"", b"\0asm\1\0\0\0\xff", b"odd"):
         with pytest.raises(StartError, match=r"policy\.wasm: can't decide"):
-            open_wasm(release(broken), PATIENT, aside=True)
-
-
-def test_a_compiler_that_does_not_answer_is_no_policy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A compiler that can't be started, or takes too long, refuses the release; what is in force stays."""
-    for name, value in (("PATIENCE_S", 0.0), ("__file__", "/nowhere.py")):
-        with monkeypatch.context() as patched:
-            patched.setattr(compiling, name, value)
-            with pytest.raises(compiling.CompilerError):
-                compiling.compiled(b"")
+            machine_code(broken)
+    for broken in (wasm, machine_code(wasm)[:-1000], b"odd"):
+        with pytest.raises(StartError, match=r"policy\.wasm: can't decide: invalid machine code"):
+            open_wasm(release(b""), PATIENT, broken)

@@ -1,0 +1,85 @@
+"""Loads a release beside a gateway that serves: `python -m gateway.loader`, started by gateway.apart.
+
+1 be told by the gateway what is configured and what it knows    2 load, verify and type the release
+3 compile its policy, and ask it the self-test                   4 hand over what the gateway needs, and end
+It holds up no call: it has a lower priority, its memory ends with it, and it ends when its gateway does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from gateway import handed, pdp, release
+from gateway.config import Config
+from gateway.errors import StartError
+from gateway.preparing import ask, prepare
+from gateway.types import Release
+
+
+def main() -> None:
+    """Read one line, write one answer."""
+    os.nice(5)  # calls come first, but a busy machine gets its release, too
+    for number in (signal.SIGINT, signal.SIGHUP):  # from a terminal they come to every process
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError):  # where memory runs out, this ends and not the gateway
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    answers = os.dup(1)
+    os.dup2(2, 1)  # whatever a library prints is no part of the answer
+    logging.disable()  # nor are its words, which may quote anybody, part of the gateway's log
+    gc.disable()  # it would walk over everything again and again, and the process ends soon
+    order = json.loads(sys.stdin.buffer.readline())  # 1
+    threading.Thread(target=_end_with_the_gateway, daemon=True).start()
+    answer = memoryview(answered(order))
+    while answer:  # 4
+        answer = answer[os.write(answers, answer) :]
+    os._exit(0)  # a million objects are not freed one by one
+
+
+def answered(order: dict[str, Any]) -> bytes:
+    """The answer to an order, whatever happens."""
+    try:
+        config = Config.model_validate_json(order["config"])
+        found = release.open_source(config.release).find(tuple(order["state"]))  # 2
+        if found.release is None or found.release.digest == order["digest"]:
+            return handed.unchanged(found.expires_us, found.state)
+        return asyncio.run(_ready(config, found.release, found.state))
+    except StartError as error:
+        return handed.refusal(handed.Refused(str(error)))
+    except Exception as error:  # noqa: BLE001 - its text may quote anybody; where it happened does not
+        return handed.refusal(handed.Refused("", _place(error)))
+
+
+async def _ready(config: Config, loaded: Release, state: release.State) -> bytes:
+    """3: a server is asked by the gateway, which has the connection to it."""
+    code = pdp.compiled(loaded, config.policy)
+    if code:
+        await ask(await prepare(config, loaded, code))
+    return handed.whole(loaded, code, state)
+
+
+def _place(error: BaseException) -> str:
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else "nowhere"
+    return f"{type(error).__name__} at {where}"
+
+
+def _end_with_the_gateway() -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Makes of a release what calls need, and asks it what it has to know before it decides anything.
+
+These are steps 2 and 3 of activation.py. Beside calls they are taken in a process of their own (loader.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from gateway import facts, pdp
+from gateway.canonical import Json
+from gateway.config import Config
+from gateway.errors import GatewayError, StartError
+from gateway.inforce import InForce
+from gateway.release import State
+from gateway.types import Decision, Effect, Release
+
+LATE: Final = 4
+
+
+async def prepare(config: Config, loaded: Release, code: bytes = b"", state: State = ()) -> InForce:
+    """Step 2. code: machine code of its module, where that is compiled. Raises StartError."""
+    check_upstreams(config, loaded)
+    engine = await pdp.open_engine(loaded, config.policy, code)
+    try:
+        return InForce(loaded, facts.prepare(loaded, config.marking_ceiling, config.audit.enclave), engine, state)
+    except BaseException:
+        await engine.close()
+        raise
+
+
+def check_upstreams(config: Config, loaded: Release) -> None:
+    """Raise StartError unless every model of the release has its upstream."""
+    missing = {m.upstream for m in loaded.models.values()} - {u.name for u in config.upstreams}
+    if missing:
+        raise StartError(f"upstreams: the release names {sorted(missing)}, which the configuration does not have")
+
+
+async def ask(fresh: InForce) -> None:
+    """Step 3: raises StartError unless it refuses a call of which nothing is known, and passes its self-test.
+
+    Calls under way are not held up: there is a turn for them after each question.
+    """
+    try:
+        decision = await _decided(fresh, {})
+        if decision.effect is not Effect.DENY:
+            raise StartError("the policy permits a call without facts; have its rules refuse what they are not told")
+        for check in fresh.release.checks:
+            decision = await _decided(fresh, check.input)
+            found = _said(decision.effect.name.lower(), {rule.id for rule in decision.rules})
+            expected = _said(check.effect, check.rules)
+            if found != expected:
+                raise StartError(
+                    f"self-test: {check.id}: is {found}, not {expected}; the release is not what was tested"
+                )
+    except GatewayError as error:
+        raise StartError(f"the engine gives no decision with this release: {error.detail}") from error
+
+
+async def _decided(fresh: InForce, input_: Mapping[str, Json]) -> Decision:
+    """The decision; one that comes late is asked for again, because a busy machine is no fault of the release."""
+    for _ in range(LATE):
+        await asyncio.sleep(0)
+        with contextlib.suppress(GatewayError):
+            return await fresh.engine.decide(input_)
+    return await fresh.engine.decide(input_)
+
+
+def _said(effect: str, rules: Iterable[str]) -> str:
+    return f"{effect} by {', '.join(sorted(rules)) or 'no rule'}"
