@@ -34,13 +34,13 @@ Source = Callable[[], tuple[Counted, int, int]]
 @asynccontextmanager
 async def served(settings: Metrics, gate: Gate, limit: int, source: Source) -> AsyncIterator[int]:
     """Serves them; gives the port. limit: of calls at once. Raises StartError."""
-    trust = _trust(settings)
+    context = trust(settings)
     page = web.Application(client_max_size=1024)
     page.router.add_get("/metrics", _Page(gate, limit, source).get)
     runner = web.AppRunner(page, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=trust)
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
         try:
             await site.start()
         except OSError as error:
@@ -109,7 +109,8 @@ class _Now(Collector):
         return families(self._counted.meters, self._said)
 
 
-def _trust(settings: Metrics) -> ssl.SSLContext | None:
+def trust(settings: Metrics) -> ssl.SSLContext | None:
+    """The TLS side of the page; None where it is served plainly. Raises StartError."""
     if settings.certificate is None or settings.key is None or settings.client_ca is None:
         return None  # a loopback address: the configuration takes no other without them
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

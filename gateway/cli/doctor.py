@@ -80,6 +80,10 @@ async def examine(settings: Config) -> list[Finding]:
         ("upstreams", functools.partial(_upstreams, loaded=loaded)),
         ("audit", _audit),
     ]
+    if settings.metrics is not None:
+        checks.append(("metrics", _metrics))
+    if settings.tracing is not None:
+        checks.append(("tracing", _tracing))
     return [await _examined(name, check, settings) for name, check in checks]
 
 
@@ -217,3 +221,19 @@ def _lock_state(settings: Audit) -> str:
     begun = "has" if note else "will have"
     where = ", on the same volume as the log: it protects little" if places.is_near(settings) else ""
     return f"lock store {begun} its checkpoint{where}"
+
+
+async def _metrics(settings: Config) -> str:
+    from gateway import metrics  # noqa: PLC0415 - loaded where it is asked for
+
+    assert settings.metrics is not None  # noqa: S101 - narrows the type
+    how = "plain HTTP" if metrics.trust(settings.metrics) is None else "mutual TLS"
+    return f"{settings.metrics.address}, {how}"
+
+
+async def _tracing(settings: Config) -> str:
+    from gateway.telemetry import spans  # noqa: PLC0415 - as above
+
+    assert settings.tracing is not None  # noqa: S101 - narrows the type
+    spans.exporter(settings.tracing)
+    return f"{settings.tracing.per_thousand} of 1,000 calls, to {settings.tracing.endpoint} (not asked)"

@@ -65,11 +65,11 @@ class Exporting:
 
     def __init__(self, settings: Settings, meters: Meters) -> None:
         self._meters, self._per_thousand = meters, settings.per_thousand
-        exporter = _Counted(_exporter(settings), meters)
+        counted = _Counted(exporter(settings), meters)
         self._provider = TracerProvider(
             resource=Resource({"service.name": "brightline-gateway"}), sampler=ALWAYS_ON, shutdown_on_exit=False
         )
-        self._provider.add_span_processor(BatchSpanProcessor(exporter, _QUEUE, _EVERY_MS, _BATCH, _TIMEOUT_S * 1000))
+        self._provider.add_span_processor(BatchSpanProcessor(counted, _QUEUE, _EVERY_MS, _BATCH, _TIMEOUT_S * 1000))
         self._tracer = self._provider.get_tracer("brightline")
 
     def begin(self, call: Call, begin: int) -> Traced:
@@ -186,7 +186,8 @@ class _Counted(SpanExporter):
         self._exporter.shutdown()
 
 
-def _exporter(settings: Settings) -> OTLPSpanExporter:
+def exporter(settings: Settings) -> OTLPSpanExporter:
+    """What sends spans. Raises StartError where a file can't be read."""
     session = requests.Session()
     session.trust_env = False  # no proxy, no .netrc
     if settings.ca is not None:

@@ -132,3 +132,18 @@ def test_the_version_is_told() -> None:
     """--version needs no command, and says what is on every record of a start."""
     told = subprocess.run([sys.executable, "-m", "gateway", "--version"], capture_output=True, text=True, check=True)
     assert told.stdout == f"brightline {version('brightline-gateway')}\n"
+
+
+async def test_what_observes_is_looked_at_where_it_is_configured(tmp_path: Path) -> None:
+    """A key of metrics that others can read, and a CA of traces that is not there, are found before a start is."""
+    deployed = Deployment.create(tmp_path)
+    key = deployed.folder / "open.key"
+    key.write_bytes((deployed.folder / "server.key").read_bytes())
+    key.chmod(0o644)
+    metrics = '[metrics]\naddress = "127.0.0.1:0"\ncertificate = "server.pem"\nkey = "open.key"\nclient_ca = "ca.pem"\n'
+    tracing = '[tracing]\nendpoint = "https://collector.example/v1/traces"\nca = "missing.pem"\n'
+    deployed.config.write_text(f"{deployed.config.read_text()}\n{metrics}\n{tracing}")
+    found = await failures(deployed)
+    assert found.keys() == {"metrics", "tracing"}
+    assert found["metrics"].startswith("metrics.key: ")
+    assert found["tracing"].startswith("tracing.ca: ")
