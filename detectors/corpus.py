@@ -10,6 +10,7 @@ punctuation, white space and placeholders are taken out. Characters and not word
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 import unicodedata
@@ -45,6 +46,7 @@ _NAME: Final = re.compile(r"[a-z]+(_[a-z]+)*-[0-9]{2}\.jsonl")
 _PLACEHOLDER: Final = re.compile(r"\[[A-Z][A-Z _-]*\]")
 _RUN: Final = 5
 _ALIKE: Final = 0.5
+_FEW: Final = 4
 
 _Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
 
@@ -113,14 +115,20 @@ def check(lines: list[tuple[str, Line]]) -> list[str]:
 
 
 def _alike(texts: list[tuple[str, str]]) -> Iterator[tuple[str, str, float]]:
-    """Each pair over the bound. Such a pair shares one of the rarest half of its runs: no other pair is compared."""
+    """Each pair over the bound.
+
+    Such a pair has a run in common among the rarest half of either, and another one for each run beyond that half: a
+    pair with fewer in common there is not compared.
+    """
     runs = [_runs(text) for _, text in texts]
     frequency = Counter(run for those in runs for run in those)
     seen: defaultdict[str, list[int]] = defaultdict(list)
     for right in sorted(range(len(texts)), key=lambda index: len(runs[index])):
         those = runs[right]
-        rarest = sorted(those, key=lambda run: (frequency[run], run))[: int(len(those) * (1 - _ALIKE)) + 1]
-        for left in sorted({index for run in rarest for index in seen[run]}):
+        rarest = sorted(those, key=lambda run: (frequency[run], run))[: int(len(those) * (1 - _ALIKE)) + _FEW]
+        least = min(_FEW, math.ceil(len(those) * _ALIKE))
+        shared = Counter(index for run in rarest for index in seen[run])
+        for left in sorted(index for index, number in shared.items() if number >= least):
             both = len(runs[left] & those)
             share = both / (len(runs[left]) + len(those) - both)
             if share > _ALIKE:
