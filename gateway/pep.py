@@ -148,6 +148,7 @@ async def admit(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InFo
         raise GatewayError(
             Reason.UPSTREAM_UNAVAILABLE, "the model has no upstream here", detail=permitted.model.upstream
         )
+    gate.upstreams[permitted.model.upstream].check()
     gate.quotas.take_tokens(in_force.release.tenants[trail.tenant], permitted.prompt.max_tokens)
     await trail.intend(permitted)  # 5
     return Admitted(permitted, known, in_force)

@@ -124,7 +124,8 @@ class Policy(Section):
 class Upstream(Section):
     """A model service behind the gateway. api_key: a file that holds the key and nothing else.
 
-    base_url: https, or http to a loopback address. ca: PEM roots, trusted instead of the system's.
+    base_url: https, or http to a loopback address. ca: PEM roots, trusted instead of the system's. failures: after how
+    many times in a row that it could not be reached it is left alone for pause_s.
     journal: of a loopback only; one line for each forwarded call, durable before it is answered.
     """
 
@@ -134,6 +135,8 @@ class Upstream(Section):
     api_key: FilePath | None = None
     ca: FilePath | None = None
     connect_ms: Milliseconds = 2_000
+    failures: int = Field(default=5, ge=1, le=1_000)
+    pause_s: int = Field(default=10, ge=1, le=3_600)
     journal: FilePath | None = None
 
     @model_validator(mode="after")

@@ -14,12 +14,16 @@ from typing import Protocol
 
 from gateway import config
 from gateway.types import Chunk, Completion, Permitted
+from gateway.upstream.breaker import Breaker
 
 
 class Upstream(Protocol):
     """One model service. deadline_s: seconds left of the caller's time."""
 
     name: str
+
+    def check(self) -> None:
+        """Raise GatewayError(UPSTREAM_UNAVAILABLE) where it is not asked at all for now. Before the intent."""
 
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""
@@ -42,8 +46,8 @@ def open_upstream(settings: config.Upstream, answer_bytes: int) -> Upstream:
         case "anthropic":
             from gateway.upstream.anthropic import Anthropic  # noqa: PLC0415 - see above
 
-            return Anthropic(settings, answer_bytes)
+            return Breaker(Anthropic(settings, answer_bytes), settings.failures, settings.pause_s)
         case "openai":
             from gateway.upstream.openai import OpenAI  # noqa: PLC0415 - see above
 
-            return OpenAI(settings, answer_bytes)
+            return Breaker(OpenAI(settings, answer_bytes), settings.failures, settings.pause_s)

@@ -40,6 +40,9 @@ class Loopback:
         self._answer_bytes = answer_bytes
         self._journal = None if settings.journal is None else _open(settings.journal, settings.name)
 
+    def check(self) -> None:
+        """See Upstream. It is always there."""
+
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""
         parts: list[Text | ToolUse] = []

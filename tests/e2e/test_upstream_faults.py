@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -157,3 +158,35 @@ async def test_a_service_that_is_not_there_was_sent_nothing(
         answer, _, records = await Behind(running, Server("openai")).failed(method, Script())
     assert (answer.reason, answer.retry_safe) == ("UPSTREAM_UNAVAILABLE", True)
     assert records[-1]["outcome"] == "upstream_error"
+
+
+async def test_a_service_that_is_not_there_for_long_is_left_alone_until_it_is(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Refused without an intent, with the time to come again; once it is there, a caller's own call reaches it."""
+    deployed, port = Deployment.create(tmp_path_factory.mktemp("alone")), free_port()
+    served_by(deployed, f"http://127.0.0.1:{port}/v1")
+    deployed.edit('api_key = "api.key"', 'api_key = "api.key"\nfailures = 2\npause_s = 2')
+    async with serving(deployed) as running, attacking(running) as attacker:
+
+        async def ask() -> Told | None:
+            try:
+                await attacker.call()
+            except grpc.aio.AioRpcError as error:
+                return told(error)
+            return None
+
+        alone: Told | None = None
+        while alone is None or [r["kind"] for r in running.records() if r["decision_id"] == alone.decision_id] != [
+            "refusal"
+        ]:
+            alone = await ask()
+            assert alone is not None
+            assert (alone.reason, alone.retry_safe) == ("UPSTREAM_UNAVAILABLE", True)
+        assert b"google.rpc.RetryInfo" in alone.everything
+        async with upstream_servers.serve("openai", port=port) as server:
+            while await ask() is not None:
+                assert not server.requests
+                await asyncio.sleep(0.05)  # between two looks at the condition
+            assert len(server.requests) == 1
+        verified(running)

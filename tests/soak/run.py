@@ -87,6 +87,8 @@ async def served(deployed: Deployment, result: Soak, engine: str) -> AsyncIterat
         control = deployed.folder / "control"
         environment, program = {"FAULT_CONTROL": str(control)}, ("tests.faults.faulty", "serve")
         with spawned(deployed, environment=environment, program=program, patience_s=RECOVERS_S) as process:
+            if process.poll() is not None:
+                raise SystemExit((deployed.folder / "gateway.log").read_text()[-1000:])
             yield Gateway(deployed, process, control, server)
         if process.returncode:
             result.wrong.append(f"h: the gateway ended with {process.returncode}")
@@ -117,16 +119,24 @@ async def trouble(gateway: Gateway, callers: Callers, result: Soak, seed: str, s
     client = gateway.deployed.client()
     known, end = gateway.troubles(), time.monotonic() + seconds
     longest = min(LONGEST_S, max(SHORTEST_S, seconds / (4 * len(known))))
+    rounds = 0
     while True:
         for name in random.sample(sorted(known), len(known)):
             await asyncio.sleep(random.uniform(0, 2 * longest))
-            await known[name](random, random.uniform(0.1, 1.0) * longest)
+            try:
+                await known[name](random, random.uniform(0.1, 1.0) * longest)
+            except (AssertionError, OSError) as error:
+                result.wrong.append(f"h: {name}: {type(error).__name__}: {error}")
+                return
             result.troubles[name] += 1
             if not await callers.answered(client, RECOVERS_S):
                 result.wrong.append(f"h: no call was answered within {RECOVERS_S:.0f} s after: {name}")
                 return
-            if time.monotonic() > end and result.troubles.total() >= len(known):
+            if time.monotonic() > end and rounds:
                 return
+        rounds += 1
+        if time.monotonic() > end:
+            return
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,9 +27,10 @@ class Samples:
     async def of(self, process: int, every_s: float) -> None:
         """Sample the keeper and the worker that nobody kills, until cancelled."""
         while True:
-            taken = [_taken(one) for one in (process, *workers(process)[:1])]
-            for name, values in zip(MAY, zip(*taken, strict=True), strict=True):
-                getattr(self, name).append(sum(values))
+            with suppress(OSError):  # it ended
+                taken = [_taken(one) for one in (process, *workers(process)[:1])]
+                for name, values in zip(MAY, zip(*taken, strict=True), strict=True):
+                    getattr(self, name).append(sum(values))
             await asyncio.sleep(every_s)
 
     def grown(self) -> dict[str, float]:

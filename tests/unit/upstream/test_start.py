@@ -113,8 +113,9 @@ def test_a_journal_that_cannot_be_opened_refuses_the_start(tmp_path: Path) -> No
 async def test_the_key_is_in_no_representation(kind: str, key_file: Path) -> None:
     """Neither the upstream nor the SDK's client beneath it shows the key."""
     opened = open_upstream(settings(kind, api_key=str(key_file)), 1024)
-    client = opened._client  # type: ignore[attr-defined]  # the SDK's client
-    assert "sk-gateway-key" not in repr(opened) + repr(vars(opened)) + repr(vars(client)) + str(client.auth_headers)
+    service = opened._service  # type: ignore[attr-defined]  # what is behind the breaker
+    client = service._client
+    assert "sk-gateway-key" not in repr(opened) + repr(vars(service)) + repr(vars(client)) + str(client.auth_headers)
     await opened.close()
 
 
