@@ -7,13 +7,12 @@ the system, since its figures would say nothing.
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.peers.processes import NotHereError
+from benchmarks.peers.processes import NotHereError, finished
 
 POST = Path(__file__).with_name("post.lua")
 CONNECTIONS = 16
@@ -137,14 +136,8 @@ def percentile(ascending: Sequence[float], percent: int) -> float:
 
 def said(command: Sequence[Any]) -> str:
     """What a program prints. Raises NotHereError when it fails or never ends."""
-    words = [str(part) for part in command]
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=MARGIN_S)
-    except subprocess.TimeoutExpired:
-        raise NotHereError(f"{Path(words[0]).name} did not end within {MARGIN_S} s") from None
-    except OSError as error:
-        raise NotHereError(f"{words[0]} did not start: {error.strerror}") from error
+    done = finished(command, within_s=MARGIN_S)
     if done.returncode:
         text = (done.stderr or done.stdout).strip()
-        raise NotHereError(f"{Path(words[0]).name}: {text[-300:]}")
+        raise NotHereError(f"{Path(done.args[0]).name}: {text[-300:]}")
     return done.stdout

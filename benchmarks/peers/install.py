@@ -8,12 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.peers.processes import NotHereError
+from benchmarks.peers.processes import NotHereError, finished
 from benchmarks.run import ROOT
 
 HERE = Path(__file__).parent
@@ -53,7 +52,7 @@ def litellm() -> None:
     python, uv = LITELLM / "bin" / "python", Path(sys.executable).with_name("uv")
     run([uv, "pip", "install", "--quiet", "--python", python, "--no-deps", "--require-hashes", "-r", wanted])
     # As in the Makefile: what does not compile is no module that anybody imports.
-    subprocess.run([python, "-m", "compileall", "-qq", "-j", "0", LITELLM / "lib"], check=False)
+    finished([python, "-m", "compileall", "-qq", "-j", "0", LITELLM / "lib"])
     stamp(LITELLM, wanted)
 
 
@@ -100,10 +99,7 @@ def run(command: Sequence[str | Path], folder: Path = ROOT, environment: dict[st
     """Run a command of an installation. Raises NotHereError with the end of what it said."""
     words = [str(part) for part in command]
     print(f"$ {' '.join(words)}", file=sys.stderr, flush=True)
-    try:
-        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise NotHereError(f"{words[0]} is not here: {error.strerror}") from error
+    done = finished(words, folder=folder, environment=environment)
     if done.returncode:
         lines = [line.strip() for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
         raise NotHereError(f"{' '.join(words[:3])} failed: {' '.join(lines[-2:])[:300]}")

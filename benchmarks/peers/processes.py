@@ -44,6 +44,31 @@ def started(
         ended(process)
 
 
+def finished(
+    command: Sequence[object],
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    within_s: float | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """A program that ran to its end, with what it said. Raises NotHereError where it can't start or does not end."""
+    words = [str(part) for part in command]
+    piped = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    try:
+        process = subprocess.Popen(words, **piped, text=True, cwd=folder, env=environment, start_new_session=True)
+    except OSError as error:
+        raise NotHereError(f"{words[0]} did not start: {error.strerror}") from error
+    with process:
+        try:
+            output, errors = process.communicate(timeout=within_s)
+        except subprocess.TimeoutExpired:
+            raise NotHereError(f"{Path(words[0]).name} did not end within {within_s} s") from None
+        finally:
+            if process.returncode is None:
+                ended(process)
+    return subprocess.CompletedProcess(words, process.returncode, output, errors)
+
+
 def ended(process: subprocess.Popen[str]) -> None:
     """End the process with the group that it leads: asked first, then killed."""
     if exit_status(process) is None:

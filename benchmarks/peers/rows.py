@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import metadata
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import direct, install, litellm, opa_envoy, ours, portkey
-from benchmarks.peers.processes import NotHereError
+from benchmarks.peers.processes import NotHereError, finished
 from benchmarks.peers.systems import CORES, Common, Serving, System
 from benchmarks.peers.table import BARE, DIRECT, LITELLM, OURS, PORTKEY
 from benchmarks.run import ROOT
@@ -87,8 +86,8 @@ def installed(
 def of(command: list[Any], pattern: str) -> str:
     """A version that a program prints."""
     try:
-        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
-    except OSError:
+        done = finished(command)
+    except NotHereError:
         return "?"
     found = re.search(pattern, done.stdout + done.stderr)
     return found[1] if found else "?"

@@ -19,7 +19,7 @@ from benchmarks.peers import direct, install
 from benchmarks.peers.generators import Result, Streams, percentile, read_ghz, read_wrk, said
 from benchmarks.peers.measure import Measured, one
 from benchmarks.peers.plot import plot
-from benchmarks.peers.processes import NotHereError, exit_status, started, wait_for
+from benchmarks.peers.processes import NotHereError, exit_status, finished, started, wait_for
 from benchmarks.peers.rows import GRPC, MUTUAL, pinned, systems
 from benchmarks.peers.systems import Common, Serving, System
 from benchmarks.peers.table import BARE, DIRECT, LITELLM, OURS, PORTKEY, behind, document, targets
@@ -108,6 +108,16 @@ def test_a_process_ends_with_its_block_and_so_do_its_children(tmp_path: Path) ->
     with pytest.raises(ZeroDivisionError):
         fails()
     assert len(pids) == 2
+    waiting.wait_for(lambda: all(gone(pid) for pid in pids))
+
+
+def test_a_program_that_does_not_end_is_ended_with_its_children(tmp_path: Path) -> None:
+    """What it started is in the same group."""
+    program, log = tmp_path / "parent.py", tmp_path / "log"
+    program.write_text(PARENT.replace("flush=True", f"flush=True, file=open({str(log)!r}, 'a')"))
+    with pytest.raises(NotHereError, match="did not end within 2 s"):
+        finished([sys.executable, program], within_s=2)
+    pids = [int(word) for word in log.read_text().split() if word.isdigit()] if log.exists() else []
     waiting.wait_for(lambda: all(gone(pid) for pid in pids))
 
 
