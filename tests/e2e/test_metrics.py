@@ -127,7 +127,7 @@ async def test_what_is_so_now_is_told(running: Running) -> None:
     client, gate = running.client(), running.gate
     assert gate is not None
     async with measured(running) as port:
-        waiting = asyncio.create_task(client.generate(**ASK | {"prompt": "loopback: wait 60000"}))
+        waiting = asyncio.create_task(client.generate(timeout_s=110, **ASK | {"prompt": "loopback: wait 100000"}))
         await until(lambda: bool(gate.telemetry.flying))
         found = await scrape(port)
         waiting.cancel()
