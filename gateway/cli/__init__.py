@@ -70,7 +70,12 @@ policies = group(
 )
 detectors = group(
     "What the detectors say of texts, and how often they are right.",
-    {"score": "signals:score_", "explain": "signals:explain", "eval": "signals:evaluate"},
+    {
+        "score": "signals:score_",
+        "explain": "signals:explain",
+        "eval": "signals:evaluate",
+        "thresholds": "signals:thresholds",
+    },
 )
 releases = group(
     "Propose, sign, publish and check what gateways put in force. Provider and agency do it together.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,11 +15,22 @@ from rich.table import Table
 
 from gateway.errors import StartError
 from gateway.measuring import corpus, figures
+from gateway.measuring.choosing import choose
 from gateway.measuring.evasions import evaded
+from gateway.measuring.page import page
 from gateway.measuring.scoring import Scored, score
 from gateway.signals import Detectors
 
 Lexical = Annotated[bool, typer.Option("--lexical", help="Without the learned detector.")]
+
+
+class Kind(StrEnum):
+    """The kinds of tenants, as a release has them."""
+
+    CIVIL = "civil"
+    DOD = "dod"
+    INTELLIGENCE = "intelligence"
+    LAW_ENFORCEMENT = "law_enforcement"
 
 
 class Given(BaseModel):
@@ -66,31 +78,84 @@ def evaluate(
     ] = False,
     lexical: Lexical = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Also write a page with plots to this file.")] = None,
 ) -> None:
     """Measure on labelled text: what is refused at all, each category's precision, recall and F1, and each language.
 
     Intervals are Wilson's, 95 %. A text that nobody can read is refused, and counts so; categories leave it out.
     """
-    texts = corpus.read(corpus_)
+    texts = _of(corpus_, split)
+    detectors = _detectors(lexical)
+    made = score([(text.id, text.text) for text in texts], detectors)
+    judged = [*zip(texts, made, strict=True)]
+    found: dict[str, Any] = {"split": split, **figures.figures(judged)}
+    points = figures.curve(judged) if curve or html else []
+    if curve:
+        found["curve"] = points
+    if evasions:
+        restricted = [text for text in texts if text.labels and text.lang == "en"]
+        found["evasions"] = evaded(restricted, lambda some: [s.refused for s in score(some, detectors)])
+    if html:
+        _write(html, page(found, points))
+    if json_:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        _print(Console(highlight=False), found)
+
+
+def thresholds(
+    corpus_: Annotated[Path, typer.Option("--corpus", help="A file or a folder of labelled texts.")] = Path(
+        "detectors/corpus"
+    ),
+    *,
+    split: Annotated[str, typer.Option(help="train, validation, test, or all of it.")] = "validation",
+    hard: Annotated[float, typer.Option(help="Hard negatives that it may refuse, per cent.", min=0, max=100)] = 0.5,
+    ordinary: Annotated[float, typer.Option(help="Ordinary texts that it may refuse, per cent.", min=0, max=100)] = 0.1,
+    kind: Annotated[Kind | None, typer.Option(help="Of this kind of tenants alone, whose texts these are.")] = None,
+    lexical: Lexical = False,
+) -> None:
+    """Choose limits: each category's trade-off curve, and the lowest limits that refuse no more than is said, as YAML.
+
+    Of harmless texts each category may refuse its own share. The lines go into brightline/thresholds, with a kind into
+    brightline/tenant_thresholds; nothing is written. A category without a limit that is good enough is named.
+    """
+    texts = _of(corpus_, split)
+    judged = [*zip(texts, score([(text.id, text.text) for text in texts], _detectors(lexical)), strict=True)]
+    choices = choose(judged, hard / 100, ordinary / 100)
+    if not choices:
+        raise StartError(f"{corpus_}: no text that can be read has a label; limits are chosen by such texts")
+    where, indent = ("tenant_thresholds", "  ") if kind else ("thresholds", "")
+    for choice in choices:
+        typer.echo(f"# {choice.category}: {choice.of} texts; limit: found, hard negatives, ordinary")
+        for at in choice.curve:
+            mark = "  <-" if at.limit == choice.limit else ""
+            typer.echo(f"#   {at.limit:4}: {at.found:6.1%} {at.hard:6.1%} {at.ordinary:6.1%}{mark}")
+    typer.echo(f"# for rego/brightline/{where}/data.yaml, of {len(texts)} texts of the split {split}")
+    if kind:
+        typer.echo(f"{kind.value}:")
+    for choice in choices:
+        limit = "# no limit refuses as little as that" if choice.limit is None else str(choice.limit)
+        typer.echo(f"{indent}{'# ' if choice.limit is None else ''}{choice.category}: {limit}")
+
+
+def _write(file: Path, text: str) -> None:
+    # A crash leaves a part of the page; the command makes it again.
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StartError(f"{file}: can't be written: {error.strerror}; name a file in a folder that is there") from None
+
+
+def _of(place: Path, split: str) -> list[corpus.Text]:
+    """The texts of a split. Raises StartError where there are none."""
+    texts = corpus.read(place)
     if split != "all":
         if split not in corpus.SPLITS:
             raise typer.BadParameter("is train, validation, test or all", param_hint="--split")
         texts = corpus.split(texts)[split]
     if not texts:
-        raise StartError(f"{corpus_}: the split {split} has no texts")
-    detectors = _detectors(lexical)
-    made = score([(text.id, text.text) for text in texts], detectors)
-    judged = [*zip(texts, made, strict=True)]
-    found: dict[str, Any] = {"split": split, **figures.figures(judged)}
-    if curve:
-        found["curve"] = figures.curve(judged)
-    if evasions:
-        restricted = [text for text in texts if text.labels and text.lang == "en"]
-        found["evasions"] = evaded(restricted, lambda some: [s.refused for s in score(some, detectors)])
-    if json_:
-        typer.echo(json.dumps(found, indent=2))
-    else:
-        _print(Console(highlight=False), found)
+        raise StartError(f"{place}: the split {split} has no texts")
+    return texts
 
 
 def _detectors(lexical: bool) -> Detectors:

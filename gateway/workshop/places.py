@@ -13,7 +13,7 @@ from gateway.errors import StartError
 
 CLASSES: Final = ("red_line", "provider_baseline", "law", "directive", "agency")
 ENTRY: Final = "brightline/decision.rego"
-SHARED: Final = ("authorities", "evidence", "labels", "levels", "limits", "purposes", "thresholds")
+SHARED: Final = ("authorities", "evidence", "labels", "levels", "limits", "purposes", "tenant_thresholds", "thresholds")
 """Folders below brightline/ with data that every rule may read."""
 
 MAX_BYTES: Final = 1 << 20

@@ -43,13 +43,19 @@ at_most(persons, limit) if {
 }
 
 # A detector of this signal spoke and stayed below the signal's threshold.
-unheard(signal) if quiet(input.signals[signal], data.brightline.thresholds[signal])
+unheard(signal) if quiet(input.signals[signal], threshold(signal))
 
 # A detector of this signal spoke and reached the signal's threshold.
 heard(signal) if {
 	natural(input.signals[signal])
-	input.signals[signal] >= data.brightline.thresholds[signal]
+	input.signals[signal] >= threshold(signal)
 }
+
+# That of tenants of this kind, where the policy has one of their own; else everybody's. What is there and is no number
+# is not passed over: nothing stays below it.
+threshold(signal) := own if own := data.brightline.tenant_thresholds[input.tenant.kind][signal]
+
+else := data.brightline.thresholds[signal]
 
 # The caller names evidence of this kind that is still valid.
 proven(kind) if {

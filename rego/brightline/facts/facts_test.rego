@@ -273,3 +273,26 @@ test_nobody_approves_themselves_in_other_letters if {
 	facts.approved with input as request
 	not facts.approved with input as object.union(request, {"request": {"approval": {"approver": "cn=analyst"}}})
 }
+
+# A kind of tenants may have a lower or a higher threshold; other kinds and other signals keep everybody's.
+test_thresholds_of_a_kind_of_tenants if {
+	own := {"dod": {"cbrn": 400, "weapons_design": 600}}
+	scores := {"signals": {"cbrn": 450, "weapons_design": 550, "offensive_cyber": 450}}
+	dod := fixtures.changed(object.union(scores, {"tenant": {"kind": "dod"}}))
+
+	facts.heard("cbrn") with input as dod with data.brightline.tenant_thresholds as own
+	not facts.unheard("cbrn") with input as dod with data.brightline.tenant_thresholds as own
+	facts.unheard("weapons_design") with input as dod with data.brightline.tenant_thresholds as own
+	facts.unheard("offensive_cyber") with input as dod with data.brightline.tenant_thresholds as own
+
+	civil := fixtures.changed(scores)
+	facts.unheard("cbrn") with input as civil with data.brightline.tenant_thresholds as own
+	not facts.unheard("weapons_design") with input as civil with data.brightline.tenant_thresholds as own
+}
+
+# What stands there and is no number refuses, and everybody's threshold does not take its place.
+test_refuses_spoiled_thresholds_of_a_kind[note] if {
+	some note, value in {"null": null, "text": "500", "true": true, "false": false, "a list": [500]}
+	not facts.unheard("cbrn") with input as fixtures.permitted
+		with data.brightline.tenant_thresholds as {"civil": {"cbrn": value}}
+}

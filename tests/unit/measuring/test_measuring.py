@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import StartError
+from gateway.measuring.choosing import choose
 from gateway.measuring.corpus import SPLITS, Text, groups, read, split
 from gateway.measuring.figures import figures, share
 from gateway.measuring.scoring import Scored
@@ -60,6 +61,22 @@ def test_figures_count_what_is_refused_and_each_category() -> None:
     cbrn = found["categories"]["cbrn"]
     assert (cbrn["precision"]["share"], cbrn["recall"]["share"], cbrn["f1"]) == (0.5, 0.5, 0.5)
     assert found["languages"]["fr"]["ordinary"]["of"] == found["unread"]["share"] * 4 == 1
+
+
+def test_the_lowest_limit_that_refuses_few_enough_is_chosen() -> None:
+    """By the category's own scores, without what nobody could read; none where every limit refuses too much."""
+
+    def judged(name: str, labels: list[str], score: int | None, *, hard: bool = False) -> tuple[Text, Scored]:
+        text = Text(id=name, text="x", labels=labels, hard=hard)
+        return text, Scored(name, (Reading("cbrn", "v", score),), Effect.ALLOW, ())
+
+    some = [judged("a", ["cbrn"], 700), judged("b", ["cbrn"], 300), judged("c", [], 410, hard=True)]
+    unread = judged("d", [], None, hard=True)
+    (choice,) = choose([*some, unread], hard=0.0, ordinary=0.0)
+    at = {point.limit: (point.found, point.hard) for point in choice.curve}
+    assert (choice.category, choice.of, choice.limit) == ("cbrn", 2, 450)
+    assert (at[400], at[450]) == ((0.5, 1.0), (0.5, 0.0))
+    assert choose([*some, judged("e", [], 1000, hard=True)], hard=0.4, ordinary=0.0)[0].limit is None
 
 
 @pytest.mark.parametrize("row", ["{", json.dumps({"id": "a"}), json.dumps({"id": "a", "text": 1, "labels": []})])

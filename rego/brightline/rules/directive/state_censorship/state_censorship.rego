@@ -9,7 +9,7 @@
 #   statement: Lawful speech is not censored, and no ideological bias is embedded.
 #   remedy: No approval opens this. Ask about what the law permits, or about the agency's own published rules.
 #   relaxed_by: nobody
-#   facts: [request.purpose, signals.state_censorship]
+#   facts: [request.purpose, signals.state_censorship, tenant.kind]
 #   sources:
 #     - {title: "NSPM-11 §2(d)", read: first_hand}
 #     - {title: "Provider usage policy, Criminal Justice, Censorship, Surveillance", read: first_hand}

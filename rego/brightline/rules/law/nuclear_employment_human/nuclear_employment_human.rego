@@ -9,7 +9,7 @@
 #   statement: Nothing replaces positive human action in nuclear employment.
 #   remedy: No approval opens this. State what each tool can do, and leave out those that take part in nuclear employment.
 #   relaxed_by: nobody
-#   facts: [request.purpose, request.tools, signals.nuclear_command]
+#   facts: [request.purpose, request.tools, signals.nuclear_command, tenant.kind]
 #   sources:
 #     - {title: "FY25 NDAA §1638 (statement of policy)", read: first_hand}
 #     - {title: "2022 Nuclear Posture Review", read: first_hand}

@@ -14,7 +14,7 @@
 #     Choose the purpose that fits: medical support and emergency response are excepted.
 #   relaxed_by: grant
 #   relaxed_how: A signed, scoped and expiring addendum of the provider.
-#   facts: [request.purpose, signals.biometric_scoring]
+#   facts: [request.purpose, signals.biometric_scoring, tenant.kind]
 #   sources:
 #     - {title: "Provider usage policy, Criminal Justice, Censorship, Surveillance", read: first_hand}
 #     - {title: "EU AI Act, Article 5, where in scope (Article 2(3))", read: first_hand}

@@ -11,7 +11,7 @@
 #     Ask for summaries or for the law, and let the person who decides declare that: autonomy none or recommend.
 #   relaxed_by: grant
 #   relaxed_how: A signed, scoped and expiring addendum of the provider.
-#   facts: [request.purpose, request.autonomy, signals.criminal_justice]
+#   facts: [request.purpose, request.autonomy, signals.criminal_justice, tenant.kind]
 #   sources:
 #     - {title: "Provider usage policy, Criminal Justice, Censorship, Surveillance", read: first_hand}
 package brightline.rules.provider_baseline.criminal_justice_determination

@@ -10,7 +10,7 @@
 #   statement: No disinformation and no covert influence is made with a model.
 #   remedy: Say who sees the answer, and write under the agency's own name, as public affairs.
 #   relaxed_by: nobody
-#   facts: [request.purpose, request.channel, signals.influence_operations]
+#   facts: [request.purpose, request.channel, signals.influence_operations, tenant.kind]
 #   sources:
 #     - {title: "Provider usage policy, Misinformation and Influence", read: first_hand}
 #     - {title: "Provider usage policy exceptions page, 16 Mar 2026 (keeps it prohibited)", read: first_hand}

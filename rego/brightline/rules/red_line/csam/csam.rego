@@ -8,7 +8,7 @@
 #   statement: Nothing that sexualises a child is read, written or passed on.
 #   remedy: No approval opens this. The gateway keeps a record and an incident that has to be reported.
 #   relaxed_by: nobody
-#   facts: [signals.child_safety]
+#   facts: [signals.child_safety, tenant.kind]
 #   sources:
 #     - {title: "Provider constitution, hard constraint 7", read: first_hand}
 package brightline.rules.red_line.csam

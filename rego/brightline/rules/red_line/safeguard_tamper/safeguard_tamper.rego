@@ -13,7 +13,7 @@
 #     No approval opens this. If it is agreed testing, do it on the provider's own testing terms; for training data,
 #     state how many records.
 #   relaxed_by: nobody
-#   facts: [request.purpose, request.volume, signals.safeguard_tampering]
+#   facts: [request.purpose, request.volume, signals.safeguard_tampering, tenant.kind]
 #   sources:
 #     - {title: "Provider constitution, hard constraint 4", read: first_hand}
 package brightline.rules.red_line.safeguard_tamper

@@ -12,7 +12,8 @@
 #     No approval opens this. State whether US persons are involved, how many persons the request touches, where they
 #     are and where the data came from, or narrow it to named subjects under a cited authority that is in force.
 #   relaxed_by: nobody
-#   facts: [request.purpose, request.us_person, request.geo, request.volume, request.data_origin, request.authority, signals.domestic_surveillance, now]
+#   facts: [request.purpose, request.us_person, request.geo, request.volume, request.data_origin, request.authority, signals.domestic_surveillance, now,
+#     tenant.kind]
 #   sources:
 #     - {title: "NSPM-11 §2(d)", read: first_hand}
 package brightline.rules.red_line.us_person_mass_surveillance

@@ -10,7 +10,7 @@
 #   statement: No target is selected and engaged without a human who selected it.
 #   remedy: No approval opens this. Leave the selection of targets to a person, and declare the autonomy of the system.
 #   relaxed_by: nobody
-#   facts: [request.purpose, request.tools, request.autonomy, signals.autonomous_targeting]
+#   facts: [request.purpose, request.tools, request.autonomy, signals.autonomous_targeting, tenant.kind]
 #   sources:
 #     - {title: "Provider statement, 26 Feb 2026", read: first_hand}
 #     - {title: "OpenAI-DoW agreement page", read: first_hand}

@@ -21,6 +21,7 @@
 #     - request.evidence
 #     - signals.protected_expression
 #     - now
+#     - tenant.kind
 #   sources:
 #     - {title: "5 USC 552a(e)(7)", read: general_knowledge}
 #     - {title: "NIST SP 800-53 PT-7(2)", read: first_hand}

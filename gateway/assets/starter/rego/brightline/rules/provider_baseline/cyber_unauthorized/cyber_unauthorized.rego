@@ -25,6 +25,7 @@
 #     - tenant.grants
 #     - signals.offensive_cyber
 #     - now
+#     - tenant.kind
 #   sources:
 #     - {title: "Provider usage policy, Cyber harms", read: first_hand}
 #     - {title: "Provider usage policy exceptions page, 16 Mar 2026", read: first_hand}

@@ -9,7 +9,7 @@
 #   statement: Persons are not tracked, recognised by face or policed by prediction without their consent.
 #   remedy: Choose the purpose that fits what is asked. If it is tracking, only the provider can agree to it, in the contract.
 #   relaxed_by: grant
-#   facts: [request.purpose, signals.domestic_surveillance, signals.person_tracking]
+#   facts: [request.purpose, signals.domestic_surveillance, signals.person_tracking, tenant.kind]
 #   sources:
 #     - {title: "Provider usage policy, Criminal Justice, Censorship, Surveillance", read: first_hand}
 package brightline.rules.provider_baseline.track_person_nonconsent

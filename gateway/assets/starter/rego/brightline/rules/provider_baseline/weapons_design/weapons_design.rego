@@ -12,7 +12,7 @@
 #     addendum.
 #   relaxed_by: grant
 #   relaxed_how: A signed, scoped and expiring addendum of the provider.
-#   facts: [request.purpose, signals.weapons_design]
+#   facts: [request.purpose, signals.weapons_design, tenant.kind]
 #   sources:
 #     - {title: "Provider usage policy, Weapons", read: first_hand}
 package brightline.rules.provider_baseline.weapons_design

@@ -11,7 +11,7 @@
 #     Nobody is given serious help towards mass-casualty chemical, biological, radiological or nuclear weapons.
 #   remedy: No approval opens this. Ask about protection, detection, treatment or verification, without the making.
 #   relaxed_by: nobody
-#   facts: [signals.cbrn, model.levels]
+#   facts: [signals.cbrn, model.levels, tenant.kind]
 #   sources:
 #     - {title: "Provider constitution, hard constraint 1", read: first_hand}
 package brightline.rules.red_line.cbrn_uplift

@@ -9,7 +9,7 @@
 #   statement: Power, water, financial and safety systems are not attacked with a model.
 #   remedy: No approval opens this. Ask about protecting or restoring the system, and leave out tools that act on it.
 #   relaxed_by: nobody
-#   facts: [request.tools, signals.critical_infrastructure]
+#   facts: [request.tools, signals.critical_infrastructure, tenant.kind]
 #   sources:
 #     - {title: "Provider constitution, hard constraint 2", read: first_hand}
 package brightline.rules.red_line.critical_infrastructure_attack

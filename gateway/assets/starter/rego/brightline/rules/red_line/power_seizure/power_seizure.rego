@@ -9,7 +9,7 @@
 #   statement: Nobody is helped to seize illegitimate absolute control.
 #   remedy: No approval opens this. Ask about lawful continuity, history or safeguards against it.
 #   relaxed_by: nobody
-#   facts: [request.purpose, signals.power_seizure]
+#   facts: [request.purpose, signals.power_seizure, tenant.kind]
 #   sources:
 #     - {title: "Provider constitution, hard constraint 6", read: first_hand}
 package brightline.rules.red_line.power_seizure
