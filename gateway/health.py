@@ -24,8 +24,9 @@ log = structlog.get_logger()
 
 LIVE: Final = "liveness"
 READY: Final = "readiness"
-ASK_S = 5.0
-"""How often the engine is asked."""
+ASK_S: Final = 5.0
+AGAIN_S: Final = 1.0
+"""How often the engine is asked: more often after an answer that is missing, until there is one."""
 
 Response: TypeAlias = health_pb2.HealthCheckResponse
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -99,12 +100,12 @@ class Health:
 async def asking(gate: Gate) -> None:
     """Ask the engine at intervals, until cancelled: health knows of one that went away before a caller does."""
     while True:
-        await asyncio.sleep(ASK_S)
+        await asyncio.sleep(AGAIN_S if gate.in_force.missing else ASK_S)
         with gate.in_force as in_force:
-            answers = await _answers(in_force) or await _answers(in_force)  # one answer may be late on a busy machine
-            if answers is not in_force.answers:
-                log.warning("engine", engine=in_force.engine.name, answers=answers)
-            in_force.answers = answers
+            before = in_force.answers
+            in_force.missing = 0 if await _answers(in_force) else in_force.missing + 1
+            if in_force.answers is not before:
+                log.warning("engine", engine=in_force.engine.name, answers=in_force.answers)
         del in_force  # it can go as soon as something else is in force
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 from gateway import facts
 from gateway.errors import GatewayError, Reason
 from gateway.pdp import Engine
 from gateway.release import State
 from gateway.types import Release
+
+MISSING: Final = 5
+"""So many answers in a row, over four seconds or more: the engine is away."""
 
 
 @dataclass(slots=True, eq=False)
@@ -19,7 +22,7 @@ class InForce:
 
     expires_us: when what was signed expires; renewed while calls go on. None for a release that nobody signed.
     since_us: since when it is in force, as the log has it. state: what tells it from the next at its
-    source. answers: whether its engine did when it was last asked.
+    source. missing: how many answers of its engine in a row, when health last asked.
     """
 
     release: Release
@@ -28,7 +31,7 @@ class InForce:
     state: State = ()
     expires_us: int | None = field(init=False)
     since_us: int = field(default=0, init=False)
-    answers: bool = field(default=True, init=False)
+    missing: int = field(default=0, init=False)
     _calls: int = field(default=0, init=False)
     _idle: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _closed: bool = field(default=False, init=False)
@@ -36,6 +39,11 @@ class InForce:
     def __post_init__(self) -> None:
         self._idle.set()
         self.expires_us = self.release.expires_us
+
+    @property
+    def answers(self) -> bool:
+        """Whether its engine does: a busy machine is late a few times in a row, what is away misses every answer."""
+        return self.missing < MISSING
 
     def expired(self, now_us: int) -> bool:
         """Whether the signatures that put it in force are too old to be believed."""

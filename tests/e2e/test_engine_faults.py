@@ -49,6 +49,7 @@ def deploy(folder: Path, port: int, deadline_ms: int) -> Deployment:
 async def test_health_notices_a_server_that_comes_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any call, health knows whether the engine answers; the process lives in either case."""
     monkeypatch.setattr("gateway.health.ASK_S", 0.05)
+    monkeypatch.setattr("gateway.health.AGAIN_S", 0.05)
     port = opa.free_port()
     async with serving(deploy(tmp_path, port, 5_000)) as gateway, attacking(gateway) as attacker:
         assert gateway.gate is not None
