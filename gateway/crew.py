@@ -59,7 +59,7 @@ class Crew:
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._failed = ""
+        self._failed, self._asked = "", 0
         self._past, self._replaced = Meters(), 0
 
     async def start(self) -> None:
@@ -76,6 +76,7 @@ class Crew:
     async def followed(self) -> str:
         """Empty once every worker decides by what is in force here; else why not: none could, or it took too long."""
         self._failed = ""
+        self._asked += 1  # a worker that was started before says nothing about whether one can follow now
         try:
             async with asyncio.timeout(START_S):
                 while not self._failed and any(
@@ -104,14 +105,14 @@ class Crew:
         """3: one worker, and the next when it has ended."""
         pause_s = AGAIN_S
         while not self._stopping.is_set():
-            asked, served = self._in_force(), False
+            asked, served = self._asked, False
             try:
                 served = await self._serve(number)
             except OSError as error:  # no memory, no file, no process: there may be one later
                 log.critical("worker not started", worker=number, why=str(error))
             self._replaced += not self._stopping.is_set()
             pause_s = AGAIN_S if served else min(2 * pause_s, LONGEST_S)
-            if not served and not self._served() and asked == self._in_force():
+            if not served and not self._served() and asked == self._asked:
                 self._failed = "a worker ended before it served"
                 self._changed.set()
             with contextlib.suppress(TimeoutError):
