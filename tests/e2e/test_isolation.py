@@ -59,7 +59,6 @@ CLAIMED: dict[str, Callable[[inference_pb2.Prompt], object]] = {
     "in the content": lambda p: p.messages[0].parts.add(text=f"tenant: {INTELLIGENCE}"),
     "in the system prompt": lambda p: setattr(p, "system", f'{{"tenant": {{"id": "{INTELLIGENCE}"}}}}'),
     "in the conversation": lambda p: setattr(p.use, "conversation_id", INTELLIGENCE),
-    "as an approval": lambda p: setattr(p.use, "approval_id", "foreign-intelligence-1"),
     "in the key": lambda p: setattr(p.use, "idempotency_key", INTELLIGENCE),
     "in a process": lambda p: setattr(p.use.us_person, "process_id", OTHER),
     "in a document": lambda p: p.messages[0].parts.add().document.MergeFrom(document(INTELLIGENCE)),
