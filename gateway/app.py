@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import structlog
 from google.protobuf.internal import api_implementation
 
-from gateway import facts, health, memory, release
+from gateway import health, memory, release
 from gateway.activation import Activation
 from gateway.audit.following import following
 from gateway.audit.joint.joined import Joined
@@ -117,15 +117,16 @@ async def started(config: Config) -> InForce:
     found = await asyncio.to_thread(release.open_source(config.release).find, ())
     if found.release is None:
         raise TypeError("nothing was known")
-    in_force = await prepare(config, found.release, state=found.state)
+    whole = replace(found.release, tenants=Packed.of(found.release.tenants))
+    in_force = await prepare(config, whole, state=found.state)
     try:
         if config.policy.engine == "wasm":  # a server may come up later; what it says is read strictly all the same
             await ask(in_force)
     except BaseException:
         await in_force.close()
         raise
-    lean = replace(found.release, tenants=Packed.of(found.release.tenants), wasm=b"", checks=())
-    return replace(in_force, release=lean, attributes=facts.prepare(lean, config.marking_ceiling, config.audit.enclave))
+    lean = replace(whole, wasm=b"", checks=())
+    return replace(in_force, release=lean, attributes=replace(in_force.attributes, release=lean))
 
 
 @asynccontextmanager

@@ -14,11 +14,10 @@ from gateway import facts, pep
 from gateway.audit import approval
 from gateway.audit.approval import Approval, Held
 from gateway.audit.filter import Filter
-from gateway.audit.known import Review
 from gateway.audit.trail import Trail
 from gateway.errors import GatewayError, Reason
 from gateway.inforce import InForce
-from gateway.review import Desk, look
+from gateway.review import Desk, Reader, look, note
 from gateway.types import Call, Principal, Prompt
 
 T = TypeVar("T")
@@ -44,11 +43,12 @@ async def pending(call: Call, read: Read[object], desk: Desk, in_force: InForce)
         since_us = max(0, desk.gate.clock() - desk.approvals.pending_s * 1_000_000)
         reason = str(Reason.APPROVAL_REQUIRED)
         wanted = Filter(tenant=who.tenant, kind="refusal", reason=reason, from_us=since_us)
-        trail.reviewed(Review({"filter": wanted.asked()}, everybody=False))
+        asked = {"filter": wanted.asked()}
+        note(trail, Reader(who.tenant), asked)
         page = await look(desk, lambda: desk.archive.search(wanted, None, MOST))  # 4
         found = (approval.held(one.record, desk.gate.log.commitments) for one in page.found)
         waiting = [one for one in found if one is not None]
-        trail.reviewed(Review({"filter": wanted.asked()}, everybody=False, given=len(waiting)))
+        note(trail, Reader(who.tenant), asked, len(waiting))
         return waiting
 
 

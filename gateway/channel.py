@@ -13,7 +13,6 @@ gets and gives is JSON: its typed models cost more than the rest of the call, an
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import re
 import ssl
@@ -105,16 +104,9 @@ def _checked(url: str, key: str) -> str:  # 1
     parts = _URL.fullmatch(url)
     if parts is None or int(parts["port"] or 0) > 65535:
         raise StartError(f"{key}: must be a plain URL of scheme, host, port and path, such as https://host:8443/v1")
-    if parts["scheme"] == "http" and not _is_loopback(parts["name"] or parts["address"]):
+    if parts["scheme"] == "http" and not config.is_loopback(parts["name"] or parts["address"]):
         raise StartError(f"{key}: use https; http is for loopback addresses such as http://127.0.0.1:8000 only")
     return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _trust(settings: Service, key: str) -> ssl.SSLContext:

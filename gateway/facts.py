@@ -9,7 +9,7 @@ from functools import lru_cache
 from gateway import marking
 from gateway.canonical import Json, Written
 from gateway.errors import StartError
-from gateway.types import Document, Facts, Packed, Principal, Prompt, Release, Tenant, ceilings
+from gateway.types import Document, Facts, Principal, Prompt, Release, Tenant, ceilings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,7 @@ class _Tenants(Mapping[str, Mapping[str, Json]]):
     """
 
     def __init__(self, tenants: Mapping[str, Tenant]) -> None:
-        found = tenants.ceilings if isinstance(tenants, Packed) else ceilings(tenants.values())
-        for banner, name in found.items():
+        for banner, name in ceilings(tenants).items():
             _ceiling(f"tenants.json: {name}: marking_ceiling", banner)
         self._tenants = tenants
         self._made: dict[str, Mapping[str, Json]] = {}

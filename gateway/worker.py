@@ -55,8 +55,9 @@ async def work(end: socket.socket) -> None:
             asyncio.create_task(listener.until(stop)),
             asyncio.create_task(member.gone.wait()),
             asyncio.create_task(_follow(member, activation)),
-            asyncio.create_task(_tell(member, gate)),
         ]
+        if config.metrics is not None:
+            tasks.append(asyncio.create_task(_tell(member, gate)))
         done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
             task.cancel()

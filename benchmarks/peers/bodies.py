@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.systems import BLOCKED, MODEL
+from benchmarks.peers.generators import Wrk
+from benchmarks.peers.systems import BLOCKED, MODEL, Common, Serving
 from benchmarks.run import TEXT
 
 
@@ -17,6 +18,16 @@ def chat(place: Path, name: str, *, stream: bool = False, blocked: bool = False,
     if stream:
         body["stream"] = True
     return written(place / f"{name}.json", json.dumps(body).encode())
+
+
+def peer(common: Common, name: str, url: str, body: Path, headers: tuple[str, ...]) -> Serving:
+    """What a peer that takes chat completions is asked: this, the same that its guardrail refuses, and as a stream."""
+    refused = chat(common.place, f"{name}-refused", blocked=True)
+    return Serving(
+        Wrk(common.wrk, url, body, headers),
+        Wrk(common.wrk, url, refused, headers, refused=True),
+        ("http", (url, chat(common.place, f"{name}-stream", stream=True), *headers)),
+    )
 
 
 def written(path: Path, data: bytes) -> Path:

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.peers.bodies import chat, written
-from benchmarks.peers.generators import Wrk
+from benchmarks.peers.bodies import chat, peer, written
 from benchmarks.peers.install import LITELLM
 from benchmarks.peers.processes import free_ports, started, wait_for
 from benchmarks.peers.systems import BLOCKED, CORES, MODEL, Common, Serving, answers, environment
@@ -38,14 +37,10 @@ def proxy(common: Common) -> Iterator[Serving]:
     # Its own limit ends workers after 5 s, which loading takes longer on a busy machine.
     command = [*serve, "--num_workers", CORES, "--timeout_worker_healthcheck", 120, "--telemetry", "False"]
     url, headers = f"http://127.0.0.1:{port}/v1/chat/completions", (f"Authorization: Bearer {KEY}",)
-    body, refused = chat(common.place, "litellm"), chat(common.place, "litellm-refused", blocked=True)
+    body = chat(common.place, "litellm")
     with started([str(c) for c in command], log, environment=given, folder=home) as process:
         wait_for(lambda: answers(url, body, headers), process, log)
-        yield Serving(
-            Wrk(common.wrk, url, body, headers),
-            Wrk(common.wrk, url, refused, headers, refused=True),
-            ("http", (url, chat(common.place, "litellm-stream", stream=True), *headers)),
-        )
+        yield peer(common, "litellm", url, body, headers)
 
 
 def configuration(upstream: str) -> dict[str, object]:

@@ -9,8 +9,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.peers.bodies import chat
-from benchmarks.peers.generators import Wrk
+from benchmarks.peers.bodies import chat, peer
 from benchmarks.peers.install import PORTKEY
 from benchmarks.peers.processes import free_ports, started, wait_for
 from benchmarks.peers.systems import BLOCKED, Common, Serving, answers, environment
@@ -34,15 +33,11 @@ def gateway(common: Common) -> Iterator[Serving]:
     server = PORTKEY / "node_modules/@portkey-ai/gateway/build/start-server.js"
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
     headers = (f"x-portkey-config: {json.dumps(configuration(common.upstream))}",)
-    body, refused = chat(common.place, "portkey"), chat(common.place, "portkey-refused", blocked=True)
+    body = chat(common.place, "portkey")
     given = environment(NODE_ENV="production", HOME=str(common.place))
     with started(["node", server, "--headless", f"--port={port}"], log, environment=given) as process:
         wait_for(lambda: answers(url, body, headers), process, log)
-        yield Serving(
-            Wrk(common.wrk, url, body, headers),
-            Wrk(common.wrk, url, refused, headers, refused=True),
-            ("http", (url, chat(common.place, "portkey-stream", stream=True), *headers)),
-        )
+        yield peer(common, "portkey", url, body, headers)
 
 
 def configuration(upstream: str) -> dict[str, object]:

@@ -82,11 +82,7 @@ def _done(client: Client, work: Callable[[], T], *, as_json: bool) -> T:
         try:
             return work()
         except BrightlineError as error:
-            if as_json:
-                typer.echo(json.dumps(show.as_json(error)))
-            else:
-                show.failure(Console(highlight=False), error)
-            raise typer.Exit(show.outcome(error)[1]) from None
+            show.end(error, as_json=as_json)
         except (ValueError, OSError) as error:  # an argument or the token file
             raise typer.BadParameter(str(error)) from None
 

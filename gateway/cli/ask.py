@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -108,8 +107,4 @@ def _finish(client: Client, work: Callable[[], show.Result], *, as_json: bool, p
             printed = False
         except (ValueError, OSError) as error:  # an argument or the token file
             raise typer.BadParameter(str(error)) from None
-    if as_json:
-        typer.echo(json.dumps(show.as_json(result)))
-    elif not printed:
-        show.result(Console(highlight=False), result)
-    raise typer.Exit(show.outcome(result)[1])
+    show.end(result, as_json=as_json, printed=printed)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -74,6 +75,15 @@ def result(console: Console, result: Result) -> None:
             models(console, result)
 
 
+def end(shown: Result, *, as_json: bool, printed: bool = False) -> NoReturn:
+    """Print any result or failure, for a program or a person, and exit. printed: for a person it was, as it came."""
+    if as_json:
+        typer.echo(json.dumps(told(shown)))
+    elif not printed:
+        result(Console(highlight=False), shown)
+    raise typer.Exit(outcome(shown)[1])
+
+
 def answer(console: Console, value: Answer) -> None:
     """Print a whole answer."""
     event(console, Started(value.decision_id, value.release, value.obligations))
@@ -129,7 +139,7 @@ def failure(console: Console, error: BrightlineError) -> None:
     _facts(console, {**facts, "appeal": error.appeal})
 
 
-def as_json(result: Result) -> Mapping[str, Json]:
+def told(result: Result) -> Mapping[str, Json]:
     """One JSON object for programs; `outcome` says which kind it is."""
     word: dict[str, Json] = {"outcome": outcome(result)[0]}
     match result:

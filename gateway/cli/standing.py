@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -41,7 +41,7 @@ def in_force(
             found = client.in_force()
             changed = client.changes(since, found.release) if changes or since else None
         except BrightlineError as error:
-            _failed(error, as_json=as_json)
+            show.end(error, as_json=as_json)
         except (ValueError, OSError) as error:  # a digest or the token file
             raise typer.BadParameter(str(error)) from None
     if as_json:
@@ -51,14 +51,6 @@ def in_force(
     _standing(console, found)
     for step in changed.steps if changed else ():
         _step(console, step)
-
-
-def _failed(error: BrightlineError, *, as_json: bool) -> NoReturn:
-    if as_json:
-        typer.echo(json.dumps(show.as_json(error)))
-    else:
-        show.failure(Console(highlight=False), error)
-    raise typer.Exit(show.outcome(error)[1])
 
 
 def _standing(console: Console, found: InForce) -> None:

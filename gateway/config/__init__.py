@@ -10,7 +10,7 @@ from gateway.config.files import read_private, read_public, read_secret
 from gateway.config.keeping import Audit, Pkcs11, Sealed
 from gateway.config.loading import FORMS, load
 from gateway.config.observing import Metrics, Tracing
-from gateway.config.values import part
+from gateway.config.values import is_loopback, part
 from gateway.config.whole import Config
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Tracing",
     "TrustDomain",
     "Upstream",
+    "is_loopback",
     "load",
     "part",
     "read_private",

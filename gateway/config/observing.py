@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from gateway.config.values import FilePath, Section
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+from gateway.config.values import FilePath, Section, is_loopback
 
 
 class Metrics(Section):
@@ -44,7 +36,7 @@ class Metrics(Section):
             raise ValueError("address: a port is at most 65535")
         files = {"certificate": self.certificate, "key": self.key, "client_ca": self.client_ca}
         missing = [name for name, path in files.items() if path is None]
-        if missing and (len(missing) < len(files) or not _is_loopback(self.host)):
+        if missing and (len(missing) < len(files) or not is_loopback(self.host)):
             raise ValueError(
                 f"{missing[0]}: is missing; metrics are served by mutual TLS (certificate, key and client_ca), or "
                 "plainly on a loopback address such as 127.0.0.1:9464"
@@ -70,7 +62,7 @@ class Tracing(Section):
         scheme, _, rest = self.endpoint.partition("://")
         host = rest.partition("/")[0]
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        if scheme == "http" and not _is_loopback(name):
+        if scheme == "http" and not is_loopback(name.strip("[]")):
             raise ValueError(
                 "endpoint: use https; http is for loopback addresses such as http://127.0.0.1:4318/v1/traces"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated
 
@@ -31,3 +32,11 @@ class Section(BaseModel):
 def part(whole: int, workers: int) -> int:
     """One worker's part of what is counted over all: together never more than the whole, or one each."""
     return max(1, whole // workers)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether it is an address of this machine alone. A name is none: who resolves it decides what it means."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

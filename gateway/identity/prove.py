@@ -19,7 +19,7 @@ from gateway.identity.keys import Keys, open_keys
 from gateway.identity.ledger import Ledger, open_ledger
 from gateway.identity.revocation import Revocation, open_revocation
 from gateway.identity.token import Claims
-from gateway.types import Credentials, Packed, Principal, Tenant, owners
+from gateway.types import Credentials, Principal, Tenant, owners
 
 CACHED_TOKENS = 10_000
 """About 20 MB; past it the least recently used token is verified again at its next use."""
@@ -156,8 +156,7 @@ class Identity:
 
     def _tenant_of(self, certificate: Certificate, tenants: Mapping[str, Tenant]) -> str:
         if tenants is not self._tenants:
-            self._tenants = tenants
-            self._tenant_by_certificate = tenants.owners if isinstance(tenants, Packed) else owners(tenants.values())
+            self._tenants, self._tenant_by_certificate = tenants, owners(tenants)
         tenant = self._tenant_by_certificate.get(certificate.name)
         if tenant is None:
             raise GatewayError(

@@ -8,7 +8,6 @@ policy on the server, pushed by whomever, answers with another revision, which r
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import ssl
 import time
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from opa_client.opa_async import AsyncOpaClient  # type: ignore[import-untyped] 
 
 from gateway.canonical import Json, NotCanonicalError
 from gateway.canonical import parse as parse_json
-from gateway.config import Policy, read_private, read_public, read_secret
+from gateway.config import Policy, is_loopback, read_private, read_public, read_secret
 from gateway.errors import StartError
 from gateway.pdp.decision import parse, unavailable
 from gateway.pdp.engine import MAX_DECISION_BYTES, PACKAGE, RULE, Engine, encode
@@ -42,7 +41,7 @@ async def open_opa(release: Release, config: Policy) -> Engine:
         raise StartError(f"policy.opa_url: {error}; name it as http://127.0.0.1:8181") from error
     if not host or url.username is not None or url.query or url.fragment:
         raise StartError("policy.opa_url: takes scheme, host and port alone, as in http://127.0.0.1:8181")
-    if url.scheme == "http" and not _is_loopback(host):
+    if url.scheme == "http" and not is_loopback(host):
         raise StartError("policy.opa_url: use https; http is for loopback addresses such as http://127.0.0.1:8181 only")
     headers = {"Accept-Encoding": "identity"}  # small and near: compressing costs more than it saves
     if config.opa_token is not None:
@@ -78,13 +77,6 @@ def _tls(config: Policy) -> ssl.SSLContext:
                 "certificate in PEM and its unencrypted private key"
             ) from error
     return context
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Opa:

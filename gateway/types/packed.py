@@ -6,7 +6,7 @@ day while calls wait. One text is none of that, and can be handed from one proce
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import accumulate, pairwise
 from typing import Final
 
@@ -18,20 +18,24 @@ from gateway.types.releases import Tenant
 CEILING: Final = "marking_ceiling"
 
 
-def owners(tenants: Iterable[Tenant]) -> dict[str, str]:
+def owners(tenants: Mapping[str, Tenant]) -> Mapping[str, str]:
     """The tenant id of each certificate name. A name that two tenants claim is nobody's."""
+    if isinstance(tenants, Packed):
+        return tenants.owners
     index: dict[str, str] = {}
     claimed_twice = set()
-    for tenant in tenants:
+    for tenant in tenants.values():
         for name in tenant.certificates:
             if index.setdefault(name, tenant.id) != tenant.id:
                 claimed_twice.add(name)
     return {name: tenant for name, tenant in index.items() if name not in claimed_twice}
 
 
-def ceilings(tenants: Iterable[Tenant]) -> dict[str, str]:
+def ceilings(tenants: Mapping[str, Tenant]) -> Mapping[str, str]:
     """Every ceiling that a tenant has, and the last tenant that has it."""
-    return {str(tenant.attributes.get(CEILING, "")): tenant.id for tenant in tenants}
+    if isinstance(tenants, Packed):
+        return tenants.ceilings
+    return {str(tenant.attributes.get(CEILING, "")): tenant.id for tenant in tenants.values()}
 
 
 class Packed(Mapping[str, Tenant]):
@@ -77,8 +81,8 @@ def packed(tenants: Mapping[str, Tenant]) -> tuple[bytes, dict[str, Json]]:
     return b"".join(texts), {
         "ids": [*tenants],
         "lengths": [len(text) for text in texts],
-        "owners": owners(tenants.values()),
-        "ceilings": ceilings(tenants.values()),
+        "owners": owners(tenants),
+        "ceilings": ceilings(tenants),
     }
 
 

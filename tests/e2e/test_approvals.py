@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,7 +15,6 @@ from brightline import (
     ApprovalInvalid,
     ApprovalRequired,
     AsyncClient,
-    BrightlineError,
     DuplicateRequest,
     Effect,
     InvalidRequest,
@@ -26,7 +25,7 @@ from brightline import (
 )
 from brightline_verify.record import pattern
 from gateway.audit.approval import decision_of
-from tests.support.gateways import INTELLIGENCE, LOGISTICS, Deployment, Running, serving
+from tests.support.gateways import INTELLIGENCE, LOGISTICS, Deployment, Running, refused, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -56,12 +55,6 @@ def approver(
     running: Running, tenant: str = LOGISTICS, subject: str = "colonel", role: str = "approver"
 ) -> AsyncClient:
     return running.client(tenant, token=running.token(tenant, roles=(role,), subject=subject))
-
-
-async def refused(attempt: Awaitable[object], kind: type[BrightlineError]) -> BrightlineError:
-    with pytest.raises(kind) as caught:
-        await attempt
-    return caught.value
 
 
 async def held_back(running: Running, **rest: Any) -> str:

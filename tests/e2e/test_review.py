@@ -34,7 +34,7 @@ from gateway.audit import following
 from gateway.audit.index import index_path
 from gateway.types import new_decision_id
 from tests.support.attacks import attacking, told, verified
-from tests.support.gateways import HARMLESS, HEALTH, INTELLIGENCE, LOGISTICS, Deployment, Running, serving
+from tests.support.gateways import HARMLESS, HEALTH, INTELLIGENCE, LOGISTICS, Deployment, Running, refused, serving
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -66,12 +66,6 @@ def verifier(running: Deployment) -> Verifier:
 def of(running: Running, tenant: str, *kinds: str) -> list[dict[str, Any]]:
     """What the log has of a tenant, in its order."""
     return [r for r in running.records(*kinds) if (r["principal"] or {}).get("tenant") == tenant]
-
-
-async def refused(attempt: Awaitable[object], kind: type[BrightlineError]) -> BrightlineError:
-    with pytest.raises(kind) as caught:
-        await attempt
-    return caught.value
 
 
 async def proofs(auditor: AsyncAuditClient, decision_id: str) -> tuple[ProvedRecord, ...]:

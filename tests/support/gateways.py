@@ -13,13 +13,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from brightline import AsyncAuditClient, AsyncClient, Use, UsPerson
+import pytest
+
+from brightline import AsyncAuditClient, AsyncClient, BrightlineError, Use, UsPerson
 from gateway import app, config, deployment
 from gateway.audit import places
 from gateway.canonical import canonical, digest
@@ -232,3 +234,10 @@ def spawned(
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
             process.wait(90)
+
+
+async def refused(attempt: Awaitable[object], kind: type[BrightlineError]) -> BrightlineError:
+    """What a client raises, which has to be this."""
+    with pytest.raises(kind) as caught:
+        await attempt
+    return caught.value

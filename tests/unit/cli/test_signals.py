@@ -2,31 +2,14 @@
 
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from tests.support.pages import Elements
 
 HOSTILE = '"><script>alert(1)</script><img src=x>&$old'
-
-
-class Elements(HTMLParser):
-    """The elements and attributes of a page, and the text in it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def run(*arguments: str) -> tuple[int, str]:

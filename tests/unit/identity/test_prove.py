@@ -91,7 +91,7 @@ async def test_a_key_verifies_no_algorithm_of_another_type(desk: Desk) -> None:
 async def test_a_name_that_two_tenants_claim_is_nobodys(desk: Desk) -> None:
     """A certificate maps to exactly one tenant: claimed by two, it maps to none."""
     twice = {name: Tenant(name, (SPIFFE_ID, f"{SPIFFE_ID}/{name}"), {}) for name in ("agency", "other")}
-    assert owners(twice.values()) == {f"{SPIFFE_ID}/agency": "agency", f"{SPIFFE_ID}/other": "other"}
+    assert owners(twice) == {f"{SPIFFE_ID}/agency": "agency", f"{SPIFFE_ID}/other": "other"}
     for tenants in (twice, Packed.of(twice)):
         desk.tenants = tenants
         assert await reason_of(desk.prove(desk.issuer.token(desk.pem))) is Reason.TENANT_UNKNOWN

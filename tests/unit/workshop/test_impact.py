@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from gateway.types import Decision, Effect, Obligation
 from gateway.workshop.impact import NO_DECISION, Impact, as_json, by_rule, by_tenant, looser
 from gateway.workshop.lines import Line
 from gateway.workshop.page import page
+from tests.support.pages import Elements
 
 LABEL, OTHER = Obligation("label", "one"), Obligation("label", "other")
 REFUSAL = Rule("r", "t", "law", "m", (), "deny")
@@ -134,23 +134,6 @@ def test_merging_is_adding() -> None:
     whole = as_json(compared(*pairs))
     assert {**as_json(both), "flips": 0} == {**whole, "flips": 0}
     assert whole["decisions"] == 2
-
-
-class Elements(HTMLParser):
-    """The elements and attributes of a page, and the text in it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>&$old'
