@@ -90,8 +90,9 @@ bench-audit: $(VENV)/.dev ## measure both stores of the log while it grows (RECO
 	$(BIN)/python -m benchmarks.audit --records $(RECORDS) $(if $(JSON),--json $(JSON))
 
 RATE ?= 500
-bench-release: $(VENV)/.dev $(OPA) ## change the release under load, each figure beside its target (RATE=500, JSON=path)
-	$(BIN)/python -m benchmarks.release --rate $(RATE) $(if $(JSON),--json $(JSON))
+bench-release: WORKERS ?= 2
+bench-release: $(VENV)/.dev $(OPA) ## change the release under load, each figure beside its target (RATE=500, WORKERS=2, JSON=path)
+	$(BIN)/python -m benchmarks.release --rate $(RATE) --workers $(WORKERS) $(if $(JSON),--json $(JSON))
 
 bench-growth: $(VENV)/.dev $(OPA) ## measure a call while tenants, rules, records, requests and connections grow, and write docs/growth.md (RECORDS=1000000, JSON=path)
 	$(BIN)/python -m benchmarks.growth --records $(RECORDS) --page docs/growth.md $(if $(JSON),--json $(JSON))

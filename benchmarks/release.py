@@ -29,8 +29,8 @@ from gateway import deployment, release
 from gateway.release.documents import VECTORS
 from tests.support.gateways import Deployment, spawned
 
-TENANTS, RATE, SECONDS = 10_000, 500, 5
-"""RATE: calls a second, which the target is about. Another one says what a machine with room to spare does."""
+TENANTS, RATE, WORKERS, SECONDS = 10_000, 500, 2, 5
+"""RATE: calls a second, which the target is about. WORKERS: one process alone does hardly more than that here."""
 
 PATIENT_S = 300
 
@@ -40,21 +40,23 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
     parser.add_argument("--rate", type=int, default=RATE, help="calls a second; the targets are for the default")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="processes that serve")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(Path(folder), arguments.rate)
+        figures = measure(Path(folder), arguments.rate, arguments.workers)
     report(
         figures,
         arguments.json,
         title="Another release comes in force while calls are made",
         beside="before",
-        note="load generator and gateway on the same machine",
+        note=f"{arguments.workers} workers; load generator and gateway on the same machine",
     )
 
 
-def measure(place: Path, rate: int) -> list[Figure]:
-    """Every figure, in one gateway, at that many calls a second."""
+def measure(place: Path, rate: int, workers: int) -> list[Figure]:
+    """Every figure, in one gateway of so many workers, at that many calls a second."""
     deployed = made(place)
+    deployed.edit("[listener]\n", f"[listener]\nworkers = {workers}\n")
     with ExitStack() as stack:
         process = stack.enter_context(spawned(deployed, patience_s=PATIENT_S))
         return asyncio.run(swapped(deployed, process.pid, rate))

@@ -8,6 +8,7 @@
 6 close the old engine after its last call
 Whatever fails before 5 leaves what is in force, and a record that says why.
 Beside calls another process does 1, compiles for 2 and asks the self-test of 3 (apart.py); what is left takes a moment.
+A worker gets from its keeper what that process said (worker.py).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import structlog
 from gateway import apart
 from gateway.config import Config
 from gateway.errors import GatewayError, StartError
-from gateway.handed import Same
+from gateway.handed import Handed, Same
 from gateway.inforce import InForce
 from gateway.pep import Gate
 from gateway.preparing import ask, prepare
@@ -34,10 +35,11 @@ EXPIRED = "the release in force has expired; every call is refused until it is r
 
 @dataclass(slots=True)
 class Activation:
-    """Replaces what is in force. tried: how often; trouble: why the last try was refused, empty if it was not."""
+    """Replaces what is in force. load: what does 1; tried: how often; trouble: why the last try was refused."""
 
     config: Config
     gate: Gate
+    load: Callable[[Config, InForce], Awaitable[Handed | Same]] = apart.load
     tried: int = 0
     trouble: str = ""
     _expired: bool = False
@@ -84,7 +86,7 @@ class Activation:
         await self._record(stays, self.trouble)
 
     async def _replace(self, before: InForce) -> None:
-        found = await apart.load(self.config, before)  # 1
+        found = await self.load(self.config, before)  # 1
         if isinstance(found, Same):
             before.expires_us, before.state = found.expires_us, found.state
             log.info("release unchanged", release=before.release.digest)
@@ -99,6 +101,7 @@ class Activation:
             await fresh.close()
             raise
         fresh.since_us = self.gate.log.since_us
+        fresh.handed = found.raw if self.config.listener.workers > 1 else b""
         self.gate.in_force = fresh  # 5
         log.info("release in force", release=loaded.digest, before=before.release.digest, signers=loaded.signers)
         retiring = asyncio.create_task(before.retire())  # 6

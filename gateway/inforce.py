@@ -22,7 +22,8 @@ class InForce:
 
     expires_us: when what was signed expires; renewed while calls go on. None for a release that nobody signed.
     since_us: since when it is in force, as the log has it. state: what tells it from the next at its
-    source. missing: how many answers of its engine in a row, when health last asked.
+    source. handed: what its loader said of it, until workers have been told. missing: how many answers of its engine in
+    a row, when health last asked.
     """
 
     release: Release
@@ -31,6 +32,7 @@ class InForce:
     state: State = ()
     expires_us: int | None = field(init=False)
     since_us: int = field(default=0, init=False)
+    handed: bytes = field(default=b"", init=False)
     missing: int = field(default=0, init=False)
     _calls: int = field(default=0, init=False)
     _idle: asyncio.Event = field(default_factory=asyncio.Event, init=False)

@@ -28,7 +28,7 @@ from gateway.types import Release
 
 def main() -> None:
     """Read one line, write one answer."""
-    os.nice(5)  # calls come first, but a busy machine gets its release, too
+    os.nice(10)  # calls come first, but a busy machine gets its release, too
     for number in (signal.SIGINT, signal.SIGHUP):  # from a terminal they come to every process
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError):  # where memory runs out, this ends and not the gateway

@@ -10,6 +10,8 @@ import asyncio
 import signal
 import socket
 import sys
+from dataclasses import replace
+from functools import partial
 
 import structlog
 import uvloop
@@ -21,6 +23,8 @@ from gateway.audit.joint.member import Member
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.errors import StartError
+from gateway.handed import Handed, Same, parse
+from gateway.inforce import InForce
 from gateway.listener import listening
 from gateway.pep import Gate
 
@@ -49,7 +53,7 @@ async def work(end: socket.socket) -> None:
     logs.configure(config.log_level)
     async with opened(config, Clock(), member) as gate, listening(config, gate) as listener:
         memory.settle()
-        activation = Activation(config, gate)
+        activation = Activation(config, gate, partial(from_keeper, member))
         member.serving(gate.in_force.release.digest)
         tasks = [
             asyncio.create_task(listener.until(stop)),
@@ -72,6 +76,15 @@ async def _tell(member: Member, gate: Gate) -> None:
     while True:
         await asyncio.sleep(TELL_S)
         member.counted(gate.counted)
+
+
+async def from_keeper(member: Member, _: Config, before: InForce) -> Handed | Same:
+    """What the keeper handed over, which it has loaded, tested and recorded: once for all workers."""
+    raw, member.handed = member.handed, b""
+    found = await asyncio.to_thread(parse, raw) if raw else None
+    if isinstance(found, Handed) and found.release.digest != before.release.digest:
+        return replace(found, raw=b"")  # nobody is told by a worker
+    return Same(member.expires_us, before.state)
 
 
 async def _follow(member: Member, activation: Activation) -> None:

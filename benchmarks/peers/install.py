@@ -50,7 +50,8 @@ def litellm() -> None:
     shutil.rmtree(LITELLM, ignore_errors=True)
     run([sys.executable, "-m", "venv", "--without-pip", LITELLM])
     python, uv = LITELLM / "bin" / "python", Path(sys.executable).with_name("uv")
-    run([uv, "pip", "install", "--quiet", "--python", python, "--no-deps", "--require-hashes", "-r", wanted])
+    quiet = "--quiet", "--system-certs"  # the roots that pip and this machine believe
+    run([uv, "pip", "install", *quiet, "--python", python, "--no-deps", "--require-hashes", "-r", wanted])
     # As in the Makefile: what does not compile is no module that anybody imports.
     finished([python, "-m", "compileall", "-qq", "-j", "0", LITELLM / "lib"])
     stamp(LITELLM, wanted)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import lru_cache, partial
 from typing import Final, Protocol
 
@@ -57,8 +58,9 @@ class Detectors:
 
     learned: the learned detector beside the lexical one; None where nobody asked for it. external: those of others,
     which belong to this from now on. limit_characters: the most content that is read, in all; beyond it nothing is.
-    deadline_ms: how long reading takes. pulse: is told of every answer of a detector. score: words to
-    thousandths by signal; another than the lexicon's only where a test needs one that fails.
+    deadline_ms: how long reading takes, of a text of several slices once those before it are read: they take turns,
+    since side by side all would be late. pulse: is told of every answer of a detector. score: words to thousandths
+    by signal; another than the lexicon's only where a test needs one that fails.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Detectors:
         self._score = score or lexical.score
         self._readings = lru_cache(maxsize=1024)(self._said)  # most texts score nothing
         self._limit = limit_characters
+        self._long = asyncio.Lock()
         self._deadline_ns = deadline_ms * 1_000_000
 
     async def read(self, texts: Iterable[str]) -> tuple[Reading, ...]:
@@ -115,9 +118,10 @@ class Detectors:
             await one.close()
 
     async def _read(self, texts: list[str]) -> Mapping[str, int | None]:
-        late = time.monotonic_ns() + self._deadline_ns
         highest: dict[str, int] = {}
-        readings = await self._lexically(highest, texts, late)
+        async with self._long if sum(map(len, texts)) > SLICE else nullcontext():
+            late = time.monotonic_ns() + self._deadline_ns
+            readings = await self._lexically(highest, texts, late)
         if not readings or (self._learned and not await self._with_learned(highest, readings, late)):
             return {}
         return await self._with_external(highest, readings, late) if self.external and any(texts) else highest

@@ -20,8 +20,8 @@ from gateway.audit.record import Entry
 log = structlog.get_logger()
 
 _LENGTHS: Final = Struct(">II")
-MAX_FRAME: Final = 64 << 20
-"""More than every call at once may say."""
+MAX_FRAME: Final = 320 << 20
+"""More than every call at once may say, and than a release has."""
 
 Heard = Callable[[Any, memoryview], None]
 

@@ -49,9 +49,9 @@ class Hub:
             self._state = state
             self._frames.say(frames.packed({"log": [*state, self._log.size]}))
 
-    def follow(self, digest: str, since_us: int) -> None:
-        """Tell the worker which release decides from now on."""
-        self._frames.say(frames.packed({"in_force": [digest, since_us]}))
+    def follow(self, in_force: tuple[str, int], expires_us: int | None, handed: bytes) -> None:
+        """Tell the worker which release decides from now on. handed: the release, empty when it is the same."""
+        self._frames.say(frames.packed({"in_force": in_force, "expires_us": expires_us}, [handed]))
 
     def hang_up(self) -> None:
         """Nothing more is taken from this worker."""

@@ -24,13 +24,16 @@ log = structlog.get_logger()
 class Member:
     """The writer of a worker. wanted: set when another release may have to be put in force; gone: the keeper is.
 
-    in_force: digest of the release that the keeper recorded, and since when. said: what the keeper said first.
+    in_force: digest of the release that the keeper recorded, and since when. expires_us, handed: when it expires and
+    what its loader said, as the keeper told last. said: what the keeper said first.
     """
 
     def __init__(self) -> None:
         self.wanted, self.gone = asyncio.Event(), asyncio.Event()
         self.said: dict[str, Any] = {}
         self.in_force: tuple[str, int] = ("", 0)
+        self.expires_us: int | None = None
+        self.handed = b""
         self._size = 0
         self._loop = asyncio.get_running_loop()
         self._frames = frames.Frames(self._heard, self._lost)
@@ -108,7 +111,7 @@ class Member:
         self._frames.say(frames.packed({"entries": self._rows}, self._leaves))
         self._rows, self._leaves = [], []
 
-    def _heard(self, said: dict[str, Any], _: memoryview) -> None:
+    def _heard(self, said: dict[str, Any], content: memoryview) -> None:
         if "greeting" in said:
             self.said = said["greeting"]
             self.in_force = tuple(said.pop("in_force"))
@@ -116,7 +119,8 @@ class Member:
         if "log" in said:
             self._ready, self._healthy, self._size = said["log"]
         if "in_force" in said:
-            self.in_force = tuple(said["in_force"])
+            self.in_force, self.expires_us = tuple(said["in_force"]), said["expires_us"]
+            self.handed = bytes(content) or self.handed
             self.wanted.set()
         for number, result in said.get("answers", ()):
             self._answer(number, result)

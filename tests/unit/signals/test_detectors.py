@@ -105,6 +105,22 @@ async def test_a_late_detector_is_unavailable() -> None:
     assert await scores("hello", detectors=Detectors(score=slow, deadline_ms=1)) == UNAVAILABLE
 
 
+async def test_long_texts_are_read_one_after_the_other() -> None:
+    """Texts of several slices take turns, in the order in which they came, so that each has all its time."""
+    read: list[int] = []
+
+    def noted(words: list[str]) -> Mapping[str, int]:
+        read.append(words.count("first"))
+        return dict.fromkeys(UNAVAILABLE, 0)
+
+    detectors = Detectors(score=noted)
+    await asyncio.gather(*(scores(one * 600, detectors=detectors) for one in (PADDING + "first ", PADDING)))
+    first = len([*filter(None, read)])
+    assert first > 1
+    assert all(read[:first])
+    assert len(read) > first
+
+
 @pytest.mark.parametrize(
     "text",
     [

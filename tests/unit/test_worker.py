@@ -1,0 +1,50 @@
+"""What a worker takes from its keeper in the place of loading a release."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Final, cast
+
+from gateway.audit.joint.hub import Hub
+from gateway.audit.joint.member import Member
+from gateway.config import Config
+from gateway.handed import Handed, Same, whole
+from gateway.inforce import InForce
+from gateway.worker import from_keeper
+from tests.support import logs
+from tests.support.releases import release
+
+RELEASE: Final = release(b"")
+RAW: Final = whole(RELEASE, b"code", ("d", 1))
+SETTINGS: Final = Config.model_construct()
+
+
+def before(digest: str) -> InForce:
+    return cast("InForce", SimpleNamespace(release=SimpleNamespace(digest=digest), state=("before",)))
+
+
+async def test_a_worker_takes_the_release_that_its_keeper_loaded(tmp_path: Path) -> None:
+    """It arrives whole, is taken once, is nothing new where it decides already, and a new expiry comes by itself."""
+    async with logs.opened(tmp_path) as log:
+        mine, its = socket.socketpair()
+        hub = Hub(log, lambda: None)
+        await hub.join(mine, {}, ("old", 1))
+        member = await Member.join(its)
+        hub.follow((RELEASE.digest, 2), 7, RAW)
+        hub.follow((RELEASE.digest, 2), 8, b"")
+        async with asyncio.timeout(60):
+            while member.expires_us != 8:
+                await member.wanted.wait()
+                member.wanted.clear()
+        assert member.in_force == (RELEASE.digest, 2)
+        found = await from_keeper(member, SETTINGS, before("old"))
+        assert isinstance(found, Handed)
+        assert (found.release.digest, found.code, found.state, found.raw) == (RELEASE.digest, b"code", ("d", 1), b"")
+        assert await from_keeper(member, SETTINGS, before("old")) == Same(8, ("before",))
+        member.handed = RAW
+        assert await from_keeper(member, SETTINGS, before(RELEASE.digest)) == Same(8, ("before",))
+        await member.close()
+        await hub.closed()
