@@ -1,7 +1,8 @@
 """`make bench-overload`: three times the load that a gateway takes, and one tenant that asks far too much.
 
 Load is offered at a steady rate, whatever comes back, by a process of its own for each tenant. Once the load is nine
-tenths of what 32 calls in flight get. Load generators, gateway and upstream share the machine.
+tenths of what calls get of which as many are in flight as may be decided. Load generators, gateway and upstream share
+the machine.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from gateway import deployment
 from gateway.clock import system_us
 
 OTHER = "river-health"
-LIMITS = "deciding = 8\nqueue_ms = 20\ntenant_percent = 50\n"
+DECIDING = 8
+LIMITS = f"deciding = {DECIDING}\nqueue_ms = 20\ntenant_percent = 50\n"
 """For a model that answers at once; see the operator's page."""
 SHARE, MORE = 0.9, 3
 QUIET = 0.2
@@ -99,7 +101,7 @@ async def _offer(place: Path, tenant: str, rate: float, seconds: float) -> Offer
 
 
 async def taken(caller: Caller, seconds: float) -> float:
-    """Answers per second with 32 calls in flight."""
+    """Answers per second with DECIDING calls in flight: more would be refused, and ask again at once."""
     ask, end, answered = caller.asks(PERMITTED), time.monotonic() + seconds, 0
 
     async def one() -> None:
@@ -107,7 +109,7 @@ async def taken(caller: Caller, seconds: float) -> float:
         while time.monotonic() < end:
             answered += is_answer(await ask())
 
-    await asyncio.gather(*(one() for _ in range(32)))
+    await asyncio.gather(*(one() for _ in range(DECIDING)))
     return max(1, answered) / seconds
 
 
@@ -148,11 +150,12 @@ async def measure(minutes: float) -> list[Figure]:
 def of_load(takes: float, once: Offered, thrice: Offered, memory: list[float], minutes: float) -> list[Figure]:
     """What three times the load does to those that are admitted."""
     refused = thrice.came_to[grpc.StatusCode.RESOURCE_EXHAUSTED.name]
-    hinted, other = 100 * thrice.hinted / max(1, refused), thrice.came_to.total() - len(thrice.times) - refused
+    hinted = 100 * thrice.hinted / refused if refused else 100
+    other = thrice.came_to.total() - len(thrice.times) - refused
     p99, most = thrice.ms(99), 2 * once.ms(99)
     served, grown = len(thrice.times) / (minutes * 60), round(memory[1] - memory[0], 1)
     return [
-        Figure("permitted, 32 in flight: what the gateway takes", "/s", takes, None, "", None),
+        Figure(f"permitted, {DECIDING} in flight: what the gateway takes", "/s", takes, None, "", None),
         Figure(f"p99 of answered calls, {SHARE:g} times that load", "ms", once.ms(99), None, "", None),
         Figure(f"p99 of answered calls, {MORE} times that load", "ms", p99, once.ms(99), "<= 2 times", p99 <= most),
         Figure(f"answered, {MORE} times that load", "/s", served, takes, "", None),
