@@ -34,7 +34,7 @@ from gateway.inforce import InForce
 from gateway.listener import Listener, listening
 from gateway.pep import Gate
 from gateway.preparing import ask, prepare
-from gateway.quotas import Quotas
+from gateway.quotas import Memory, Quotas
 from gateway.shares import Shares
 from gateway.signals import Detectors, Outside, Scorer
 from gateway.signals.pulse import PROBE, Pulse
@@ -91,6 +91,8 @@ async def _opened(config: Config, clock: Clock, member: Member | None, stack: As
         in_force.since_us = trail.since_us
         if (config.review.served or config.approvals.role) and member is None:
             await stack.enter_async_context(following(trail.archive.logs, lambda: trail.size))
+        quotas = counting(config)
+        stack.push_async_callback(quotas.close)
         return Gate(
             clock=clock,
             identity=identity,
@@ -101,7 +103,7 @@ async def _opened(config: Config, clock: Clock, member: Member | None, stack: As
             answer_bytes=config.limits.answer_bytes,
             shares=Shares(config.limits.tenant_calls),
             turns=Turns(config.limits.deciding, config.limits.queue_ms / 1000),
-            quotas=Quotas(config.listener.workers),
+            quotas=quotas,
             telemetry=telemetry,
         )
     except BaseException:
@@ -145,6 +147,15 @@ async def reading(settings: Signals) -> AsyncIterator[Detectors]:
         beating.cancel()
         await asyncio.wait({beating})
         await detectors.close()
+
+
+def counting(config: Config) -> Quotas:
+    """What is left to tenants: of a store all of it, of memory each worker's part. Raises StartError."""
+    if config.quotas.url is None:
+        return Quotas(Memory(config.listener.workers))
+    from gateway.counts import Shared  # noqa: PLC0415 - few ask for it
+
+    return Quotas(Shared(config.quotas))
 
 
 async def _log(config: Config, in_force: InForce, clock: Clock, telemetry: Telemetry, member: Member | None) -> Log:

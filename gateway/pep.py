@@ -149,21 +149,23 @@ async def admit(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InFo
             Reason.UPSTREAM_UNAVAILABLE, "the model has no upstream here", detail=permitted.model.upstream
         )
     gate.upstreams[permitted.model.upstream].check()
-    gate.quotas.take_tokens(in_force.release.tenants[trail.tenant], permitted.prompt.max_tokens)
+    tenant = in_force.release.tenants[trail.tenant]
+    await gate.quotas.take_bytes(tenant, permitted.prompt.texts())
+    await gate.quotas.take_tokens(tenant, permitted.prompt.max_tokens)
     await trail.intend(permitted)  # 5
     return Admitted(permitted, known, in_force)
 
 
 async def decide(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InForce) -> tuple[Prompt, Facts, Decision]:
     """Steps 1 to 4."""
+    asked_us = gate.clock()
     principal = await prove(call, gate, trail, in_force)  # 1
-    proved_us = gate.clock()
     prompt = await read()
     trail.watch.passed(meters.READ)
     await gate.turns.take(principal.tenant)
     trail.watch.passed(meters.WAIT)
     try:
-        if not 0 <= gate.clock() - proved_us <= STALE_US:
+        if not 0 <= gate.clock() - asked_us <= STALE_US:
             gate.clock.check()
             await gate.identity.prove_again(call.credentials, in_force.release.tenants)  # 1
         return await _decided(prompt, principal, gate, trail, in_force)
@@ -211,7 +213,7 @@ async def prove(call: Call, gate: Gate, trail: Trail, in_force: InForce) -> Prin
     principal = await gate.identity.prove(call.credentials, in_force.release.tenants)
     trail.proved(principal)
     gate.shares.take(call.decision_id, principal.tenant)
-    gate.quotas.take_request(in_force.release.tenants[principal.tenant])
+    await gate.quotas.take_request(in_force.release.tenants[principal.tenant])
     if call.deadline_us is None:
         raise GatewayError(Reason.DEADLINE_REQUIRED, "the call has no deadline; set one, for example 60 seconds")
     return principal

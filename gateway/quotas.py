@@ -1,15 +1,17 @@
-"""What a tenant may use up over time, as the release says: requests of a minute, tokens of an hour.
+"""What a tenant may use up over time, as the release says: requests of a minute, bytes and tokens of an hour.
 
 A minute or an hour begins with the first use after the last one ended. Tokens are those that a permitted request may at
-most have made of it (`max_tokens`): known before anything is forwarded, where what a model will answer is not. What was
-counted is in memory; a restart begins again.
+most have made of it (`max_tokens`): known before anything is forwarded, where what a model will answer is not. Bytes
+are those of every text in it that the model sees, in UTF-8. What was counted is in memory, and a restart begins again;
+or in a store that several gateways share.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -20,31 +22,69 @@ from gateway.errors import GatewayError, Reason
 from gateway.types import Tenant
 
 REQUESTS: Final = "requests_per_minute"
+BYTES: Final = "bytes_per_hour"
 TOKENS: Final = "tokens_per_hour"
 
 
-class Quotas:
-    """Counts for all tenants. workers: processes that count each for itself, so that each gives out its part."""
+class Counts(Protocol):
+    """Where it is counted."""
+
+    async def take(self, item: RateLimitItem, tenant: str, cost: int) -> float | None:
+        """None once the cost is counted; else when the time ends in which there is no more, in seconds since 1970."""
+
+    async def close(self) -> None:
+        """Let go."""
+
+
+class Memory:
+    """Counts of one process, which gives out its part. workers: how many there are."""
 
     def __init__(self, workers: int = 1) -> None:
         self._workers = workers
         self._counts = FixedWindowRateLimiter(MemoryStorage())
 
-    def take_request(self, tenant: Tenant) -> None:
-        """Count a request of a proved caller. Raises GatewayError (QUOTA_EXHAUSTED)."""
+    async def take(self, item: RateLimitItem, tenant: str, cost: int) -> float | None:
+        """See Counts."""
+        mine = type(item)(part(item.amount, self._workers), namespace=item.namespace)
+        if self._counts.test(mine, tenant, cost=cost):
+            self._counts.hit(mine, tenant, cost=cost)
+            return None
+        return self._counts.get_window_stats(mine, tenant).reset_time
+
+    async def close(self) -> None:
+        """See Counts."""
+
+
+class Quotas:
+    """What is left to all tenants, by these counts."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    async def take_request(self, tenant: Tenant) -> None:
+        """Count a request of a proved caller. Raises GatewayError (QUOTA_EXHAUSTED, POLICY_UNAVAILABLE)."""
         if most := tenant.quotas.get(REQUESTS):
-            self._take(RateLimitItemPerMinute(part(most, self._workers)), tenant, 1, "requests of this minute")
+            await self._take(RateLimitItemPerMinute(most), tenant, 1, "requests of this minute")
 
-    def take_tokens(self, tenant: Tenant, tokens: int) -> None:
-        """Count what a permitted request may make of a model. Raises GatewayError (QUOTA_EXHAUSTED)."""
+    async def take_bytes(self, tenant: Tenant, texts: Iterable[str]) -> None:
+        """Count what a permitted request brings to a model. Raises GatewayError (as above)."""
+        if most := tenant.quotas.get(BYTES):
+            size = sum(len(text.encode()) for text in texts)
+            await self._take(RateLimitItemPerHour(most, namespace=BYTES), tenant, size, "bytes of this hour")
+
+    async def take_tokens(self, tenant: Tenant, tokens: int) -> None:
+        """Count what a permitted request may make of a model. Raises GatewayError (as above)."""
         if most := tenant.quotas.get(TOKENS):
-            self._take(RateLimitItemPerHour(part(most, self._workers)), tenant, tokens, "tokens of this hour")
+            await self._take(RateLimitItemPerHour(most), tenant, tokens, "tokens of this hour")
 
-    def _take(self, item: RateLimitItem, tenant: Tenant, cost: int, what: str) -> None:
-        if self._counts.test(item, tenant.id, cost=cost):
-            self._counts.hit(item, tenant.id, cost=cost)
+    async def close(self) -> None:
+        """Let go of the store."""
+        await self._counts.close()
+
+    async def _take(self, item: RateLimitItem, tenant: Tenant, cost: int, what: str) -> None:
+        ends = await self._counts.take(item, tenant.id, cost)
+        if ends is None:
             return
-        ends = self._counts.get_window_stats(item, tenant.id).reset_time
         again_s = max(1, math.ceil(ends - time.time()))
         raise GatewayError(
             Reason.QUOTA_EXHAUSTED,

@@ -80,6 +80,8 @@ async def examine(settings: Config) -> list[Finding]:
         ("upstreams", functools.partial(_upstreams, loaded=loaded)),
         ("audit", _audit),
     ]
+    if settings.quotas.url is not None:
+        checks.append(("quotas", _quotas))
     if settings.metrics is not None:
         checks.append(("metrics", _metrics))
     if settings.tracing is not None:
@@ -221,6 +223,19 @@ def _lock_state(settings: Audit) -> str:
     begun = "has" if note else "will have"
     where = ", on the same volume as the log: it protects little" if places.is_near(settings) else ""
     return f"lock store {begun} its checkpoint{where}"
+
+
+async def _quotas(settings: Config) -> str:
+    from gateway.counts import Shared  # noqa: PLC0415 - loaded where it is asked for
+
+    counts = Shared(settings.quotas)
+    try:
+        await counts.check()
+    except GatewayError as error:
+        raise StartError(f"quotas.url: {settings.quotas.url} does not count ({error.detail})") from error
+    finally:
+        await counts.close()
+    return f"{settings.quotas.url} counts"
 
 
 async def _metrics(settings: Config) -> str:

@@ -4,7 +4,7 @@ Relative paths are relative to the folder of the file. Secrets are never in the 
 refused when others can read them.
 """
 
-from gateway.config.callers import Approvals, Identity, Issuer, Limits, Listener, Review, TrustDomain
+from gateway.config.callers import Approvals, Identity, Issuer, Limits, Listener, QuotaStore, Review, TrustDomain
 from gateway.config.deciding import External, Policy, ReleaseSource, Signals, Upstream
 from gateway.config.files import read_private, read_public, read_secret
 from gateway.config.keeping import Audit, Pkcs11, Sealed
@@ -26,6 +26,7 @@ __all__ = [
     "Metrics",
     "Pkcs11",
     "Policy",
+    "QuotaStore",
     "ReleaseSource",
     "Review",
     "Sealed",

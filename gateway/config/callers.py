@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from gateway.config.values import FilePath, Milliseconds, Section
+
+LOOPBACK: Final = ("127.0.0.1", "::1")
+"""Addresses, for what a name means is somebody else's to say."""
 
 
 class Listener(Section):
@@ -55,6 +59,36 @@ class Limits(Section):
     def tenant_calls(self) -> int:
         """How many of the calls at once may be one tenant's, at least one."""
         return -(-self.concurrent_calls * self.tenant_percent // 100)
+
+
+class QuotaStore(Section):
+    """Where quotas are counted: in each gateway's memory, or in a Valkey server that several gateways share.
+
+    url: valkeys (with TLS) or valkey (of this host alone), host, port, and a number of a database.
+    """
+
+    url: str | None = Field(default=None, pattern=r"^valkeys?://[a-z0-9.\-\[\]:]+:\d{1,5}(/\d{1,4})?$")
+    user: str = Field(default="", max_length=255)
+    password_file: FilePath | None = None
+    ca: FilePath | None = None
+    deadline_ms: int = Field(default=250, ge=10, le=10_000)
+
+    @model_validator(mode="after")
+    def _protected(self) -> Self:
+        if self.url is None and (self.user or self.password_file or self.ca):
+            raise ValueError("url: is missing, and something is said of its server")
+        if self.url is None:
+            return self
+        try:
+            url = urlsplit(self.url)
+            host, port = url.hostname, url.port
+        except ValueError:
+            host, port = None, None
+        if not host or not port:
+            raise ValueError("url: write valkeys://HOST:PORT")
+        if url.scheme == "valkey" and host not in LOOPBACK:
+            raise ValueError("url: only a server of this host is reached without TLS; write valkeys://")
+        return self
 
 
 class Issuer(Section):

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from gateway import dsn
-from gateway.config.callers import Approvals, Identity, Limits, Listener, Review
+from gateway.config.callers import Approvals, Identity, Limits, Listener, QuotaStore, Review
 from gateway.config.deciding import Policy, ReleaseSource, Signals, Upstream
 from gateway.config.keeping import Audit
 from gateway.config.observing import Metrics, Tracing
@@ -23,6 +23,7 @@ class Config(Section):
     marking_ceiling: str = Field(default="UNCLASSIFIED", max_length=256)
     listener: Listener
     limits: Limits = Limits()
+    quotas: QuotaStore = QuotaStore()
     identity: Identity
     release: ReleaseSource
     policy: Policy = Policy()

@@ -49,6 +49,7 @@ class Quotas(Document):
     """What a tenant may use up over time; what is not said is not bounded."""
 
     requests_per_minute: int = Field(default=0, ge=1, lt=2**31)
+    bytes_per_hour: int = Field(default=0, ge=1, lt=2**53)
     tokens_per_hour: int = Field(default=0, ge=1, lt=2**53)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from limits.storage import memory
 
 from gateway.errors import GatewayError, Reason
-from gateway.quotas import Quotas
+from gateway.quotas import Memory, Quotas
 from gateway.types import Tenant
 
 ASKS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9)), max_size=40)
@@ -21,21 +21,21 @@ def tenant(name: str, **quotas: int) -> Tenant:
     return Tenant(name, (), {}, quotas)
 
 
-def refusal(quotas: Quotas, who: Tenant, tokens: int) -> GatewayError | None:
+async def refusal(quotas: Quotas, who: Tenant, tokens: int) -> GatewayError | None:
     """Why the tenant does not get so many tokens."""
     try:
-        quotas.take_tokens(who, tokens)
+        await quotas.take_tokens(who, tokens)
     except GatewayError as error:
         return error
     return None
 
 
 @given(asks=ASKS, most=st.integers(1, 30))
-def test_no_tenant_gets_more_tokens_than_its_own_quota(asks: list[tuple[str, int]], most: int) -> None:
+async def test_no_tenant_gets_more_tokens_than_its_own_quota(asks: list[tuple[str, int]], most: int) -> None:
     """A request is refused exactly when it would pass the tenant's quota, and one that was refused counts nothing."""
-    quotas, used = Quotas(), Counter[str]()
+    quotas, used = Quotas(Memory()), Counter[str]()
     for name, tokens in asks:
-        error = refusal(quotas, tenant(name, tokens_per_hour=most), tokens)
+        error = await refusal(quotas, tenant(name, tokens_per_hour=most), tokens)
         assert (error is None) == (used[name] + tokens <= most)
         if error is None:
             used[name] += tokens
@@ -44,35 +44,50 @@ def test_no_tenant_gets_more_tokens_than_its_own_quota(asks: list[tuple[str, int
             assert 1 <= (error.again_s or 0) <= 3600
 
 
-def test_requests_and_tokens_are_counted_apart_and_nothing_where_the_release_says_nothing() -> None:
+async def test_requests_and_tokens_are_counted_apart_and_nothing_where_the_release_says_nothing() -> None:
     """A tenant without quotas asks as it likes; one with a quota of requests has no bound on tokens."""
-    quotas, free, one = Quotas(), tenant("free"), tenant("one", requests_per_minute=1)
+    quotas, free, one = Quotas(Memory()), tenant("free"), tenant("one", requests_per_minute=1)
     for _ in range(3):
-        quotas.take_request(free)
-        quotas.take_tokens(free, 10**9)
-        quotas.take_tokens(one, 10**9)
-    quotas.take_request(one)
+        await quotas.take_request(free)
+        await quotas.take_tokens(free, 10**9)
+        await quotas.take_tokens(one, 10**9)
+    await quotas.take_request(one)
     with pytest.raises(GatewayError, match="requests of this minute"):
-        quotas.take_request(one)
+        await quotas.take_request(one)
 
 
-def test_when_the_time_is_over_there_is_a_new_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+@given(sizes=st.lists(st.tuples(st.text(max_size=4), st.integers(1, 9)), max_size=20), most=st.integers(1, 30))
+async def test_bytes_are_bounded_apart_from_as_many_tokens(sizes: list[tuple[str, int]], most: int) -> None:
+    """A request is refused exactly when its texts in UTF-8 would pass the quota of bytes, whatever tokens were used."""
+    quotas, used, who = Quotas(Memory()), 0, tenant("a", bytes_per_hour=most, tokens_per_hour=most)
+    for text, tokens in sizes:
+        await refusal(quotas, who, tokens)
+        size = len(text.encode()) + 1
+        if used + size <= most:
+            await quotas.take_bytes(who, [text, "", "a"])
+            used += size
+        else:
+            with pytest.raises(GatewayError, match="bytes of this hour"):
+                await quotas.take_bytes(who, [text, "", "a"])
+
+
+async def test_when_the_time_is_over_there_is_a_new_quota(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the seconds that the refusal names, the same request is counted again."""
     now = 1_800_000_000.0
     monkeypatch.setattr(memory.time, "time", lambda: now)
-    quotas, who = Quotas(), tenant("a", tokens_per_hour=5)
-    quotas.take_tokens(who, 5)
-    error = refusal(quotas, who, 1)
+    quotas, who = Quotas(Memory()), tenant("a", tokens_per_hour=5)
+    await quotas.take_tokens(who, 5)
+    error = await refusal(quotas, who, 1)
     assert error is not None
     now += error.again_s or 0
-    assert refusal(quotas, who, 5) is None
+    assert await refusal(quotas, who, 5) is None
 
 
 @given(most=st.integers(1, 100), workers=st.integers(1, 100))
-def test_workers_together_give_out_no_more_than_the_quota_or_one_each(most: int, workers: int) -> None:
+async def test_workers_together_give_out_no_more_than_the_quota_or_one_each(most: int, workers: int) -> None:
     """Each worker gives out its part of the quota, rounded down, and at least one."""
     who, given_out = tenant("a", tokens_per_hour=most), 0
-    quotas = Quotas(workers)
-    while refusal(quotas, who, 1) is None:
+    quotas = Quotas(Memory(workers))
+    while await refusal(quotas, who, 1) is None:
         given_out += 1
     assert given_out == max(1, most // workers)

@@ -67,6 +67,10 @@ def a_detector_that_is_down(deployed: Deployment) -> None:
     )
 
 
+def a_store_that_is_down(deployed: Deployment) -> None:
+    deployed.edit("[audit]\n", f'[quotas]\nurl = "valkey://127.0.0.1:{free_port()}"\n[audit]\n')
+
+
 def edits(old: str, new: str) -> Defect:
     """The configuration says something else."""
     return lambda deployed: deployed.edit(old, new)
@@ -93,6 +97,7 @@ DEFECTS: dict[str, tuple[Defect, str, tuple[str, ...]]] = {
         "policy",
         ("POLICY_UNAVAILABLE", "127.0.0.1"),
     ),
+    "a store of quotas that is down": (a_store_that_is_down, "quotas", ("quotas.url", "ConnectionError")),
     "a detector that is down": (a_detector_that_is_down, "signals", ("signals.external", "other")),
     "another origin than the public key's": (
         edits('origin = "brightline.test/development"', 'origin = "brightline.test/other"'),

@@ -1,0 +1,113 @@
+"""Quotas that several gateways count together, in a Valkey server.
+
+Each question has a deadline, and one that fails refuses the call: nobody knows what was used up. After a failure calls
+are refused at once for a second, so that a server that is down or slow is not asked by every call. What is counted is
+no secret and no proof: whoever can write there can give tenants more, or nothing. A key is a tenant's name, its quota
+and the unit of time; a name has no "/", so that no two are the same. The server forgets a key when its time is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+from valkey.asyncio import BlockingConnectionPool, Connection, SSLConnection
+from valkey.exceptions import ValkeyError
+
+from gateway.config import QuotaStore, read_public, read_secret
+from gateway.errors import GatewayError, Reason, StartError
+
+log = structlog.get_logger()
+
+PREFIX: Final = "brightline"
+CONNECTIONS: Final = 16
+PAUSE_S: Final = 1.0
+NOBODY: Final = "/"
+"""No tenant has this name."""
+
+
+class Shared:
+    """See gateway.quotas.Counts. The server is reached when it is first needed."""
+
+    def __init__(self, settings: QuotaStore) -> None:
+        """Raises StartError when the password or the CA can't be read."""
+        self._deadline_s = settings.deadline_ms / 1000
+        self._pool = BlockingConnectionPool(**_options(settings))
+        options: dict[str, Any] = {"connection_pool": self._pool}
+        self._counts = FixedWindowRateLimiter(RedisStorage("async+valkey://", key_prefix=PREFIX, **options))
+        self._again_s = 0.0
+
+    async def take(self, item: RateLimitItem, tenant: str, cost: int) -> float | None:
+        """See Counts. An ask that another gateway outran is counted, and refused all the same.
+
+        Raises GatewayError (POLICY_UNAVAILABLE).
+        """
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._again_s:
+            raise _unavailable("the store failed just now")
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                # Crash or a lost answer here: counted, and refused or never answered. Nothing was forwarded.
+                if await self._counts.test(item, tenant, cost=cost) and await self._counts.hit(item, tenant, cost=cost):
+                    return None
+                return (await self._counts.get_window_stats(item, tenant)).reset_time
+        except (TimeoutError, ValkeyError, OSError, ValueError) as error:  # ValueError: what is there is no number
+            self._again_s = loop.time() + PAUSE_S
+            log.error("quotas not counted", error=type(error).__name__)  # noqa: TRY400 - its text may quote the address
+            raise _unavailable(type(error).__name__) from error
+
+    async def check(self) -> None:
+        """Count one for nobody. Raises GatewayError (POLICY_UNAVAILABLE)."""
+        await self.take(RateLimitItemPerMinute(1_000), NOBODY, 1)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._pool.disconnect()
+
+
+class _Tls(SSLConnection):
+    """Believes what this context does; the library's own would believe public CAs beside the one that is configured."""
+
+    def __init__(self, *, context: ssl.SSLContext, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.ssl_context.context = context
+
+
+def _options(settings: QuotaStore) -> dict[str, Any]:
+    url = urlsplit(settings.url or "")
+    given: dict[str, Any] = {
+        "connection_class": Connection,
+        "host": url.hostname,
+        "port": url.port,
+        "db": int(url.path[1:] or 0),
+        "max_connections": CONNECTIONS,
+        "timeout": settings.deadline_ms / 1000,
+        "socket_connect_timeout": settings.deadline_ms / 1000,
+        "retry_on_timeout": False,  # it would count twice
+    }
+    if settings.user:
+        given["username"] = settings.user
+    if settings.password_file:
+        given["password"] = read_secret(settings.password_file, "quotas.password_file")
+    if url.scheme == "valkeys":
+        given |= {"connection_class": _Tls, "context": _context(settings)}
+    return given
+
+
+def _context(settings: QuotaStore) -> ssl.SSLContext:
+    if settings.ca is None:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cadata=read_public(settings.ca, "quotas.ca").decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise StartError(f"quotas.ca: {settings.ca} holds no PEM certificates") from error
+
+
+def _unavailable(detail: str) -> GatewayError:
+    return GatewayError(Reason.POLICY_UNAVAILABLE, "quotas can't be counted at the moment", detail=f"quotas: {detail}")
