@@ -125,8 +125,10 @@ def _told(records: tuple[Ended, ...], one: Seen, *, ready: bool) -> Iterator[str
             may = GOES_WRONG | {"POLICY_DENIED"} if not ready else GOES_WRONG
             if one.reason not in may | BY_RULE.get(one.sort, set()):
                 yield f"f: {one.key} ({one.sort}) was refused with {one.reason}"
-            # What the log could not take is counted, and of what it then took nobody knew.
+            # What the log could not take is counted, and of what it then took nobody knew. The time of a call can end
+            # while its last record becomes durable: that one is there, and says how it ended otherwise.
             told = one.reason == "AUDIT_UNAVAILABLE" or [r[2] for r in records][-1:] == [one.reason]
+            told = told or (one.reason == "DEADLINE_EXCEEDED" and records[-1:] not in {(), (PERMITTED,)})
         case _:
             told = True
     if not told:

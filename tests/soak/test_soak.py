@@ -24,6 +24,7 @@ SEEN = [
     Seen("stream", "three", Saw.STARTED, "3"),
     Seen("cancelled", "four", Saw.NOTHING),
     Seen("generate", "five", Saw.REFUSED, "5", "AUDIT_UNAVAILABLE"),
+    Seen("late", "six", Saw.REFUSED, "6", "DEADLINE_EXCEEDED"),
 ]
 
 
@@ -34,6 +35,7 @@ def left() -> Kept:
         "2": (DENIED,),
         "3": (PERMITTED, ("outcome", "partial", "CANCELLED")),
         "4": (PERMITTED, ("outcome", "not_forwarded", "AUDIT_UNAVAILABLE")),
+        "6": (("refusal", "error", "POLICY_UNAVAILABLE"),),
     }
     permitted = {"one": "1", "three": "3", "four": "4"}
     return Kept(7, calls, permitted, set(), Counter(["one", "three"]))
@@ -78,6 +80,7 @@ def ended(decision: str, *records: tuple[str, str, str]) -> Callable[[Kept, list
         (lambda found, _: found.journal.update(["one"]), "a"),
         (lambda found, _: found.journal.update(["never permitted"]), "a"),
         (lambda found, _: found.journal.pop("one"), "a"),
+        (ended("6"), "b"),
         (lambda found, _: found.journal.update(["four"]), "a"),
         (ended("1", PERMITTED), "b"),
         (ended("2"), "b"),
