@@ -107,7 +107,8 @@ async def taken(caller: Caller, seconds: float) -> float:
     async def one() -> None:
         nonlocal answered
         while time.monotonic() < end:
-            answered += is_answer(await ask())
+            answer = await ask()
+            answered += is_answer(answer)  # after the wait: others count meanwhile
 
     await asyncio.gather(*(one() for _ in range(DECIDING)))
     return max(1, answered) / seconds
