@@ -29,12 +29,13 @@ from random import Random
 from subprocess import Popen
 from typing import Any
 
+from brightline import AsyncClient
 from brightline_verify.note import Checkpoint
 from brightline_verify.report import UnreadableError
 from gateway import logs
 from gateway.errors import StartError
 from tests.faults.invariants import Evidence, published, snapshot, violations
-from tests.faults.load import Seen, call, load
+from tests.faults.load import CALLERS, Seen, call, load
 from tests.faults.victim import POINTS
 from tests.support.gateways import Deployment, serving, spawned
 
@@ -87,7 +88,7 @@ async def _run(result: Result) -> None:
         client = running.client()
         # What a client does that was told nothing, or does not believe what it was told: it sends the call again.
         sent = [s for s in evidence.seen if s.sort in {"generate", "stream", "cancelled"}]
-        again = list(await asyncio.gather(*(call(client, s.sort, s.key) for s in sent)))
+        again = await _sent_again(client, sent)
     last = snapshot(deployed)
     evidence = replace(evidence, snapshots=[*evidence.snapshots, last], again=again)
     result.wrong += violations(evidence)
@@ -95,6 +96,17 @@ async def _run(result: Result) -> None:
     result.forwarded = len(last.journal)
     result.records = len(last.leaves)
     result.orphans = sum(r.get("outcome") == "outcome_unknown" for r in last.records)
+
+
+async def _sent_again(client: AsyncClient, sent: list[Seen]) -> list[Seen]:
+    """What comes of each call when it is sent again, a few at once: of a thousand at once some would be too late."""
+    places = asyncio.Semaphore(CALLERS)
+
+    async def one(seen: Seen) -> Seen:
+        async with places:
+            return await call(client, seen.sort, seen.key)
+
+    return list(await asyncio.gather(*map(one, sent)))
 
 
 async def _crash(deployed: Deployment, point: str, random: Random) -> Evidence:
