@@ -173,6 +173,6 @@ class Crew:
                 if hub is not None:
                     hub.look()
                     if now != told:
-                        hub.follow(self._in_force(), self._gate.in_force.expires_us, now[0].handed)
+                        hub.follow(self._in_force(), now[1], now[0].handed)
             now[0].handed = b""
             told = now

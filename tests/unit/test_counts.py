@@ -23,6 +23,7 @@ from gateway.quotas import Quotas
 from gateway.types import Tenant
 from tests.support.gateways import Deployment
 from tests.support.pki import Authority
+from tests.support.quotas import refusal
 from tests.support.valkey import PASSWORD, USER, Server, password_file, valkey
 
 
@@ -58,15 +59,6 @@ async def gateway(port: int, password: Path, deadline_ms: int = 10_000) -> Async
 def tenant(name: str) -> Tenant:
     """A tenant with ten requests a minute and a hundred tokens an hour."""
     return Tenant(name, (), {}, {"requests_per_minute": 10, "tokens_per_hour": 100})
-
-
-async def refusal(quotas: Quotas, who: Tenant, tokens: int) -> GatewayError | None:
-    """Why the tenant does not get so many tokens."""
-    try:
-        await quotas.take_tokens(who, tokens)
-    except GatewayError as error:
-        return error
-    return None
 
 
 async def test_gateways_together_give_out_no_more_than_the_quota(server: Server, password: Path) -> None:

@@ -12,6 +12,7 @@ from limits.storage import memory
 from gateway.errors import GatewayError, Reason
 from gateway.quotas import Memory, Quotas
 from gateway.types import Tenant
+from tests.support.quotas import refusal
 
 ASKS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9)), max_size=40)
 
@@ -19,15 +20,6 @@ ASKS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9)), max_size=40
 def tenant(name: str, **quotas: int) -> Tenant:
     """A tenant with these quotas."""
     return Tenant(name, (), {}, quotas)
-
-
-async def refusal(quotas: Quotas, who: Tenant, tokens: int) -> GatewayError | None:
-    """Why the tenant does not get so many tokens."""
-    try:
-        await quotas.take_tokens(who, tokens)
-    except GatewayError as error:
-        return error
-    return None
 
 
 @given(asks=ASKS, most=st.integers(1, 30))
