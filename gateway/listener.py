@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,7 +19,8 @@ import structlog
 from grpc_health.v1.health import SERVICE_NAME
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from gateway import approvers, pep, policies, reviewers, transport
+from gateway import approvers, knocking, pep, policies, reviewers, transport
+from gateway.arrivals import Arrivals
 from gateway.config import Config
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.health import READY, Health
@@ -39,23 +41,26 @@ REOPEN_S = 5.0
 async def listening(config: Config, gate: Gate) -> AsyncIterator[Listener]:
     """Serves `gate`; on exit calls in flight have `drain_ms` to end. Raises StartError."""
     transport.reserve_files(config.limits)
-    listener = Listener(config, gate)
-    await listener.open()
-    try:
-        yield listener
-    finally:
-        await listener.close()
+    with knocking.address(config.identity.ledger.parent) as door:
+        listener = Listener(config, gate, door)
+        await listener.open()
+        try:
+            yield listener
+        finally:
+            await listener.close()
 
 
 class Listener:
-    """The port of a gateway. port: its number, once it is open."""
+    """The port of a gateway. port: its number, once it is open. door: the address of its own way in."""
 
-    def __init__(self, config: Config, gate: Gate) -> None:
+    def __init__(self, config: Config, gate: Gate, door: str) -> None:
         self.port = 0
         self._config = config
         self._gate = gate
         self._tls = transport.Tls(config.listener)
-        self._shell = Shell(gate, config.limits, config.appeal)
+        self._door = knocking.Door(door)
+        self._arrivals = Arrivals(self._door.knock, config.limits.queue_ms / 1000, time.monotonic)
+        self._shell = Shell(gate, config.limits, config.appeal, self._arrivals)
         self._desk = Desk(gate, config.review, config.approvals, gate.log.archive)
         self._health = Health(lambda: gate.ready, ("", READY, SERVICE), config.limits.concurrent_calls)
         self._retired: dict[grpc.aio.Server, asyncio.Task[None]] = {}
@@ -80,6 +85,8 @@ class Listener:
         self._watching.cancel()
         await asyncio.wait({self._watching})
         self._health.close()
+        await self._arrivals.close()
+        await self._door.close()
         grace_s = self._config.limits.drain_ms / 1000
         await asyncio.gather(*(_stop(server, grace_s) for server in (self._server, *self._retired)))
         await asyncio.gather(*self._retired.values())
@@ -100,6 +107,7 @@ class Listener:
             services[reflection.SERVICE_NAME] = _reflection((*services, reflection.SERVICE_NAME))
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(*s) for s in services.items()])
         server.add_generic_rpc_handlers((UnknownMethods(self._shell),))
+        server.add_insecure_port(self._door.address)
         try:
             return server, server.add_secure_port(address, self._tls.credentials())
         except RuntimeError as error:  # gRPC says no more than that

@@ -256,7 +256,9 @@ def request_at(stage: Stage, admitted: Admitted, used: tuple[ToolUse, ...]) -> M
 
 
 async def turned_away(call: Call, gate: Gate, in_force: InForce, error: GatewayError) -> GatewayError:
-    """The error to raise for a call that is refused before anything is known of it, once that is recorded."""
+    """The error to raise for a call that is refused before anything is known of it, once it is recorded or counted."""
+    if gate.log.counted(call, error.reason):
+        return error
     try:
         async with gate.log.trail(call) as trail:
             trail.in_force(in_force.release, in_force.engine.name, in_force.engine.version)

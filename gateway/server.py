@@ -19,6 +19,7 @@ from google.protobuf.message import Message
 
 from brightline.v1 import inference_pb2
 from gateway import contract, pep, status, wire
+from gateway.arrivals import Arrivals
 from gateway.config import Limits
 from gateway.errors import GatewayError, Reason
 from gateway.inforce import InForce
@@ -49,6 +50,7 @@ class Shell:
     gate: Gate
     limits: Limits
     appeal: str
+    arrivals: Arrivals
     in_flight: set[asyncio.Task[Any]] = field(default_factory=set)
 
 
@@ -84,7 +86,7 @@ def unary(shell: Shell, method: str, work: Work) -> Callable[[object, Context], 
 
     async def handle(_: object, context: Context) -> bytes:
         call = _receive(context, shell, method)
-        with shell.gate.in_force as in_force:
+        with shell.arrivals, shell.gate.in_force as in_force:
             try:
                 answer = await _bounded(shell, call, in_force, partial(work, shell, call, in_force, context))
                 return answer.SerializeToString()
@@ -102,7 +104,7 @@ def streaming(shell: Shell, method: str, work: Pieces) -> Callable[[object, Cont
     async def handle(_: object, context: Context) -> None:
         call = _receive(context, shell, method)
         write = _writer(context)
-        with shell.gate.in_force as in_force:
+        with shell.arrivals, shell.gate.in_force as in_force:
 
             async def answer() -> None:
                 async with aclosing(work(shell, call, in_force, context)) as pieces:
@@ -243,7 +245,8 @@ async def _bounded(shell: Shell, call: Call, in_force: InForce, work: Callable[[
     """Does the work, counts the call, and ends it at its deadline wherever it is: gRPC knows only the caller's, which
     may be later.
     """
-    if len(shell.in_flight) >= shell.limits.concurrent_calls:
+    lane = shell.gate.identity.lane(call.credentials, in_force.release.tenants)
+    if shell.arrivals.refuses(lane) or len(shell.in_flight) >= shell.limits.concurrent_calls:
         error = GatewayError(Reason.OVERLOADED, "too many calls at once; try again in a moment", again_s=1)
         raise await pep.turned_away(call, shell.gate, in_force, error)
     task = cast("asyncio.Task[Any]", asyncio.current_task())
@@ -268,7 +271,8 @@ async def _refuse(context: Context, shell: Shell, call: Call, in_force: InForce,
         error = GatewayError(
             Reason.INTERNAL, "the gateway failed; its operator finds the decision id in the log", sent=True
         )
-    tell = log.debug if error.rules and not error.detail else log.info  # of rules that fired, the record says all
+    told = error.rules or error.reason is Reason.OVERLOADED  # by the record, or by metrics and counts
+    tell = log.debug if told and not error.detail else log.info
     tell("refused", decision_id=call.decision_id, method=call.method, reason=error.reason, detail=error.detail)
     details = status.details(error, call.decision_id, in_force.release.digest, shell.appeal)
     trailing = ((status.DETAILS_KEY, details),)

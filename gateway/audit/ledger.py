@@ -21,7 +21,7 @@ from gateway.audit.writer import Writing, finished
 from gateway.clock import TOLERANCE_US, Clock
 from gateway.errors import Reason
 from gateway.telemetry import Telemetry
-from gateway.types import new_decision_id
+from gateway.types import Call, new_decision_id
 
 
 @dataclass(slots=True)
@@ -87,11 +87,23 @@ class Ledger:
 
     def admits_unproved(self) -> bool:
         """Whether a caller who proved nothing gets a record of its own, or is counted."""
+        self._used = 1 + self._used_now()
+        return self._used <= self._per_s
+
+    def counted(self, call: Call, reason: Reason) -> bool:
+        """Count a refused call, where a caller who proved nothing gets no record any more; whether it was counted."""
+        if not self.ready or self._used_now() < self._per_s:
+            return False
+        self.count(reason)
+        self.telemetry.refused(call, reason, (self.now_us() - call.received_us) * 1000)
+        return True
+
+    def _used_now(self) -> int:
+        """How many records of this second are used up."""
         window = self._now()[0] // 1_000_000
         if window != self._window:
             self._window, self._used = window, 0
-        self._used += 1
-        return self._used <= self._per_s
+        return self._used
 
     def count(self, reason: Reason) -> None:
         """Count a refused call that gets no record of its own."""

@@ -27,7 +27,7 @@ from gateway.audit.writer import Lag, Writer, Writing, finished, unavailable
 from gateway.canonical import Json
 from gateway.clock import TOLERANCE_US, Clock
 from gateway.config import Audit
-from gateway.errors import StartError
+from gateway.errors import Reason, StartError
 from gateway.telemetry import Telemetry
 from gateway.types import Call, Release, new_decision_id
 
@@ -165,6 +165,13 @@ class Log:
     def trail(self, call: Call) -> Trail:
         """The trail of one call, to be entered with `async with`."""
         return Trail(self._ledger, call)
+
+    def counted(self, call: Call, reason: Reason) -> bool:
+        """Count a call of which nothing is known, where such a call gets no record any more; whether it was counted.
+
+        That takes a tenth of what a trail takes that comes to the same.
+        """
+        return self._ledger.counted(call, reason)
 
     async def activated(self, fresh: Release, engine: str, engine_version: str, before: Release) -> None:
         """Record that another release comes in force. Raises GatewayError (AUDIT_UNAVAILABLE) unless it is durable.

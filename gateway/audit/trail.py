@@ -196,6 +196,10 @@ class Trail:
         going = outcomes.is_cancellation(error)
         if going and outcomes.is_late(self._known.call, self._ledger.now_us()):
             error = GatewayError(Reason.DEADLINE_EXCEEDED, "the time for this call is over")
+        if error is not None and self._known.principal is None and not self._ledger.admits_unproved():
+            self._ledger.count(outcomes.reason(error) or Reason.INTERNAL)
+            self.watch.passed(meters.RECORD)
+            return error
         if self._known.call.method.rpartition("/")[2] in _WITHOUT_INTENT or self._intended or error is None:
             lost, self._owed = await sealing.output(self._ledger, self._known)
         else:
@@ -205,11 +209,7 @@ class Trail:
             entry, fault = self._outcome(Outcome.ERROR, unsealed) if unsealed else self._last(error), unsealed
         except GatewayError as raised:
             entry, fault = self._last(raised), raised
-        ended = fault or error
-        if self._known.principal is None and not self._ledger.admits_unproved():
-            self._ledger.count(outcomes.reason(ended) or Reason.INTERNAL)
-        else:
-            await self._write(entry, going=going)
+        await self._write(entry, going=going)
         self.watch.passed(meters.RECORD)
         if fault is not None:
             raise fault

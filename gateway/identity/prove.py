@@ -154,10 +154,24 @@ class Identity:
         )
         return _Believed(principal, verified, digest, kept is not None)
 
-    def _tenant_of(self, certificate: Certificate, tenants: Mapping[str, Tenant]) -> str:
+    def lane(self, credentials: Credentials, tenants: Mapping[str, Tenant]) -> tuple[str, bytes]:
+        """Whose call it seems to be, by the certificate alone: for fairness while there are too many, not for trust.
+
+        The issuer is part of it: who may issue some names only must not take up another tenant's share.
+        """
+        try:
+            certificate = certificates.parse(certificates.only(credentials.certificates))
+        except GatewayError:
+            return "", b""
+        return self._owners(tenants).get(certificate.name, certificate.name), certificate.issuer
+
+    def _owners(self, tenants: Mapping[str, Tenant]) -> Mapping[str, str]:
         if tenants is not self._tenants:
             self._tenants, self._tenant_by_certificate = tenants, owners(tenants)
-        tenant = self._tenant_by_certificate.get(certificate.name)
+        return self._tenant_by_certificate
+
+    def _tenant_of(self, certificate: Certificate, tenants: Mapping[str, Tenant]) -> str:
+        tenant = self._owners(tenants).get(certificate.name)
         if tenant is None:
             raise GatewayError(
                 Reason.TENANT_UNKNOWN, "the client certificate is of no tenant", detail=f"name {certificate.name}"

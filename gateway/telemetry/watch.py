@@ -64,6 +64,10 @@ class Telemetry:
         """The watch of one call."""
         return Watch(self, call)
 
+    def refused(self, call: Call, reason: Reason, ns: int) -> None:
+        """A call that was refused as soon as it was there. ns: how long that took, in nanoseconds."""
+        self.meters.ended(method_of(call.method), reason, ns)
+
 
 class Watch:
     """One call. Each milestone ends a part of it that began with the milestone before."""

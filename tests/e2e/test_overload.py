@@ -10,11 +10,12 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2
 
 from brightline import BrightlineError, Overloaded, QuotaExhausted
 from tests.e2e.test_activation import ASK
 from tests.support.attacks import Attacker, attacking, message, refused, told, verified
-from tests.support.gateways import HEALTH, LOGISTICS, Deployment, serving
+from tests.support.gateways import HEALTH, LOGISTICS, Deployment, Running, serving
 from tests.support.waiting import until
 
 WAITING = message(prompt="loopback: wait 60000")
@@ -103,6 +104,62 @@ async def test_three_times_the_load_is_answered_or_refused(tmp_path: Path) -> No
         assert Counter(r["reason"] for r in running.records("refusal")) == {"OVERLOADED": ended["OVERLOADED"]}
         assert await outcome(one) == "answered"
         verified(running)
+
+
+async def test_when_more_calls_come_than_are_taken_who_asks_most_is_refused(tmp_path: Path) -> None:
+    """Calls that would wait for too long are refused unread, each recorded or counted; who asks little is answered."""
+    async with (
+        serving(limited(tmp_path, "queue_ms = 20")) as running,
+        attacking(running) as one,
+        attacking(running) as two,
+        attacking(running) as three,
+        attacking(running, tenant=HEALTH) as quiet,
+    ):
+        noisy, modest = Counter[str](), Counter[str]()
+
+        async def ask(attacker: Attacker, ended: Counter[str]) -> None:
+            try:
+                await attacker.call()
+            except grpc.aio.AioRpcError as error:
+                said = told(error)
+                assert said.retry_safe
+                ended[said.reason] += 1
+            else:
+                ended["answered"] += 1
+
+        flood = asyncio.gather(*(ask(attacker, noisy) for attacker in (one, two, three) for _ in range(250)))
+        while not flood.done():
+            await ask(quiet, modest)
+        await flood
+        assert noisy.keys() == {"answered", "OVERLOADED"}
+        assert modest["answered"] / modest.total() > noisy["answered"] / noisy.total()
+        ended = noisy + modest
+        assert ended["answered"] == running.calls
+        await until(lambda: refusals(running)["OVERLOADED"] == ended["OVERLOADED"])
+        assert refusals(running).keys() == {"OVERLOADED"}
+        verified(running)
+
+
+def refusals(running: Running) -> Counter[str]:
+    """How many there are of each reason, whether each has a record or they were counted."""
+    found = Counter(r["reason"] for r in running.records("refusal"))
+    for aggregate in running.records("aggregate"):
+        found.update({reason: count["number"] for reason, count in aggregate["counts"].items()})
+    return found
+
+
+async def test_own_way_in(tmp_path: Path) -> None:
+    """Its socket is in a folder for the owner alone, is gone with the gateway, and proves nobody."""
+    async with serving(Deployment.create(tmp_path)) as running:
+        (folder,) = running.folder.rglob(".line-*")
+        assert folder.stat().st_mode & 0o777 == 0o700
+        async with grpc.aio.insecure_channel(f"unix:{folder}/door") as channel:
+            stranger = Attacker(channel, running.token(LOGISTICS))
+            await refused(running, "CERTIFICATE_INVALID", stranger.call())
+            await refused(running, "CERTIFICATE_INVALID", stranger.call("/brightline.v1.AuditService/Search", b""))
+            assert await stranger.health() == health_pb2.HealthCheckResponse.SERVING
+        assert running.calls == 0
+    assert not folder.exists()
 
 
 async def test_a_call_that_expires_in_the_queue_is_never_forwarded(tmp_path: Path) -> None:

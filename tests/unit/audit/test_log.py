@@ -16,6 +16,7 @@ from gateway.audit.keys import create_commitment_key
 from gateway.audit.log import Log
 from gateway.clock import Clock
 from gateway.errors import GatewayError, Reason, StartError
+from gateway.telemetry.meters import REASONS
 from gateway.types import Credentials
 from tests.support import logs
 from tests.unit.audit.faults import ENTRIES, Fault, Faults
@@ -191,6 +192,29 @@ async def test_a_flood_of_unproved_callers_is_counted(tmp_path: Path) -> None:
     assert all(n["first_us"] <= n["last_us"] for c in aggregates for n in c.values())
     assert logs.kinds(tmp_path).count("outcome") == 1
     assert problem(tmp_path) is None
+
+
+async def test_a_call_of_which_nothing_is_known_is_recorded_before_it_is_counted(tmp_path: Path) -> None:
+    """Such calls take part in the budget of those who proved nothing: records first, then counts, in all as many."""
+    async with logs.opened(tmp_path, Hands().clock, unauthenticated_per_s=2) as log:
+        for _ in range(7):
+            if not log.counted(logs.call(), Reason.OVERLOADED):
+                await refused(log, Reason.OVERLOADED)
+        meters = log.trail(logs.call()).watch.meters
+        assert meters.refusals[REASONS.index(Reason.OVERLOADED)] == 7
+        await logs.complete(log)
+    records = logs.records(tmp_path)
+    assert [r["reason"] for r in records if r["kind"] == "refusal"] == ["OVERLOADED"] * 2
+    assert sum(r["counts"]["OVERLOADED"]["number"] for r in records if r["kind"] == "aggregate") == 5
+
+
+async def test_a_call_is_not_counted_by_a_log_that_is_not_written(tmp_path: Path) -> None:
+    """While the log is not written the reason is another one, which a trail gives."""
+    async with logs.opened(tmp_path, Hands().clock, unauthenticated_per_s=1) as log:
+        await refused(log)
+        assert log.counted(logs.call(), Reason.OVERLOADED)
+    assert not log.ready
+    assert not log.counted(logs.call(), Reason.OVERLOADED)
 
 
 async def test_the_budget_is_for_each_second(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.config import Issuer, TrustDomain
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.identity import issue
-from gateway.types import Packed, Principal, Tenant, owners
+from gateway.types import Credentials, Packed, Principal, Tenant, owners
 from tests.support.desk import Desk, reason_of
 from tests.support.pki import OTHER_SPIFFE_ID, SPIFFE_ID
 from tests.support.tokens import MISSING, TokenIssuer, jwk_set, keys_of_every_type, signed_with, unverified_claims
@@ -95,6 +95,17 @@ async def test_a_name_that_two_tenants_claim_is_nobodys(desk: Desk) -> None:
     for tenants in (twice, Packed.of(twice)):
         desk.tenants = tenants
         assert await reason_of(desk.prove(desk.issuer.token(desk.pem))) is Reason.TENANT_UNKNOWN
+
+
+async def test_whose_a_call_seems_to_be_is_said_of_any_certificate(desk: Desk) -> None:
+    """The tenant and who issued its name, the name where no tenant has it, and nothing where there is none."""
+    await desk.open()
+    assert desk.identity is not None
+    tenant, issuer = desk.identity.lane(Credentials((desk.pem,), (), ""), desk.tenants)
+    assert (tenant, bool(issuer)) == ("agency", True)
+    assert desk.identity.lane(Credentials((desk.pem,), (), ""), {}) == (SPIFFE_ID, issuer)
+    for certificates in ((), (b"none",), (desk.pem,) * 2):
+        assert desk.identity.lane(Credentials(certificates, (), ""), desk.tenants) == ("", b"")
 
 
 async def test_a_new_release_moves_a_certificate_at_once(desk: Desk) -> None:

@@ -1,0 +1,124 @@
+"""Whether calls come faster than they are taken, and whose are refused then, before anybody is proved.
+
+gRPC for Python (1.85.1) takes one call after the other, and between two of them the steps of those that it has taken.
+The others wait inside gRPC: in the order in which they came, whoever asks more, where no limit of ours sees them. How
+long, the gateway finds out by a call of its own (`gateway.knocking`). When that is too long, calls are refused as soon
+as they are taken, which is cheap, until the line is short again: first those of whoever asks most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from types import TracebackType
+from typing import Final
+
+from gateway.turns import BURST
+
+WINDOW_S: Final = 0.2
+"""For how long calls are counted by whose they are."""
+MOST_S: Final = 1.0
+"""How long a call may wait even in a burst: when a thousand wait, gRPC ends some itself, with no reason given."""
+OFTEN_S, SELDOM_S = 0.01, 0.02
+"""The time between two knocks, while calls are refused and while they are not."""
+ALONE: Final = 1
+"""A call that no other is beside waits for nothing."""
+
+
+class Arrivals:
+    """The calls that come to one port. Entered with each call that is taken, left when that is over.
+
+    knock: a call of the gateway's own; returns when it is over, and False when it was not taken. patience_s: how long a
+    call may wait to be taken under steady load; in a burst ten times that, or MOST_S. clock: seconds.
+    """
+
+    def __init__(self, knock: Callable[[], Awaitable[bool]], patience_s: float, clock: Callable[[], float]) -> None:
+        self._knock = knock
+        self._patience_s = patience_s
+        self._burst_s = min(BURST * patience_s, max(patience_s, MOST_S))
+        self._clock = clock
+        self._inside = 0
+        self._watching: asyncio.Task[None] | None = None
+        self._long = self._far_too_long = False
+        self._crowded = self._calm = clock()
+        self._began, self._admitted = clock(), 0
+        self._asked, self._asked_before = Counter[Hashable](), Counter[Hashable]()
+        self._share = self._most = float("inf")
+
+    def __enter__(self) -> None:
+        self._inside += 1
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self._inside -= 1
+
+    def refuses(self, lane: Hashable) -> bool:
+        """Whether this call, which was just taken, is one too many. lane: whose it seems to be.
+
+        While the line is too long, nobody's is taken who asks for at least half as much as whoever asks most. When it
+        gets longer all the same, nobody's who asks for his fair share or more.
+        """
+        if self._watching is None and self._inside > ALONE:
+            self._watching = asyncio.create_task(self._watch())
+        self._count()
+        self._asked[lane] += 1
+        if self._long:
+            too_much = self._share if self._far_too_long else max(self._share, self._most / 2)
+            if max(self._asked[lane], self._asked_before[lane]) >= too_much:
+                return True
+        self._admitted += 1
+        return False
+
+    async def close(self) -> None:
+        """Refuse and knock no more."""
+        self._long = False
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
+
+    async def _watch(self) -> None:
+        """Knock while there are calls."""
+        while self._inside > ALONE or self._long or self._clock() - self._began < WINDOW_S:
+            begun, knocking = self._clock(), asyncio.ensure_future(self._knock())
+            try:
+                while not knocking.done():
+                    await asyncio.wait({knocking}, timeout=OFTEN_S)
+                    if self._clock() - begun > self._patience_s:
+                        self._waits(self._clock() - begun)
+            finally:
+                knocking.cancel()
+            self._waits(self._clock() - begun if knocking.result() else float("inf"))
+            await asyncio.sleep(OFTEN_S if self._long else SELDOM_S)
+        self._watching = None
+
+    def _waits(self, wait_s: float) -> None:
+        """A call waits that long to be taken, or longer."""
+        now = self._clock()
+        if wait_s > self._patience_s:
+            self._crowded = now
+        elif now - self._crowded > self._burst_s:
+            self._calm = now
+        limit_s = self._patience_s if now - self._calm > self._burst_s else self._burst_s
+        self._long, self._far_too_long = wait_s > limit_s, wait_s > BURST * limit_s
+
+    def _count(self) -> None:
+        """Begin to count again when the time for that has come."""
+        now = self._clock()
+        if now - self._began > WINDOW_S:
+            self._share, self._most = fair(self._asked.values(), self._admitted), max(self._asked.values(), default=0)
+            self._asked_before, self._asked = self._asked, Counter()
+            self._began, self._admitted = now, 0
+
+
+def fair(asked: Iterable[int], taken: int) -> float:
+    """The most that each may have, so that together they have what was taken, and who asks for less gets all of it.
+
+    That is max-min fairness. Where everybody got everything, it is the most that anybody asked for.
+    """
+    left, wants = taken, sorted(asked)
+    for place, want in enumerate(wants):
+        share = left / (len(wants) - place)
+        if want > share:
+            return share
+        left -= want
+    return wants[-1] if wants else 0.0

@@ -1,0 +1,157 @@
+"""Whether calls come faster than they are taken: whose are refused then, and that nobody's are otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import arrivals
+from gateway.arrivals import Arrivals, fair
+from tests.support.waiting import until
+
+PATIENCE_S = 1.0
+
+
+@dataclass(slots=True)
+class Line:
+    """A port whose line is as long as it is told, on a clock of its own."""
+
+    now: float = 0.0
+    knocks: list[asyncio.Future[bool]] = field(default_factory=list)
+    of: Arrivals = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.of = Arrivals(self._knock, PATIENCE_S, lambda: self.now)
+
+    async def _knock(self) -> bool:
+        self.knocks.append(asyncio.get_running_loop().create_future())
+        return await self.knocks[-1]
+
+    async def knocked(self) -> asyncio.Future[bool]:
+        """The knock that is not answered yet."""
+        await until(lambda: bool(self.knocks) and not self.knocks[-1].done())
+        return self.knocks[-1]
+
+    async def takes(self, seconds: float, *, answered: bool = True) -> None:
+        """A call waits for so long."""
+        knock, before = await self.knocked(), len(self.knocks)
+        self.now += seconds
+        knock.set_result(answered)
+        await until(lambda: len(self.knocks) > before)
+
+    async def stands(self) -> None:
+        """The line is somewhat too long for longer than a burst lasts."""
+        await self.takes(1.5)
+        await self.takes(1.5)
+
+    def comes(self, lane: str, calls: int) -> int:
+        """How many of so many calls are refused."""
+        return sum(self.of.refuses(lane) for _ in range(calls))
+
+    def counted(self) -> None:
+        """A window is over."""
+        self.now += 1.01 * arrivals.WINDOW_S
+
+
+@asynccontextmanager
+async def line(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
+    """A line of calls that are under way, and are asked for."""
+    monkeypatch.setattr(arrivals, "OFTEN_S", 0)
+    monkeypatch.setattr(arrivals, "SELDOM_S", 0)
+    made = Line()
+    with made.of, made.of:
+        assert not made.comes("first", 1)
+        yield made
+        await made.of.close()
+
+
+@given(asked=st.lists(st.integers(0, 1000), min_size=1, max_size=20), percent=st.integers(0, 150))
+def test_the_share_is_max_min_fair(asked: list[int], percent: int) -> None:
+    """All together have no more than was taken, and a bigger share for anybody would be more than that."""
+    taken = sum(asked) * percent // 100
+    share = fair(asked, taken)
+    assert sum(min(want, share) for want in asked) <= taken + 1e-6
+    if max(asked) > share:
+        assert sum(min(want, share) for want in asked) >= taken - 1e-6
+    else:
+        assert share == max(asked)
+
+
+async def test_nobody_is_refused_while_the_line_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many calls come: as long as none waits for too long, each is taken."""
+    async with line(monkeypatch) as port:
+        for _ in range(20):
+            await port.takes(0.9 * PATIENCE_S)
+            assert port.comes("noisy", 1000) == port.comes("quiet", 10) == 0
+
+
+async def test_a_burst_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that is too long once is none that stands."""
+    async with line(monkeypatch) as port:
+        await port.takes(0.9 * arrivals.MOST_S)
+        assert port.comes("noisy", 1000) == 0
+
+
+async def test_of_a_line_that_stands_those_who_ask_most_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for half as much as the noisiest is refused with it, who asks for less is not; none once it is short."""
+    async with line(monkeypatch) as port:
+        await port.stands()
+        port.counted()
+        port.comes("noisy", 1000), port.comes("loud", 700), port.comes("quiet", 300)
+        port.counted()
+        assert (port.comes("noisy", 100), port.comes("loud", 100), port.comes("quiet", 100)) == (100, 100, 0)
+        await port.takes(0.5)
+        assert port.comes("noisy", 100) == 0
+        await port.takes(1.5)
+        port.counted()
+        assert port.comes("noisy", 1) == 1
+
+
+async def test_a_line_that_gets_longer_all_the_same_is_for_small_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When refusing the noisiest is not enough, nobody gets more than a fair share of what is taken."""
+    async with line(monkeypatch) as port:
+        await port.stands()
+        port.counted()
+        for tenant in range(10):
+            port.comes(f"tenant {tenant}", 100)
+        port.comes("noisy", 1000)
+        port.counted()
+        assert port.comes("tenant 1", 100) == 0
+        port.counted()
+        await port.takes(1 + arrivals.BURST * PATIENCE_S)
+        refused = [port.comes(f"tenant {tenant}", 200) for tenant in range(10)]
+        assert all(refused)
+        assert port.comes("small", 5) == 0
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_knock_that_is_late_or_fails_counts(monkeypatch: pytest.MonkeyPatch, *, answered: bool) -> None:
+    """A call that still waits is a wait, and one that gRPC ended is a line that is too long."""
+    async with line(monkeypatch) as port:
+        if answered:
+            await port.knocked()
+            port.now += 2 * arrivals.MOST_S
+            await until(lambda: port.comes("noisy", 1000) > 0)
+        else:
+            port.counted()
+            port.comes("noisy", 1)
+            await port.takes(0.0, answered=False)
+            assert port.comes("noisy", 1000) > 0
+
+
+async def test_nobody_knocks_for_one_call_alone() -> None:
+    """A caller that no other is beside costs no second call, and none is left when the last one went."""
+    port = Line()
+    with port.of:
+        assert port.comes("alone", 100) == 0
+    assert not port.knocks
+    with port.of, port.of:
+        port.comes("one of two", 1)
+        await port.knocked()
+    await port.of.close()
