@@ -20,7 +20,7 @@ WINDOW_S: Final = 0.2
 """For how long calls are counted by whose they are."""
 MOST_S: Final = 1.0
 """How long a call may wait even in a burst: when a thousand wait, gRPC ends some itself, with no reason given."""
-OFTEN_S, SELDOM_S = 0.01, 0.02
+OFTEN_S, SELDOM_S = 0.01, 0.05
 """The time between two knocks, while calls are refused and while they are not."""
 ALONE: Final = 1
 """A call that no other is beside waits for nothing."""

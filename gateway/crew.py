@@ -124,7 +124,7 @@ class Crew:
         mine, its = socket.socketpair()
         hub = Hub(self._gate.log, self._changed.set)
         try:
-            await hub.join(mine, self._greeting(number), self._in_force())
+            await hub.join(mine, self._greeting(number), self._in_force)
             self._hubs[number] = hub
             await self._run(number, its)
         finally:

@@ -31,7 +31,7 @@ async def test_a_worker_takes_the_release_that_its_keeper_loaded(tmp_path: Path)
     async with logs.opened(tmp_path) as log:
         mine, its = socket.socketpair()
         hub = Hub(log, lambda: None)
-        await hub.join(mine, {}, ("old", 1))
+        await hub.join(mine, {}, lambda: ("old", 1))
         member = await Member.join(its)
         hub.follow((RELEASE.digest, 2), 7, RAW)
         hub.follow((RELEASE.digest, 2), 8, b"")

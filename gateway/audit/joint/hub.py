@@ -37,10 +37,10 @@ class Hub:
         self._state: tuple[bool, bool] | None = None
         self._left: asyncio.Future[asyncio.Task[None]] = asyncio.get_running_loop().create_future()
 
-    async def join(self, end: socket.socket, greeting: dict[str, Any], in_force: tuple[str, int]) -> None:
-        """Greet the worker at the other end of a socket pair."""
+    async def join(self, end: socket.socket, greeting: dict[str, Any], in_force: Callable[[], tuple[str, int]]) -> None:
+        """Greet the worker at the other end of a socket pair. in_force: asked when it is greeted."""
         await asyncio.get_running_loop().create_unix_connection(lambda: self._frames, sock=end)
-        self._frames.say(frames.packed({"greeting": greeting, "in_force": in_force}))
+        self._frames.say(frames.packed({"greeting": greeting, "in_force": in_force()}))
         self.look()
 
     def look(self) -> None:

@@ -144,7 +144,7 @@ async def test_the_keeper_answers_each_and_closes_what_was_left_open(tmp_path: A
     async with logs.opened(tmp_path) as log:
         mine, its = socket.socketpair()
         hub = Hub(log, lambda: None)
-        await hub.join(mine, {}, ("ab", 1))
+        await hub.join(mine, {}, lambda: ("ab", 1))
         member = await Member.join(its)
         await until(lambda: member.ready)
         results = await asyncio.gather(member.append(one), member.append(other))
