@@ -88,7 +88,7 @@ class Arrivals:
             finally:
                 knocking.cancel()
             self._waits(self._clock() - begun if knocking.result() else float("inf"))
-            await asyncio.sleep(OFTEN_S if self._long else SELDOM_S)
+            await asyncio.sleep(OFTEN_S if self._long else min(SELDOM_S, self._patience_s))
         self._watching = None
 
     def _waits(self, wait_s: float) -> None:
@@ -99,7 +99,7 @@ class Arrivals:
         elif now - self._crowded > self._burst_s:
             self._calm = now
         limit_s = self._patience_s if now - self._calm > self._burst_s else self._burst_s
-        self._long, self._far_too_long = wait_s > limit_s, wait_s > BURST * limit_s
+        self._long, self._far_too_long = wait_s > limit_s, wait_s > max(2 * limit_s, MOST_S / 2)
 
     def _count(self) -> None:
         """Begin to count again when the time for that has come."""

@@ -124,7 +124,7 @@ async def test_a_line_that_gets_longer_all_the_same_is_for_small_shares(monkeypa
         port.counted()
         assert port.comes("tenant 1", 100) == 0
         port.counted()
-        await port.takes(1 + arrivals.BURST * PATIENCE_S)
+        await port.takes(2.5 * PATIENCE_S)
         refused = [port.comes(f"tenant {tenant}", 200) for tenant in range(10)]
         assert all(refused)
         assert port.comes("small", 5) == 0
