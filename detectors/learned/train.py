@@ -74,7 +74,7 @@ def made(of: list[Text]) -> dict[str, bytes]:
 def _tried(trial: dict[str, bytes], texts: list[Text], apart: list[Text]) -> float:
     """The threshold, by texts apart from those that the trial was tuned on; and what is over it."""
     reader = Learned(_manifest(trial, 0.0), trial, "")
-    margins = np.array([reader.margins(passages(form(bare(text.text))))[:, -1].max() for text in apart])
+    margins = np.array([np.max(reader.margins(passages(form(bare(text.text))))[:, -1]) for text in apart])
     threshold = _threshold(margins, apart)
     found = margins[[bool(text.labels) and text.lang == "en" for text in apart]] >= threshold
     print(f"threshold {threshold:.3f}, by {len(apart)} texts apart from {len(texts)}", flush=True)
