@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import orjson
 
 from gateway.release import State
-from gateway.types import Change, Check, Compared, Model, Packed, Release, Signature, Step, packed
+from gateway.types import Change, Check, Compared, Model, Packed, Price, Release, Signature, Step, packed
 
 LONGEST: Final = 256 << 20
 """Four times what the files of a release may hold: machine code is larger than the module that it was made of."""
@@ -76,7 +76,7 @@ def whole(release: Release, code: bytes, state: State) -> bytes:
         "signers": release.signers,
         "revision": release.revision,
         "data": release.data,
-        "models": [[m.id, m.description, m.upstream, m.upstream_model, m.attributes] for m in release.models.values()],
+        "models": [[getattr(model, f.name) for f in fields(Model)] for model in release.models.values()],
         "signatures": [[s.holder, s.role, s.key] for s in release.signatures],
         "metadata": release.metadata,
         "expires_us": release.expires_us,
@@ -128,7 +128,7 @@ def _release(said: dict[str, Any], tenants: Packed) -> Release:
         wasm=b"",
         data=said["data"],
         tenants=tenants,
-        models={model[0]: Model(*model) for model in said["models"]},
+        models={model[0]: _model(model) for model in said["models"]},
         signatures=tuple(Signature(*signature) for signature in said["signatures"]),
         metadata=said["metadata"],
         expires_us=said["expires_us"],
@@ -136,6 +136,11 @@ def _release(said: dict[str, Any], tenants: Packed) -> Release:
         base=said["base"],
         steps=tuple(_step(step) for step in said["steps"]),
     )
+
+
+def _model(said: list[Any]) -> Model:
+    name, description, upstream, upstream_model, attributes, price = said
+    return Model(name, description, upstream, upstream_model, attributes, Price(**price) if price else None)
 
 
 def _step(said: dict[str, Any]) -> Step:

@@ -152,6 +152,7 @@ async def admit(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InFo
     tenant = in_force.release.tenants[trail.tenant]
     await gate.quotas.take_bytes(tenant, permitted.prompt.texts())
     await gate.quotas.take_tokens(tenant, permitted.prompt.max_tokens)
+    await gate.quotas.take_spend(tenant, permitted.model, permitted.prompt.texts(), permitted.prompt.max_tokens)
     await trail.intend(permitted)  # 5
     return Admitted(permitted, known, in_force)
 

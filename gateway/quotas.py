@@ -1,9 +1,10 @@
-"""What a tenant may use up over time, as the release says: requests of a minute, bytes and tokens of an hour.
+"""What a tenant may use up over time, as the release says: requests of a minute, bytes and tokens of an hour, and the
+spend of a day.
 
-A minute or an hour begins with the first use after the last one ended. Tokens are those that a permitted request may at
-most have made of it (`max_tokens`): known before anything is forwarded, where what a model will answer is not. Bytes
-are those of every text in it that the model sees, in UTF-8. What was counted is in memory, and a restart begins again;
-or in a store that several gateways share.
+A minute, hour or day begins with the first use after the last one ended. Tokens are those that a permitted request may
+at most have made of it (`max_tokens`): known before anything is forwarded, where what a model will answer is not. Bytes
+are those of every text in it that the model sees, in UTF-8. Spend is what both cost by the model's price. What was
+counted is in memory, and a restart begins again; or in a store that several gateways share.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ import time
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from gateway.config import part
 from gateway.errors import GatewayError, Reason
-from gateway.types import Tenant
+from gateway.types import Model, Tenant
 
 REQUESTS: Final = "requests_per_minute"
 BYTES: Final = "bytes_per_hour"
 TOKENS: Final = "tokens_per_hour"
+SPEND: Final = "spend_per_day"
 
 
 class Counts(Protocol):
@@ -76,6 +78,17 @@ class Quotas:
         """Count what a permitted request may make of a model. Raises GatewayError (as above)."""
         if most := tenant.quotas.get(TOKENS):
             await self._take(RateLimitItemPerHour(most), tenant, tokens, "tokens of this hour")
+
+    async def take_spend(self, tenant: Tenant, model: Model, texts: Iterable[str], tokens: int) -> None:
+        """Count what a permitted request may cost at most. Raises GatewayError (as above).
+
+        A model without a price is asked by no tenant whose spend is bounded: a release in which one could is refused.
+        """
+        if most := tenant.quotas.get(SPEND):
+            if model.price is None:
+                raise GatewayError(Reason.POLICY_UNAVAILABLE, "the model has no price to count", detail=model.id)
+            cost = model.price.of(sum(len(text.encode()) for text in texts), tokens)
+            await self._take(RateLimitItemPerDay(most), tenant, cost, "spend of this day")
 
     async def close(self) -> None:
         """Let go of the store."""

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from gateway.canonical import Json
 from gateway.errors import StartError
 from gateway.release import documents
-from gateway.release.documents import GRANTS, TENANTS, plain
+from gateway.release.documents import GRANTS, MODELS, TENANTS, plain
 from gateway.release.granting import Given
 from gateway.release.lines import at
 from gateway.types import Model, Tenant
@@ -37,9 +37,10 @@ class Said:
     files: Mapping[str, bytes]
     tenants: Sequence[documents.Tenant]
     grants: Sequence[Given]
+    models: Sequence[Model]
 
     def agreed(self) -> list[Tenant]:
-        """The tenants, each with what the provider granted it, once 7 and 8 of reading.py hold.
+        """The tenants, each with what the provider granted it, once 7 to 9 of reading.py hold.
 
         A grant to a tenant that is gone gives nothing to anybody.
         """
@@ -47,6 +48,7 @@ class Said:
         _one_owner(self.path / TENANTS, tenants)
         self._relaxing()
         self._selecting()
+        self._priced()
         return tenants
 
     def _granted(self) -> list[Tenant]:
@@ -89,6 +91,18 @@ class Said:
                         f"{rule} is no rule that a tenant selects\n"
                         f"a tenant selects any of: {', '.join(sorted(selected)) or 'none, in this policy'}"
                     )
+
+    def _priced(self) -> None:
+        """Nobody could count what a model costs that has no price."""
+        free = {model.id for model in self.models if model.price is None}
+        for number, tenant in enumerate(self.tenants):
+            bounded = tenant.quotas is not None and tenant.quotas.spend_per_day
+            if bounded and (lacking := free.intersection(tenant.attributes.models)):
+                raise StartError(
+                    f"{self._at(TENANTS, 'tenants', number, 'quotas', 'spend_per_day')}: {tenant.id}: may ask "
+                    f"{', '.join(sorted(lacking))}, which has no price\n"
+                    f"give every model that it may ask a price in {MODELS}"
+                )
 
     def _saying(self, place: re.Pattern[str], words: re.Pattern[bytes]) -> frozenset[str]:
         """The rules of a layer whose METADATA has these words."""

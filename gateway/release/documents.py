@@ -51,6 +51,7 @@ class Quotas(Document):
     requests_per_minute: int = Field(default=0, ge=1, lt=2**31)
     bytes_per_hour: int = Field(default=0, ge=1, lt=2**53)
     tokens_per_hour: int = Field(default=0, ge=1, lt=2**53)
+    spend_per_day: int = Field(default=0, ge=1, lt=2**53)
 
 
 class Tenant(Document):
@@ -100,6 +101,13 @@ class Report(Document):
     expires: int = Field(ge=1)
 
 
+class Price(Document):
+    """What a million bytes of texts for the model cost, and a million tokens of it, in the unit of `spend_per_day`."""
+
+    million_bytes: int = Field(ge=0, lt=2**53)
+    million_tokens: int = Field(ge=0, lt=2**53)
+
+
 class Model(Document):
     """A model, and the upstream that serves it."""
 
@@ -123,6 +131,7 @@ class Model(Document):
     description: str
     upstream: Name
     upstream_model: Name
+    price: Price | None = None
     attributes: Annotated[Attributes, BeforeValidator(without_null)]
 
 

@@ -6,6 +6,7 @@
 6 the policy is there and says the revision that the manifest says
 7 no tenant or model twice; a certificate belongs to exactly one tenant; grants are the provider's
 8 a grant relaxes a rule of the provider's baseline that says so, and a tenant selects rules that say so, never another
+9 where the spend of a tenant is bounded, every model that it may ask has a price
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from gateway.release.documents import DATA, GRANTS, MANIFEST, MODELS, SOURCES, T
 from gateway.release.granting import Grants
 from gateway.release.lines import at
 from gateway.release.values import Document
-from gateway.types import Model, Release
+from gateway.types import Model, Price, Release
 
 REQUIRED = (WASM, DATA, TENANTS, MODELS)
 
@@ -59,7 +60,7 @@ def named(path: Path, raw: bytes, pinned: str | None) -> tuple[documents.Manifes
 
 
 def whole(path: Path, manifest: documents.Manifest, found: str, files: Mapping[str, bytes]) -> Release:
-    """Steps 5 to 8. files: everything that the manifest names, with the digests that it says. Raises StartError."""
+    """Steps 5 to 9. files: everything that the manifest names, with the digests that it says. Raises StartError."""
 
     def typed(name: str, kind: type[_D]) -> _D:  # 5
         return parsed(path / name, files[name], kind)
@@ -68,14 +69,14 @@ def whole(path: Path, manifest: documents.Manifest, found: str, files: Mapping[s
     given = typed(GRANTS, Grants).grants if GRANTS in files else []
     listed = typed(TENANTS, documents.Tenants).tenants
     models = [
-        Model(m.id, m.description, m.upstream, m.upstream_model, plain(m.attributes))
+        Model(m.id, m.description, m.upstream, m.upstream_model, plain(m.attributes), _price(m))
         for m in typed(MODELS, documents.Models).models
     ]
     if not files[WASM].startswith(_WASM_MAGIC) or not any(name.startswith(SOURCES) for name in files):  # 6
         raise StartError(f"{path}: the policy is empty: {WASM} is no module or {SOURCES} has no source; {folder.AGAIN}")
     if data.release.revision != manifest.revision:
         raise StartError(f"{path / DATA}: release.revision is not the revision in {MANIFEST}; {folder.AGAIN}")
-    tenants = Said(path, files, listed, given).agreed()  # 7, 8
+    tenants = Said(path, files, listed, given, models).agreed()  # 7, 8, 9
     tested = selftest.checks(str(path), typed(VECTORS, selftest.Vectors)) if VECTORS in files else ()
     return Release(
         digest=found,
@@ -88,6 +89,10 @@ def whole(path: Path, manifest: documents.Manifest, found: str, files: Mapping[s
         models=by_id(path / MODELS, models),
         checks=tested,
     )
+
+
+def _price(model: documents.Model) -> Price | None:
+    return Price(model.price.million_bytes, model.price.million_tokens) if model.price else None
 
 
 def read_policy(path: Path) -> tuple[str, dict[str, bytes]]:

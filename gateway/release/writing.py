@@ -54,7 +54,7 @@ def create(
         files[TENANTS] = canonical({"tenants": [_without_grants(t) for t in tenants]})
         if given := [grant for tenant in tenants for grant in _given(tenant)]:
             files[GRANTS] = canonical({"grants": given})
-        files[MODELS] = canonical({"models": [asdict(m) for m in models]})
+        files[MODELS] = canonical({"models": [_without_nothing(asdict(m)) for m in models]})
     except NotCanonicalError as error:
         raise StartError(f"a tenant or model of the release: {error}") from error
     manifest: dict[str, Json] = {
@@ -80,6 +80,10 @@ def create(
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         raise StartError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def _without_nothing(said: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def _without_grants(tenant: Tenant) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from gateway.types.prompts import (
     content_bytes,
     part_texts,
 )
-from gateway.types.releases import Change, Check, Compared, Model, Release, Signature, Step, Tenant
+from gateway.types.releases import Change, Check, Compared, Model, Price, Release, Signature, Step, Tenant
 
 __all__ = [
     "EFFECTORS",
@@ -42,6 +42,7 @@ __all__ = [
     "Packed",
     "Part",
     "Permitted",
+    "Price",
     "Principal",
     "Prompt",
     "Reading",

@@ -19,6 +19,18 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What a million of each costs, in the unit of the tenants' quotas of spend."""
+
+    million_bytes: int
+    million_tokens: int
+
+    def of(self, size: int, tokens: int) -> int:
+        """What so many bytes for the model and so many tokens of it cost, rounded up."""
+        return -(-(size * self.million_bytes + tokens * self.million_tokens) // 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A model of the release. upstream: name of the adapter; upstream_model: its identifier there."""
 
@@ -27,6 +39,7 @@ class Model:
     upstream: str
     upstream_model: str
     attributes: Mapping[str, Json]
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from gateway.canonical import Json
-from gateway.types import Change, Model, Release, Tenant
+from gateway.types import Change, Model, Price, Release, Tenant
 
 LOOSER: Final = "looser"
 CHANGED: Final = "changed"
@@ -88,6 +88,8 @@ def _model(old: Model, new: Model) -> Iterator[tuple[str, str]]:
     for name in ("upstream", "upstream_model"):
         if getattr(old, name) != getattr(new, name):
             yield LOOSER, f"{name} is {getattr(new, name)}, it was {getattr(old, name)}"
+    if old.price != new.price:
+        yield from _price(old.price, new.price)
     if old.description != new.description:
         yield CHANGED, "its description is another"
     was, now = dict(old.attributes), dict(new.attributes)
@@ -104,6 +106,18 @@ def _model(old: Model, new: Model) -> Iterator[tuple[str, str]]:
     if ends[0] != ends[1]:
         yield STRICTER if ends[1] < ends[0] else LOOSER, f"it expires at {ends[1]}, it was {ends[0]}"
     yield from _others(was, now)
+
+
+def _price(old: Price | None, new: Price | None) -> Iterator[tuple[str, str]]:
+    """What costs less lets tenants ask for more."""
+    dearer = old and new and new.million_bytes >= old.million_bytes and new.million_tokens >= old.million_tokens
+    yield STRICTER if dearer else LOOSER, f"its price is {_asked(new)}, it was {_asked(old)}"
+
+
+def _asked(price: Price | None) -> str:
+    if price is None:
+        return "none"
+    return f"{price.million_bytes} for a million bytes and {price.million_tokens} for a million tokens"
 
 
 def _members(kind: str, old: Any, new: Any, more: str) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,8 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from brightline import BrightlineError, Overloaded, QuotaExhausted
+from gateway import release
+from gateway.errors import StartError
 from tests.e2e.test_activation import ASK
 from tests.support.attacks import Attacker, attacking, message, refused, told, verified
 from tests.support.gateways import HEALTH, LOGISTICS, Deployment, Running, serving
@@ -65,6 +67,38 @@ async def test_a_quota_of_the_release_ends_what_a_tenant_may_ask_for(tmp_path: P
         assert running.calls == 3
         assert [r["reason"] for r in running.records("refusal")] == ["QUOTA_EXHAUSTED"] * 2
         verified(running)
+
+
+async def test_spend_of_a_day_ends_by_the_price_of_the_model(tmp_path: Path) -> None:
+    """What a permitted request may cost is counted before it is forwarded; a release without the price is refused."""
+    deployed = Deployment.create(tmp_path)
+    bounded = with_quotas(spend_per_day=1000)
+    deployed.change_release("tenants.json", bounded)
+    with pytest.raises(StartError, match=r"spend_per_day: northern-logistics: may ask loopback, which has no price"):
+        release.load(deployed.folder / "release", None)
+    deployed.change_release("models.json", with_price(million_bytes=0, million_tokens=5_000_000))
+    async with serving(deployed) as running:
+        one, other = running.client(), running.client(HEALTH)
+        assert (await one.generate(**ASK, max_tokens=150)).text
+        with pytest.raises(QuotaExhausted, match="spend of this day") as spend:
+            await one.generate(**ASK, max_tokens=51)
+        assert 3600 < (spend.value.again_s or 0) <= 86_400
+        assert (await one.generate(**ASK, max_tokens=50)).text
+        assert (await other.generate(**ASK, max_tokens=500)).text
+        assert running.calls == 3
+        verified(running)
+
+
+def with_price(**price: int) -> Callable[[bytes], bytes]:
+    """Gives every model this price."""
+
+    def changed(text: bytes) -> bytes:
+        document = json.loads(text)
+        for model in document["models"]:
+            model["price"] = price
+        return json.dumps(document).encode()
+
+    return changed
 
 
 def with_quotas(**quotas: int) -> Callable[[bytes], bytes]:

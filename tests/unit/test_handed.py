@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.canonical import Json
 from gateway.handed import GarbageError, Handed, Refused, Same, parse, refusal, unchanged, whole
-from gateway.types import Change, Check, Compared, Packed, Signature, Step, Tenant, packed
-from tests.support.releases import ATTRIBUTES, TENANT, release
+from gateway.types import Change, Check, Compared, Packed, Price, Signature, Step, Tenant, packed
+from tests.support.releases import ATTRIBUTES, MODEL, TENANT, release
 
 OTHER: Final = Tenant(
     "other", ("spiffe://other.example/a", "sha256:" + "0" * 64), {**ATTRIBUTES, "note": "ü"}, {"requests_per_minute": 1}
@@ -21,6 +21,7 @@ OTHER: Final = Tenant(
 SIGNED: Final = replace(
     release(b"\0asm"),
     tenants={TENANT.id: TENANT, "other": OTHER},
+    models={MODEL.id: MODEL, "dear": replace(MODEL, id="dear", price=Price(1, 2))},
     signatures=(Signature("agency", "targets", "k"),),
     metadata={"root": 1},
     expires_us=5,

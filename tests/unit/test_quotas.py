@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from limits.storage import memory
 
 from gateway.errors import GatewayError, Reason
 from gateway.quotas import Memory, Quotas
-from gateway.types import Tenant
+from gateway.types import Model, Price, Tenant
 from tests.support.quotas import refusal
 
 ASKS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9)), max_size=40)
@@ -61,6 +63,36 @@ async def test_bytes_are_bounded_apart_from_as_many_tokens(sizes: list[tuple[str
         else:
             with pytest.raises(GatewayError, match="bytes of this hour"):
                 await quotas.take_bytes(who, [text, "", "a"])
+
+
+@given(
+    asks=st.lists(st.tuples(st.text(max_size=4), st.integers(0, 9)), max_size=20),
+    price=st.builds(Price, st.integers(0, 2_000_000), st.integers(0, 2_000_000)),
+    most=st.integers(1, 60),
+)
+async def test_spend_is_what_bytes_and_tokens_cost(asks: list[tuple[str, int]], price: Price, most: int) -> None:
+    """A request is refused exactly when what it may cost, rounded up, would pass the tenant's spend of the day."""
+    quotas, used, who = Quotas(Memory()), 0, tenant("a", spend_per_day=most)
+    model = Model("m", "", "u", "um", {}, price)
+    for text, tokens in asks:
+        exact = Fraction(len(text.encode()) * price.million_bytes + tokens * price.million_tokens, 1_000_000)
+        cost = math.ceil(exact)
+        if used + cost <= most:
+            await quotas.take_spend(who, model, [text, ""], tokens)
+            used += cost
+        else:
+            with pytest.raises(GatewayError, match="spend of this day") as refused:
+                await quotas.take_spend(who, model, [text, ""], tokens)
+            assert 1 <= (refused.value.again_s or 0) <= 86_400
+
+
+async def test_a_model_without_a_price_is_asked_by_none_whose_spend_is_bounded() -> None:
+    """What nobody can count is refused; who has no such quota is not."""
+    quotas, model = Quotas(Memory()), Model("m", "", "u", "um", {})
+    await quotas.take_spend(tenant("free", tokens_per_hour=5), model, ["x"], 5)
+    with pytest.raises(GatewayError) as refused:
+        await quotas.take_spend(tenant("a", spend_per_day=5), model, ["x"], 5)
+    assert refused.value.reason is Reason.POLICY_UNAVAILABLE
 
 
 async def test_when_the_time_is_over_there_is_a_new_quota(monkeypatch: pytest.MonkeyPatch) -> None:

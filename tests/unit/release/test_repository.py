@@ -19,8 +19,9 @@ from gateway.release import staging
 from gateway.release.documents import GRANTS, TENANTS
 from gateway.release.parts import AGENCY, HOLDERS, PROVIDER, holder_of, target
 from gateway.release.repository import Repository
+from gateway.types import Price
 from gateway.workshop.changes import LOOSER, ORDER, STRICTER, changes
-from tests.support.releases import ATTRIBUTES, TENANT
+from tests.support.releases import ATTRIBUTES, MODEL, TENANT
 from tests.support.signing import Signing
 
 
@@ -92,6 +93,31 @@ def test_a_change_of_a_quota_is_told(
     assert [(c.direction, c.text) for c in changes(before, after, {}, {})] == [
         (direction, f"tenant {TENANT.id}: {text}")
     ]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "direction", "text"),
+    [
+        (None, Price(1, 2), LOOSER, "1 for a million bytes and 2 for a million tokens, it was none"),
+        (
+            Price(1, 2),
+            Price(1, 3),
+            STRICTER,
+            "1 for a million bytes and 3 for a million tokens, it was 1 for a million",
+        ),
+        (Price(1, 2), Price(2, 1), LOOSER, "2 for a million bytes and 1 for a million tokens, it was 1 for a million"),
+        (Price(1, 2), None, LOOSER, "none, it was 1 for a million bytes and 2 for a million tokens"),
+    ],
+)
+def test_a_change_of_a_price_is_told(
+    signing: Signing, was: Price | None, now: Price | None, direction: str, text: str
+) -> None:
+    """What costs more is stricter, since the tenants' spend is bounded; anything else may let somebody ask for more."""
+    old = signing.client().load()
+    before, after = (replace(old, models={MODEL.id: replace(MODEL, price=price)}) for price in (was, now))
+    (found,) = changes(before, after, {}, {})
+    assert found.direction == direction
+    assert found.text.startswith(f"model {MODEL.id}: its price is {text}")
 
 
 def test_publishing_again_after_a_crash(signing: Signing) -> None:
