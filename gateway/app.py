@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -198,14 +198,21 @@ def _external(settings: External) -> Outside:
     return open_external(settings)
 
 
-async def run(config: Config, address_file: Path | None, state_file: Path | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; SIGHUP puts in force what is in the release folder now.
+async def run(
+    config: Config,
+    address_file: Path | None,
+    state_file: Path | None = None,
+    reread: Callable[[], Config] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; SIGHUP puts in force what is in the release folder now; SIGUSR1
+    replaces workers, with what `reread` finds.
 
     address_file: where host:port is written once calls are served; state_file: where it is said what is in force.
     """
-    stop, reload = asyncio.Event(), asyncio.Event()
+    stop, reload, renew = asyncio.Event(), asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, reload)):
+    signals = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload, signal.SIGUSR1: renew}
+    for number, event in signals.items():
         loop.add_signal_handler(number, event.set)
     async with opened(config, Clock()) as gate, _serving(config, gate) as port, _measured(config, gate, port):
         address = f"{config.listener.address.rpartition(':')[0]}:{port.port}"
@@ -218,14 +225,39 @@ async def run(config: Config, address_file: Path | None, state_file: Path | None
             _tell(state_file, activation, await port.followed() if isinstance(port, Crew) else "")
 
         reloading = asyncio.create_task(activation.whenever(reload, told))
+        renewing = asyncio.create_task(_renew(renew, port, activation, reread))
         if address_file is not None:
             _publish(address_file, address)
         await port.until(stop)
         log.info("draining", milliseconds=config.limits.drain_ms)
         reloading.cancel()
-        await asyncio.wait({reloading})
+        renewing.cancel()
+        await asyncio.wait({reloading, renewing})
     await activation.close()
     log.info("stopped")
+
+
+async def _renew(
+    wanted: asyncio.Event, port: Listener | Crew, activation: Activation, reread: Callable[[], Config] | None
+) -> None:
+    """Replace the workers each time that it is wanted, until cancelled. What is wanted meanwhile is wanted once."""
+    while True:
+        await wanted.wait()
+        wanted.clear()
+        if not isinstance(port, Crew):
+            log.error("workers not replaced", why="listener.workers: this process serves alone; start it again instead")
+            continue
+        try:
+            fresh = activation.config.renewed(reread() if reread else activation.config)
+        except StartError as error:
+            log.error("workers not replaced", why=str(error))  # noqa: TRY400 - the text says all there is
+            continue
+        log.info("replacing workers")
+        if why := await port.replace(fresh):
+            log.error("workers not replaced", why=why)
+        else:
+            activation.config = fresh
+            log.info("workers replaced")
 
 
 def _tell(path: Path | None, activation: Activation, trouble: str = "") -> None:

@@ -37,6 +37,7 @@ def main() -> None:
     """Serve until SIGTERM, or until the keeper is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a terminal it comes to every process, and the keeper sees to it
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
         uvloop.run(work(socket.socket(fileno=int(sys.argv[1]))))
     except (StartError, OSError) as error:

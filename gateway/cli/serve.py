@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,8 @@ def serve(
         typer.Option(help="Where to write host and port once calls are served; a development deployment has its own."),
     ] = None,
 ) -> None:
-    """Run the gateway until SIGTERM or SIGINT, then let calls in flight end. SIGHUP loads the release again.
+    """Run the gateway until SIGTERM or SIGINT, then let calls in flight end. SIGHUP loads the release again; SIGUSR1
+    reads the configuration again and replaces workers, one by one.
 
     Everything is checked first: a missing key, an unknown setting or a log that was tampered with refuses the start and
     says what to do.
@@ -32,4 +34,4 @@ def serve(
     if settings.profile == "development":
         address_file = address_file or path.parent / "address"
         state_file = path.parent / STATE
-    uvloop.run(app.run(settings, address_file, state_file))
+    uvloop.run(app.run(settings, address_file, state_file, partial(config.load, path)))

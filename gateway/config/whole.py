@@ -13,6 +13,7 @@ from gateway.config.deciding import Policy, ReleaseSource, Signals, Upstream
 from gateway.config.keeping import Audit
 from gateway.config.observing import Metrics, Tracing
 from gateway.config.values import Section, part
+from gateway.errors import StartError
 
 
 class Config(Section):
@@ -69,6 +70,24 @@ class Config(Section):
                 "audit": self.audit.model_copy(update={"unauthenticated_per_s": one(self.audit.unauthenticated_per_s)}),
             }
         )
+
+    def renewed(self, fresh: Config) -> Config:
+        """`fresh`, for other workers in a gateway that began with this. Raises StartError where that is not enough.
+
+        What workers alone look at may be another: callers, bounds, detectors, upstreams, reviewers.
+        """
+        parts = (self.of_keeper(), fresh.of_keeper())
+        if changed := [name for name in parts[0] if parts[0][name] != parts[1][name]]:
+            raise StartError(f"{', '.join(changed)}: changed; stop the gateway and start it again for that")
+        return fresh
+
+    def of_keeper(self) -> dict[str, object]:
+        """What the process looks at that keeps the log for workers, by key."""
+        own: dict[str, object] = {"listener.address": self.listener.address, "listener.workers": self.listener.workers}
+        return own | {
+            name: getattr(self, name)
+            for name in ("profile", "marking_ceiling", "release", "policy", "audit", "metrics")
+        }
 
     @model_validator(mode="after")
     def _production(self) -> Self:

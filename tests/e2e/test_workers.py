@@ -9,7 +9,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from brightline import Answer, AsyncClient, Refused
-from brightline.errors import BrightlineError, DuplicateRequest
+from brightline.errors import BrightlineError, Cancelled, ConnectionFailed, DuplicateRequest, Unavailable
 from gateway import config
 from gateway.errors import StartError
 from tests.e2e.test_activation import ASK, NARROWER, verified
@@ -46,8 +46,12 @@ def made(folder: Path) -> Deployment:
 
 def workers(process: subprocess.Popen[bytes]) -> set[int]:
     """The process ids of the workers."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return {int(child) for child in children if b"gateway.worker" in Path(f"/proc/{child}/cmdline").read_bytes()}
+    found = set()
+    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        with suppress(OSError):  # it has ended since then
+            if b"gateway.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.add(int(child))
+    return found
 
 
 def alive(pid: int) -> bool:
@@ -171,6 +175,48 @@ async def asked_for_models(deployed: Deployment) -> None:
     """One call on each connection."""
     async with clients(deployed) as callers:
         await asyncio.gather(*(client.models() for client in callers))
+
+
+async def test_workers_are_replaced_while_calls_go_on(
+    served: tuple[Deployment, subprocess.Popen[bytes]],
+) -> None:
+    """A call is answered, or its caller is told that it ended; those that come then have the configuration of now."""
+    deployed, process = served
+    before, said, over = workers(process), [], False
+    deployed.edit("policy-appeals@agency.example", "renewed@agency.example")
+
+    async def ask(client: AsyncClient) -> None:
+        while not over:
+            said.append(await outcome(client))
+
+    async with clients(deployed) as callers:
+        asking = asyncio.gather(*map(ask, callers[:8]))
+        process.send_signal(signal.SIGUSR1)
+        await until(lambda: len(workers(process) - before) == 2 and before.isdisjoint(workers(process)))
+        over = True
+        await asking
+        ended = Counter(map(type, said))
+        assert ended.keys() <= {Answer, Unavailable, Cancelled, ConnectionFailed}
+        assert ended[Answer] > 0.9 * ended.total()
+        said = [await outcome(client, use=replace(HARMLESS, marking="TOP SECRET")) for client in callers]
+    assert {getattr(one, "appeal", "") for one in said} == {"renewed@agency.example"}
+    assert not intents_without_outcome(deployed.records())
+    assert verified(deployed)
+
+
+async def test_what_the_keeper_reads_is_not_changed_by_replacing_workers(
+    served: tuple[Deployment, subprocess.Popen[bytes]],
+) -> None:
+    """A configuration that is not for workers alone leaves all as they are."""
+    deployed, process = served
+    before = workers(process)
+    deployed.edit("workers = 2\n", "workers = 3\n")
+    process.send_signal(signal.SIGUSR1)
+    await until(
+        lambda: b"listener.workers: changed; stop the gateway" in (deployed.folder / "gateway.log").read_bytes()
+    )
+    deployed.edit("workers = 3\n", "workers = 2\n")
+    assert workers(process) == before
 
 
 async def test_a_release_comes_in_force_in_every_worker(served: tuple[Deployment, subprocess.Popen[bytes]]) -> None:

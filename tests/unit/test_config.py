@@ -227,3 +227,16 @@ def test_workers_together_have_no_more_than_is_configured(tmp_path: Path) -> Non
     one = config.of_worker(8443)
     assert (one.limits.concurrent_calls, one.limits.connections) == (3, 4)
     assert (one.audit.unauthenticated_per_s, one.listener.address) == (1, "127.0.0.1:8443")
+
+
+def test_what_the_keeper_looks_at_can_not_be_another_for_other_workers(tmp_path: Path) -> None:
+    """Callers and bounds may be others; a port, a number of workers or a log refuses, and is named."""
+    config = load(written(tmp_path, good()))
+    fresh = load(written(tmp_path, good() + "[limits]\nconnections = 9\n"))
+    assert config.renewed(fresh).limits.connections == 9
+    for old, new, named in (
+        ("[listener]\n", "[listener]\nworkers = 2\n", "listener.workers: changed"),
+        ('origin = "gateway.test/one"', 'origin = "gateway.test/two"', "audit: changed"),
+    ):
+        with pytest.raises(StartError, match=named):
+            config.renewed(load(written(tmp_path, good().replace(old, new))))

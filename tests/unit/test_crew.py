@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from gateway import app, config
+from gateway import app, config, seat
 from gateway import crew as crews
 from gateway.clock import Clock
 from gateway.config import Config
@@ -20,6 +20,7 @@ from gateway.crew import Crew
 from gateway.errors import StartError
 from gateway.pep import Gate
 from tests.support.gateways import Deployment
+from tests.support.waiting import until
 
 STAND_IN = """
 import json, os, socket, struct, sys
@@ -61,20 +62,30 @@ async def keeper(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Keep
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the stand-ins see what to do, and leave a mark when they serve."""
-    monkeypatch.setattr(crews, "WORKER", (sys.executable, "-IS", "-c", STAND_IN, str(tmp_path)))
+    monkeypatch.setattr(seat, "WORKER", (sys.executable, "-IS", "-c", STAND_IN, str(tmp_path)))
     return tmp_path
+
+
+def marks(folder: Path) -> set[Path]:
+    """A file for each worker that serves, or did."""
+    return {*folder.glob("worker-*")}
 
 
 def kill(folder: Path) -> None:
     """End every worker."""
-    for mark in [*folder.glob("worker-*")]:
+    for mark in marks(folder):
         mark.unlink()
         os.kill(int(mark.name.partition("-")[2]), signal.SIGKILL)
 
 
+def runs(mark: Path) -> bool:
+    """Whether the worker that left the mark is there."""
+    return Path(f"/proc/{mark.name.partition('-')[2]}").exists()
+
+
 def serving(folder: Path) -> bool:
     """Whether both workers serve."""
-    return len([*folder.glob("worker-*")]) == 2
+    return len(marks(folder)) == 2
 
 
 async def fails(crew: Crew) -> None:
@@ -91,11 +102,11 @@ async def test_a_worker_that_the_system_does_not_start_is_tried_again(
 ) -> None:
     """While no process can be started the keeper goes on, and says so; once one can, both workers are there again."""
     async with crews.crew(*keeper) as crew:
-        program = crews.WORKER
-        monkeypatch.setattr(crews, "WORKER", ("/nowhere/python",))
+        program = seat.WORKER
+        monkeypatch.setattr(seat, "WORKER", ("/nowhere/python",))
         kill(folder)
         await fails(crew)
-        monkeypatch.setattr(crews, "WORKER", program)
+        monkeypatch.setattr(seat, "WORKER", program)
         assert await crew.followed() == ""
         assert serving(folder)
 
@@ -109,6 +120,37 @@ async def test_a_change_is_waited_for_after_no_worker_served(keeper: Keeper, fol
         (folder / "broken").unlink()
         assert await crew.followed() == ""
         assert serving(folder)
+
+
+async def test_workers_are_replaced_one_after_the_other(keeper: Keeper, folder: Path) -> None:
+    """Each goes once another serves in its place; in the end all are others, and none is left over."""
+    async with crews.crew(*keeper) as crew:
+        before = marks(folder)
+        assert await crew.replace(keeper[0]) == ""
+        assert len(marks(folder) - before) == 2
+        assert not any(map(runs, before))
+        assert await crew.followed() == ""
+
+
+async def test_a_worker_that_can_not_be_replaced_stays(keeper: Keeper, folder: Path) -> None:
+    """Where no other serves in its place, the old one goes on, and so do those after it."""
+    async with crews.crew(*keeper) as crew:
+        (folder / "broken").touch()
+        assert await crew.replace(keeper[0]) == "a worker ended before it served"
+        assert all(map(runs, marks(folder)))
+        assert serving(folder)
+        assert await crew.followed() == ""
+
+
+async def test_a_stop_while_workers_are_replaced_ends_all_of_them(keeper: Keeper, folder: Path) -> None:
+    """Those that began and those that are to go end with the gateway."""
+    async with crews.crew(*keeper) as crew:
+        before = marks(folder)
+        replacing = asyncio.create_task(crew.replace(keeper[0]))
+        await until(lambda: len(marks(folder) - before) == 1)
+        replacing.cancel()
+        await asyncio.wait({replacing})
+    assert not any(map(runs, marks(folder)))
 
 
 async def test_a_start_is_refused_where_no_worker_serves(keeper: Keeper, folder: Path) -> None:
