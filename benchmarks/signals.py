@@ -1,6 +1,6 @@
 """`make bench-signals`: what reading the content costs, with and without the learned detector, by length of the text.
 
-What is compared is measured in turns in one run, over different texts, so that nothing is remembered.
+What is compared is measured in one run, over different texts, so that nothing is remembered. Streams: see held.py.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import statistics
 import time
 from pathlib import Path
 
+from benchmarks import held
 from benchmarks.figures import Figure, report
 from gateway.measuring.corpus import Text, read
 from gateway.signals import Detectors, learned
 
-TIMES = 60
+TIMES, STREAMS = 60, 12
 LENGTHS = {200: None, 2_000: 0.3, 8_000: None}
 """Characters, and the target of the lexical detector in milliseconds where there is one."""
 LEARNED = {200: None, 2_000: 10.0, 8_000: None}
@@ -32,9 +33,10 @@ def main() -> None:
     plain, both = Detectors(), Detectors(learned=learned.load(), deadline_ms=60_000)
     texts = [text for text in read(Path("detectors/corpus")) if text.lang == "en"]
     figures = asyncio.run(measure(plain, both, texts))
+    figures += asyncio.run(held.measure(Detectors(), both, _made(texts, 2_000)[:: TIMES // STREAMS]))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     figures.append(Figure("memory of the detectors, after reading", "MiB", grown, None, "", None))
-    report(figures, path, title="Reading the content", beside="lexical alone", note="median of processor time and wait")
+    report(figures, path, title="Reading the content", beside="compared with", note="median of processor time and wait")
 
 
 async def measure(plain: Detectors, both: Detectors, texts: list[Text]) -> list[Figure]:

@@ -25,8 +25,10 @@ from gateway.types import Chunk, Completion, End, Stage, Text, ToolUse, part_tex
 Judge: TypeAlias = Callable[[Stage, tuple[str, ...], tuple[ToolUse, ...]], Awaitable[None]]
 """Returns when the content may leave; raises GatewayError when it may not. Adjacent texts are judged together."""
 
-_FIRST: Final = 48
+FIRST: Final = 48
 """Characters that the first window releases: a reader sees the first words early, and later windows double in size."""
+AHEAD: Final = 80
+"""Characters that are judged beyond what is released."""
 
 
 async def judge_whole(completion: Completion, judge: Judge) -> None:
@@ -46,7 +48,7 @@ async def hold_back(
     limit_bytes: int,
     window: int = 400,
     overlap: int = 400,
-    ahead: int = 80,
+    ahead: int = AHEAD,
 ) -> AsyncGenerator[Chunk]:
     """The same answer, released as it is judged; `chunks` is closed on every exit. Raises GatewayError.
 
@@ -54,7 +56,7 @@ async def hold_back(
     many characters are judged at a time. overlap, ahead: see above. Each character is judged a bounded number of times.
     """
     held = _Held()
-    step, size = min(window, ahead + _FIRST), 0
+    step, size = min(window, ahead + FIRST), 0
     async with aclosing(chunks):
         async for chunk in chunks:
             size += _bytes(chunk)
