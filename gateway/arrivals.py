@@ -18,10 +18,12 @@ from gateway.turns import BURST
 
 WINDOW_S: Final = 0.2
 """For how long calls are counted by whose they are."""
-MOST_S: Final = 1.0
-"""How long a call may wait even in a burst: when a thousand wait, gRPC ends some itself, with no reason given."""
+FAR_S: Final = 0.5
+"""A line in which calls wait longer than this, and longer than twice what they may, is far too long."""
 OFTEN_S, SELDOM_S = 0.01, 0.05
 """The time between two knocks, while calls are refused and while they are not."""
+STALL_S: Final = 0.05
+"""What is beyond this between two looks, the process stood still: no line is as long as that, and it ends at once."""
 ALONE: Final = 1
 """A call that no other is beside waits for nothing."""
 
@@ -30,18 +32,18 @@ class Arrivals:
     """The calls that come to one port. Entered with each call that is taken, left when that is over.
 
     knock: a call of the gateway's own; returns when it is over, and False when it was not taken. patience_s: how long a
-    call may wait to be taken under steady load; in a burst ten times that, or MOST_S. clock: seconds.
+    call may wait to be taken under steady load; in a burst ten times that. clock: seconds.
     """
 
     def __init__(self, knock: Callable[[], Awaitable[bool]], patience_s: float, clock: Callable[[], float]) -> None:
         self._knock = knock
         self._patience_s = patience_s
-        self._burst_s = min(BURST * patience_s, max(patience_s, MOST_S))
+        self._burst_s = BURST * patience_s
         self._clock = clock
         self._inside = 0
         self._watching: asyncio.Task[None] | None = None
         self._long = self._far_too_long = False
-        self._crowded = self._calm = clock()
+        self._crowded = self._calm = self._last = clock()
         self._began, self._admitted = clock(), 0
         self._asked, self._asked_before = Counter[Hashable](), Counter[Hashable]()
         self._share = self._most = float("inf")
@@ -58,6 +60,7 @@ class Arrivals:
         While the line is too long, nobody's is taken who asks for at least half as much as whoever asks most. When it
         gets longer all the same, nobody's who asks for his fair share or more.
         """
+        self._last = self._clock()
         if self._watching is None and self._inside > ALONE:
             self._watching = asyncio.create_task(self._watch())
         self._count()
@@ -71,25 +74,32 @@ class Arrivals:
 
     async def close(self) -> None:
         """Refuse and knock no more."""
-        self._long = False
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait({self._watching})
+        if (watching := self._watching) is not None:
+            watching.cancel()
+            await asyncio.wait({watching})
 
     async def _watch(self) -> None:
-        """Knock while there are calls."""
-        while self._inside > ALONE or self._long or self._clock() - self._began < WINDOW_S:
-            begun, knocking = self._clock(), asyncio.ensure_future(self._knock())
-            try:
-                while not knocking.done():
-                    await asyncio.wait({knocking}, timeout=OFTEN_S)
-                    if self._clock() - begun > self._patience_s:
-                        self._waits(self._clock() - begun)
-            finally:
-                knocking.cancel()
-            self._waits(self._clock() - begun if knocking.result() else float("inf"))
-            await asyncio.sleep(OFTEN_S if self._long else min(SELDOM_S, self._patience_s))
-        self._watching = None
+        """Knock while calls come."""
+        try:
+            while self._long or self._clock() - self._last < WINDOW_S:
+                await self._measure()
+                await asyncio.sleep(OFTEN_S if self._long else min(SELDOM_S, self._patience_s))
+        finally:
+            self._watching, self._long = None, False
+
+    async def _measure(self) -> None:
+        """How long a call waits now."""
+        waited_s, looked, knocking = 0.0, self._clock(), asyncio.ensure_future(self._knock())
+        try:
+            while not knocking.done():
+                await asyncio.wait({knocking}, timeout=OFTEN_S)
+                now = self._clock()
+                waited_s, looked = waited_s + min(now - looked, STALL_S), now
+                if waited_s > self._patience_s:
+                    self._waits(waited_s)
+        finally:
+            knocking.cancel()
+        self._waits(waited_s if knocking.result() else float("inf"))
 
     def _waits(self, wait_s: float) -> None:
         """A call waits that long to be taken, or longer."""
@@ -99,7 +109,7 @@ class Arrivals:
         elif now - self._crowded > self._burst_s:
             self._calm = now
         limit_s = self._patience_s if now - self._calm > self._burst_s else self._burst_s
-        self._long, self._far_too_long = wait_s > limit_s, wait_s > max(2 * limit_s, MOST_S / 2)
+        self._long, self._far_too_long = wait_s > limit_s, wait_s > max(2 * limit_s, FAR_S)
 
     def _count(self) -> None:
         """Begin to count again when the time for that has come."""

@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 HANDSHAKE_MS = 10_000
 """How long a stranger may hold a connection without proving by TLS that it has a certificate."""
+PENDING = 5_000
+"""How many calls may wait inside gRPC: what is more it ends itself, as CANCELLED. Its own limit is 1,000."""
 OWN_FILES = 128
 """How many files the gateway may have open beside connections: log, ledger, lists, libraries."""
 
@@ -148,6 +150,8 @@ def options(limits: Limits, *, shared: bool = False) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", limits.metadata_bytes),
         ("grpc.absolute_max_metadata_size", limits.metadata_bytes),
         ("grpc.max_concurrent_streams", limits.concurrent_calls),
+        ("grpc.server.max_pending_requests", PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", PENDING),
         ("grpc.max_allowed_incoming_connections", limits.connections),
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
         ("grpc.max_connection_idle_ms", limits.connections_idle_s * 1000),

@@ -43,12 +43,12 @@ class Line:
         knock, before = await self.knocked(), len(self.knocks)
         self.now += seconds
         knock.set_result(answered)
-        await until(lambda: len(self.knocks) > before)
+        await until(lambda: self.comes("first", 1) >= 0 and len(self.knocks) > before)
 
     async def stands(self) -> None:
         """The line is somewhat too long for longer than a burst lasts."""
-        await self.takes(1.5)
-        await self.takes(1.5)
+        for _ in range(arrivals.BURST):
+            await self.takes(1.5 * PATIENCE_S)
 
     def comes(self, lane: str, calls: int) -> int:
         """How many of so many calls are refused."""
@@ -64,6 +64,7 @@ async def line(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
     """A line of calls that are under way, and are asked for."""
     monkeypatch.setattr(arrivals, "OFTEN_S", 0)
     monkeypatch.setattr(arrivals, "SELDOM_S", 0)
+    monkeypatch.setattr(arrivals, "STALL_S", 1000.0)  # the clock of these tests jumps
     made = Line()
     with made.of, made.of:
         assert not made.comes("first", 1)
@@ -94,7 +95,7 @@ async def test_nobody_is_refused_while_the_line_is_short(monkeypatch: pytest.Mon
 async def test_a_burst_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that is too long once is none that stands."""
     async with line(monkeypatch) as port:
-        await port.takes(0.9 * arrivals.MOST_S)
+        await port.takes(0.9 * arrivals.BURST * PATIENCE_S)
         assert port.comes("noisy", 1000) == 0
 
 
@@ -110,7 +111,7 @@ async def test_of_a_line_that_stands_those_who_ask_most_are_refused(monkeypatch:
         assert port.comes("noisy", 100) == 0
         await port.takes(1.5)
         port.counted()
-        assert port.comes("noisy", 1) == 1
+        assert port.comes("noisy", 100) > 0
 
 
 async def test_a_line_that_gets_longer_all_the_same_is_for_small_shares(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +137,7 @@ async def test_a_knock_that_is_late_or_fails_counts(monkeypatch: pytest.MonkeyPa
     async with line(monkeypatch) as port:
         if answered:
             await port.knocked()
-            port.now += 2 * arrivals.MOST_S
+            port.now += 2 * arrivals.BURST * PATIENCE_S
             await until(lambda: port.comes("noisy", 1000) > 0)
         else:
             port.counted()
@@ -145,13 +146,42 @@ async def test_a_knock_that_is_late_or_fails_counts(monkeypatch: pytest.MonkeyPa
             assert port.comes("noisy", 1000) > 0
 
 
+async def test_a_process_that_stood_still_has_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it stood: what came meanwhile is taken."""
+    async with line(monkeypatch) as port:
+        monkeypatch.setattr(arrivals, "STALL_S", 0.05)
+        for _ in range(3):
+            await port.takes(60.0)
+            assert port.comes("noisy", 1000) == 0
+
+
 async def test_nobody_knocks_for_one_call_alone() -> None:
-    """A caller that no other is beside costs no second call, and none is left when the last one went."""
+    """A caller that no other is beside costs no second call, and two that wait for models cost none, either."""
     port = Line()
     with port.of:
         assert port.comes("alone", 100) == 0
     assert not port.knocks
     with port.of, port.of:
         port.comes("one of two", 1)
-        await port.knocked()
+        knock = await port.knocked()
+        port.counted()
+        knock.set_result(True)
+        watching = port.of._watching
+        assert watching is not None
+        await watching
+        assert len(port.knocks) == 1
     await port.of.close()
+
+
+async def test_a_knock_that_breaks_is_followed_by_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong in it: nobody is refused for it, and the next call has the line measured again."""
+    async with line(monkeypatch) as port:
+        await port.stands()
+        knock = await port.knocked()
+        knock.set_exception(RuntimeError("of a test"))
+        watching = port.of._watching
+        assert watching is not None
+        await asyncio.wait({watching})
+        assert isinstance(watching.exception(), RuntimeError)
+        assert port.comes("noisy", 1000) == 0
+        assert await port.knocked() is not knock
