@@ -115,7 +115,8 @@ class Arrivals:
         """Begin to count again when the time for that has come."""
         now = self._clock()
         if now - self._began > WINDOW_S:
-            self._share, self._most = fair(self._asked.values(), self._admitted), max(self._asked.values(), default=0)
+            self._share = fair(self._asked.values(), self._admitted)
+            self._most = max(self._asked.values(), default=float("inf"))
             self._asked_before, self._asked = self._asked, Counter()
             self._began, self._admitted = now, 0
 
@@ -124,6 +125,7 @@ def fair(asked: Iterable[int], taken: int) -> float:
     """The most that each may have, so that together they have what was taken, and who asks for less gets all of it.
 
     That is max-min fairness. Where everybody got everything, it is the most that anybody asked for.
+    Where nobody asked, nothing is too much.
     """
     left, wants = taken, sorted(asked)
     for place, want in enumerate(wants):
@@ -131,4 +133,4 @@ def fair(asked: Iterable[int], taken: int) -> float:
         if want > share:
             return share
         left -= want
-    return wants[-1] if wants else 0.0
+    return wants[-1] if wants else float("inf")
