@@ -20,7 +20,7 @@ WINDOW_S: Final = 0.2
 """For how long calls are counted by whose they are."""
 FAR_S: Final = 0.5
 """A line in which calls wait longer than this, and longer than twice what they may, is far too long."""
-OFTEN_S, SELDOM_S = 0.01, 0.05
+OFTEN_S, SELDOM_S = 0.01, 0.1
 """The time between two knocks, while calls are refused and while they are not."""
 STALL_S: Final = 0.05
 """What is beyond this between two looks, the process stood still: no line is as long as that, and it ends at once."""
