@@ -71,8 +71,7 @@ class Quotas:
     async def take_bytes(self, tenant: Tenant, texts: Iterable[str]) -> None:
         """Count what a permitted request brings to a model. Raises GatewayError (as above)."""
         if most := tenant.quotas.get(BYTES):
-            size = sum(len(text.encode()) for text in texts)
-            await self._take(RateLimitItemPerHour(most, namespace=BYTES), tenant, size, "bytes of this hour")
+            await self._take(RateLimitItemPerHour(most, namespace=BYTES), tenant, _size(texts), "bytes of this hour")
 
     async def take_tokens(self, tenant: Tenant, tokens: int) -> None:
         """Count what a permitted request may make of a model. Raises GatewayError (as above)."""
@@ -87,7 +86,7 @@ class Quotas:
         if most := tenant.quotas.get(SPEND):
             if model.price is None:
                 raise GatewayError(Reason.POLICY_UNAVAILABLE, "the model has no price to count", detail=model.id)
-            cost = model.price.of(sum(len(text.encode()) for text in texts), tokens)
+            cost = model.price.of(_size(texts), tokens)
             await self._take(RateLimitItemPerDay(most), tenant, cost, "spend of this day")
 
     async def close(self) -> None:
@@ -104,3 +103,7 @@ class Quotas:
             f"the {what} that the tenant has are used up; go on in {again_s} seconds, or ask for less",
             again_s=again_s,
         )
+
+
+def _size(texts: Iterable[str]) -> int:
+    return sum(len(text.encode()) for text in texts)

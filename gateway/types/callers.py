@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 from dataclasses import dataclass
 
 
 def new_decision_id(now_us: int) -> str:
     """A sortable, unguessable identifier: 12 hexadecimal digits of milliseconds, 20 random ones."""
-    return f"{now_us // 1000:012x}{os.urandom(10).hex()}"
+    return f"{now_us // 1000:012x}{secrets.token_hex(10)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -91,25 +92,21 @@ async def test_spend_of_a_day_ends_by_the_price_of_the_model(tmp_path: Path) -> 
 
 def with_price(**price: int) -> Callable[[bytes], bytes]:
     """Gives every model this price."""
-
-    def changed(text: bytes) -> bytes:
-        document = json.loads(text)
-        for model in document["models"]:
-            model["price"] = price
-        return json.dumps(document).encode()
-
-    return changed
+    return partial(_with, "models", "price", price)
 
 
 def with_quotas(**quotas: int) -> Callable[[bytes], bytes]:
     """Gives the tenant of these tests quotas."""
+    return partial(_with, "tenants", "quotas", quotas, of=LOGISTICS)
 
-    def changed(text: bytes) -> bytes:
-        document = json.loads(text)
-        next(t for t in document["tenants"] if t["id"] == LOGISTICS)["quotas"] = quotas
-        return json.dumps(document).encode()
 
-    return changed
+def _with(kind: str, name: str, value: object, text: bytes, *, of: str = "") -> bytes:
+    """The document with the value in each item, or in that one."""
+    document = json.loads(text)
+    for item in document[kind]:
+        if of in {"", item["id"]}:
+            item[name] = value
+    return json.dumps(document).encode()
 
 
 async def outcome(attacker: Attacker) -> str:
