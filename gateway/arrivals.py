@@ -62,6 +62,7 @@ class Arrivals:
         """
         self._last = self._clock()
         if self._watching is None and self._inside > ALONE:
+            self._calm = self._last  # nobody has been waiting, for all that is known
             self._watching = asyncio.create_task(self._watch())
         self._count()
         self._asked[lane] += 1

@@ -60,12 +60,13 @@ class Line:
 
 
 @asynccontextmanager
-async def line(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
-    """A line of calls that are under way, and are asked for."""
+async def line(monkeypatch: pytest.MonkeyPatch, rested_s: float = 0.0) -> AsyncIterator[Line]:
+    """A line of calls that are under way, and are asked for. rested_s: for how long there were none before."""
     monkeypatch.setattr(arrivals, "OFTEN_S", 0)
     monkeypatch.setattr(arrivals, "SELDOM_S", 0)
     monkeypatch.setattr(arrivals, "STALL_S", 1000.0)  # the clock of these tests jumps
     made = Line()
+    made.now += rested_s
     with made.of, made.of:
         assert not made.comes("first", 1)
         yield made
@@ -95,6 +96,13 @@ async def test_nobody_is_refused_while_the_line_is_short(monkeypatch: pytest.Mon
 async def test_a_burst_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that is too long once is none that stands."""
     async with line(monkeypatch) as port:
+        await port.takes(0.9 * arrivals.BURST * PATIENCE_S)
+        assert port.comes("noisy", 1000) == 0
+
+
+async def test_a_burst_after_a_rest_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls that come at once to a gateway that nobody has called for an hour are a burst, too."""
+    async with line(monkeypatch, rested_s=3600.0) as port:
         await port.takes(0.9 * arrivals.BURST * PATIENCE_S)
         assert port.comes("noisy", 1000) == 0
 
