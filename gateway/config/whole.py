@@ -52,8 +52,6 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _workers(self) -> Self:
-        if self.listener.workers > 1 and self.audit.sealed is not None:
-            raise ValueError("listener.workers: sealed content (audit.sealed) is written by one process; leave it at 1")
         if self.listener.workers > self.limits.concurrent_calls:
             raise ValueError("listener.workers: more than limits.concurrent_calls, so that some could take no call")
         return self

@@ -9,6 +9,7 @@ from gateway.audit.ledger import Ledger
 from gateway.audit.log import Log, opened_archive
 from gateway.audit.record import Place
 from gateway.audit.remembered import FORGOTTEN
+from gateway.audit.sealed.sealer import Sealer
 from gateway.clock import Clock
 from gateway.config import Audit
 from gateway.errors import StartError
@@ -25,7 +26,7 @@ class Joined(Log):
     async def join(
         cls, settings: Audit, release: Release, member: Member, *, clock: Clock, listener: str, telemetry: Telemetry
     ) -> Log:
-        """Raises StartError when the release is not the one that the keeper recorded."""
+        """Raises StartError when the release is not the one that the keeper recorded, or nothing could be sealed."""
         digest, since_us = member.in_force
         if release.digest != digest:
             raise StartError(f"release: there is {release.digest} now, and {digest} is in force")
@@ -33,7 +34,10 @@ class Joined(Log):
         commitments = keys.load_commitments(settings.commitment_key)
         member.limit(settings.deadline_ms)
         place = Place(settings.enclave, settings.node, f"gateway/{member.said['worker']}", listener)
-        ledger = Ledger(member, clock, place, commitments, settings.unauthenticated_per_s, telemetry=telemetry)
+        sealer = Sealer.open(settings.sealed) if settings.sealed else None
+        ledger = Ledger(
+            member, clock, place, commitments, settings.unauthenticated_per_s, sealer=sealer, telemetry=telemetry
+        )
         archive = opened_archive(settings, key, commitments)
         log = cls(member, ledger, clock, archive, known=FORGOTTEN, since_us=since_us)
         log._member = member

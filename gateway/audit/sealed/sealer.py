@@ -63,7 +63,7 @@ class Sealer:
 
     @classmethod
     def open(cls, settings: Sealed) -> Sealer:
-        """Open the store and read the reviewers' keys. Raises StartError."""
+        """Open the store and read the reviewers' keys. Each worker of a gateway does. Raises StartError."""
         reviewers = places.reviewers(settings)
         vault = places.vault(settings)
         try:
@@ -132,7 +132,7 @@ class Sealer:
 
     def _public(self, period: Period) -> X25519PublicKey:
         if period not in self._known:
-            keys = self._store.keys(period) or self._new(period)
+            keys = self._store.keys(period) or self._store.keep(period, partial(self._new, period))
             if self._vault.unwrap(period, keys.bound, bound_to(period, keys)) != b"":
                 raise SealError(f"the keys of {period} are not those that were made")
             if len(self._known) >= _KNOWN:
@@ -145,9 +145,7 @@ class Sealer:
         public = private.public_key().public_bytes_raw()
         self._vault.create(period)
         keys = Keys(public, envelope.escrow(private, self._reviewers, period), b"")
-        keys = Keys(keys.public, keys.escrow, self._vault.wrap(period, b"", bound_to(period, keys)))
-        self._store.keep(period, keys)
-        return keys
+        return Keys(keys.public, keys.escrow, self._vault.wrap(period, b"", bound_to(period, keys)))
 
 
 def bound_to(period: Period, keys: Keys) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -97,12 +97,22 @@ class SealedStore:
             row = self._db.execute(query, _row(period)).fetchone()
             return Keys(row[0], json.loads(row[1]), row[2]) if row else None
 
-    def keep(self, period: Period, keys: Keys) -> None:
-        """Keep a period's keys, durably."""
+    def keep(self, period: Period, made: Callable[[], Keys]) -> Keys:
+        """Make a period's keys and keep them, durably; those that are there when another process was faster."""
         with self._told():
-            # Crash before this commit: a wrapping key that wrapped nothing, and the next time makes new keys beside it.
-            row = (*_row(period), keys.public, json.dumps(keys.escrow), keys.bound)
-            self._db.execute("INSERT INTO periods VALUES (?, ?, ?, ?, ?, ?)", row)
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                keys = self.keys(period)
+                if keys is None:
+                    keys = made()
+                    row = (*_row(period), keys.public, json.dumps(keys.escrow), keys.bound)
+                    self._db.execute("INSERT INTO periods VALUES (?, ?, ?, ?, ?, ?)", row)
+                # Crash before this: a wrapping key that wrapped nothing, and the next time makes new keys beside it.
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+        return keys
 
     def periods(self) -> list[tuple[Period, int, list[str]]]:
         """Every period that has keys, how many envelopes it has, and the holds on it."""

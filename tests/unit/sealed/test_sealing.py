@@ -19,7 +19,7 @@ from brightline_verify.database import File
 from brightline_verify.stored import verify
 from gateway.audit.sealed.envelope import Label, Period
 from gateway.audit.sealed.sealer import Sealer
-from gateway.audit.sealed.store import SealedStore
+from gateway.audit.sealed.store import Keys, SealedStore
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.types import Decision, Effect, Obligation, Text, ToolUse
 from tests.support import logs, sealing
@@ -183,18 +183,33 @@ async def test_a_public_half_that_was_put_in_its_place_is_not_used(tmp_path: Pat
 
 
 async def test_two_gateways_agree_on_the_keys_of_a_period(tmp_path: Path) -> None:
-    """Several that make the keys of a period at once end with one pair, and what each sealed opens with it."""
+    """Of several that make the keys of a period at once one does, none is refused, and a pair is all there is."""
     settings = sealing.settings(tmp_path)
-    period, sealers = Period("t", "standard", "2026-11"), [Sealer.open(settings) for _ in range(4)]
-    for _ in range(3):
-        some = [s.seal(f"{n:032x}", "prompt", period, b"x") for n, s in enumerate(sealers)]
-        for result in await asyncio.gather(*some, return_exceptions=True):
-            assert isinstance(result, str) or "sealed" in str(result) or "UNIQUE" in str(result.detail)  # type: ignore[union-attr]
+    sealers = [Sealer.open(settings) for _ in range(4)]
+    for month in range(1, 13):
+        period = Period("t", "standard", f"2026-{month:02}")
+        some = [s.seal(f"{month:016x}{n:016x}", "prompt", period, b"x") for n, s in enumerate(sealers)]
+        assert len(set(await asyncio.gather(*some))) == len(sealers)
     for sealer in sealers:
         sealer.close()
-    assert len(list((tmp_path / "keys").iterdir())) == 1
+    assert len(list((tmp_path / "keys").iterdir())) == 12
     with closing(sqlite3.connect(tmp_path / "sealed.db")) as db:
-        assert db.execute("SELECT count(*) FROM periods").fetchone() == (1,)
+        assert db.execute("SELECT count(*) FROM periods").fetchone() == (12,)
+
+
+def test_keys_that_could_not_be_made_leave_the_store_open(tmp_path: Path) -> None:
+    """A wrapping key that can't be made refuses once; another process is not kept out, and the next time it goes."""
+    period, made = Period("t", "standard", "2026-11"), Keys(b"public", {"a": {"b": "c"}}, b"bound")
+
+    def fails() -> Keys:
+        raise OSError("the token is gone")
+
+    with closing(SealedStore(tmp_path / "s.db")) as one, closing(SealedStore(tmp_path / "s.db")) as other:
+        with pytest.raises(OSError, match="the token is gone"):
+            one.keep(period, fails)
+        assert other.keys(period) is None
+        assert other.keep(period, lambda: made) == made
+        assert one.keep(period, fails) == made
 
 
 async def test_what_waits_is_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
