@@ -113,11 +113,7 @@ def _trust(settings: Service, key: str) -> ssl.SSLContext:
     if settings.ca is None:
         return httpx2.create_ssl_context(trust_env=False)  # the system's roots; no SSL_CERT_FILE
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    pem = config.read_public(settings.ca, key)
-    try:
-        context.load_verify_locations(cadata=pem.decode("ascii"))
-    except (ssl.SSLError, ValueError):
-        raise StartError(f"{key}: {settings.ca} holds no PEM certificates") from None
+    config.trust(context, settings.ca, key)
     return context
 
 

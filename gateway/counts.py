@@ -20,8 +20,8 @@ from limits.aio.strategies import FixedWindowRateLimiter
 from valkey.asyncio import BlockingConnectionPool, Connection, SSLConnection
 from valkey.exceptions import ValkeyError
 
-from gateway.config import QuotaStore, read_public, read_secret
-from gateway.errors import GatewayError, Reason, StartError
+from gateway.config import QuotaStore, read_secret, trust
+from gateway.errors import GatewayError, Reason
 
 log = structlog.get_logger()
 
@@ -103,10 +103,9 @@ def _options(settings: QuotaStore) -> dict[str, Any]:
 def _context(settings: QuotaStore) -> ssl.SSLContext:
     if settings.ca is None:
         return ssl.create_default_context()
-    try:
-        return ssl.create_default_context(cadata=read_public(settings.ca, "quotas.ca").decode("ascii"))
-    except (ssl.SSLError, ValueError) as error:
-        raise StartError(f"quotas.ca: {settings.ca} holds no PEM certificates") from error
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust(context, settings.ca, "quotas.ca")
+    return context
 
 
 def _unavailable(detail: str) -> GatewayError:

@@ -116,15 +116,6 @@ def trust(settings: Metrics) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
-    config.read_public(settings.certificate, "metrics.certificate")
-    config.read_private(settings.key, "metrics.key")
-    roots = config.read_public(settings.client_ca, "metrics.client_ca")
-    try:
-        context.load_cert_chain(settings.certificate, settings.key, password="")
-    except ssl.SSLError:
-        raise StartError("metrics.certificate: is no PEM certificate of metrics.key") from None
-    try:
-        context.load_verify_locations(cadata=roots.decode("ascii"))
-    except (ssl.SSLError, ValueError):
-        raise StartError(f"metrics.client_ca: {settings.client_ca} holds no PEM certificates") from None
+    config.show(context, settings.certificate, settings.key, "metrics.certificate, metrics.key")
+    config.trust(context, settings.client_ca, "metrics.client_ca")
     return context

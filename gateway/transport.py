@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import structlog
 
-from gateway.config import Limits, Listener, read_private, read_public
+from gateway.config import Limits, Listener, read_private, read_public, show, trust
 from gateway.errors import StartError
 
 log = structlog.get_logger()
@@ -73,17 +73,8 @@ def configuration(listener: Listener) -> grpc.ServerCertificateConfiguration:
     client_ca = read_public(listener.client_ca, "listener.client_ca")
     # gRPC takes what it can't read for none; without a client CA it would trust the system's.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(listener.certificate, listener.key, password="")
-    except (OSError, ValueError) as error:
-        raise StartError(
-            f"listener.certificate, listener.key: {listener.certificate} and {listener.key} are not a certificate in "
-            "PEM and its unencrypted private key"
-        ) from error
-    try:
-        context.load_verify_locations(cadata=client_ca.decode("ascii"))
-    except (ssl.SSLError, ValueError) as error:
-        raise StartError(f"listener.client_ca: {listener.client_ca} holds no PEM certificate") from error
+    show(context, listener.certificate, listener.key, "listener.certificate, listener.key")
+    trust(context, listener.client_ca, "listener.client_ca")
     return grpc.ssl_server_certificate_configuration([(key, certificate)], client_ca)
 
 

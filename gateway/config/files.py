@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import stat
 from pathlib import Path
 
@@ -43,3 +44,25 @@ def read_public(path: Path, key: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise StartError(f"{key}: {path}: cannot be read: {error.strerror}") from error
+
+
+def trust(context: ssl.SSLContext, path: Path, key: str) -> None:
+    """Have the CAs of a PEM file believed. Raises StartError."""
+    pem = read_public(path, key)
+    try:
+        context.load_verify_locations(cadata=pem.decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise StartError(f"{key}: {path} holds no PEM certificates") from error
+
+
+def show(context: ssl.SSLContext, certificate: Path, private: Path, keys: str) -> None:
+    """Have a certificate shown to the other side. Raises StartError. keys: two of the configuration, "a, b"."""
+    first, second = keys.split(", ")
+    read_public(certificate, first)
+    read_private(private, second)
+    try:
+        context.load_cert_chain(certificate, private, password="")
+    except (OSError, ValueError) as error:
+        raise StartError(
+            f"{keys}: {certificate} and {private} are not a certificate in PEM and its unencrypted private key"
+        ) from error

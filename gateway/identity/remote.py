@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 import aiohttp
 import structlog
 
-from gateway.config import Issuer
-from gateway.errors import StartError
+from gateway.config import Issuer, trust
 from gateway.identity.jwks import MAX_BYTES, Key, parse_jwks
 from gateway.identity.keys import unavailable
 
@@ -103,7 +102,8 @@ class RemoteKeys:
 
 
 def _tls(issuer: Issuer) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=issuer.ca)
-    except (OSError, ssl.SSLError) as error:
-        raise StartError(f"identity.issuers.ca: {issuer.ca}: cannot be used: {error}") from error
+    if issuer.ca is None:
+        return ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust(context, issuer.ca, "identity.issuers.ca")
+    return context

@@ -21,7 +21,7 @@ from opa_client.opa_async import AsyncOpaClient  # type: ignore[import-untyped] 
 
 from gateway.canonical import Json, NotCanonicalError
 from gateway.canonical import parse as parse_json
-from gateway.config import Policy, is_loopback, read_private, read_public, read_secret
+from gateway.config import Policy, is_loopback, read_secret, show, trust
 from gateway.errors import StartError
 from gateway.pdp.decision import parse, unavailable
 from gateway.pdp.engine import MAX_DECISION_BYTES, PACKAGE, RULE, Engine, encode
@@ -63,19 +63,9 @@ def _tls(config: Policy) -> ssl.SSLContext:
     """Whom the gateway believes to be the server, and what it shows itself. Raises StartError."""
     context = ssl.create_default_context() if config.opa_ca is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if config.opa_ca is not None:
-        try:
-            context.load_verify_locations(cadata=read_public(config.opa_ca, "policy.opa_ca").decode("ascii"))
-        except (ssl.SSLError, ValueError) as error:
-            raise StartError(f"policy.opa_ca: {config.opa_ca} holds no PEM certificates") from error
+        trust(context, config.opa_ca, "policy.opa_ca")
     if config.opa_certificate is not None and config.opa_key is not None:
-        read_private(config.opa_key, "policy.opa_key")
-        try:
-            context.load_cert_chain(config.opa_certificate, config.opa_key, password="")
-        except (OSError, ValueError) as error:
-            raise StartError(
-                f"policy.opa_certificate, policy.opa_key: {config.opa_certificate} and {config.opa_key} are not a "
-                "certificate in PEM and its unencrypted private key"
-            ) from error
+        show(context, config.opa_certificate, config.opa_key, "policy.opa_certificate, policy.opa_key")
     return context
 
 
