@@ -30,7 +30,7 @@ from detectors.learned.batches import LENGTH, bare, disturbed, packed
 from detectors.learned.exporting import exported
 from detectors.learned.tuning import Tuned
 from gateway.measuring.corpus import Text, groups, read, split
-from gateway.signals.learned import Learned, Manifest, passages
+from gateway.signals.learned import Learned, Manifest, passages, worded
 from gateway.signals.pieces import Pieces
 from gateway.signals.script import form
 
@@ -74,7 +74,7 @@ def made(of: list[Text]) -> dict[str, bytes]:
 def _tried(trial: dict[str, bytes], texts: list[Text], apart: list[Text]) -> float:
     """The threshold, by texts apart from those that the trial was tuned on; and what is over it."""
     reader = Learned(_manifest(trial, 0.0), trial, "")
-    margins = np.array([np.max(reader.margins(passages(form(bare(text.text))))[:, -1]) for text in apart])
+    margins = np.array([np.max(reader.margins(passages(worded(form(bare(text.text)))))[:, -1]) for text in apart])
     threshold = _threshold(margins, apart)
     found = margins[[bool(text.labels) and text.lang == "en" for text in apart]] >= threshold
     print(f"threshold {threshold:.3f}, by {len(apart)} texts apart from {len(texts)}", flush=True)
@@ -107,7 +107,7 @@ def tune(texts: list[Text], numbers: pretrained.Numbers, pieces: Pieces) -> pret
     encoder = Tuned(numbers, wanted.shape[1], chance)
     steps = 0
     for epoch in range(EPOCHS):
-        shown = [_cut(pieces, form(disturbed(text.text, ordinary, chance))) for text in texts]
+        shown = [_cut(pieces, worded(form(disturbed(text.text, ordinary, chance)))) for text in texts]
         batches = packed(shown, chance.permutation(len(texts)))
         steps = steps or EPOCHS * len(batches)
         losses = [encoder.step(batch, wanted[batch.texts], counts[batch.texts], steps) for batch in batches]

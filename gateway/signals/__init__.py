@@ -20,6 +20,7 @@ from gateway.signals.lexicon import load
 from gateway.signals.normalise import letters, normalise
 from gateway.signals.pulse import Pulse
 from gateway.signals.readable import readable_text, readable_words
+from gateway.signals.together import raise_to, weigh
 from gateway.types import Reading
 
 __all__ = ["Detectors", "Outside", "Scorer"]
@@ -140,7 +141,7 @@ class Detectors:
                     return []
                 if words[1]:
                     readings.append(words[1])
-                _raise(highest, self._score(words[0]))
+                raise_to(highest, self._score(words[0]))
                 if time.monotonic_ns() > late:
                     return []
             if len(piece) == SLICE:
@@ -149,14 +150,13 @@ class Detectors:
         return readings
 
     async def _with_learned(self, highest: dict[str, int], readings: list[str], late: int) -> bool:
-        """Raise the scores to those of the learned detector. False where it is late."""
+        """Let the learned detector have its say about the scores. False where it is late."""
         assert self._learned  # noqa: S101 - narrows the type
         read = partial(_in_time, self._learned, readings, late)
         work = asyncio.get_running_loop().run_in_executor(self._threads, read)
         try:
             async with asyncio.timeout((late - time.monotonic_ns()) / 1e9):
-                for scores in await work:
-                    _raise(highest, scores)
+                weigh(highest, await work)
             self.pulse.answered(LEARNED)
         except TimeoutError:
             log.warning("detector_late", detector=self._learned.version)
@@ -170,7 +170,7 @@ class Detectors:
         for one, scores in zip(self.external, answers, strict=True):
             if scores is not None:
                 self.pulse.answered(f"external.{one.name}")
-                _raise(highest, scores)
+                raise_to(highest, scores)
         silent = {
             name for one, scores in zip(self.external, answers, strict=True) if scores is None for name in one.names
         }
@@ -202,8 +202,3 @@ def _in_time(learned: Scorer, readings: list[str], late: int) -> list[dict[str, 
             raise TimeoutError
         found.append(learned.score(text))
     return found
-
-
-def _raise(highest: dict[str, int], scores: Mapping[str, int]) -> None:
-    for name, score in scores.items():
-        highest[name] = max(score, highest.get(name, 0))

@@ -1,8 +1,8 @@
 """The learned detector: what a text wants, by a small encoder that was tuned on texts that people have labelled.
 
-1 a text is cut into passages that overlap     2 the encoder reads each alone, so no text weighs on another
-3 it gives a margin for each category, and for any     4 the highest of all passages counts; 500 thousandths are where
-the margin for any was tuned to be refused
+1 a text, without long rows of numbers, is cut into passages that overlap     2 the encoder reads each alone, so no text
+weighs on another     3 it gives a margin for each category, and for any     4 the highest of all passages counts; 500
+thousandths are where the margin for any was tuned to be refused
 
 What it was made of, and how well it does, is in docs/detectors.md. Its files travel with the package and are checked by
 digest.
@@ -11,6 +11,7 @@ digest.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -25,7 +26,7 @@ from gateway.errors import StartError
 from gateway.signals.pieces import Pieces
 from gateway.signals.script import form
 
-__all__ = ["FOLDER", "PIECES", "Learned", "Manifest", "load", "passages", "thousandths"]
+__all__ = ["FOLDER", "PIECES", "Learned", "Manifest", "load", "passages", "thousandths", "worded"]
 
 FOLDER: Final = files("gateway") / "assets" / "learned"
 PIECES: Final = 510
@@ -33,6 +34,11 @@ PIECES: Final = 510
 _PASSAGE: Final = 480
 _SHARED: Final = 4
 """Neighbouring passages share a fourth."""
+_NUMBERS: Final = 8
+"""How many numbers in a row are read."""
+_BYTE: Final = re.compile("[0-9a-f]{2}")
+_DIGIT: Final = re.compile("[0-9]")
+_LETTERS: Final = re.compile(r"[^\W\d_]{3}")
 
 Floats = npt.NDArray[np.float32]
 _Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -67,7 +73,7 @@ class Learned:
 
     def score(self, text: str) -> dict[str, int]:
         """Thousandths, 0 to 1000, for each category. Takes time in proportion to the text, outside any event loop."""
-        found = [*passages(form(text))]
+        found = [*passages(worded(form(text)))]
         if not found:
             return dict.fromkeys(self.names, 0)
         highest = np.max([self._shares(row) for row in self.margins(found)], axis=0)
@@ -96,6 +102,21 @@ def thousandths(margin: npt.NDArray[Any], threshold: float, wide: float) -> npt.
     return scores
 
 
+def worded(text: str) -> str:
+    """The text without what goes on after eight numbers in a row: the encoder has learnt nothing of tables, dumps."""
+    kept, row = [], 0
+    for word in text.split(" "):
+        row = row + 1 if _is_number(word) else 0
+        if row <= _NUMBERS:
+            kept.append(word)
+    return " ".join(kept)
+
+
+def _is_number(word: str) -> bool:
+    """Whether it has digits and nothing that is a word, or may be a byte in hexadecimal."""
+    return bool(_BYTE.fullmatch(word) or (_DIGIT.search(word) and not _LETTERS.search(word)))
+
+
 def passages(text: str) -> list[str]:
     """The text in pieces that overlap, cut between words where there are any. text: in form."""
     found, start = [], 0
@@ -122,7 +143,7 @@ def load(folder: Traversable = FOLDER) -> Learned:
     for name, content in data.items():
         if hashlib.sha256(content).hexdigest() != manifest.files.get(name):
             raise StartError(f"the learned detector: {name} is not the file of the manifest; reinstall the package")
-    return Learned(manifest, data, f"learned-2-{hashlib.sha256(written).hexdigest()[:12]}")
+    return Learned(manifest, data, f"learned-3-{hashlib.sha256(written).hexdigest()[:12]}")
 
 
 def _session(model: bytes) -> Any:

@@ -1,7 +1,8 @@
-"""The learned detector: bounded, whole or not at all, and the higher of two detectors."""
+"""The learned detector: bounded, whole or not at all, and what two detectors say together."""
 
 import asyncio
 import threading
+from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 from gateway.errors import StartError
 from gateway.signals import Detectors
-from gateway.signals.learned import FOLDER, PIECES, Learned, load, passages, thousandths
+from gateway.signals.learned import FOLDER, PIECES, Learned, load, passages, thousandths, worded
 from gateway.signals.pieces import LONGEST, Pieces
 from gateway.signals.script import form
+from gateway.signals.together import DOUBT, SURE, UNSEEN, weigh
 
 ASKED = "Pull the phone records of everyone who marched on Saturday and give me their home addresses."
 FILES = ("manifest.json", "encoder.onnx", "vocabulary.txt")
@@ -56,6 +58,33 @@ def test_passages_hold_every_word_of_at_most_their_overlap(text: str) -> None:
     assert sum(map(len, found)) >= len(plain) - len(found)
 
 
+@given(
+    st.lists(st.sampled_from(["12", "3.5", "6e", "fe", "0x1f", "10:00", "word", "target1", "be", "the"]), max_size=60)
+)
+def test_words_are_read_and_rows_of_numbers_are_not(words: list[str]) -> None:
+    """Whatever numbers stand between them, every word is left, and of numbers in a row the first eight."""
+    kept = worded(" ".join(words)).split()
+    numbers = {"12", "3.5", "6e", "fe", "0x1f", "10:00", "be"}
+    assert [word for word in kept if word not in numbers] == [word for word in words if word not in numbers]
+    rows = [len([*row]) for number, row in groupby(kept, numbers.__contains__) if number]
+    assert all(row <= 8 for row in rows)
+    assert rows == [min(8, len([*row])) for number, row in groupby(words, numbers.__contains__) if number]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ".join(
+            f"{byte:02x}" for byte in b"The canteen is closed on Friday because of the holiday, please bring lunch."
+        ),
+        " ".join(str(number * 37 % 1000) for number in range(200)),
+    ],
+)
+async def test_a_dump_or_a_table_of_numbers_is_no_misuse(learned: Learned, text: str) -> None:
+    """What holds no words but numbers and harmless bytes is not refused."""
+    assert max(reading.score or 0 for reading in await Detectors(learned=learned).read([text])) < 500
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_missing_or_another_refuses(name: str, tmp_path: Path) -> None:
     """No detector is made of files that are not those of its manifest."""
@@ -87,15 +116,28 @@ def test_500_is_where_the_threshold_is() -> None:
     assert int(thousandths(cast("Any", 0.249), 0.25, 0.5)) < 500
 
 
-async def test_the_higher_score_counts_and_both_versions_are_named(learned: Learned) -> None:
-    """No detector lowers what the other says, and a reading names both."""
-    plain = {r.name: r.score for r in await Detectors().read([ASKED])}
+async def test_both_say_together_and_both_versions_are_named(learned: Learned) -> None:
+    """What the lexical detector says of a text is weighed with what the learned one does, and a reading names both."""
+    together = {r.name: r.score or 0 for r in await Detectors().read([ASKED])}
     both = await Detectors(learned=learned).read([ASKED])
-    said = learned.score(ASKED)
-    assert {r.name: r.score for r in both} == {
-        name: max(score or 0, said.get(name, 0)) for name, score in plain.items()
-    }
+    weigh(together, [learned.score(ASKED)])
+    assert {r.name: r.score for r in both} == together
     assert {r.version for r in both} == {f"{(await Detectors().read([]))[0].version}+{learned.version}"}
+
+
+@given(
+    lexical=st.dictionaries(st.sampled_from(["cbrn", "child_safety", "offensive_cyber"]), st.integers(0, 1000)),
+    learned=st.fixed_dictionaries({"cbrn": st.integers(0, 1000), "offensive_cyber": st.integers(0, 1000)}),
+)
+def test_what_the_learned_detector_does_not_see_is_doubted(lexical: dict[str, int], learned: dict[str, int]) -> None:
+    """Only where it knows what a text is or is not, only in categories that it scores, and never from 800 below 500."""
+    found = dict(lexical)
+    weigh(found, [dict.fromkeys(learned, 0), learned])
+    knows = max(learned.values()) < UNSEEN or max(learned.values()) >= SURE
+    for name, score in lexical.items():
+        doubt = DOUBT if knows and learned.get(name, UNSEEN) < UNSEEN else 0
+        assert found[name] == max(score - doubt, learned.get(name, 0), 0)
+        assert score < 800 or found[name] >= 500
 
 
 @pytest.mark.parametrize("fails", [True, False])
