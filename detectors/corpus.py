@@ -1,6 +1,6 @@
-"""Judges and counts the corpus below detectors/corpus/.
+"""Judges and counts the corpus in detectors/corpus/, and the texts to measure by in detectors/independent/.
 
-    python detectors/corpus.py check    every line reads, ids are unique, no text is nearly another; exits with 1 else
+    python detectors/corpus.py check    every line of both reads, ids are unique, no text is nearly another; else 1
     python detectors/corpus.py count    lines by category, kind and language
 
 Two texts are nearly the same when more than half of their runs of five characters are shared (Jaccard), after case,
@@ -22,9 +22,10 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
-__all__ = ["CATEGORIES", "CORPUS", "CorpusError", "Line", "check", "main", "read"]
+__all__ = ["CATEGORIES", "CORPUS", "INDEPENDENT", "CorpusError", "Line", "check", "main", "read"]
 
 CORPUS: Final = Path(__file__).parent / "corpus"
+INDEPENDENT: Final = Path(__file__).parent / "independent"
 CATEGORIES: Final = (
     "autonomous_targeting",
     "domestic_surveillance",
@@ -163,15 +164,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run as the module's text says; returns the exit code."""
     parser = argparse.ArgumentParser(description="Judge or count the corpus.")
     parser.add_argument("command", choices=("check", "count"))
-    parser.add_argument("--corpus", type=Path, default=CORPUS, help="the folder (default: detectors/corpus)")
+    parser.add_argument("--corpus", type=Path, nargs="+", help="the folders (default: detectors/corpus; check: both)")
     chosen = parser.parse_args(arguments)
+    folders = chosen.corpus or ([CORPUS, INDEPENDENT] if chosen.command == "check" else [CORPUS])
     try:
-        lines = list(read(chosen.corpus))
+        lines = [line for folder in folders for line in read(folder)]
     except CorpusError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if not lines:
-        print(f"error: {chosen.corpus}: no lines", file=sys.stderr)
+        print(f"error: {', '.join(map(str, folders))}: no lines", file=sys.stderr)
         return 1
     if chosen.command == "count":
         print("\n".join(_count(lines)))
