@@ -1,6 +1,7 @@
 """`make bench-signals`: what reading the content costs, with and without the learned detector, by length of the text.
 
-What is compared is measured in one run, over different texts, so that nothing is remembered. Streams: see held.py.
+What is compared is measured in one run, over different texts, so that nothing is remembered. Streams: see held.py;
+what is refused of harmless text that nobody wrote for measuring: see foreign.py.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import statistics
 import time
 from pathlib import Path
 
-from benchmarks import held
+from benchmarks import foreign, held
 from benchmarks.figures import Figure, report
 from gateway.measuring.corpus import Text, read
 from gateway.signals import Detectors, learned
@@ -34,6 +35,7 @@ def main() -> None:
     texts = [text for text in read(Path("detectors/corpus")) if text.lang == "en"]
     figures = asyncio.run(measure(plain, both, texts))
     figures += asyncio.run(held.measure(Detectors(), both, _made(texts, 2_000)[:: TIMES // STREAMS]))
+    figures += asyncio.run(foreign.measure(Detectors(), both))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     figures.append(Figure("memory of the detectors, after reading", "MiB", grown, None, "", None))
     report(figures, path, title="Reading the content", beside="compared with", note="median of processor time and wait")
