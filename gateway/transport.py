@@ -70,11 +70,10 @@ def configuration(listener: Listener) -> grpc.ServerCertificateConfiguration:
     """Certificate, key and client CAs as the files have them now. Raises StartError."""
     key = read_private(listener.key, "listener.key")
     certificate = read_public(listener.certificate, "listener.certificate")
-    client_ca = read_public(listener.client_ca, "listener.client_ca")
     # gRPC takes what it can't read for none; without a client CA it would trust the system's.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     show(context, listener.certificate, listener.key, "listener.certificate, listener.key")
-    trust(context, listener.client_ca, "listener.client_ca")
+    client_ca = trust(context, listener.client_ca, "listener.client_ca")
     return grpc.ssl_server_certificate_configuration([(key, certificate)], client_ca)
 
 

@@ -46,13 +46,14 @@ def read_public(path: Path, key: str) -> bytes:
         raise StartError(f"{key}: {path}: cannot be read: {error.strerror}") from error
 
 
-def trust(context: ssl.SSLContext, path: Path, key: str) -> None:
-    """Have the CAs of a PEM file believed. Raises StartError."""
+def trust(context: ssl.SSLContext, path: Path, key: str) -> bytes:
+    """Have the CAs of a PEM file believed. Returns what was read of it. Raises StartError."""
     pem = read_public(path, key)
     try:
         context.load_verify_locations(cadata=pem.decode("ascii"))
     except (ssl.SSLError, ValueError) as error:
         raise StartError(f"{key}: {path} holds no PEM certificates") from error
+    return pem
 
 
 def show(context: ssl.SSLContext, certificate: Path, private: Path, keys: str) -> None:
