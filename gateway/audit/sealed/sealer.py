@@ -67,7 +67,8 @@ class Sealer:
         reviewers = places.reviewers(settings)
         vault = places.vault(settings)
         try:
-            return cls(SealedStore(settings.path), vault, reviewers, settings)
+            store = SealedStore(settings.path, lock_wait_s=settings.deadline_ms / 1000)
+            return cls(store, vault, reviewers, settings)
         except OSError as error:
             vault.close()
             raise StartError(f"audit.sealed.path: {settings.path}: cannot be opened: {error}") from error

@@ -57,12 +57,15 @@ class Keys:
 class SealedStore:
     """An open store. One thread at a time uses it; other processes may too. Every method raises OSError."""
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
-        """Open it, or make it with mode 0600. Raises OSError, also when it is missing and not to be made."""
+    def __init__(self, path: Path, *, create: bool = True, lock_wait_s: float = LOCK_WAIT_S) -> None:
+        """Open it, or make it with mode 0600. Raises OSError, also when it is missing and not to be made.
+
+        lock_wait_s: for how long it waits while another process writes.
+        """
         self._path = path
         os.close(os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | os.O_CLOEXEC, 0o600))
         with self._told():
-            self._db = sqlite3.connect(path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(path, timeout=lock_wait_s, isolation_level=None, check_same_thread=False)
             try:
                 if self._db.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
                     raise sqlite3.OperationalError("no write-ahead log here")
