@@ -20,7 +20,7 @@ from limits.aio.strategies import FixedWindowRateLimiter
 from valkey.asyncio import BlockingConnectionPool, Connection, SSLConnection
 from valkey.exceptions import ValkeyError
 
-from gateway.config import QuotaStore, read_secret, trust
+from gateway.config import QuotaStore, believing, read_secret
 from gateway.errors import GatewayError, Reason
 
 log = structlog.get_logger()
@@ -96,16 +96,8 @@ def _options(settings: QuotaStore) -> dict[str, Any]:
     if settings.password_file:
         given["password"] = read_secret(settings.password_file, "quotas.password_file")
     if url.scheme == "valkeys":
-        given |= {"connection_class": _Tls, "context": _context(settings)}
+        given |= {"connection_class": _Tls, "context": believing(settings.ca, "quotas.ca")}
     return given
-
-
-def _context(settings: QuotaStore) -> ssl.SSLContext:
-    if settings.ca is None:
-        return ssl.create_default_context()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    trust(context, settings.ca, "quotas.ca")
-    return context
 
 
 def _unavailable(detail: str) -> GatewayError:

@@ -95,12 +95,16 @@ def connecting(subject: str = "", *roles: str) -> Callable[..., Client]:
                     raise typer.BadParameter(
                         "--deployment goes with --tenant, and brings --ca, --cert, --key, --token-file"
                     )
-                return _of_development(deployment, tenant, target, timeout, subject=subject, roles=roles)
+                from gateway.cli import token as development  # noqa: PLC0415 - what makes tokens takes long to import
+
+                return development.connected(
+                    Client, deployment, tenant, target, subject=subject, roles=roles, timeout_s=timeout
+                )
             if not target or ca is None or cert is None or key is None or token_file is None:
                 raise typer.BadParameter(
                     "give --deployment and --tenant, or all of --target --ca --cert --key --token-file"
                 )
-            token = functools.partial(_word, token_file)
+            token = functools.partial(word, token_file)
             return Client(target, ca=ca, certificate=cert, key=key, token=token, timeout_s=timeout)
         except (OSError, ValueError) as error:
             raise typer.BadParameter(str(error)) from None
@@ -108,26 +112,8 @@ def connecting(subject: str = "", *roles: str) -> Callable[..., Client]:
     return connect
 
 
-def _of_development(
-    deployment: Path, tenant: str, target: str, timeout_s: float, *, subject: str, roles: tuple[str, ...]
-) -> Client:
-    """Raises OSError, ValueError, typer.BadParameter."""
-    from gateway.cli import token as development  # noqa: PLC0415 - what makes tokens takes long to import
-
-    place = development.tenant_folder(deployment, tenant)
-    return Client(
-        target or development.address(deployment),
-        ca=deployment / "ca.pem",
-        certificate=place / "client.pem",
-        key=place / "client.key",
-        token=functools.partial(
-            development.mint, deployment, tenant, subject or development.SUBJECT, development.MINUTES, roles
-        ),
-        timeout_s=timeout_s,
-    )
-
-
-def _word(path: Path) -> str:
+def word(path: Path) -> str:
+    """A token in a file that has nothing else, as it is there now. Raises OSError, UnicodeDecodeError."""
     return path.read_text(encoding="utf-8").strip()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from gateway.audit.search import Found, said
 from gateway.audit.show import Shown
 from gateway.cli import show
 from gateway.cli import token as development
+from gateway.cli.options import word
 from gateway.cli.stored import Stored, stored, unusable
 from gateway.cli.terminal import safe
 from gateway.config import read_public
@@ -93,25 +95,14 @@ def somewhere(  # noqa: PLR0917 - one parameter for each option
     try:
         verifier = Verifier.parse(read_public(key, "--key").decode("utf-8")) if key else None
         if deployment is not None and auditor_of and not any(remote[1:]):
-            return Asked(_of_deployment(deployment, auditor_of, address), verifier)
+            client = development.connected(AuditClient, deployment, auditor_of, address, roles=(ROLE,))
+            return Asked(client, verifier)
         if deployment is None and address and ca and cert and cert_key and token_file:
-            place: Path = token_file
-            token = lambda: place.read_text(encoding="utf-8").strip()  # noqa: E731 - read for each call
+            token = partial(word, token_file)
             return Asked(AuditClient(address, ca=ca, certificate=cert, key=cert_key, token=token), verifier)
     except (StartError, NoteError, UnicodeDecodeError, OSError, ValueError) as error:
         raise unusable(str(error)) from error
     raise unusable("give --deployment and --auditor-of, or all of --address --ca --cert --cert-key --token-file")
-
-
-def _of_deployment(deployment: Path, tenant: str, address: str) -> AuditClient:
-    place = development.tenant_folder(deployment, tenant)
-    return AuditClient(
-        address or development.address(deployment),
-        ca=deployment / "ca.pem",
-        certificate=place / "client.pem",
-        key=place / "client.key",
-        token=lambda: development.mint(deployment, tenant, development.SUBJECT, development.MINUTES, (ROLE,)),
-    )
 
 
 @contextmanager

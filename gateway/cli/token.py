@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -16,6 +17,8 @@ from gateway.identity import issue
 
 SUBJECT = "developer"
 MINUTES = 10
+
+T = TypeVar("T")
 
 
 def token(
@@ -32,6 +35,31 @@ def token(
     Example: `brightline token --deployment dev --tenant northern-logistics > token.txt`
     """
     typer.echo(mint(deployment, tenant, subject, minutes, role or ()))
+
+
+def connected(
+    kind: Callable[..., T],
+    deployment: Path,
+    tenant: str,
+    target: str,
+    *,
+    subject: str = "",
+    roles: Sequence[str] = (),
+    **more: Any,
+) -> T:
+    """A client of a development deployment, as one of its tenants. target: where else it serves; empty for its own.
+
+    kind: of client; more: what else it is made with. Raises StartError, OSError, ValueError.
+    """
+    place = tenant_folder(deployment, tenant)
+    return kind(
+        target or address(deployment),
+        ca=deployment / "ca.pem",
+        certificate=place / "client.pem",
+        key=place / "client.key",
+        token=partial(mint, deployment, tenant, subject or SUBJECT, MINUTES, roles),
+        **more,
+    )
 
 
 def mint(deployment: Path, tenant: str, subject: str, minutes: int, roles: Sequence[str] = ()) -> str:

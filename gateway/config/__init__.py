@@ -6,7 +6,7 @@ refused when others can read them.
 
 from gateway.config.callers import Approvals, Identity, Issuer, Limits, Listener, QuotaStore, Review, TrustDomain
 from gateway.config.deciding import External, Policy, ReleaseSource, Signals, Upstream
-from gateway.config.files import read_private, read_public, read_secret, show, trust
+from gateway.config.files import believing, read_private, read_public, read_secret, show, trust
 from gateway.config.keeping import Audit, Pkcs11, Sealed
 from gateway.config.loading import FORMS, load
 from gateway.config.observing import Metrics, Tracing
@@ -34,6 +34,7 @@ __all__ = [
     "Tracing",
     "TrustDomain",
     "Upstream",
+    "believing",
     "is_loopback",
     "load",
     "part",

@@ -56,6 +56,16 @@ def trust(context: ssl.SSLContext, path: Path, key: str) -> bytes:
     return pem
 
 
+def believing(ca: Path | None, key: str) -> ssl.SSLContext:
+    """A client's side that believes the CAs of a PEM file, or the system's where none is named. Raises StartError."""
+    if ca is not None:
+        read_public(ca, key)
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except ssl.SSLError as error:
+        raise StartError(f"{key}: {ca} holds no PEM certificates") from error
+
+
 def show(context: ssl.SSLContext, certificate: Path, private: Path, keys: str) -> None:
     """Have a certificate shown to the other side. Raises StartError. keys: two of the configuration, "a, b"."""
     first, second = keys.split(", ")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable, Mapping
 
 import aiohttp
 import structlog
 
-from gateway.config import Issuer, trust
+from gateway.config import Issuer, believing
 from gateway.identity.jwks import MAX_BYTES, Key, parse_jwks
 from gateway.identity.keys import unavailable
 
@@ -32,7 +31,7 @@ class RemoteKeys:
         self._url = url
         self._clock = clock
         self._refresh_us = issuer.refresh_s * 1_000_000
-        self._tls = _tls(issuer)
+        self._tls = believing(issuer.ca, "identity.issuers.ca")
         self._keys: Mapping[str, Key] = {}
         self._fetched_us: int | None = None
         self._started_us: int | None = None
@@ -99,11 +98,3 @@ class RemoteKeys:
                 if len(body) > MAX_BYTES:
                     raise ValueError(f"larger than {MAX_BYTES} bytes")
             return bytes(body)
-
-
-def _tls(issuer: Issuer) -> ssl.SSLContext:
-    if issuer.ca is None:
-        return ssl.create_default_context()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    trust(context, issuer.ca, "identity.issuers.ca")
-    return context

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import FORMS, Config, load, read_private
+from gateway.config import FORMS, Config, believing, load, read_private
 from gateway.errors import StartError
 
 GOOD = """
@@ -240,3 +240,12 @@ def test_what_the_keeper_looks_at_can_not_be_another_for_other_workers(tmp_path:
     ):
         with pytest.raises(StartError, match=named):
             config.renewed(load(written(tmp_path, good().replace(old, new))))
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"", "holds no PEM"), (b"x", "holds no PEM"), (None, "read")])
+def test_a_file_without_cas_is_never_taken_for_the_systems(tmp_path: Path, content: bytes | None, said: str) -> None:
+    """A CA file that is empty, something else or missing is refused and named; the system's don't take its place."""
+    if content is not None:
+        (tmp_path / "ca.pem").write_bytes(content)
+    with pytest.raises(StartError, match=rf"^quotas\.ca: .*{said}"):
+        believing(tmp_path / "ca.pem", "quotas.ca")
