@@ -24,6 +24,8 @@ OFTEN_S, SELDOM_S = 0.01, 0.1
 """The time between two knocks, while calls are refused and while they are not."""
 STALL_S: Final = 0.05
 """What is beyond this between two looks, the process stood still: no line is as long as that, and it ends at once."""
+LEAST: Final = 8
+"""Calls that there is room for in the time of a count, however many are refused."""
 ALONE: Final = 1
 """A call that no other is beside waits for nothing."""
 
@@ -46,6 +48,7 @@ class Arrivals:
         self._crowded = self._calm = self._last = clock()
         self._began, self._admitted = clock(), 0
         self._asked, self._asked_before = Counter[Hashable](), Counter[Hashable]()
+        self._room = 0
         self._share = self._most = float("inf")
 
     def __enter__(self) -> None:
@@ -58,7 +61,8 @@ class Arrivals:
         """Whether this call, which was just taken, is one too many. lane: whose it seems to be.
 
         While the line is too long, nobody's is taken who asks for at least half as much as whoever asks most. When it
-        gets longer all the same, nobody's who asks for his fair share or more.
+        gets longer all the same, nobody's who asks for his fair share or more of what there is room for: that is what
+        was taken last, or half of what there was room for before, since what is refused says nothing of it.
         """
         self._last = self._clock()
         if self._watching is None and self._inside > ALONE:
@@ -116,7 +120,8 @@ class Arrivals:
         """Begin to count again when the time for that has come."""
         now = self._clock()
         if now - self._began > WINDOW_S:
-            self._share = fair(self._asked.values(), self._admitted)
+            self._room = max(self._admitted, self._room // 2, LEAST)
+            self._share = fair(self._asked.values(), self._room)
             self._most = max(self._asked.values(), default=float("inf"))
             self._asked_before, self._asked = self._asked, Counter()
             self._began, self._admitted = now, 0

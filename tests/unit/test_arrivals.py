@@ -139,6 +139,19 @@ async def test_a_line_that_gets_longer_all_the_same_is_for_small_shares(monkeypa
         assert port.comes("small", 5) == 0
 
 
+async def test_who_asks_little_is_taken_while_everything_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long nobody was taken for being too many: the first small caller has room."""
+    async with line(monkeypatch) as port:
+        await port.stands()
+        await port.takes(2.5 * PATIENCE_S)
+        for _ in range(20):
+            port.counted()
+            assert port.comes("noisy", 1000) > 900
+        port.counted()
+        assert port.comes("small", 2) == 0
+        assert port.comes("noisy", 1000) == 1000
+
+
 @pytest.mark.parametrize("answered", [True, False])
 async def test_a_knock_that_is_late_or_fails_counts(monkeypatch: pytest.MonkeyPatch, *, answered: bool) -> None:
     """A call that still waits is a wait, and one that gRPC ended is a line that is too long."""
