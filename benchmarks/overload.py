@@ -125,7 +125,7 @@ async def measure(minutes: float) -> list[Figure]:
     """Every figure, on one gateway of one process."""
     loop, brief = asyncio.get_running_loop(), min(30.0, minutes * 60)
     with folder() as place, ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as processes:
-        deployment.create(place / "one", system_us())
+        deployment.create(place / "one", system_us(), learned=False)
         config = place / "one" / "gateway.toml"
         config.write_text(f"{config.read_text()}\n[limits]\n{LIMITS}")
         async with serving(place / "one") as (caller, process):

@@ -75,7 +75,7 @@ async def measure(requests: int, workers: int) -> list[Figure]:
 
 async def measure_workers(place: Path, workers: int) -> list[Figure]:
     """What several workers do that share the machine with the load generator."""
-    deployment.create(place, system_us())
+    deployment.create(place, system_us(), learned=False)
     config = place / "gateway.toml"
     config.write_text(config.read_text().replace("[listener]\n", f"[listener]\nworkers = {workers}\n"))
     async with serving(place) as (caller, process):
@@ -94,7 +94,7 @@ async def measure_workers(place: Path, workers: int) -> list[Figure]:
 
 async def measure_loopback(place: Path, requests: int) -> list[Figure]:
     """The gateway's own cost: the direct call is a call inside the process, next to nothing."""
-    deployment.create(place, system_us())
+    deployment.create(place, system_us(), learned=False)
     async with serving(place) as (caller, process):
         permitted, refused = caller.asks(PERMITTED), caller.asks(REFUSED)
         bare = await direct_loopback()
@@ -125,7 +125,7 @@ async def measure_loopback(place: Path, requests: int) -> list[Figure]:
 async def measure_openai(place: Path) -> list[Figure]:
     """The same SDK and server, called directly and through the gateway."""
     with openai_server() as url:
-        deployment.create(place, system_us())
+        deployment.create(place, system_us(), learned=False)
         point_at(place, url)
         async with AsyncOpenAI(base_url=url, api_key="benchmark", max_retries=0) as sdk:
 

@@ -48,7 +48,7 @@ def main() -> None:
 
 async def measure(place: Path) -> list[Figure]:
     """Every step, and the whole path without gRPC."""
-    deployment.create(place, system_us())
+    deployment.create(place, system_us(), learned=False)
     settings = config.load(place / "gateway.toml")
     logs.configure("error")
     clock = Clock()

@@ -67,6 +67,10 @@ metadata = "state"
 [policy]
 engine = "wasm"
 
+[signals]
+# The learned detector finds most of what misuse says, and costs milliseconds a call; else the lexical one is alone.
+learned = {learned}
+
 [audit]
 path = "audit/log.db"
 origin = "brightline.test/development"
@@ -101,10 +105,11 @@ AGENCY_POLICY = "example"
 """The agency's policy that comes with ours; a rule of it keeps content."""
 
 
-def create(folder: Path, now_us: int, port: int = 0, *, sealed: bool = False) -> Path:
+def create(folder: Path, now_us: int, port: int = 0, *, sealed: bool = False, learned: bool = True) -> Path:
     """Make the deployment; the path of its configuration. Raises StartError when `folder` exists.
 
     sealed: with a store for sealed content, its reviewers' keys, and the policy of an agency that obliges to it.
+    learned: also with the learned detector.
     """
     if folder.exists():
         raise StartError(f"{folder}: exists already; choose another folder, or remove it to start over")
@@ -120,7 +125,7 @@ def create(folder: Path, now_us: int, port: int = 0, *, sealed: bool = False) ->
     digest = release.create(draft / "release", 1, tenants, MODELS, ())
     _signers(draft)
     publish(draft)
-    config = CONFIG.format(port=port, audience=AUDIENCE, issuer=ISSUER, digest=digest)
+    config = CONFIG.format(port=port, audience=AUDIENCE, issuer=ISSUER, digest=digest, learned=str(learned).lower())
     if sealed:
         _sealed(draft)
         config += SEALED

@@ -28,7 +28,7 @@ CALL = "brightline.v1.InferenceService.Generate"
 def create(place: Path) -> Path:
     """A deployment with as many workers as there are cores; its folder."""
     folder = place / "gateway"
-    deployment.create(folder, system_us())
+    deployment.create(folder, system_us(), learned=False)
     config = folder / "gateway.toml"
     config.write_text(config.read_text().replace("[listener]\n", f"[listener]\nworkers = {CORES}\n"))
     return folder

@@ -77,14 +77,14 @@ class External(Section):
 class Signals(Section):
     """Which detectors read the content, and for how long they may.
 
-    learned: also the learned one, beside the lexical one that always does. external: those of others. What is late, or
-    was not asked for, has no score of its own: the versions on each record say which detectors read. live_s: for how
-    long a detector of the gateway's own counts as live after an answer.
+    learned: also the learned one, beside the lexical one that always does, unless this says otherwise. external: those
+    of others. What is late, or was not asked for, has no score of its own: the versions on each record say which
+    detectors read. live_s: for how long a detector of the gateway's own counts as live after an answer.
     """
 
-    learned: bool = False
+    learned: bool = True
     external: tuple[External, ...] = ()
-    deadline_ms: int = Field(default=2_000, ge=10, le=10_000)
+    deadline_ms: int = Field(default=10_000, ge=10, le=60_000)
     live_s: int = Field(default=60, ge=1, le=3600)
 
     @model_validator(mode="after")

@@ -70,7 +70,7 @@ class Detectors:
         learned: Scorer | None = None,
         external: Sequence[Outside] = (),
         limit_characters: int = 1 << 20,
-        deadline_ms: int = 2_000,
+        deadline_ms: int = 10_000,
         pulse: Pulse | None = None,
         score: Callable[[list[str]], Mapping[str, int]] | None = None,
     ) -> None:

@@ -65,7 +65,7 @@ async def soak(deployed: Deployment, result: Soak, engines: Sequence[str], secon
     deployed.edit('kind = "loopback"\n', 'kind = "loopback"\njournal = "journal.jsonl"\n')
     deployed.edit("[policy]\n", "[policy]\ndeadline_ms = 10000\n")
     deployed.edit("[audit]\n", "[audit]\nunauthenticated_per_s = 100000\n")
-    deployed.config.write_text(deployed.config.read_text() + "\n[signals]\ndeadline_ms = 10000\n")
+    deployed.edit("[signals]\n", "[signals]\ndeadline_ms = 10000\n")
     (deployed.folder / "journal.jsonl").touch(mode=0o600)
     for engine in engines:
         async with served(deployed, result, engine) as gateway:

@@ -49,7 +49,10 @@ HARMLESS = Use(
 
 @dataclass
 class Deployment:
-    """A development deployment. address is known once something serves it."""
+    """A development deployment without the learned detector, which hundreds of gateways would each load.
+
+    address is known once something serves it.
+    """
 
     folder: Path
     address: str = ""
@@ -64,7 +67,7 @@ class Deployment:
     @classmethod
     def another(cls, folder: Path) -> Deployment:
         """A deployment below `folder` with a CA, a log and keys of its own."""
-        deployment.create(folder / "deployment", system_us())
+        deployment.create(folder / "deployment", system_us(), learned=False)
         return cls(folder / "deployment")
 
     @property
@@ -161,7 +164,7 @@ class Deployment:
 def _made() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="deployment-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    deployment.create(folder / "deployment", system_us())
+    deployment.create(folder / "deployment", system_us(), learned=False)
     return folder / "deployment"
 
 
