@@ -112,7 +112,7 @@ bench-signals: $(VENV)/.dev ## measure what reading the content costs, by detect
 bench-peers: $(VENV)/.dev ## measure this gateway beside LiteLLM, Portkey and, by OPA_ENVOY=path, opa-envoy-plugin; writes docs/performance.md (JSON=path)
 	$(BIN)/python -m benchmarks.peers $(if $(JSON),--json $(JSON))
 
-train-detectors: $(VENV)/.dev ## make the learned detector of the corpus again, and measure it
+train-detectors: $(VENV)/.dev ## make the learned detector of its texts again, and measure it
 	$(PYTHON) -m venv $(VENV)/train
 	$(VENV)/train/bin/python -m pip --disable-pip-version-check --quiet $(PINNED) requirements/train.txt
 	XLA_FLAGS=--xla_cpu_multi_thread_eigen=false TF_CPP_MIN_LOG_LEVEL=2 \

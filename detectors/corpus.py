@@ -1,6 +1,6 @@
-"""Judges and counts the corpus in detectors/corpus/, and the texts to measure by in detectors/independent/.
+"""Judges and counts the corpus in detectors/corpus/, and the texts in detectors/apart/ and detectors/independent/.
 
-    python detectors/corpus.py check    every line of both reads, ids are unique, no text is nearly another; else 1
+    python detectors/corpus.py check    every line of them reads, ids are unique, no text is nearly another; else 1
     python detectors/corpus.py count    lines by category, kind and language
 
 Two texts are nearly the same when more than half of their runs of five characters are shared (Jaccard), after case,
@@ -22,9 +22,10 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
-__all__ = ["CATEGORIES", "CORPUS", "INDEPENDENT", "CorpusError", "Line", "check", "main", "read"]
+__all__ = ["APART", "CATEGORIES", "CORPUS", "INDEPENDENT", "CorpusError", "Line", "check", "main", "read"]
 
 CORPUS: Final = Path(__file__).parent / "corpus"
+APART: Final = Path(__file__).parent / "apart"
 INDEPENDENT: Final = Path(__file__).parent / "independent"
 CATEGORIES: Final = (
     "autonomous_targeting",
@@ -164,9 +165,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run as the module's text says; returns the exit code."""
     parser = argparse.ArgumentParser(description="Judge or count the corpus.")
     parser.add_argument("command", choices=("check", "count"))
-    parser.add_argument("--corpus", type=Path, nargs="+", help="the folders (default: detectors/corpus; check: both)")
+    parser.add_argument("--corpus", type=Path, nargs="+", help="the folders (default: detectors/corpus; check: all)")
     chosen = parser.parse_args(arguments)
-    folders = chosen.corpus or ([CORPUS, INDEPENDENT] if chosen.command == "check" else [CORPUS])
+    folders = chosen.corpus or ([CORPUS, APART, INDEPENDENT] if chosen.command == "check" else [CORPUS])
     try:
         lines = [line for folder in folders for line in read(folder)]
     except CorpusError as error:

@@ -14,6 +14,8 @@ from detectors.learned.pretrained import LAYERS, WIDTH, Numbers
 HEADS: Final = 12
 _OPSET: Final = 18
 _IR: Final = 9
+GIVEN: Final = "both"
+"""What the last layer is given of a text: the numbers of its first piece, and their mean over all."""
 _FUSED: Final = "com.microsoft"
 
 
@@ -50,10 +52,8 @@ def exported(table: npt.NDArray[Any], numbers: Numbers) -> bytes:
         x = _layer(g, x, layer, numbers)
     g.node("Gather", [x, g.constant("start", np.array(0, np.int64))], "begin", axis=1)
     g.node("ReduceMean", [x, g.constant("along", np.array([1], np.int64))], "mean", keepdims=0)
-    g.node("Concat", ["begin", "mean"], "both", axis=1)
-    g.node(
-        "Gemm", ["both", g.constant("head.w", numbers["head.w"]), g.constant("head.b", numbers["head.b"])], "margins"
-    )
+    g.node("Concat", ["begin", "mean"], GIVEN, axis=1)
+    g.node("Gemm", [GIVEN, g.constant("head.w", numbers["head.w"]), g.constant("head.b", numbers["head.b"])], "margins")
     given = helper.make_tensor_value_info("pieces", TensorProto.INT64, [1, "pieces"])
     said = helper.make_tensor_value_info("margins", TensorProto.FLOAT, [1, len(numbers["head.b"])])
     graph = helper.make_graph(g.nodes, "detector", [given], [said], g.constants)
@@ -61,6 +61,30 @@ def exported(table: npt.NDArray[Any], numbers: Numbers) -> bytes:
     model = helper.make_model(graph, opset_imports=versions, ir_version=_IR)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def giving(model: bytes) -> bytes:
+    """The graph, which says also what its last layer is given."""
+    graph = onnx.load_from_string(model)
+    graph.graph.output.append(helper.make_tensor_value_info(GIVEN, TensorProto.FLOAT, [1, 2 * WIDTH]))
+    return bytes(graph.SerializeToString())
+
+
+def last_of(model: bytes) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """The weights and the bias of the last layer."""
+    found = {one.name: one for one in onnx.load_from_string(model).graph.initializer}
+    weights, bias = (numpy_helper.to_array(found[f"head.{name}"]) for name in "wb")
+    return weights.astype(np.float64), bias.astype(np.float64)
+
+
+def with_last(model: bytes, weights: npt.NDArray[Any], bias: npt.NDArray[Any]) -> bytes:
+    """The graph with another last layer."""
+    graph = onnx.load_from_string(model)
+    for one in graph.graph.initializer:
+        if one.name in {"head.w", "head.b"}:
+            value = weights if one.name == "head.w" else bias
+            one.CopyFrom(numpy_helper.from_array(value.astype(np.float32), one.name))
+    return bytes(graph.SerializeToString(deterministic=True))
 
 
 def _looked_up(g: _Graph, table: npt.NDArray[Any], places: npt.NDArray[Any]) -> str:

@@ -26,7 +26,7 @@ from gateway.errors import StartError
 from gateway.signals.pieces import Pieces
 from gateway.signals.script import form
 
-__all__ = ["FOLDER", "PIECES", "Learned", "Manifest", "load", "passages", "thousandths", "worded"]
+__all__ = ["FOLDER", "PIECES", "Learned", "Manifest", "load", "passages", "session", "thousandths", "worded"]
 
 FOLDER: Final = files("gateway") / "assets" / "learned"
 PIECES: Final = 510
@@ -67,7 +67,7 @@ class Learned:
 
     def __init__(self, manifest: Manifest, data: Mapping[str, bytes], version: str) -> None:
         self._pieces = Pieces(data["vocabulary.txt"])
-        self._encoder = _session(data["encoder.onnx"])
+        self._encoder = session(data["encoder.onnx"])
         self._made = manifest
         self.names, self.version = tuple(manifest.categories), version
 
@@ -146,7 +146,7 @@ def load(folder: Traversable = FOLDER) -> Learned:
     return Learned(manifest, data, f"learned-3-{hashlib.sha256(written).hexdigest()[:12]}")
 
 
-def _session(model: bytes) -> Any:
+def session(model: bytes) -> Any:
     """One thread a call and no spinning: the gateway reads on two threads of its own, beside everything else."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
