@@ -1,37 +1,29 @@
-"""Wires the steps of one gateway and runs it: everything is checked before the first port is open.
+"""Wires the steps of one gateway, and checks everything before there is a port.
 
 1 keys and certificates  2 the release and its engine  3 identity  4 upstreams  5 the log, which refuses what it can't
-continue  6 the port. What was opened is closed in reverse, whatever fails.
+continue. What was opened is closed in reverse, whatever fails.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
 from google.protobuf.internal import api_implementation
 
-from gateway import health, memory, release
-from gateway.activation import Activation
+from gateway import health, release
 from gateway.audit.following import following
 from gateway.audit.joint.joined import Joined
 from gateway.audit.joint.member import Member
 from gateway.audit.log import Log
 from gateway.clock import Clock
 from gateway.config import Config, External, Signals, Tracing
-from gateway.crew import Crew, crew
 from gateway.errors import StartError
 from gateway.identity import Identity
 from gateway.inforce import InForce
-from gateway.listener import Listener, listening
 from gateway.pep import Gate
 from gateway.preparing import ask, prepare
 from gateway.quotas import Memory, Quotas
@@ -45,8 +37,6 @@ from gateway.upstream import open_upstream
 
 if TYPE_CHECKING:
     from gateway.telemetry.spans import Exporting
-
-log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -167,27 +157,14 @@ async def _log(config: Config, in_force: InForce, clock: Clock, telemetry: Telem
     )
 
 
-def _serving(config: Config, gate: Gate) -> AbstractAsyncContextManager[Listener | Crew]:
-    return crew(config, gate) if config.listener.workers > 1 else listening(config, gate)  # 6
-
-
 def _tracing(settings: Tracing, meters: Meters) -> Exporting:
     from gateway.telemetry.spans import Exporting  # noqa: PLC0415 - the SDK takes time to import, and few ask for it
 
     return Exporting(settings, meters)
 
 
-def _measured(config: Config, gate: Gate, port: Listener | Crew) -> AbstractAsyncContextManager[object]:
-    if config.metrics is None:
-        return nullcontext()
-    from gateway import metrics  # noqa: PLC0415 - loaded where it is asked for
-
-    source = port.counted if isinstance(port, Crew) else lambda: (gate.counted, 1, 0)
-    return metrics.served(config.metrics, gate, config.limits.concurrent_calls, source)
-
-
 def _learned() -> Scorer:
-    from gateway.signals import learned  # noqa: PLC0415 - NumPy takes time to import, and few ask for it
+    from gateway.signals import learned  # noqa: PLC0415 - NumPy takes time to import, which whoever does without saves
 
     return learned.load()
 
@@ -196,79 +173,3 @@ def _external(settings: External) -> Outside:
     from gateway.signals.external import open_external  # noqa: PLC0415 - HTTP takes time to import
 
     return open_external(settings)
-
-
-async def run(
-    config: Config,
-    address_file: Path | None,
-    state_file: Path | None = None,
-    reread: Callable[[], Config] | None = None,
-) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; SIGHUP puts in force what is in the release folder now; SIGUSR1
-    replaces workers, with what `reread` finds.
-
-    address_file: where host:port is written once calls are served; state_file: where it is said what is in force.
-    """
-    stop, reload, renew = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    signals = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload, signal.SIGUSR1: renew}
-    for number, event in signals.items():
-        loop.add_signal_handler(number, event.set)
-    async with opened(config, Clock()) as gate, _serving(config, gate) as port, _measured(config, gate, port):
-        address = f"{config.listener.address.rpartition(':')[0]}:{port.port}"
-        log.info("serving", address=address, release=gate.in_force.release.digest, engine=gate.in_force.engine.name)
-        memory.settle()
-        activation = Activation(config, gate)
-        _tell(state_file, activation)
-
-        async def told(activation: Activation) -> None:
-            _tell(state_file, activation, await port.followed() if isinstance(port, Crew) else "")
-
-        reloading = asyncio.create_task(activation.whenever(reload, told))
-        renewing = asyncio.create_task(_renew(renew, port, activation, reread))
-        if address_file is not None:
-            _publish(address_file, address)
-        await port.until(stop)
-        log.info("draining", milliseconds=config.limits.drain_ms)
-        reloading.cancel()
-        renewing.cancel()
-        await asyncio.wait({reloading, renewing})
-    await activation.close()
-    log.info("stopped")
-
-
-async def _renew(
-    wanted: asyncio.Event, port: Listener | Crew, activation: Activation, reread: Callable[[], Config] | None
-) -> None:
-    """Replace the workers each time that it is wanted, until cancelled. What is wanted meanwhile is wanted once."""
-    while True:
-        await wanted.wait()
-        wanted.clear()
-        if not isinstance(port, Crew):
-            log.error("workers not replaced", why="listener.workers: this process serves alone; start it again instead")
-            continue
-        try:
-            fresh = activation.config.renewed(reread() if reread else activation.config)
-        except StartError as error:
-            log.error("workers not replaced", why=str(error))  # noqa: TRY400 - the text says all there is
-            continue
-        log.info("replacing workers")
-        if why := await port.replace(fresh):
-            log.error("workers not replaced", why=why)
-        else:
-            activation.config = fresh
-            log.info("workers replaced")
-
-
-def _tell(path: Path | None, activation: Activation, trouble: str = "") -> None:
-    """Say what is in force, for a tool that asked for another release. trouble: why workers do not follow."""
-    if path is not None:
-        state = {"pid": os.getpid(), "release": activation.gate.in_force.release.digest}
-        _publish(path, json.dumps({**state, "tried": activation.tried, "trouble": activation.trouble or trouble}))
-
-
-def _publish(path: Path, text: str) -> None:
-    # Crash before the rename: the old text or none, never half of one.
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text + "\n", encoding="ascii")
-    draft.replace(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 
 from securesystemslib.signer import Signer
@@ -35,71 +36,6 @@ LASTING = dict.fromkeys(DAYS, 3650)
 STATE = "in_force.json"
 """Where a gateway of this profile says what it has in force."""
 
-CONFIG = """\
-# A development deployment of the Brightline gateway. docs/operators-page.md explains every key.
-profile = "development"
-appeal = "policy-appeals@agency.example"
-marking_ceiling = "TOP SECRET//SI//NOFORN"
-
-[listener]
-address = "127.0.0.1:{port}"
-certificate = "server.pem"
-key = "server.key"
-client_ca = "ca.pem"
-reflection = true
-
-[identity]
-audience = "{audience}"
-ledger = "ledger.db"
-
-[[identity.issuers]]
-issuer = "{issuer}"
-jwks_file = "issuer/jwks.json"
-
-[release]
-# Signed with keys in signers/, of both holders: they are here together, so nothing is protected by them.
-repository = "repository"
-root = "root.json"
-metadata = "state"
-# Pinned, no other release comes in force; `brightline policy watch` does without.
-# digest = "{digest}"
-
-[policy]
-engine = "wasm"
-
-[signals]
-# The learned detector finds most of what misuse says, and costs milliseconds a call; else the lexical one is alone.
-learned = {learned}
-
-[audit]
-path = "audit/log.db"
-origin = "brightline.test/development"
-signing_key = "audit/log.key"
-commitment_key = "audit/commitment.key"
-enclave = "development"
-node = "localhost"
-
-[review]
-auditor_role = "auditor"
-
-[approvals]
-role = "approver"
-
-[[upstreams]]
-name = "loopback"
-kind = "loopback"
-"""
-
-
-SEALED = """
-[audit.sealed]
-path = "sealed/sealed.db"
-keys = "sealed/keys"
-reviewers = ["reviewers/ito.key.pub", "reviewers/meyer.key.pub", "reviewers/okafor.key.pub"]
-log = "sealed/openings.db"
-log_origin = "brightline.test/openings"
-log_key = "sealed/openings.key"
-"""
 REVIEWERS = ("ito", "meyer", "okafor")
 AGENCY_POLICY = "example"
 """The agency's policy that comes with ours; a rule of it keeps content."""
@@ -125,10 +61,12 @@ def create(folder: Path, now_us: int, port: int = 0, *, sealed: bool = False, le
     digest = release.create(draft / "release", 1, tenants, MODELS, ())
     _signers(draft)
     publish(draft)
-    config = CONFIG.format(port=port, audience=AUDIENCE, issuer=ISSUER, digest=digest, learned=str(learned).lower())
+    config = _text("gateway.toml").format(
+        port=port, audience=AUDIENCE, issuer=ISSUER, digest=digest, learned=str(learned).lower()
+    )
     if sealed:
         _sealed(draft)
-        config += SEALED
+        config += _text("sealed.toml")
     (draft / "gateway.toml").write_text(config, encoding="utf-8")
     # Crash before the rename: a hidden draft that the next run removes. After it: a whole deployment.
     draft.rename(folder)
@@ -174,6 +112,10 @@ def publish(folder: Path) -> None:
 def signer(folder: Path, holder: str, name: str) -> Signer:
     """A holder's key of a development deployment: root, release or online."""
     return keyfiles.signer(str(folder / SIGNERS / holder / f"{name}.key"), str)
+
+
+def _text(name: str) -> str:
+    return (files("gateway") / "assets" / "development" / name).read_text(encoding="utf-8")
 
 
 def _certificates(folder: Path, now_us: int) -> None:

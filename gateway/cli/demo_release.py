@@ -32,7 +32,7 @@ from brightline_verify.whole import Trust
 from gateway import deployment
 from gateway.audit import keys
 from gateway.canonical import canonical
-from gateway.cli import demo, proposed
+from gateway.cli import demo, demo_steps, proposed
 from gateway.cli.audit import print_report
 from gateway.clock import system_us
 from gateway.errors import StartError
@@ -41,7 +41,7 @@ from gateway.release.documents import TENANTS
 from gateway.release.parts import HOLDERS
 from gateway.release.repository import Repository
 
-TENANT = demo.LOGISTICS
+TENANT = demo_steps.LOGISTICS
 PURPOSE = "logistics_planning"
 MORE = "foreign_intelligence_analysis"
 
@@ -78,7 +78,7 @@ class Shown:
 
     def permitted(self) -> bool:
         """Whether the tenant's question is permitted now."""
-        step = demo.Step("", TENANT, "How many trucks do 40 pallets need?", demo.used(PURPOSE), Answer)
+        step = demo_steps.Step("", TENANT, "How many trucks do 40 pallets need?", demo_steps.used(PURPOSE), Answer)
         try:
             with demo.client(self.folder, step, self.address) as client:
                 client.generate(model="loopback", prompt=step.ask, use=step.use, max_tokens=50)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 import uvloop
 
-from gateway import app, config, logs
+from gateway import config, logs, running
 from gateway.deployment import STATE
 
 
@@ -34,4 +34,4 @@ def serve(
     if settings.profile == "development":
         address_file = address_file or path.parent / "address"
         state_file = path.parent / STATE
-    uvloop.run(app.run(settings, address_file, state_file, partial(config.load, path)))
+    uvloop.run(running.run(settings, address_file, state_file, partial(config.load, path)))

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import brightline_verify
 from brightline import BrightlineError
 from gateway.cli import trail
-from gateway.cli.demo import STEPS
+from gateway.cli.demo_steps import STEPS
 from tests.support.gateways import Deployment, serving
 
 NEEDED = ("cryptography", "cffi", "_cffi_backend", "pycparser")
@@ -45,6 +45,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A deployment after the questions of the demo."""
     made = Deployment.create(tmp_path_factory.mktemp("gateway"))
+    made.edit("learned = false", "learned = true")
     asyncio.run(asked(made))
     return made
 

@@ -19,7 +19,7 @@ import pytest_asyncio
 
 from brightline import Authority, Tool
 from gateway.canonical import canonical
-from gateway.cli.demo import TARGETING
+from gateway.cli.demo_steps import TARGETING
 from gateway.telemetry.meters import SPANS
 from tests.support import faulty_gateway, upstream_servers
 from tests.support.attacks import Attacker, attacking, issuer, message, refused_in, verified

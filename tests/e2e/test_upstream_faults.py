@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from brightline.v1 import inference_pb2
-from gateway.cli.demo import TARGETING
+from gateway.cli.demo_steps import TARGETING
 from tests.e2e.test_isolation import served_by
 from tests.support import upstream_servers
 from tests.support.attacks import SERVICE, Told, attacking, message, told, verified
