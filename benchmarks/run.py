@@ -1,8 +1,9 @@
 """`make bench`: what the gateway costs, each figure beside the direct call to the same upstream in the same run.
 
-Mutual TLS, token, Rego in Wasm, detectors on request and answer, and two durable records a call are on. Load generator,
-gateway and upstream share the machine. Two upstreams: `loopback` is called inside a process, so what is left is the
-gateway's own cost; `openai` is the real SDK against a local server, called directly and through the gateway.
+Mutual TLS, token, Rego in Wasm, the lexical detector on request and answer, and two durable records a call are on; the
+learned one is where a figure says so. Load generator, gateway and upstream share the machine. Two upstreams: `loopback`
+is called inside a process, so what is left is the gateway's own cost; `openai` is the real SDK against a local server,
+called directly and through the gateway.
 """
 
 from __future__ import annotations
@@ -70,7 +71,24 @@ async def measure(requests: int, workers: int) -> list[Figure]:
     with folder() as place:
         figures = await measure_loopback(place / "loopback", requests)
         figures += await measure_openai(place / "openai")
+        figures += await measure_learned(place / "learned")
         return figures + await measure_workers(place / "workers", workers)
+
+
+async def measure_learned(place: Path) -> list[Figure]:
+    """The same calls where the learned detector reads each question and answer, as it does unless switched off."""
+    deployment.create(place, system_us())
+    async with serving(place) as (caller, process):
+        one = await latency(caller.asks(PERMITTED), 500)
+        rate = await throughput(caller.asks(PERMITTED), 1000, 32, is_answer)
+        memory_mib = resident_mib(process)
+    of = "with the learned detector: "
+    return [
+        Figure(f"{of}latency p50, one client", "ms", one.p50 / 1000, None, "", None),
+        Figure(f"{of}latency p99, one client", "ms", one.p99 / 1000, None, "", None),
+        Figure(f"{of}permitted, 32 in flight", "/s", rate, None, "", None),
+        Figure(f"{of}resident memory", "MiB", memory_mib, None, "", None),
+    ]
 
 
 async def measure_workers(place: Path, workers: int) -> list[Figure]:
