@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Layer", "Seen", "combined", "elsewhere", "margin", "tuned"]
+from gateway.signals.learned import combined
+
+__all__ = ["Layer", "Seen", "elsewhere", "margin", "tuned"]
 
 STIFF: Final = 0.02
 """What a change of a weight costs; of the margin for any, as much less as that counts more."""
@@ -40,12 +42,6 @@ class Seen:
     rows: Numbers
     wanted: Numbers
     writer: str
-
-
-def combined(margins: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The margin that decides: the mean of that for any and the highest of the others."""
-    found: npt.NDArray[Any] = (margins[:, -1] + margins[:, :-1].max(axis=1)) / 2
-    return found
 
 
 def margin(layer: Layer, seen: Seen) -> float:

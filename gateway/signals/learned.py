@@ -26,7 +26,18 @@ from gateway.errors import StartError
 from gateway.signals.pieces import Pieces
 from gateway.signals.script import form
 
-__all__ = ["FOLDER", "PIECES", "Learned", "Manifest", "load", "passages", "session", "thousandths", "worded"]
+__all__ = [
+    "FOLDER",
+    "PIECES",
+    "Learned",
+    "Manifest",
+    "combined",
+    "load",
+    "passages",
+    "session",
+    "thousandths",
+    "worded",
+]
 
 FOLDER: Final = files("gateway") / "assets" / "learned"
 PIECES: Final = 510
@@ -86,7 +97,7 @@ class Learned:
     def _margins(self, text: str) -> Floats:
         pieces = [self._pieces.first, *self._pieces(text)[:PIECES], self._pieces.last]
         margins: Floats = self._encoder.run(None, {"pieces": np.array([pieces], dtype=np.int64)})[0]
-        margins[:, -1] = (margins[:, -1] + margins[:, :-1].max(axis=1)) / 2
+        margins[:, -1] = combined(margins)
         return margins
 
     def _shares(self, row: Floats) -> npt.NDArray[np.int64]:
@@ -94,6 +105,12 @@ class Learned:
         named = np.maximum(row[:-1] - self._made.shown, np.where(row[:-1] == np.max(row[:-1]), 0, -np.inf))
         margin = np.where(named >= 0, row[-1], np.minimum(row[-1], self._made.threshold) - self._made.wide)
         return thousandths(margin, self._made.threshold, self._made.wide)
+
+
+def combined(margins: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The margin that decides, of each row: the mean of that for any and the highest of the others."""
+    found: npt.NDArray[Any] = (margins[:, -1] + margins[:, :-1].max(axis=1)) / 2
+    return found
 
 
 def thousandths(margin: npt.NDArray[Any], threshold: float, wide: float) -> npt.NDArray[np.int64]:
