@@ -22,6 +22,7 @@ __all__ = ["Layer", "Seen", "elsewhere", "margin", "tuned"]
 STIFF: Final = 0.02
 """What a change of a weight costs; of the margin for any, as much less as that counts more."""
 SMOOTH: Final = 0.03
+"""How far from 0 and 1 what is wanted counts, here and where the encoder is tuned."""
 STEPS: Final = 200
 
 Numbers = npt.NDArray[np.float64]

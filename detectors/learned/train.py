@@ -28,8 +28,7 @@ from detectors.learned.batches import LENGTH, bare, disturbed, packed
 from detectors.learned.exporting import GIVEN, exported, giving, last_of, with_last
 from detectors.learned.tuning import ANY, Tuned
 from gateway.measuring.corpus import Text, read, split
-from gateway.signals.learned import PIECES as MOST
-from gateway.signals.learned import Manifest, passages, session, worded
+from gateway.signals.learned import Manifest, passages, session, shown, worded
 from gateway.signals.pieces import Pieces
 from gateway.signals.script import form
 
@@ -84,10 +83,8 @@ def _settled(data: dict[str, bytes], apart: list[Text]) -> tuple[bytes, Numbers]
 
     def rows(text: Text) -> Numbers:
         found = passages(worded(form(bare(text.text))))
-        shown = [[pieces.first, *pieces(passage)[:MOST], pieces.last] for passage in found]
-        given = [np.array([row], dtype=np.int64) for row in shown]
-        numbers = [encoder.run([GIVEN], {"pieces": row})[0][0] for row in given]
-        return np.array(numbers, dtype=np.float64).reshape(len(given), -1)
+        numbers = [encoder.run([GIVEN], shown(pieces, passage))[0][0] for passage in found]
+        return np.array(numbers, dtype=np.float64).reshape(len(found), -1)
 
     seen = [last.Seen(rows(text), _wanted(text), text.id.partition("-")[0]) for text in apart]  # 3
     layer = last.tuned(start, seen, ANY)  # 4
@@ -119,8 +116,8 @@ def tune(texts: list[Text], numbers: pretrained.Numbers, pieces: Pieces) -> pret
     encoder = Tuned(numbers, wanted.shape[1], chance)
     steps = 0
     for epoch in range(EPOCHS):
-        shown = [_cut(pieces, worded(form(disturbed(text.text, ordinary, chance)))) for text in texts]
-        batches = packed(shown, chance.permutation(len(texts)))
+        rows = [_cut(pieces, worded(form(disturbed(text.text, ordinary, chance)))) for text in texts]
+        batches = packed(rows, chance.permutation(len(texts)))
         steps = steps or EPOCHS * len(batches)
         losses = [encoder.step(batch, wanted[batch.texts], counts[batch.texts], steps) for batch in batches]
         print(f"{len(texts)} texts, epoch {epoch + 1} of {EPOCHS}: loss {np.mean(losses):.3f}", flush=True)

@@ -7,14 +7,15 @@ is done element by element is compiled into one loop. One thread, and chance fro
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from detectors.learned.batches import LENGTH, ROWS, TEXTS, Batch, hidden, packed
+from detectors.learned.batches import LENGTH, ROWS, TEXTS, Batch, hidden
+from detectors.learned.last import SMOOTH
 from detectors.learned.pretrained import LAYERS, WIDTH, Numbers
 
 HEADS: Final = 12
@@ -23,7 +24,6 @@ RATE: Final = 1.5e-4
 BELOW: Final = 0.9
 DECAY: Final = 0.01
 WARM: Final = 0.08
-SMOOTH: Final = 0.03
 ANY: Final = 3.0
 """How much the margin for any counts, of that of one category."""
 DROPPED: Final = 25
@@ -74,7 +74,6 @@ def _kept(chance: Any, dropped: int) -> Any:
 level = _fused(_level, 3)
 bent = _fused(_bent, 2)
 biased = _fused(lambda x, bias: tf.cast(tf.cast(x, tf.float32) + bias, _HALF), 2)
-added = _fused(lambda x, y, b, gain, shift: _level(x + tf.cast(y, tf.float32) + b, gain, shift), 5)
 added_in_part = _fused(
     lambda x, y, b, gain, shift, chance: _level(x + (tf.cast(y, tf.float32) + b) * _kept(chance, DROPPED), gain, shift),
     5,
@@ -101,7 +100,6 @@ class Tuned:
         grid, first, chances = [_GRID] * 3, [_FIRST], [_CHANCE]
         wanted = [tf.TensorSpec([TEXTS, outputs]), tf.TensorSpec([TEXTS])]
         self._step = tf.function(self._tune, input_signature=grid + first + wanted + chances + [tf.TensorSpec([])] * 3)
-        self._say = tf.function(self._margins, input_signature=grid + first)
         self._update = tf.function(self._moved, jit_compile=True)
 
     def step(self, batch: Batch, wanted: npt.NDArray[Any], counts: npt.NDArray[Any], steps: int) -> float:
@@ -120,35 +118,25 @@ class Tuned:
         given = shown, batch.owners, batch.places, batch.first, targets, weights, chances
         return float(self._step(*given, rate, np.float32(at + 1), memory))
 
-    def margins(self, texts: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
-        """Of texts as pieces, by the numbers as they are; `settle` first."""
-        found = np.zeros((len(texts), self._of["head.b"].shape[0]), np.float32)
-        for batch in packed(texts, range(len(texts))):
-            said = self._say(batch.pieces, batch.owners, batch.places, batch.first).numpy()
-            found[batch.texts] = said[: len(batch.texts)]
-        return found
-
     def settle(self) -> Numbers:
         """Take the average for the numbers, and return them."""
         for value, average in zip(self._of.values(), self._average, strict=True):
             value.assign(average)
         return {name: value.numpy() for name, value in self._of.items()}
 
-    def _margins(self, pieces: Any, owners: Any, places: Any, first: Any, chance: Any = None) -> Any:
+    def _margins(self, pieces: Any, owners: Any, places: Any, first: Any, chance: Any) -> Any:
         of = self._of
         x = tf.gather(self._table, pieces) + tf.gather(of["places"], places)
         x = tf.reshape(level(x, of["first.gain"], of["first.shift"]), [ROWS * LENGTH, WIDTH])
         apart = tf.where(owners[:, None, :, None] == owners[:, None, None, :], 0.0, -1e4)
-        if chance is not None:
-            x = x * _kept(chance[0], DROPPED)
+        x = x * _kept(chance[0], DROPPED)
         for layer in range(LAYERS):
             x = self._layer(x, apart, layer, chance)
         mine = tf.one_hot(tf.reshape(owners, [-1]), TEXTS)
         mean = tf.matmul(mine, x, transpose_a=True) / tf.maximum(tf.reduce_sum(mine, 0)[:, None], 1.0)
         both = tf.concat([tf.gather(x, first), mean], 1)
-        if chance is not None:
-            some = tf.reshape(chance[-1], [-1])[: TEXTS * 2 * WIDTH]
-            both = both * tf.reshape(_kept(some, HEAD_DROPPED), [TEXTS, 2 * WIDTH])
+        some = tf.reshape(chance[-1], [-1])[: TEXTS * 2 * WIDTH]
+        both = both * tf.reshape(_kept(some, HEAD_DROPPED), [TEXTS, 2 * WIDTH])
         return tf.matmul(both, of["head.w"]) + of["head.b"]
 
     def _layer(self, x: Any, apart: Any, layer: int, chance: Any) -> Any:
@@ -159,7 +147,7 @@ class Tuned:
 
         def joined(x: Any, y: Any, bias: Any, name: str, which: int) -> Any:
             given = x, y, bias, of[f"{name}.gain"], of[f"{name}.shift"]
-            return added(*given) if chance is None else added_in_part(*given, chance[2 * layer + which])
+            return added_in_part(*given, chance[2 * layer + which])
 
         three = times(x, tf.concat([of[f"{n}.w"] for n in "qkv"], 1))
         three = biased(three, tf.concat([of[f"{n}.b"] for n in "qkv"], 0))

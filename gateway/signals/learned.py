@@ -35,6 +35,7 @@ __all__ = [
     "load",
     "passages",
     "session",
+    "shown",
     "thousandths",
     "worded",
 ]
@@ -95,8 +96,7 @@ class Learned:
         return np.concatenate([self._margins(text) for text in found])
 
     def _margins(self, text: str) -> Floats:
-        pieces = [self._pieces.first, *self._pieces(text)[:PIECES], self._pieces.last]
-        margins: Floats = self._encoder.run(None, {"pieces": np.array([pieces], dtype=np.int64)})[0]
+        margins: Floats = self._encoder.run(None, shown(self._pieces, text))[0]
         margins[:, -1] = combined(margins)
         return margins
 
@@ -105,6 +105,12 @@ class Learned:
         named = np.maximum(row[:-1] - self._made.shown, np.where(row[:-1] == np.max(row[:-1]), 0, -np.inf))
         margin = np.where(named >= 0, row[-1], np.minimum(row[-1], self._made.threshold) - self._made.wide)
         return thousandths(margin, self._made.threshold, self._made.wide)
+
+
+def shown(pieces: Pieces, passage: str) -> dict[str, npt.NDArray[np.int64]]:
+    """What the encoder is given of a passage."""
+    numbers = [pieces.first, *pieces(passage)[:PIECES], pieces.last]
+    return {"pieces": np.array([numbers], dtype=np.int64)}
 
 
 def combined(margins: npt.NDArray[Any]) -> npt.NDArray[Any]:
