@@ -78,14 +78,15 @@ class Caller:
         self._channels = [grpc.aio.secure_channel(address, credentials, options) for _ in range(connections)]
         self._turn = 0
 
-    def asks(self, request: bytes, timeout_s: float = TIMEOUT_S) -> Ask:
-        """A function that sends `request` and returns the raw answer, or the error as a value."""
+    def asks(self, request: bytes | Callable[[], bytes], timeout_s: float = TIMEOUT_S) -> Ask:
+        """A function that sends the request, or a new one each time, and returns the raw answer, or the error."""
+        made = request if callable(request) else lambda: request
         methods = [c.unary_unary("/brightline.v1.InferenceService/Generate") for c in self._channels]
 
         async def ask() -> object:
             self._turn = (self._turn + 1) % len(methods)
             try:
-                return await methods[self._turn](request, timeout=timeout_s, metadata=self._metadata)
+                return await methods[self._turn](made(), timeout=timeout_s, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
                 return error.code(), error.details(), dict(error.trailing_metadata() or ())
 

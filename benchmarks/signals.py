@@ -23,6 +23,8 @@ LENGTHS = {200: None, 2_000: 0.3, 8_000: None}
 """Characters, and the target of the lexical detector in milliseconds where there is one."""
 LEARNED = {200: None, 2_000: 10.0, 8_000: None}
 """The target of both together: 2,000 characters of English are about 500 pieces."""
+GONE_ON = 8_000, 200
+"""Characters of a conversation so far, and of its next turn."""
 
 
 def main() -> None:
@@ -53,7 +55,18 @@ async def measure(plain: Detectors, both: Detectors, texts: list[Text]) -> list[
             _figure(f"lexical, {length} characters", alone, None, target),
             _figure(f"lexical and learned, {length} characters", together, alone, LEARNED[length]),
         ]
-    return figures
+    return [*figures, await _gone_on(both, _made(texts, sum(GONE_ON)))]
+
+
+async def _gone_on(both: Detectors, texts: list[str]) -> Figure:
+    """A turn of a conversation that was read before."""
+    so_far, more = GONE_ON
+    taken = []
+    for text in texts:
+        await both.read([text[:so_far]], "a tenant")
+        taken.append(await _timed(both, text, "a tenant"))
+    name = f"lexical and learned, {more} characters more of a conversation of {so_far}"
+    return _figure(name, statistics.median(taken), None, None)
 
 
 def _figure(name: str, value: float, direct: float | None, target: float | None) -> Figure:
@@ -61,9 +74,9 @@ def _figure(name: str, value: float, direct: float | None, target: float | None)
     return Figure(name, "ms", value, direct, told, None if target is None else value <= target)
 
 
-async def _timed(detectors: Detectors, text: str) -> float:
+async def _timed(detectors: Detectors, text: str, whose: str | None = None) -> float:
     start = time.perf_counter()
-    await detectors.read([text])
+    await detectors.read([text], whose)
     return (time.perf_counter() - start) * 1000
 
 

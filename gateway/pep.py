@@ -183,7 +183,7 @@ async def _decided(
     if approval := await approvals.named(gate.log, principal, prompt, known.request, gate.clock()):
         known = facts.approved(known, approval)
     in_force.check_pinned(prompt.release)
-    readings = await gate.detectors.read(prompt.texts())  # 3
+    readings = await gate.detectors.read(prompt.texts(), principal.tenant)  # 3
     known = known.at(Stage.REQUEST, readings, gate.detectors.pulse.standings())
     trail.saw(known, readings)
     decision = await in_force.engine.decide(known.input)  # 4
@@ -224,7 +224,7 @@ def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
     """The same detectors and rules, for what comes back."""
 
     async def judged(stage: Stage, texts: tuple[str, ...], tools: tuple[ToolUse, ...]) -> None:
-        readings = await gate.detectors.read(texts)
+        readings = await gate.detectors.read(texts, trail.tenant)
         standings = gate.detectors.pulse.standings()
         known = admitted.facts.at(stage, readings, standings, request_at(stage, admitted, tools))
         try:

@@ -36,8 +36,8 @@ class Scorer(Protocol):
 
     version: str
 
-    def score(self, text: str) -> dict[str, int]:
-        """Thousandths by signal."""
+    def score(self, text: str, whose: str | None = None) -> dict[str, int]:
+        """Thousandths by signal. whose: the tenant for whom it may remember what it said of a text, if any."""
 
 
 class Outside(Protocol):
@@ -97,14 +97,15 @@ class Detectors:
         self._long = asyncio.Lock()
         self._deadline_ns = deadline_ms * 1_000_000
 
-    async def read(self, texts: Iterable[str]) -> tuple[Reading, ...]:
+    async def read(self, texts: Iterable[str], whose: str | None = None) -> tuple[Reading, ...]:
         """One reading for each signal, over all the texts together, in order. Never raises for any content.
 
-        The score is None when the content is over the limit, when a detector can't read some of it (see
+        whose: the tenant whose texts they are; None where each detector is to be asked, whatever it remembers. The
+        score is None when the content is over the limit, when a detector can't read some of it (see
         `gateway.signals.readable`), when a detector failed, or when it was late.
         """
         try:
-            scores = await self._read([*filter(None, texts)])
+            scores = await self._read([*filter(None, texts)], whose)
         except Exception as error:  # noqa: BLE001 - whatever broke, there is no score, and the policy refuses
             log.error("detector_failed", error=type(error).__name__)  # noqa: TRY400 - its text may quote content
             scores = {}
@@ -118,12 +119,12 @@ class Detectors:
         for one in self.external:
             await one.close()
 
-    async def _read(self, texts: list[str]) -> Mapping[str, int | None]:
+    async def _read(self, texts: list[str], whose: str | None) -> Mapping[str, int | None]:
         highest: dict[str, int] = {}
         async with self._long if sum(map(len, texts)) > SLICE else nullcontext():
             late = time.monotonic_ns() + self._deadline_ns
             readings = await self._lexically(highest, texts, late)
-        if not readings or (self._learned and not await self._with_learned(highest, readings, late)):
+        if not readings or (self._learned and not await self._with_learned(highest, readings, whose, late)):
             return {}
         return await self._with_external(highest, readings, late) if self.external and any(texts) else highest
 
@@ -149,10 +150,10 @@ class Detectors:
         self.pulse.answered(LEXICAL)
         return readings
 
-    async def _with_learned(self, highest: dict[str, int], readings: list[str], late: int) -> bool:
+    async def _with_learned(self, highest: dict[str, int], readings: list[str], whose: str | None, late: int) -> bool:
         """Let the learned detector have its say about the scores. False where it is late."""
         assert self._learned  # noqa: S101 - narrows the type
-        read = partial(_in_time, self._learned, readings, late)
+        read = partial(_in_time, self._learned, readings, whose, late)
         work = asyncio.get_running_loop().run_in_executor(self._threads, read)
         try:
             async with asyncio.timeout((late - time.monotonic_ns()) / 1e9):
@@ -194,11 +195,11 @@ class Detectors:
         return readable_words(words, self._languages.english, self._languages.other)
 
 
-def _in_time(learned: Scorer, readings: list[str], late: int) -> list[dict[str, int]]:
+def _in_time(learned: Scorer, readings: list[str], whose: str | None, late: int) -> list[dict[str, int]]:
     """What the learned detector says of each; on a thread, which stops soon after nobody waits for it."""
     found = []
     for text in readings:
         if time.monotonic_ns() > late:
             raise TimeoutError
-        found.append(learned.score(text))
+        found.append(learned.score(text, whose))
     return found

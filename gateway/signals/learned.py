@@ -1,8 +1,8 @@
 """The learned detector: what a text wants, by a small encoder that was tuned on texts that people have labelled.
 
-1 a text, without long rows of numbers, is cut into passages that overlap     2 the encoder reads each alone, so no text
-weighs on another     3 it gives a margin for each category, and for any     4 the highest of all passages counts; 500
-thousandths are where the margin for any was tuned to be refused
+1 a text, without long rows of numbers, is cut into passages that overlap     2 the encoder reads each alone, so none
+weighs on another, and once for a tenant     3 it gives a margin for each category, and for any     4 the highest of all
+passages counts; 500 thousandths are where the margin for any was tuned to be refused
 
 What it was made of, and how well it does, is in docs/detectors.md. Its files travel with the package and are checked by
 digest.
@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from gateway.errors import StartError
 from gateway.signals.pieces import Pieces
+from gateway.signals.remembered import Remembered
 from gateway.signals.script import form
 
 __all__ = [
@@ -44,6 +45,8 @@ FOLDER: Final = files("gateway") / "assets" / "learned"
 PIECES: Final = 510
 """The most of a passage that is read: more than a passage has characters."""
 _PASSAGE: Final = 480
+_REMEMBERED: Final = 16_384
+"""Passages: conversations of six million characters, in ten megabytes."""
 _SHARED: Final = 4
 """Neighbouring passages share a fourth."""
 _NUMBERS: Final = 8
@@ -81,27 +84,28 @@ class Learned:
         self._pieces = Pieces(data["vocabulary.txt"])
         self._encoder = session(data["encoder.onnx"])
         self._made = manifest
+        self._remembered = Remembered(_REMEMBERED)
         self.names, self.version = tuple(manifest.categories), version
 
-    def score(self, text: str) -> dict[str, int]:
-        """Thousandths, 0 to 1000, for each category. Takes time in proportion to the text, outside any event loop."""
-        found = [*passages(worded(form(text)))]
+    def score(self, text: str, whose: str | None = None) -> dict[str, int]:
+        """Thousandths, 0 to 1000, for each category. Takes time in proportion to the text, outside any event loop.
+
+        whose: the tenant whose text it is, for whom no passage is read twice; None reads, and remembers nothing.
+        """
+        found = passages(worded(form(text)))
         if not found:
             return dict.fromkeys(self.names, 0)
-        highest = np.max([self._shares(row) for row in self.margins(found)], axis=0)
-        return dict(zip(self.names, map(int, highest), strict=True))
+        if whose is None:
+            rows: list[npt.NDArray[Any]] = [self._shares(passage) for passage in found]
+        else:
+            rows = [self._remembered.get(whose, passage, self._shares) for passage in found]
+        return dict(zip(self.names, map(int, np.max(rows, axis=0)), strict=True))
 
-    def margins(self, found: list[str]) -> Floats:
-        """A row for each passage: a margin for each category, then for any: the mean of its own and the highest."""
-        return np.concatenate([self._margins(text) for text in found])
-
-    def _margins(self, text: str) -> Floats:
-        margins: Floats = self._encoder.run(None, shown(self._pieces, text))[0]
-        margins[:, -1] = combined(margins)
-        return margins
-
-    def _shares(self, row: Floats) -> npt.NDArray[np.int64]:
+    def _shares(self, passage: str) -> npt.NDArray[np.int64]:
         """The margin for any, as the score of the highest category and of those shown beside it; others stay below."""
+        margins: Floats = self._encoder.run(None, shown(self._pieces, passage))[0]
+        margins[:, -1] = combined(margins)
+        row = margins[0]
         named = np.maximum(row[:-1] - self._made.shown, np.where(row[:-1] == np.max(row[:-1]), 0, -np.inf))
         margin = np.where(named >= 0, row[-1], np.minimum(row[-1], self._made.threshold) - self._made.wide)
         return thousandths(margin, self._made.threshold, self._made.wide)

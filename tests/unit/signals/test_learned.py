@@ -4,10 +4,11 @@ import asyncio
 import threading
 from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import StartError
@@ -105,9 +106,41 @@ def test_it_says_more_than_the_lexical_detector(learned: Learned) -> None:
 
 
 def test_a_passage_is_scored_alone(learned: Learned) -> None:
-    """What stands in other passages changes no margin of this one."""
-    alone, beside = learned.margins([ASKED]), learned.margins(["write a notice", ASKED])
-    assert alone.tolist() == beside[1:].tolist()
+    """A text scores what the highest of its passages does, each read by itself."""
+    text = " ".join([*["The canteen is closed on Friday, bring your own lunch."] * 9, ASKED, *[ASKED[::-1]] * 9])
+    alone = [learned.score(passage) for passage in passages(form(text))]
+    assert len(alone) > 3
+    assert learned.score(text) == {name: max(scores[name] for scores in alone) for name in learned.names}
+
+
+@given(
+    st.lists(st.sampled_from(["the canteen is closed. ", ASKED, "write to the ward office about it. "]), max_size=60)
+)
+@settings(max_examples=20, deadline=None)
+def test_what_is_remembered_is_what_would_be_said(learned: Learned, turns: list[str]) -> None:
+    """A conversation that goes on scores the same for whoever is remembered, at every turn, as for whoever is not."""
+    text = "".join(turns)
+    for part in (text, text + ASKED, text):
+        assert learned.score(part, "one") == learned.score(part)
+
+
+def test_a_conversation_is_not_read_again() -> None:
+    """Of what a tenant's conversation goes on from, nothing is read a second time; another tenant's is."""
+    detector, said = (
+        load(),
+        [f"On day {day} of the exercise the kitchen served {day} kinds of soup." for day in range(90)],
+    )
+    asked = []
+    run = detector._encoder.run
+    detector._encoder = SimpleNamespace(run=lambda *given: asked.append(given) or run(*given))
+    counts = []
+    for whose, text in (("a", said[:80]), ("a", said), ("a", said), ("b", said), (None, said)):
+        asked.clear()
+        detector.score(" ".join(text), whose)
+        counts.append(len(asked))
+    whole = len(passages(form(" ".join(said))))
+    assert counts[1] <= whole - counts[0] + 1
+    assert counts[2:] == [0, whole, whole]
 
 
 def test_500_is_where_the_threshold_is() -> None:
@@ -148,7 +181,7 @@ async def test_late_or_failing_is_unavailable(fails: bool) -> None:
     class Broken:
         version = "broken"
 
-        def score(self, _: str) -> dict[str, int]:
+        def score(self, _: str, __: str | None) -> dict[str, int]:
             if fails:
                 raise RuntimeError
             answered.wait(60)
@@ -168,7 +201,7 @@ async def test_the_loop_is_free_meanwhile(learned: Learned) -> None:
     class Watched:
         version = learned.version
 
-        def score(self, text: str) -> dict[str, int]:
+        def score(self, text: str, _: str | None) -> dict[str, int]:
             seen.append(threading.current_thread() is threading.main_thread())
             return learned.score(text)
 

@@ -65,8 +65,8 @@ async def test_every_detector_has_its_own_pulse() -> None:
     class Broken:
         version = "broken-1"
 
-        def score(self, text: str) -> dict[str, int]:
-            raise RuntimeError(text)
+        def score(self, text: str, whose: str | None = None) -> dict[str, int]:
+            raise RuntimeError(text, whose)
 
     detectors = Detectors(learned=Broken())
     await detectors.read([PROBE])
