@@ -1,4 +1,4 @@
-"""Judges and counts the corpus in detectors/corpus/, and the texts in detectors/apart/ and detectors/independent/.
+"""Judges and counts the corpus in detectors/corpus/, and the texts in the other folders of detectors/.
 
     python detectors/corpus.py check    every line of them reads, ids are unique, no text is nearly another; else 1
     python detectors/corpus.py count    lines by category, kind and language
@@ -22,11 +22,13 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
-__all__ = ["APART", "CATEGORIES", "CORPUS", "INDEPENDENT", "CorpusError", "Line", "check", "main", "read"]
+__all__ = ["ALL", "APART", "CATEGORIES", "CORPUS", "CorpusError", "Line", "check", "main", "read"]
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 APART: Final = Path(__file__).parent / "apart"
 INDEPENDENT: Final = Path(__file__).parent / "independent"
+LANGUAGES: Final = Path(__file__).parent / "languages"
+ALL: Final = (CORPUS, APART, INDEPENDENT, LANGUAGES)
 CATEGORIES: Final = (
     "autonomous_targeting",
     "domestic_surveillance",
@@ -167,7 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("command", choices=("check", "count"))
     parser.add_argument("--corpus", type=Path, nargs="+", help="the folders (default: detectors/corpus; check: all)")
     chosen = parser.parse_args(arguments)
-    folders = chosen.corpus or ([CORPUS, APART, INDEPENDENT] if chosen.command == "check" else [CORPUS])
+    folders = chosen.corpus or (ALL if chosen.command == "check" else (CORPUS,))
     try:
         lines = [line for folder in folders for line in read(folder)]
     except CorpusError as error:

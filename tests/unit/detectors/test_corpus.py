@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.corpus import APART, CORPUS, INDEPENDENT, CorpusError, Line, check, main, read
+from detectors.corpus import ALL, CorpusError, Line, check, main, read
 
 GOOD = {
     "id": "c9-000001",
@@ -30,7 +30,7 @@ def line(number: int, text: str) -> tuple[str, Line]:
 
 def test_the_corpus_is_well_formed_and_no_text_is_nearly_another(capsys: pytest.CaptureFixture[str]) -> None:
     """What is committed passes its own check, and no text to measure by is nearly one to learn from."""
-    assert main(["check", "--corpus", str(CORPUS), str(APART), str(INDEPENDENT)]) == 0, capsys.readouterr()
+    assert main(["check", "--corpus", *map(str, ALL)]) == 0, capsys.readouterr()
 
 
 @pytest.mark.parametrize(
