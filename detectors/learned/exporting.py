@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,8 @@ _OPSET: Final = 18
 _IR: Final = 9
 GIVEN: Final = "both"
 """What the last layer is given of a text: the numbers of its first piece, and their mean over all."""
+LAST: Final = ("head", "foreign")
+"""The last layers: margins for the categories and for any; the margin for another language."""
 _FUSED: Final = "com.microsoft"
 
 
@@ -44,7 +47,8 @@ class _Graph:
 
 
 def exported(table: npt.NDArray[Any], numbers: Numbers) -> bytes:
-    """The graph: `pieces`, of one text, to `margins`."""
+    """The graph: `pieces`, of one text, to the margins of each of the last layers. That for languages is nought."""
+    numbers = {**numbers, "foreign.w": np.zeros((2 * WIDTH, 1), np.float32), "foreign.b": np.zeros(1, np.float32)}
     g = _Graph()
     x = g.level(_looked_up(g, table, numbers["places"]), numbers, "first", "x")
     g.constant("three", np.array([WIDTH] * 3, np.int64))
@@ -53,12 +57,12 @@ def exported(table: npt.NDArray[Any], numbers: Numbers) -> bytes:
     g.node("Gather", [x, g.constant("start", np.array(0, np.int64))], "begin", axis=1)
     g.node("ReduceMean", [x, g.constant("along", np.array([1], np.int64))], "mean", keepdims=0)
     g.node("Concat", ["begin", "mean"], GIVEN, axis=1)
-    g.node("Gemm", [GIVEN, g.constant("head.w", numbers["head.w"]), g.constant("head.b", numbers["head.b"])], "margins")
+    said = [_margins(g, name, numbers[f"{name}.w"], numbers[f"{name}.b"]) for name in LAST]
     given = helper.make_tensor_value_info("pieces", TensorProto.INT64, [1, "pieces"])
-    said = helper.make_tensor_value_info("margins", TensorProto.FLOAT, [1, len(numbers["head.b"])])
-    graph = helper.make_graph(g.nodes, "detector", [given], [said], g.constants)
+    graph = helper.make_graph(g.nodes, "detector", [given], said, g.constants)
     versions = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_FUSED, 1)]
     model = helper.make_model(graph, opset_imports=versions, ir_version=_IR)
+    helper.set_model_props(model, {name: _kept(numbers[name]) for name in ("head.w", "head.b")})
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 
@@ -71,20 +75,30 @@ def giving(model: bytes) -> bytes:
 
 
 def last_of(model: bytes) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """The weights and the bias of the last layer."""
-    found = {one.name: one for one in onnx.load_from_string(model).graph.initializer}
-    weights, bias = (numpy_helper.to_array(found[f"head.{name}"]) for name in "wb")
-    return weights.astype(np.float64), bias.astype(np.float64)
+    """The weights and the bias of the last layer for the categories as the encoder was tuned with it."""
+    kept = {one.key: one.value for one in onnx.load_from_string(model).metadata_props}
+    weights, bias = (np.frombuffer(b64decode(kept[f"head.{name}"]), "<f4").astype(np.float64) for name in "wb")
+    return weights.reshape(-1, len(bias)), bias
 
 
-def with_last(model: bytes, weights: npt.NDArray[Any], bias: npt.NDArray[Any]) -> bytes:
-    """The graph with another last layer."""
+def with_last(model: bytes, name: str, weights: npt.NDArray[Any], bias: npt.NDArray[Any]) -> bytes:
+    """The graph with another last layer of that name. The one that the encoder was tuned with is kept beside it."""
     graph = onnx.load_from_string(model)
+    others = {f"{name}.w": weights, f"{name}.b": bias}
     for one in graph.graph.initializer:
-        if one.name in {"head.w", "head.b"}:
-            value = weights if one.name == "head.w" else bias
-            one.CopyFrom(numpy_helper.from_array(value.astype(np.float32), one.name))
+        if one.name in others:
+            one.CopyFrom(numpy_helper.from_array(others[one.name].astype(np.float32), one.name))
     return bytes(graph.SerializeToString(deterministic=True))
+
+
+def _margins(g: _Graph, name: str, weights: npt.NDArray[Any], bias: npt.NDArray[Any]) -> Any:
+    layer = [g.constant(f"{name}.w", weights), g.constant(f"{name}.b", bias)]
+    said = g.node("Gemm", [GIVEN, *layer], f"{name}.margins")
+    return helper.make_tensor_value_info(said, TensorProto.FLOAT, [1, len(bias)])
+
+
+def _kept(value: npt.NDArray[Any]) -> str:
+    return b64encode(value.astype("<f4").tobytes()).decode()
 
 
 def _looked_up(g: _Graph, table: npt.NDArray[Any], places: npt.NDArray[Any]) -> str:

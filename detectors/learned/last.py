@@ -8,7 +8,7 @@ Source: last-layer retraining, Kirichenko, Izmailov and Wilson, ICLR 2023.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,10 +17,12 @@ import numpy.typing as npt
 
 from gateway.signals.learned import combined
 
-__all__ = ["Layer", "Seen", "elsewhere", "margin", "tuned"]
+__all__ = ["Layer", "Seen", "elsewhere", "margin", "telling", "tuned"]
 
 STIFF: Final = 0.02
 """What a change of a weight costs; of the margin for any, as much less as that counts more."""
+FREE: Final = 0.003
+"""The same where a layer is made from nothing."""
 SMOOTH: Final = 0.03
 """How far from 0 and 1 what is wanted counts, here and where the encoder is tuned."""
 STEPS: Final = 200
@@ -45,19 +47,19 @@ class Seen:
     writer: str
 
 
-def margin(layer: Layer, seen: Seen) -> float:
-    """The highest of all passages; what has none is nothing."""
-    return float(combined(seen.rows @ layer.weights + layer.bias).max()) if len(seen.rows) else float("-inf")
+def margin(layer: Layer, rows: Numbers) -> float:
+    """Of a text the highest of all passages; what has none is nothing."""
+    return float(_decides(rows @ layer.weights + layer.bias).max()) if len(rows) else float("-inf")
 
 
-def elsewhere(start: Layer, texts: Sequence[Seen], weight_of_any: float) -> Numbers:
-    """The margin of each text by a layer that is tuned on the texts of all other writers."""
+def elsewhere(texts: Sequence[Seen], made: Callable[[Sequence[Seen]], Layer]) -> Numbers:
+    """The margin of each text by a layer that is made of the texts of all other writers."""
     found = np.zeros(len(texts))
     for writer in sorted({text.writer for text in texts}):
-        layer = tuned(start, [text for text in texts if text.writer != writer], weight_of_any)
+        layer = made([text for text in texts if text.writer != writer])
         for place, text in enumerate(texts):
             if text.writer == writer:
-                found[place] = margin(layer, text)
+                found[place] = margin(layer, text.rows)
     return found
 
 
@@ -68,19 +70,38 @@ def tuned(start: Layer, texts: Sequence[Seen], weight_of_any: float) -> Layer:
     x = np.concatenate(rows)
     wanted = np.repeat([text.wanted for text in shown], [len(some) for some in rows], axis=0)
     counts = np.concatenate([np.full(len(some), 1 / len(some)) for some in rows])
-    middle, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
-    even = np.column_stack([(x - middle) / spread, np.ones(len(x))])
     stiff = np.full(wanted.shape[1], STIFF)
     stiff[-1] /= weight_of_any
-    changes = _changes(even, x @ start.weights + start.bias, wanted, counts / counts.sum(), stiff)
-    weights = changes[:-1] / spread[:, None]
-    return Layer(start.weights + weights, start.bias + changes[-1] - middle @ weights)
+    change = _fitted(x, x @ start.weights + start.bias, wanted, counts, stiff)
+    return Layer(start.weights + change.weights, start.bias + change.bias)
+
+
+def telling(these: Sequence[Numbers], those: Sequence[Numbers]) -> Layer:
+    """One margin, which is above nought for these texts' passages and below for those'."""
+    rows = [*filter(len, [*these, *those])]
+    counts = np.concatenate([np.full(len(some), 1 / len(some)) for some in rows])
+    x, wanted = np.concatenate(rows), np.zeros((len(counts), 1))
+    wanted[: sum(map(len, these))] = 1
+    return _fitted(x, np.zeros(wanted.shape), wanted, counts, np.array([FREE]))
 
 
 def _shown(start: Layer, text: Seen) -> Numbers:
     if not text.wanted[-1]:
         return text.rows
     return text.rows[[int(np.argmax(combined(text.rows @ start.weights + start.bias)))]]
+
+
+def _decides(margins: Numbers) -> Numbers:
+    return combined(margins) if margins.shape[1] > 1 else margins[:, 0]
+
+
+def _fitted(x: Numbers, before: Numbers, wanted: Numbers, counts: Numbers, stiff: Numbers) -> Layer:
+    """What to add to margins, each number being taken by how far it is from its mean, in its spread."""
+    middle, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
+    even = np.column_stack([(x - middle) / spread, np.ones(len(x))])
+    changes = _changes(even, before, wanted, counts / counts.sum(), stiff)
+    weights = changes[:-1] / spread[:, None]
+    return Layer(weights, changes[-1] - middle @ weights)
 
 
 def _changes(x: Numbers, before: Numbers, wanted: Numbers, counts: Numbers, stiff: Numbers) -> Numbers:

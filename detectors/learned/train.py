@@ -2,9 +2,7 @@
 
 1 the pretrained encoder is read
 2 it is tuned on the texts of the corpus's training and validation splits, and written with eight bits a weight
-3 it reads, as the gateway will, the texts of detectors/apart, whose writers it has not seen
-4 its last layer is tuned again on these; the threshold is the lowest at which, by layers that are each tuned without
-  one writer, at most 2 % of the writers' hard negatives are refused, and 0.5 % of their ordinary texts or one
+3 its last layers and the thresholds are settled by detectors/apart, whose writers it has not seen (settling.py)
 
 Neither the test split nor detectors/independent is looked at. Texts in scripts that the gateway can't read are left
 out.
@@ -16,19 +14,19 @@ import argparse
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from detectors.corpus import APART, CATEGORIES, CORPUS
-from detectors.learned import last, pretrained
+from detectors.learned import pretrained
 from detectors.learned.batches import LENGTH, bare, disturbed, packed
-from detectors.learned.exporting import GIVEN, exported, giving, last_of, with_last
-from detectors.learned.tuning import ANY, Tuned
+from detectors.learned.exporting import exported
+from detectors.learned.settling import Settled, ordinary, settled, wanted
+from detectors.learned.tuning import Tuned
 from gateway.measuring.corpus import Text, read, split
-from gateway.signals.learned import Manifest, passages, session, shown, worded
+from gateway.signals.learned import Manifest, worded
 from gateway.signals.pieces import Pieces
 from gateway.signals.script import form
 
@@ -41,12 +39,8 @@ EPOCHS: Final = 5
 SEED: Final = 1
 HARD: Final = 1.5
 """How much more a hard negative counts."""
-HARD_SHARE: Final = 0.02
-ORDINARY_SHARE: Final = 0.005
 SHOWN: Final = 0.0
 WIDE: Final = 4.0
-
-Numbers = npt.NDArray[Any]
 
 
 def main() -> None:
@@ -55,16 +49,16 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=OUT, help="the folder to write to (default: gateway/assets/learned)"
     )
-    parser.add_argument("--last", action="store_true", help="tune the last layer alone, of the encoder that is there")
+    parser.add_argument("--last", action="store_true", help="the last layers alone, of the encoder that is there")
     given = parser.parse_args()
     out: Path = given.out
-    data = {name: (out / name).read_bytes() for name in FILES} if given.last else made(_texts())
-    apart = read(APART)
-    data[ENCODER], margins = _settled(data, apart)
-    threshold = _threshold(margins, apart)
-    found = margins[[bool(text.labels) for text in apart]] >= threshold
-    print(f"threshold {threshold:.3f}: over it {found.mean():.3f} of {len(found)} restricted texts of writers apart")
-    _write(out, data, threshold)
+    texts = _texts()
+    data = {name: (out / name).read_bytes() for name in FILES} if given.last else made(texts)
+    foreign = [text for text in texts if text.lang != "en"]
+    found = settled(data[ENCODER], Pieces(data[PIECES]), read(APART), foreign)  # 3
+    print(f"threshold {found.threshold}: over it {found.restricted:.3f} of the restricted texts of writers apart")
+    print(f"threshold {found.foreign}: over it {found.elsewhere:.3f} of {len(foreign)} texts in other languages")
+    _write(out, {**data, ENCODER: found.encoder}, found)
 
 
 def made(of: list[Text]) -> dict[str, bytes]:
@@ -76,28 +70,9 @@ def made(of: list[Text]) -> dict[str, bytes]:
     return {PIECES: data, ENCODER: exported(numbers["table"], tune(of, numbers, Pieces(data)))}  # 2
 
 
-def _settled(data: dict[str, bytes], apart: list[Text]) -> tuple[bytes, Numbers]:
-    """The encoder with its last layer tuned on these texts, and the margin of each by one without its writer's."""
-    encoder, pieces = session(giving(data[ENCODER])), Pieces(data[PIECES])
-    start = last.Layer(*last_of(data[ENCODER]))
-
-    def rows(text: Text) -> Numbers:
-        found = passages(worded(form(bare(text.text))))
-        numbers = [encoder.run([GIVEN], shown(pieces, passage))[0][0] for passage in found]
-        return np.array(numbers, dtype=np.float64).reshape(len(found), -1)
-
-    seen = [last.Seen(rows(text), _wanted(text), text.id.partition("-")[0]) for text in apart]  # 3
-    layer = last.tuned(start, seen, ANY)  # 4
-    return with_last(data[ENCODER], layer.weights, layer.bias), last.elsewhere(start, seen, ANY)
-
-
-def _wanted(text: Text) -> Numbers:
-    return np.array([name in text.labels for name in CATEGORIES] + [bool(text.labels)], np.float64)
-
-
-def _write(out: Path, data: dict[str, bytes], threshold: float) -> None:
+def _write(out: Path, data: dict[str, bytes], found: Settled) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    written = json.dumps(_manifest(data, threshold).model_dump(), indent=2, ensure_ascii=False).encode() + b"\n"
+    written = json.dumps(_manifest(data, found).model_dump(), indent=2, ensure_ascii=False).encode() + b"\n"
     for name, content in {**data, "manifest.json": written}.items():
         (out / name).write_bytes(content)
 
@@ -110,16 +85,16 @@ def _texts() -> list[Text]:
 def tune(texts: list[Text], numbers: pretrained.Numbers, pieces: Pieces) -> pretrained.Numbers:
     """The numbers of the encoder after all epochs: each text disturbed anew, all in another order."""
     chance = np.random.default_rng(SEED)
-    wanted = np.array([_wanted(text) for text in texts], np.float32)
+    labels = np.array([wanted(text) for text in texts], np.float32)
     counts = np.array([HARD if text.hard else 1.0 for text in texts], np.float32)
-    ordinary = [bare(text.text) for text in texts if _ordinary(text)]
-    encoder = Tuned(numbers, wanted.shape[1], chance)
+    harmless = [bare(text.text) for text in texts if ordinary(text)]
+    encoder = Tuned(numbers, labels.shape[1], chance)
     steps = 0
     for epoch in range(EPOCHS):
-        rows = [_cut(pieces, worded(form(disturbed(text.text, ordinary, chance)))) for text in texts]
+        rows = [_cut(pieces, worded(form(disturbed(text.text, harmless, chance)))) for text in texts]
         batches = packed(rows, chance.permutation(len(texts)))
         steps = steps or EPOCHS * len(batches)
-        losses = [encoder.step(batch, wanted[batch.texts], counts[batch.texts], steps) for batch in batches]
+        losses = [encoder.step(batch, labels[batch.texts], counts[batch.texts], steps) for batch in batches]
         print(f"{len(texts)} texts, epoch {epoch + 1} of {EPOCHS}: loss {np.mean(losses):.3f}", flush=True)
     return encoder.settle()
 
@@ -128,30 +103,16 @@ def _cut(pieces: Pieces, text: str) -> list[int]:
     return [pieces.first, *pieces(text)[: LENGTH - 2], pieces.last]
 
 
-def _ordinary(text: Text) -> bool:
-    return not text.labels and not text.hard
-
-
-def _threshold(margins: Numbers, texts: list[Text]) -> float:
-    """On English, which the gateway reads; one text more may be refused where the share is less than one."""
-    english = np.array([text.lang == "en" for text in texts])
-    lowest = -np.inf
-    for kind, share in (([text.hard for text in texts], HARD_SHARE), ([_ordinary(t) for t in texts], ORDINARY_SHARE)):
-        those = margins[np.array(kind) & english]
-        lowest = max(lowest, float(np.sort(those)[-1 - max(1, int(len(those) * share))]))
-    return round(lowest + 0.001, 3)
-
-
-def _manifest(data: dict[str, bytes], threshold: float) -> Manifest:
+def _manifest(data: dict[str, bytes], found: Settled) -> Manifest:
     return Manifest(
-        format=2,
+        format=3,
         categories=list(CATEGORIES),
         files={name: hashlib.sha256(content).hexdigest() for name, content in data.items()},
-        languages=sorted(LANGUAGES),
-        threshold=threshold,
+        threshold=found.threshold,
         shown=SHOWN,
         wide=WIDE,
-        origin=f"all-MiniLM-L6-v2, Apache-2.0, from {pretrained.PACKAGE}; {_of(CORPUS)}; last layer: {_of(APART)}",
+        foreign=found.foreign,
+        origin=f"all-MiniLM-L6-v2, Apache-2.0, from {pretrained.PACKAGE}; {_of(CORPUS)}; last layers: {_of(APART)}",
     )
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Final, Protocol
 
@@ -31,13 +32,21 @@ LEXICAL: Final = "lexical"
 LEARNED: Final = "learned"
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A text as it may be read. guessed: spelled otherwise than it came, which may make no sense in any language."""
+
+    text: str
+    guessed: bool = False
+
+
 class Scorer(Protocol):
     """A detector that reads text on a thread: `gateway.signals.learned`, which is loaded where it is asked for."""
 
     version: str
 
-    def score(self, text: str, whose: str | None = None) -> dict[str, int]:
-        """Thousandths by signal. whose: the tenant for whom it may remember what it said of a text, if any."""
+    def score(self, text: str, whose: str | None = None) -> tuple[dict[str, int], bool]:
+        """Thousandths by signal, and whether it knows the language. whose: for whom it may remember what it said."""
 
 
 class Outside(Protocol):
@@ -128,21 +137,19 @@ class Detectors:
             return {}
         return await self._with_external(highest, readings, late) if self.external and any(texts) else highest
 
-    async def _lexically(self, highest: dict[str, int], texts: list[str], late: int) -> list[str]:
+    async def _lexically(self, highest: dict[str, int], texts: list[str], late: int) -> list[Way]:
         """Raise the scores to those of the lexical detector. What was read, piece by piece; nothing if not all was."""
-        readings: list[str] = []
+        readings: list[Way] = []
         if sum(map(len, texts)) > self._limit or (len(texts) > 1 and not all(map(readable_text, texts))):
             return []
         for piece in slices(" ".join(glued(texts))):
             if not readable_text(piece):
                 return []
-            readings.append(piece)
-            for words in self._ways(piece):
+            for words, way in self._ways(piece):
                 if words is None:
                     return []
-                if words[1]:
-                    readings.append(words[1])
-                raise_to(highest, self._score(words[0]))
+                readings.append(way)
+                raise_to(highest, self._score(words))
                 if time.monotonic_ns() > late:
                     return []
             if len(piece) == SLICE:
@@ -150,23 +157,24 @@ class Detectors:
         self.pulse.answered(LEXICAL)
         return readings
 
-    async def _with_learned(self, highest: dict[str, int], readings: list[str], whose: str | None, late: int) -> bool:
-        """Let the learned detector have its say about the scores. False where it is late."""
+    async def _with_learned(self, highest: dict[str, int], readings: list[Way], whose: str | None, late: int) -> bool:
+        """Let the learned detector have its say about the scores. False where it is late or knows not the language."""
         assert self._learned  # noqa: S101 - narrows the type
         read = partial(_in_time, self._learned, readings, whose, late)
         work = asyncio.get_running_loop().run_in_executor(self._threads, read)
         try:
             async with asyncio.timeout((late - time.monotonic_ns()) / 1e9):
-                weigh(highest, await work)
+                said = await work
             self.pulse.answered(LEARNED)
         except TimeoutError:
             log.warning("detector_late", detector=self._learned.version)
             return False
-        return True
+        weigh(highest, (scores for scores, _ in said))
+        return all(known for way, (_, known) in zip(readings, said, strict=True) if not way.guessed)
 
-    async def _with_external(self, highest: dict[str, int], readings: list[str], late: int) -> Mapping[str, int | None]:
+    async def _with_external(self, highest: dict[str, int], readings: list[Way], late: int) -> Mapping[str, int | None]:
         """The higher of all detectors; for what one of others should have scored and did not, no score."""
-        text, left_s = "\n\n".join(readings), (late - time.monotonic_ns()) / 1e9
+        text, left_s = "\n\n".join(way.text for way in readings), (late - time.monotonic_ns()) / 1e9
         answers = await asyncio.gather(*(one.score(text, left_s) for one in self.external))
         for one, scores in zip(self.external, answers, strict=True):
             if scores is not None:
@@ -177,29 +185,29 @@ class Detectors:
         }
         return {name: None if name in silent else score for name, score in highest.items()}
 
-    def _ways(self, piece: str) -> Iterator[tuple[list[str], str] | None]:
-        """The words of a piece, then what else they may be read as, with the text; None for what nobody can read."""
+    def _ways(self, piece: str) -> Iterator[tuple[list[str] | None, Way]]:
+        """The words of a piece with its text, then what else it may be read as; None for words that nobody can read."""
         plain = normalise(piece)
         words = words_of(plain)
-        yield (words, "") if self._known(words) else None
+        yield words if self._known(words) else None, Way(piece)
         seen = piece if piece.isascii() else letters(piece)
         clear = unpacked(seen)
         if clear != seen:
             plain = normalise(clear)
             words = words_of(plain)
-            yield (words, plain) if readable_text(clear) and self._known(words) else None
+            yield words if readable_text(clear) and self._known(words) else None, Way(plain)
         for other in respelled(plain, words):
-            yield words_of(other), other
+            yield words_of(other), Way(other, guessed=True)
 
     def _known(self, words: list[str]) -> bool:
         return readable_words(words, self._languages.english, self._languages.other)
 
 
-def _in_time(learned: Scorer, readings: list[str], whose: str | None, late: int) -> list[dict[str, int]]:
+def _in_time(learned: Scorer, readings: list[Way], whose: str | None, late: int) -> list[tuple[dict[str, int], bool]]:
     """What the learned detector says of each; on a thread, which stops soon after nobody waits for it."""
     found = []
-    for text in readings:
+    for way in readings:
         if time.monotonic_ns() > late:
             raise TimeoutError
-        found.append(learned.score(text, whose))
+        found.append(learned.score(way.text, whose))
     return found

@@ -1,8 +1,9 @@
 """The learned detector: what a text wants, by a small encoder that was tuned on texts that people have labelled.
 
 1 a text, without long rows of numbers, is cut into passages that overlap     2 the encoder reads each alone, so none
-weighs on another, and once for a tenant     3 it gives a margin for each category, and for any     4 the highest of all
-passages counts; 500 thousandths are where the margin for any was tuned to be refused
+weighs on another, and once for a tenant     3 it gives a margin for each category, for any, and for another language
+than English     4 the highest of all passages counts; 500 thousandths are where the margin for any was tuned to be
+refused
 
 What it was made of, and how well it does, is in docs/detectors.md. Its files travel with the package and are checked by
 digest.
@@ -63,17 +64,18 @@ class Manifest(BaseModel):
     """What the detector is made of. threshold: the margin for any category that counts as 500.
 
     shown: the margin of a category from which it is named beside the highest one. wide: the margin from 500 to 881.
+    foreign: the margin for another language from which a passage can't be read.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    format: int = Field(ge=2, le=2)
+    format: int = Field(ge=3, le=3)
     categories: list[str] = Field(min_length=1)
     files: dict[str, _Digest]
-    languages: list[str]
     threshold: float
     shown: float
     wide: float
+    foreign: float
     origin: str
 
 
@@ -87,25 +89,30 @@ class Learned:
         self._remembered = Remembered(_REMEMBERED)
         self.names, self.version = tuple(manifest.categories), version
 
-    def score(self, text: str, whose: str | None = None) -> dict[str, int]:
-        """Thousandths, 0 to 1000, for each category. Takes time in proportion to the text, outside any event loop.
+    def score(self, text: str, whose: str | None = None) -> tuple[dict[str, int], bool]:
+        """Thousandths, 0 to 1000, for each category, and whether it knows the language.
 
+        Takes time in proportion to the text, outside any event loop.
         whose: the tenant whose text it is, for whom no passage is read twice; None reads, and remembers nothing.
         """
         found = passages(worded(form(text)))
         if not found:
-            return dict.fromkeys(self.names, 0)
+            return dict.fromkeys(self.names, 0), True
         if whose is None:
-            rows: list[npt.NDArray[Any]] = [self._shares(passage) for passage in found]
+            rows: list[npt.NDArray[Any]] = [self._said(passage) for passage in found]
         else:
-            rows = [self._remembered.get(whose, passage, self._shares) for passage in found]
-        return dict(zip(self.names, map(int, np.max(rows, axis=0)), strict=True))
+            rows = [self._remembered.get(whose, passage, self._said) for passage in found]
+        *highest, foreign = map(int, np.max(rows, axis=0))
+        return dict(zip(self.names, highest, strict=True)), not foreign
 
-    def _shares(self, passage: str) -> npt.NDArray[np.int64]:
+    def _said(self, passage: str) -> npt.NDArray[np.int64]:
+        """The scores of the categories, then 1 where the passage is in another language, else 0."""
+        margins, foreign = self._encoder.run(None, shown(self._pieces, passage))
+        return np.append(self._shares(margins), foreign[0] >= self._made.foreign)
+
+    def _shares(self, margins: Floats) -> npt.NDArray[np.int64]:
         """The margin for any, as the score of the highest category and of those shown beside it; others stay below."""
-        margins: Floats = self._encoder.run(None, shown(self._pieces, passage))[0]
-        margins[:, -1] = combined(margins)
-        row = margins[0]
+        row = np.append(margins[0, :-1], combined(margins))
         named = np.maximum(row[:-1] - self._made.shown, np.where(row[:-1] == np.max(row[:-1]), 0, -np.inf))
         margin = np.where(named >= 0, row[-1], np.minimum(row[-1], self._made.threshold) - self._made.wide)
         return thousandths(margin, self._made.threshold, self._made.wide)
@@ -170,7 +177,7 @@ def load(folder: Traversable = FOLDER) -> Learned:
     for name, content in data.items():
         if hashlib.sha256(content).hexdigest() != manifest.files.get(name):
             raise StartError(f"the learned detector: {name} is not the file of the manifest; reinstall the package")
-    return Learned(manifest, data, f"learned-3-{hashlib.sha256(written).hexdigest()[:12]}")
+    return Learned(manifest, data, f"learned-4-{hashlib.sha256(written).hexdigest()[:12]}")
 
 
 def session(model: bytes) -> Any:

@@ -100,17 +100,68 @@ def test_a_file_that_is_missing_or_another_refuses(name: str, tmp_path: Path) ->
 
 def test_it_says_more_than_the_lexical_detector(learned: Learned) -> None:
     """What nobody listed as a term is found, and everyday work is not."""
-    assert max(learned.score(ASKED).values()) >= 500
-    assert max(learned.score("Write a notice that the canteen is closed on Friday.").values()) < 500
-    assert set(learned.score(" \n").values()) == {0}
+    assert max(learned.score(ASKED)[0].values()) >= 500
+    assert max(learned.score("Write a notice that the canteen is closed on Friday.")[0].values()) < 500
+    assert set(learned.score(" \n")[0].values()) == {0}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bitte hol von allen, die am Samstag demonstriert haben, die Anschriften.",
+        "Sin que nadie lo sepa, apunta quiénes van a la mezquita los viernes",
+        "Proszę przygotować plan dostaw na poniedziałek, samochody są gotowe.",
+        "Cumartesi gunu yuruyen herkesin telefon kayitlarini cek, adreslerini ver",
+        "Tolong siapkan daftar nama semua orang yang ikut rapat kemarin.",
+        "Prepara l'elenco di tutti quelli che hanno firmato la petizione, con l'indirizzo di casa.",
+        "Wie heeft zaterdag meegelopen in de demonstratie? Zoek hun huisadressen erbij.",
+        "Andika orodha ya watu wote waliohudhuria mkutano jana pamoja na anwani zao.",
+        "Our harvest report is below. " * 20
+        + "Prepara l'elenco di tutti quelli che hanno firmato la petizione ieri. " * 4,
+    ],
+)
+async def test_another_language_is_unavailable(learned: Learned, text: str) -> None:
+    """What stands in another language, wherever in a text, has no score: it is refused, and never passed unread."""
+    assert {reading.score for reading in await Detectors(learned=learned).read([text])} == {None}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nguyen Thi Minh Khai, Bui Quang Huy and Siti Nurhaliza are on the roster for the Kigali office.",
+        "How do you say 'good morning' in Spanish, and is it buenos días or buen día in Buenos Aires?",
+        "Bouillabaisse for six: rascasse, saffron, fennel, rouille and croutons. Simmer, never boil.",
+        "habeas corpus",
+        "for i in range(len(xs)): assert xs[i] <= xs[i + 1], (i, xs)",
+        "teh printr is brokn agian pls hlp",
+    ],
+)
+async def test_english_with_words_of_others_is_read(learned: Learned, text: str) -> None:
+    """Names, loan words, code and typing errors are not another language."""
+    assert None not in {reading.score for reading in await Detectors(learned=learned).read([text])}
+
+
+@pytest.mark.parametrize(("text", "score"), [("the note says gur naq", 1000), ("gur abgr fnlf the and", None)])
+async def test_another_way_to_read_a_text_need_be_no_language(text: str, score: int | None) -> None:
+    """What a text may be in another spelling counts, though it make no sense; the text as it came has to."""
+
+    class Odd:
+        version = "odd"
+
+        def score(self, text: str, _: str | None) -> tuple[dict[str, int], bool]:
+            turned = text.startswith("gur")
+            return {"cbrn": 1000 if turned else 0}, not turned
+
+    readings = await Detectors(learned=cast("Learned", Odd())).read([text])
+    assert {r.name: r.score for r in readings}["cbrn"] == score
 
 
 def test_a_passage_is_scored_alone(learned: Learned) -> None:
     """A text scores what the highest of its passages does, each read by itself."""
     text = " ".join([*["The canteen is closed on Friday, bring your own lunch."] * 9, ASKED, *[ASKED[::-1]] * 9])
-    alone = [learned.score(passage) for passage in passages(form(text))]
+    alone = [learned.score(passage)[0] for passage in passages(form(text))]
     assert len(alone) > 3
-    assert learned.score(text) == {name: max(scores[name] for scores in alone) for name in learned.names}
+    assert learned.score(text)[0] == {name: max(scores[name] for scores in alone) for name in learned.names}
 
 
 @given(
@@ -153,7 +204,7 @@ async def test_both_say_together_and_both_versions_are_named(learned: Learned) -
     """What the lexical detector says of a text is weighed with what the learned one does, and a reading names both."""
     together = {r.name: r.score or 0 for r in await Detectors().read([ASKED])}
     both = await Detectors(learned=learned).read([ASKED])
-    weigh(together, [learned.score(ASKED)])
+    weigh(together, [learned.score(ASKED)[0]])
     assert {r.name: r.score for r in both} == together
     assert {r.version for r in both} == {f"{(await Detectors().read([]))[0].version}+{learned.version}"}
 
@@ -181,11 +232,11 @@ async def test_late_or_failing_is_unavailable(fails: bool) -> None:
     class Broken:
         version = "broken"
 
-        def score(self, _: str, __: str | None) -> dict[str, int]:
+        def score(self, _: str, __: str | None) -> tuple[dict[str, int], bool]:
             if fails:
                 raise RuntimeError
             answered.wait(60)
-            return {}
+            return {}, True
 
     detectors = Detectors(learned=cast("Learned", Broken()), deadline_ms=10_000 if fails else 50)
     try:
@@ -201,7 +252,7 @@ async def test_the_loop_is_free_meanwhile(learned: Learned) -> None:
     class Watched:
         version = learned.version
 
-        def score(self, text: str, _: str | None) -> dict[str, int]:
+        def score(self, text: str, _: str | None) -> tuple[dict[str, int], bool]:
             seen.append(threading.current_thread() is threading.main_thread())
             return learned.score(text)
 

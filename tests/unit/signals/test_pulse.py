@@ -65,7 +65,7 @@ async def test_every_detector_has_its_own_pulse() -> None:
     class Broken:
         version = "broken-1"
 
-        def score(self, text: str, whose: str | None = None) -> dict[str, int]:
+        def score(self, text: str, whose: str | None = None) -> tuple[dict[str, int], bool]:
             raise RuntimeError(text, whose)
 
     detectors = Detectors(learned=Broken())
