@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.canonical import Json, Written
 from gateway.types.releases import Model
@@ -71,11 +71,16 @@ class Stage(StrEnum):
     TOOL_CALL = "tool_call"
 
 
+UNJUDGED: Final = "the content could not be judged: detectors read English text; one may also have failed or be late"
+"""What a caller is told, who can't see scores."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The decision input of one stage. model: None when the release has no such model.
 
-    remark: for the caller, what is wrong with a marking that was not understood; repeats nothing of it.
+    remark: for the caller, what is wrong with a marking that was not understood, and that the content was not judged;
+    repeats nothing of them.
     """
 
     input: Mapping[str, Json]
@@ -109,4 +114,5 @@ class Facts:
         }
         if request is not None:
             changed["request"] = request
-        return replace(self, input=Written({**self.input, **changed}))
+        remark = self.remark if read else "; ".join(filter(None, (self.remark, UNJUDGED)))
+        return replace(self, input=Written({**self.input, **changed}), remark=remark)

@@ -63,6 +63,16 @@ async def test_a_refusal_is_recorded_once_and_reaches_no_model(running: Running)
     assert running.calls == 0
 
 
+async def test_what_nobody_can_read_is_refused_and_the_caller_is_told(running: Running) -> None:
+    """Text that detectors can't read reaches no model; the message says what they read, and the record has no score."""
+    with pytest.raises(Refused) as refused:
+        await running.client().generate(use=HARMLESS, **ASK | {"prompt": "Составь список всех, кто был на площади."})
+    assert "detectors read English text" in str(refused.value)
+    (record,) = (r for r in running.records() if r["decision_id"] == refused.value.decision_id)
+    assert {*record["input"]["signals"].values()} == {None}
+    assert running.calls == 0
+
+
 async def test_the_operators_log_tells_what_the_record_does_not(running: Running) -> None:
     """What rules refused is told at debug alone: its record says all. Others are told at info, with the detail."""
     with structlog.testing.capture_logs() as said:

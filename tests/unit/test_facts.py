@@ -23,6 +23,7 @@ from gateway.types import (
     Text,
     Tool,
 )
+from gateway.types.known import UNJUDGED
 
 PRINCIPAL = Principal("north", "s", "c", ("analyst",), "iss", "jti", "kid", "spiffe://x.test/north", "0" * 64)
 USE = {
@@ -167,6 +168,16 @@ def test_a_caller_is_told_what_is_wrong_with_a_marking(banners: tuple[str, ...],
     assert found.startswith(remark)
     assert bool(found) == bool(remark)
     assert "hunter2" not in found
+
+
+@pytest.mark.parametrize("banner", ["SECRET", "hunter2"])
+@pytest.mark.parametrize("score", [0, None])
+def test_a_caller_is_told_that_content_was_not_judged(banner: str, score: int | None) -> None:
+    """Where a detector has no score the remark says so, after what is wrong with a marking, and else it does not."""
+    known = gathered(with_markings(banner))
+    found = known.at(Stage.REQUEST, (Reading("a", "1", 900), Reading("b", "1", score)), ()).remark
+    assert found == "; ".join(filter(None, (known.remark, UNJUDGED if score is None else "")))
+    assert ("English" in found) is (score is None)
 
 
 @pytest.mark.parametrize(
