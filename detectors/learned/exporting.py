@@ -81,10 +81,9 @@ def last_of(model: bytes) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     return weights.reshape(-1, len(bias)), bias
 
 
-def with_last(model: bytes, name: str, weights: npt.NDArray[Any], bias: npt.NDArray[Any]) -> bytes:
-    """The graph with another last layer of that name. The one that the encoder was tuned with is kept beside it."""
+def with_last(model: bytes, others: Numbers) -> bytes:
+    """The graph with other last layers. The one that the encoder was tuned with is kept beside them."""
     graph = onnx.load_from_string(model)
-    others = {f"{name}.w": weights, f"{name}.b": bias}
     for one in graph.graph.initializer:
         if one.name in others:
             one.CopyFrom(numpy_helper.from_array(others[one.name].astype(np.float32), one.name))

@@ -67,9 +67,8 @@ def tuned(start: Layer, texts: Sequence[Seen], weight_of_any: float) -> Layer:
     """The layer by these texts: of a restricted one the passage that says it most, of others every passage."""
     shown = [*filter(lambda text: len(text.rows), texts)]
     rows = [_shown(start, text) for text in shown]
-    x = np.concatenate(rows)
+    x, counts = _even(rows)
     wanted = np.repeat([text.wanted for text in shown], [len(some) for some in rows], axis=0)
-    counts = np.concatenate([np.full(len(some), 1 / len(some)) for some in rows])
     stiff = np.full(wanted.shape[1], STIFF)
     stiff[-1] /= weight_of_any
     change = _fitted(x, x @ start.weights + start.bias, wanted, counts, stiff)
@@ -78,9 +77,8 @@ def tuned(start: Layer, texts: Sequence[Seen], weight_of_any: float) -> Layer:
 
 def telling(these: Sequence[Numbers], those: Sequence[Numbers]) -> Layer:
     """One margin, which is above nought for these texts' passages and below for those'."""
-    rows = [*filter(len, [*these, *those])]
-    counts = np.concatenate([np.full(len(some), 1 / len(some)) for some in rows])
-    x, wanted = np.concatenate(rows), np.zeros((len(counts), 1))
+    x, counts = _even([*filter(len, [*these, *those])])
+    wanted = np.zeros((len(x), 1))
     wanted[: sum(map(len, these))] = 1
     return _fitted(x, np.zeros(wanted.shape), wanted, counts, np.array([FREE]))
 
@@ -89,6 +87,11 @@ def _shown(start: Layer, text: Seen) -> Numbers:
     if not text.wanted[-1]:
         return text.rows
     return text.rows[[int(np.argmax(combined(text.rows @ start.weights + start.bias)))]]
+
+
+def _even(rows: Sequence[Numbers]) -> tuple[Numbers, Numbers]:
+    """The passages of all texts, and how much each counts: every text as much as any other."""
+    return np.concatenate(rows), np.concatenate([np.full(len(some), 1 / len(some)) for some in rows])
 
 
 def _decides(margins: Numbers) -> Numbers:

@@ -64,9 +64,9 @@ def settled(encoder: bytes, pieces: Pieces, apart: Sequence[Text], foreign: Sequ
         return last.telling(others, [one.rows for one in some])
 
     language, limit = telling(seen), _over(last.elsewhere(seen, telling), FOREIGN_SHARE)  # 3
-    encoder = with_last(encoder, "head", layer.weights, layer.bias)
+    numbers = {"head.w": layer.weights, "head.b": layer.bias, "foreign.w": language.weights, "foreign.b": language.bias}
     return Settled(
-        with_last(encoder, "foreign", language.weights, language.bias),
+        with_last(encoder, numbers),
         threshold,
         limit,
         float(np.mean(margins[[bool(text.labels) for text in apart]] >= threshold)),

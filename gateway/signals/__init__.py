@@ -158,7 +158,7 @@ class Detectors:
         return readings
 
     async def _with_learned(self, highest: dict[str, int], readings: list[Way], whose: str | None, late: int) -> bool:
-        """Let the learned detector have its say about the scores. False where it is late or knows not the language."""
+        """Let the learned detector have its say about the scores. False: it is late, or does not know the language."""
         assert self._learned  # noqa: S101 - narrows the type
         read = partial(_in_time, self._learned, readings, whose, late)
         work = asyncio.get_running_loop().run_in_executor(self._threads, read)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Final
@@ -98,11 +99,8 @@ class Learned:
         found = passages(worded(form(text)))
         if not found:
             return dict.fromkeys(self.names, 0), True
-        if whose is None:
-            rows: list[npt.NDArray[Any]] = [self._said(passage) for passage in found]
-        else:
-            rows = [self._remembered.get(whose, passage, self._said) for passage in found]
-        *highest, foreign = map(int, np.max(rows, axis=0))
+        said = self._said if whose is None else partial(self._remembered.get, whose, say=self._said)
+        *highest, foreign = map(int, np.max([said(passage) for passage in found], axis=0))
         return dict(zip(self.names, highest, strict=True)), not foreign
 
     def _said(self, passage: str) -> npt.NDArray[np.int64]:
