@@ -238,7 +238,7 @@ def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
         if decision.effect is not Effect.ALLOW or late:
             raise GatewayError(
                 Reason.OUTPUT_DENIED,
-                "the answer of the model is not permitted",
+                known.told("the answer of the model is not permitted"),
                 rules=decision.rules,
                 detail=f"obligations that come too late to be met: {', '.join(late)}" if late else "",
                 sent=True,

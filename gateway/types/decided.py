@@ -68,8 +68,9 @@ class Decision:
                 Reason.APPROVAL_REQUIRED, "a human approval is required before this use", rules=self.rules
             )
         if self.effect is not Effect.ALLOW:
-            message = "; ".join(filter(None, ("the policy does not permit this use", facts.remark)))
-            raise GatewayError(Reason.POLICY_DENIED, message, rules=self.rules)
+            raise GatewayError(
+                Reason.POLICY_DENIED, facts.told("the policy does not permit this use"), rules=self.rules
+            )
         if facts.model is None:
             raise GatewayError(Reason.INTERNAL, "no model to forward to", detail="allowed without a model")
         for obligation in self.obligations:

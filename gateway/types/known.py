@@ -79,13 +79,14 @@ UNJUDGED: Final = "the content could not be judged: detectors read English text;
 class Facts:
     """The decision input of one stage. model: None when the release has no such model.
 
-    remark: for the caller, what is wrong with a marking that was not understood, and that the content was not judged;
-    repeats nothing of them.
+    remark: for the caller, what is wrong with a marking that was not understood; repeats nothing of it. judged: whether
+    every signal has a score, once that was asked.
     """
 
     input: Mapping[str, Json]
     model: Model | None
     remark: str = ""
+    judged: bool = True
 
     @property
     def request(self) -> Mapping[str, Json]:
@@ -114,5 +115,8 @@ class Facts:
         }
         if request is not None:
             changed["request"] = request
-        remark = self.remark if read else "; ".join(filter(None, (self.remark, UNJUDGED)))
-        return replace(self, input=Written({**self.input, **changed}), remark=remark)
+        return replace(self, input=Written({**self.input, **changed}), judged=read)
+
+    def told(self, refusal: str) -> str:
+        """The refusal, with what its rules can't say: a marking that was not understood, content that was not judged."""
+        return "; ".join(filter(None, (refusal, self.remark, "" if self.judged else UNJUDGED)))

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from brightline.v1 import inference_pb2
 from gateway.cli.demo_steps import TARGETING
+from gateway.types.known import UNJUDGED
 from tests.e2e.test_isolation import served_by
 from tests.support import upstream_servers
 from tests.support.attacks import SERVICE, Told, attacking, message, told, verified
@@ -136,6 +137,14 @@ async def test_an_endless_stream_is_cut(behind: Behind) -> None:
     _, text, records = await behind.failed("GenerateStream", Script("endless"), timeout_s=60)
     assert records[-1]["outcome"] == "partial"
     assert 0 < len(text.encode()) <= 4 << 20
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_caller_is_told_that_an_answer_could_not_be_judged(behind: Behind, method: str) -> None:
+    """An answer that no detector can read is refused, none of it leaves, and the message says why."""
+    answer, text, _ = await behind.failed(method, Script(texts=("Колонна вышла на рассвете. " * 4,)))
+    assert (answer.reason, answer.retry_safe, text) == ("OUTPUT_DENIED", False, "")
+    assert answer.message.endswith(f"; {UNJUDGED}")
 
 
 async def test_a_stream_is_refused_after_a_part_of_it_was_released(behind: Behind) -> None:

@@ -173,10 +173,11 @@ def test_a_caller_is_told_what_is_wrong_with_a_marking(banners: tuple[str, ...],
 @pytest.mark.parametrize("banner", ["SECRET", "hunter2"])
 @pytest.mark.parametrize("score", [0, None])
 def test_a_caller_is_told_that_content_was_not_judged(banner: str, score: int | None) -> None:
-    """Where a detector has no score the remark says so, after what is wrong with a marking, and else it does not."""
+    """A refusal says that a detector has no score of this stage's content, after what is wrong with a marking."""
     known = gathered(with_markings(banner))
-    found = known.at(Stage.REQUEST, (Reading("a", "1", 900), Reading("b", "1", score)), ()).remark
-    assert found == "; ".join(filter(None, (known.remark, UNJUDGED if score is None else "")))
+    unread = known.at(Stage.REQUEST, (Reading("a", "1", None),), ())
+    found = unread.at(Stage.RESPONSE, (Reading("a", "1", 900), Reading("b", "1", score)), ()).told("no")
+    assert found == "; ".join(filter(None, ("no", known.remark, UNJUDGED if score is None else "")))
     assert ("English" in found) is (score is None)
 
 
