@@ -19,14 +19,14 @@ import structlog
 from grpc_health.v1.health import SERVICE_NAME
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from gateway import approvers, knocking, pep, policies, reviewers, transport
+from gateway import approvers, inference, knocking, pep, policies, reviewers, transport
 from gateway.arrivals import Arrivals
 from gateway.config import Config
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.health import READY, Health
 from gateway.pep import Gate
 from gateway.review import Desk
-from gateway.server import SERVICE, Handler, Shell, UnknownMethods, handlers
+from gateway.server import Handler, Shell, UnknownMethods
 from gateway.types import Call, Credentials, new_decision_id
 
 log = structlog.get_logger()
@@ -62,7 +62,7 @@ class Listener:
         self._arrivals = Arrivals(self._door.knock, config.limits.queue_ms / 1000, time.monotonic)
         self._shell = Shell(gate, config.limits, config.appeal, self._arrivals)
         self._desk = Desk(gate, config.review, config.approvals, gate.log.archive)
-        self._health = Health(lambda: gate.ready, ("", READY, SERVICE), config.limits.concurrent_calls)
+        self._health = Health(lambda: gate.ready, ("", READY, inference.SERVICE), config.limits.concurrent_calls)
         self._retired: dict[grpc.aio.Server, asyncio.Task[None]] = {}
 
     async def open(self) -> None:
@@ -99,7 +99,7 @@ class Listener:
             options=transport.options(self._config.limits, shared=self._config.listener.workers > 1)
         )
         # Methods are not registered with gRPC: when its loop ends it frees what the core still writes to for those.
-        services = {SERVICE: handlers(self._shell), SERVICE_NAME: self._health.handlers()}
+        services = {inference.SERVICE: inference.handlers(self._shell), SERVICE_NAME: self._health.handlers()}
         services[policies.SERVICE] = policies.handlers(self._shell)
         services[approvers.SERVICE] = approvers.handlers(self._shell, self._desk)
         services[reviewers.SERVICE] = reviewers.handlers(self._shell, self._desk)

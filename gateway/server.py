@@ -1,4 +1,4 @@
-"""The gRPC server. Only this module touches the gRPC context; every exit is a status that gateway.status made.
+"""The shell of gRPC: only here its context is touched, and every exit is a status that gateway.status made.
 
 Unary methods are read as streams: the handler then runs before the message is there, so that a caller is proved before
 anything is parsed, and a message that gRPC itself refuses still leaves a record.
@@ -17,18 +17,16 @@ import grpc
 import structlog
 from google.protobuf.message import Message
 
-from brightline.v1 import inference_pb2
-from gateway import contract, pep, status, wire
+from gateway import contract, pep, status
 from gateway.arrivals import Arrivals
 from gateway.config import Limits
 from gateway.errors import GatewayError, Reason
 from gateway.inforce import InForce
-from gateway.pep import Admitted, Gate
-from gateway.types import Call, Credentials, End, Prompt, Text, ToolUse, new_decision_id
+from gateway.pep import Gate
+from gateway.types import Call, Credentials, new_decision_id
 
 log = structlog.get_logger()
 
-SERVICE = "brightline.v1.InferenceService"
 LONGEST_NAME = 200
 _GONE_S = 0.25
 """gRPC says that no message comes before it says why: because the caller went, or because gRPC itself has already
@@ -36,9 +34,6 @@ ended the call, for a message over its own limit or one that it can't unpack."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Asking = TypeVar(
-    "Asking", inference_pb2.GenerateRequest, inference_pb2.GenerateStreamRequest, inference_pb2.CheckPolicyRequest
-)
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
@@ -56,17 +51,6 @@ class Shell:
 
 Work: TypeAlias = Callable[[Shell, Call, InForce, Context], Awaitable[Message]]
 Pieces: TypeAlias = Callable[[Shell, Call, InForce, Context], AsyncGenerator[Message]]
-
-
-def handlers(shell: Shell) -> dict[str, Handler]:
-    """The methods of InferenceService by name."""
-    stream = streaming(shell, f"/{SERVICE}/GenerateStream", _generate_stream)
-    return {
-        "Generate": grpc.stream_unary_rpc_method_handler(unary(shell, f"/{SERVICE}/Generate", _generate)),
-        "GenerateStream": grpc.stream_stream_rpc_method_handler(stream),
-        "CheckPolicy": grpc.stream_unary_rpc_method_handler(unary(shell, f"/{SERVICE}/CheckPolicy", _check)),
-        "ListModels": grpc.stream_unary_rpc_method_handler(unary(shell, f"/{SERVICE}/ListModels", _models)),
-    }
 
 
 class UnknownMethods(grpc.GenericRpcHandler):
@@ -140,65 +124,9 @@ def _writer(context: Context) -> Callable[[bytes | None], Awaitable[None]]:
     return write
 
 
-async def _generate(shell: Shell, call: Call, in_force: InForce, context: Context) -> Message:
-    read = _reader(shell, context, inference_pb2.GenerateRequest)
-    admitted, completion = await pep.generate(call, read, shell.gate, in_force)
-    return inference_pb2.GenerateResponse(
-        decision_id=call.decision_id,
-        release=in_force.release.digest,
-        parts=[wire.part(p) for p in completion.parts],
-        stop_reason=wire.stop_reason(completion.end),
-        usage=wire.usage(completion.end),
-        obligations=[wire.obligation(o) for o in admitted.permitted.obligations],
-    )
-
-
-async def _generate_stream(shell: Shell, call: Call, in_force: InForce, context: Context) -> AsyncGenerator[Message]:
-    read = _reader(shell, context, inference_pb2.GenerateStreamRequest)
-    async with aclosing(pep.generate_stream(call, read, shell.gate, in_force)) as pieces:
-        async for piece in pieces:
-            yield _event(call, piece)
-
-
-async def _check(shell: Shell, call: Call, in_force: InForce, context: Context) -> Message:
-    read = _reader(shell, context, inference_pb2.CheckPolicyRequest)
-    decision = await pep.check(call, read, shell.gate, in_force)
-    return inference_pb2.CheckPolicyResponse(
-        decision_id=call.decision_id,
-        release=in_force.release.digest,
-        effect=f"EFFECT_{decision.effect.name}",
-        rules=[wire.rule(r) for r in decision.rules],
-        obligations=[wire.obligation(o) for o in decision.obligations],
-    )
-
-
-async def _models(shell: Shell, call: Call, in_force: InForce, context: Context) -> Message:
-    read = partial(only_message, shell, context, inference_pb2.ListModelsRequest)
-    found = await pep.models(call, read, shell.gate, in_force)
-    return inference_pb2.ListModelsResponse(decision_id=call.decision_id, models=[wire.model(m) for m in found])
-
-
 async def _unknown(shell: Shell, call: Call, in_force: InForce, _: Context) -> Message:
     error = GatewayError(Reason.METHOD_UNKNOWN, "no such method here")
     raise await pep.turned_away(call, shell.gate, in_force, error)
-
-
-def _event(call: Call, piece: Admitted | Text | ToolUse | End) -> Message:
-    match piece:
-        case Admitted():
-            start = inference_pb2.StreamStart(
-                decision_id=call.decision_id,
-                release=piece.in_force.release.digest,
-                obligations=[wire.obligation(o) for o in piece.permitted.obligations],
-            )
-            return inference_pb2.GenerateStreamResponse(start=start)
-        case Text(text):
-            return inference_pb2.GenerateStreamResponse(text=text)
-        case ToolUse():
-            return inference_pb2.GenerateStreamResponse(tool_use=wire.tool_use(piece))
-        case End():
-            end = inference_pb2.StreamEnd(stop_reason=wire.stop_reason(piece), usage=wire.usage(piece))
-            return inference_pb2.GenerateStreamResponse(end=end)
 
 
 def _receive(context: Context, shell: Shell, method: str) -> Call:
@@ -220,14 +148,6 @@ def _receive(context: Context, shell: Shell, method: str) -> Call:
         deadline_us=None if left is None else now + min(int(left * 1_000_000), most),
         traceparent=tuple(str(v) for k, v in metadata if k == "traceparent") if shell.gate.telemetry.tracing else (),
     )
-
-
-def _reader(shell: Shell, context: Context, kind: type[Asking]) -> Callable[[], Awaitable[Prompt]]:
-    async def read() -> Prompt:
-        message = await only_message(shell, context, kind)
-        return wire.prompt(message.prompt, message.release)
-
-    return read
 
 
 async def only_message(shell: Shell, context: Context, kind: type[M]) -> M:

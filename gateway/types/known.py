@@ -118,5 +118,5 @@ class Facts:
         return replace(self, input=Written({**self.input, **changed}), judged=read)
 
     def told(self, refusal: str) -> str:
-        """The refusal, with what its rules can't say: a marking that was not understood, content that was not judged."""
+        """The refusal, with what its rules can't say: a marking was not understood, content was not judged."""
         return "; ".join(filter(None, (refusal, self.remark, "" if self.judged else UNJUDGED)))
