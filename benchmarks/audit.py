@@ -34,12 +34,13 @@ from brightline_verify.record import Kind
 from brightline_verify.stored import Source, gathered
 from brightline_verify.whole import Trust
 from gateway.audit import export
+from gateway.audit.kept import Kept
 from gateway.audit.postgres.reading import Database
 from gateway.audit.postgres.writing import Postgres
 from gateway.audit.record import Entry, entry
 from gateway.audit.show import show
 from gateway.audit.sqlite import Sqlite
-from gateway.audit.store import MAX_BATCH, Kept, Store
+from gateway.audit.store import MAX_BATCH, Store
 from gateway.audit.writer import Writer
 from tests.support import logs
 from tests.support.postgres import Cluster, cluster

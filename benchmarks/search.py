@@ -29,12 +29,13 @@ from brightline_verify.record import Kind
 from gateway.audit import index, indexing, reader, search
 from gateway.audit.filter import Filter
 from gateway.audit.index import Builder, Held, index_path
+from gateway.audit.kept import Kept
 from gateway.audit.postgres.reading import Database
 from gateway.audit.postgres.writing import Postgres
 from gateway.audit.record import Entry
 from gateway.audit.search import Place, Position
 from gateway.audit.sqlite import Sqlite
-from gateway.audit.store import Kept, Store
+from gateway.audit.store import Store
 from gateway.canonical import canonical
 from tests.support import logs
 from tests.support.postgres import cluster

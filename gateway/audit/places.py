@@ -14,10 +14,10 @@ from brightline_verify.database import File
 from brightline_verify.note import NoteError, Verifier
 from brightline_verify.stored import Source
 from gateway.audit.index import Held, index_path
+from gateway.audit.kept import Kept, Place
 from gateway.audit.lock_store import Folder
 from gateway.audit.marks import tail_path
 from gateway.audit.sqlite import Sqlite
-from gateway.audit.store import Kept, Place
 from gateway.config import Audit, read_public
 from gateway.errors import StartError
 

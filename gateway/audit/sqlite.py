@@ -16,8 +16,8 @@ from brightline_verify.database import Table, checkpoint_path
 from brightline_verify.record import Kind
 from brightline_verify.stored import FORMAT, CorruptError, Rows, completed
 from gateway.audit import disk
+from gateway.audit.kept import Key, Place, Row, TakenError
 from gateway.audit.marks import Tail, tail_path
-from gateway.audit.store import Key, Place, Row, TakenError
 
 LOCK_WAIT_S = 0.1
 _FILLED: Final = 64 * WIDTH

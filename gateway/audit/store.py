@@ -8,16 +8,17 @@ tree can never be ahead of or behind its entries. Synchronous code, used by one 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from brightline_verify.blocks import Growing, growing_at
 from brightline_verify.merkle import Frontier, frontier_at
 from brightline_verify.note import Checkpoint, NoteError, Signer, open_checkpoint
 from brightline_verify.record import Kind
-from brightline_verify.stored import CorruptError, Rows, completed, gathered
+from brightline_verify.stored import CorruptError, completed, gathered
+from gateway.audit.kept import Kept, Key, Place, Row, TakenError
 from gateway.audit.marks import Marks, Tail, replayed
 from gateway.audit.record import Entry
 from gateway.errors import StartError
@@ -32,69 +33,8 @@ class Rejection(Enum):
     NOTHING_TO_CLOSE = "no open intent of this decision id"
 
 
-class TakenError(Exception):
-    """A tenant used an idempotency key of the batch before. Nothing of the batch was written."""
-
-
-class Place(Protocol):
-    """A place that keeps the latest checkpoint: the file beside the log, or a lock store."""
-
-    def read(self) -> bytes | None:
-        """The note, None when there never was one. Raises OSError."""
-
-    def write(self, note: bytes) -> None:
-        """Put the note there, durably, in the place of an older one. Raises OSError."""
-
-
 Result: TypeAlias = int | Rejection
 """The index of an entry in the log, or why it has none."""
-Key: TypeAlias = tuple[str, str]
-"""Tenant and idempotency key."""
-Row: TypeAlias = tuple[int, bytes, bytes, str, str, int, str, str | None, bytes | None, bytes | None]
-"""As stored.Row, the mark of the commit beside its last one, and the blocks beside a record that completes some."""
-
-
-class Kept(Protocol):
-    """The database of a log, as its one writer has it. After an OSError nobody knows what was done."""
-
-    @property
-    def rows(self) -> Rows:
-        """What is there."""
-
-    @property
-    def places(self) -> Sequence[Place]:
-        """Where the latest checkpoint is kept outside of the database."""
-
-    @property
-    def tail(self) -> Tail:
-        """Where the last mark is kept outside of the database."""
-
-    def open(self, origin: str) -> None:
-        """Open the log, or create it. Raises StartError when another process writes it, OSError, CorruptError."""
-
-    def reopen(self) -> None:
-        """After an error: open again. What can be read afterwards is durable, and nothing of before still comes.
-
-        Raises OSError, CorruptError.
-        """
-
-    def insert(self, rows: Sequence[Row]) -> None:
-        """Write the rows durably, all or none. Raises OSError, TakenError."""
-
-    def used(self, keys: Iterable[Key]) -> set[Key]:
-        """Those of the keys that an entry of any log in the database has. Raises OSError."""
-
-    def sign(self, size: int, note: bytes) -> None:
-        """Write a checkpoint durably, unless there is one of this size. Raises OSError."""
-
-    def orphans(self) -> list[Key]:
-        """Decision id and tenant of every intent since the last start that has no outcome. Raises OSError."""
-
-    def newest(self, kinds: Sequence[Kind]) -> Iterator[bytes]:
-        """The records of these kinds, the last one first. Raises OSError."""
-
-    def release(self) -> None:
-        """Let go of the log. Raises nothing."""
 
 
 class Store:

@@ -33,13 +33,14 @@ from brightline_verify.record import Kind
 from brightline_verify.report import Report
 from brightline_verify.stored import Rows, Source, verify
 from brightline_verify.whole import Trust
+from gateway.audit.kept import Kept, Place
 from gateway.audit.lock_store import Folder
 from gateway.audit.postgres import reading as postgres
 from gateway.audit.postgres.connection import Bounded, Server
 from gateway.audit.postgres.writing import Postgres
 from gateway.audit.record import Entry, entry
 from gateway.audit.sqlite import Sqlite
-from gateway.audit.store import Kept, Place, Store
+from gateway.audit.store import Store
 from tests.faults.mutations import EVERY, FORKED, MUTATIONS, SIZE, Content, Made, Mutation, as_bytes
 from tests.support import logs
 from tests.support.postgres import Cluster, cluster

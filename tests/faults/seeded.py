@@ -31,13 +31,14 @@ from brightline_verify.note import Signer
 from brightline_verify.record import Kind
 from brightline_verify.stored import CorruptError, Source, verify
 from brightline_verify.whole import Trust
+from gateway.audit.kept import Kept
 from gateway.audit.keys import load_signer
 from gateway.audit.postgres.connection import Bounded, Server
 from gateway.audit.postgres.reading import Database
 from gateway.audit.postgres.writing import Postgres
 from gateway.audit.record import Entry, entry
 from gateway.audit.sqlite import LOCK_WAIT_S, Sqlite
-from gateway.audit.store import Kept, Rejection, Result, Store
+from gateway.audit.store import Rejection, Result, Store
 from gateway.errors import StartError
 from tests.support import logs
 from tests.support.postgres import Cluster, cluster

@@ -11,7 +11,7 @@ from typing import Final
 
 from psycopg.types.numeric import Int4, Int8
 
-from gateway.audit.store import Row
+from gateway.audit.kept import Row
 
 _INTO: Final = (
     b"brightline.entries (log, idx, leaf, hashes, decision_id, kind, time_us, tenant, idempotency_key, mark, blocks)"

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final
 
 from brightline_verify.report import UnreadableError
 from brightline_verify.stored import Row
+from gateway.audit.kept import Place
 from gateway.audit.postgres.connection import Bounded, PostgresError, Server, told
-from gateway.audit.store import Place
 from gateway.errors import StartError
 
 _COLUMNS: Final = "idx, leaf, hashes, decision_id, kind, time_us, tenant, idempotency_key"

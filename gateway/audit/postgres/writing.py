@@ -16,11 +16,11 @@ from psycopg import errors
 
 from brightline_verify.record import Kind
 from brightline_verify.stored import FORMAT, CorruptError, Rows
+from gateway.audit.kept import Key, Place, Row, TakenError
 from gateway.audit.marks import Tail
 from gateway.audit.postgres.connection import Bounded, PostgresError, Server, check_durable, close, told
 from gateway.audit.postgres.copying import COPY, INSERT, packed, values
 from gateway.audit.postgres.reading import Table, log_id
-from gateway.audit.store import Key, Place, Row, TakenError
 from gateway.errors import StartError
 
 REVISION: Final = "0003"

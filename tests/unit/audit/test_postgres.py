@@ -32,6 +32,7 @@ from brightline_verify.report import Report, UnreadableError
 from brightline_verify.stored import CorruptError
 from brightline_verify.whole import Trust
 from gateway.audit import export
+from gateway.audit.kept import Place
 from gateway.audit.keys import public_path
 from gateway.audit.postgres import schema
 from gateway.audit.postgres.connection import PostgresError, Server
@@ -41,7 +42,7 @@ from gateway.audit.postgres.reading import Database, origins, union
 from gateway.audit.postgres.writing import REVISION, Postgres
 from gateway.audit.record import Entry, entry
 from gateway.audit.show import show
-from gateway.audit.store import MAX_BATCH, Place, Rejection, Result, Store
+from gateway.audit.store import MAX_BATCH, Rejection, Result, Store
 from gateway.audit.tiles import publish
 from gateway.cli import app
 from gateway.errors import StartError
