@@ -17,7 +17,7 @@ from gateway.audit.keys import Commitments
 from gateway.audit.record import Entry, Place, Record
 from gateway.audit.sealed.sealer import Sealer
 from gateway.audit.store import Rejection, Result
-from gateway.audit.writer import Writing, finished
+from gateway.audit.writing import Writing, finished
 from gateway.clock import TOLERANCE_US, Clock
 from gateway.errors import Reason
 from gateway.telemetry import Telemetry

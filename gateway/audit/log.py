@@ -23,7 +23,8 @@ from gateway.audit.remembered import Remembered, remembered, since
 from gateway.audit.sealed.sealer import Sealer
 from gateway.audit.store import Result, Store
 from gateway.audit.trail import Trail
-from gateway.audit.writer import Lag, Writer, Writing, finished, unavailable
+from gateway.audit.writer import Writer
+from gateway.audit.writing import Lag, Writing, finished, unavailable
 from gateway.canonical import Json
 from gateway.clock import TOLERANCE_US, Clock
 from gateway.config import Audit

@@ -11,7 +11,7 @@ from gateway.audit.known import Known
 from gateway.audit.ledger import Ledger
 from gateway.audit.sealed.envelope import OUTPUT, PROMPT
 from gateway.audit.sealed.sealer import period_of
-from gateway.audit.writer import finished, unavailable
+from gateway.audit.writing import finished, unavailable
 from gateway.errors import GatewayError
 from gateway.types import Effect, content_bytes
 

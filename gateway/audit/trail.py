@@ -21,7 +21,7 @@ from gateway.audit.known import Known, Review
 from gateway.audit.ledger import Ledger
 from gateway.audit.record import Entry, Record
 from gateway.audit.store import Rejection
-from gateway.audit.writer import finished, unavailable
+from gateway.audit.writing import finished, unavailable
 from gateway.canonical import NotCanonicalError
 from gateway.errors import GatewayError, Reason
 from gateway.telemetry import meters

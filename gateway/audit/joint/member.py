@@ -15,7 +15,7 @@ import structlog
 from gateway.audit.joint import frames
 from gateway.audit.record import Entry
 from gateway.audit.store import Rejection, Result
-from gateway.audit.writer import unavailable
+from gateway.audit.writing import unavailable
 from gateway.telemetry import Counted
 
 log = structlog.get_logger()

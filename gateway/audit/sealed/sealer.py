@@ -21,7 +21,7 @@ from gateway.audit.sealed import envelope, places
 from gateway.audit.sealed.envelope import Label, Period, SealError
 from gateway.audit.sealed.store import Keys, SealedStore
 from gateway.audit.sealed.vault import Vault
-from gateway.audit.writer import unavailable
+from gateway.audit.writing import unavailable
 from gateway.canonical import canonical
 from gateway.config import Sealed
 from gateway.errors import StartError

@@ -17,7 +17,8 @@ from brightline_verify.note import open_checkpoint
 from gateway.audit.record import Entry
 from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import MAX_BATCH, Rejection, Result, Store
-from gateway.audit.writer import Writer, finished
+from gateway.audit.writer import Writer
+from gateway.audit.writing import finished
 from gateway.config import Audit
 from gateway.errors import GatewayError, Reason
 from tests.support import logs
