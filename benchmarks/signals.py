@@ -1,7 +1,8 @@
 """`make bench-signals`: what reading the content costs, with and without the learned detector, by length of the text.
 
-What is compared is measured in one run, over different texts, so that nothing is remembered. Streams: see held.py;
-what is refused of harmless text that nobody wrote for measuring: see foreign.py.
+What is compared is measured in one run, over different texts, so that nothing is remembered. Of the corpus two texts in
+five are restricted, and as many near the line: the learned detector reads more of it to the end than of ordinary texts.
+Streams: see held.py; what is refused of harmless text that nobody wrote for measuring: see foreign.py.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ LENGTHS = {200: None, 2_000: 0.3, 8_000: None}
 """Characters, and the target of the lexical detector in milliseconds where there is one."""
 LEARNED = {200: None, 2_000: 10.0, 8_000: None}
 """The target of both together: 2,000 characters of English are about 500 pieces."""
+PLAIN = 2_000
 GONE_ON = 8_000, 200
 """Characters of a conversation so far, and of its next turn."""
 
@@ -36,6 +38,7 @@ def main() -> None:
     plain, both = Detectors(), Detectors(learned=learned.load(), deadline_ms=60_000)
     texts = [text for text in read(Path("detectors/corpus")) if text.lang == "en"]
     figures = asyncio.run(measure(plain, both, texts))
+    figures.append(asyncio.run(_ordinary(both)))
     figures += asyncio.run(held.measure(Detectors(), both, _made(texts, 2_000)[:: TIMES // STREAMS]))
     figures += asyncio.run(foreign.measure(Detectors(), both))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
@@ -56,6 +59,14 @@ async def measure(plain: Detectors, both: Detectors, texts: list[Text]) -> list[
             _figure(f"lexical and learned, {length} characters", together, alone, LEARNED[length]),
         ]
     return [*figures, await _gone_on(both, _made(texts, sum(GONE_ON)))]
+
+
+async def _ordinary(both: Detectors) -> Figure:
+    """Texts far from any line, of writers of whom the detectors have seen nothing."""
+    texts = [text for text in read(Path("detectors/independent")) if not text.labels and not text.hard]
+    taken = [await _timed(both, text) for text in _made(texts, PLAIN)]
+    name = f"lexical and learned, {PLAIN} characters of ordinary texts"
+    return _figure(name, statistics.median(taken), None, LEARNED[PLAIN])
 
 
 async def _gone_on(both: Detectors, texts: list[str]) -> Figure:

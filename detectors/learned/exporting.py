@@ -1,4 +1,8 @@
-"""Writes the encoder as a graph that onnxruntime reads: eight bits a weight, and one text at a time, never padded."""
+"""Writes the encoder as graphs that onnxruntime reads: eight bits a weight, and one text at a time, never padded.
+
+It is cut where most passages turn out to be nothing: each part but the last gives the numbers that the next one begins
+with, and a margin below which no other part need be asked.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +15,20 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from detectors.learned.pretrained import LAYERS, WIDTH, Numbers
+from gateway.signals.learned import SEEN
 
 HEADS: Final = 12
 _OPSET: Final = 18
 _IR: Final = 9
-GIVEN: Final = "both"
-"""What the last layer is given of a text: the numbers of its first piece, and their mean over all."""
+PARTS: Final = {"encoder-1.onnx": (0, 1), "encoder-2.onnx": (1, 3), "encoder-3.onnx": (3, LAYERS)}
+"""The layers of each part, by the name of its file: from, and up to."""
+GIVEN: Final = "given"
+"""What the margins of a part are made of, over all pieces: of the last part the mean and the first, of the others the
+mean, the highest and the spread."""
 LAST: Final = ("head", "foreign")
-"""The last layers: margins for the categories and for any; the margin for another language."""
+"""Margins of the last part: for the categories and for any; for another language."""
+EARLY: Final = "early"
+"""Margins of the others: for anything that the last part may say of a category, and of another language."""
 _FUSED: Final = "com.microsoft"
 
 
@@ -46,31 +56,59 @@ class _Graph:
         return self.node("LayerNormalization", [x, *names], out, axis=-1, epsilon=1e-12)
 
 
-def exported(table: npt.NDArray[Any], numbers: Numbers) -> bytes:
-    """The graph: `pieces`, of one text, to the margins of each of the last layers. That for languages is nought."""
-    numbers = {**numbers, "foreign.w": np.zeros((2 * WIDTH, 1), np.float32), "foreign.b": np.zeros(1, np.float32)}
-    g = _Graph()
-    x = g.level(_looked_up(g, table, numbers["places"]), numbers, "first", "x")
+def exported(table: npt.NDArray[Any], numbers: Numbers) -> dict[str, bytes]:
+    """The graphs by the names of their files, from `pieces` of a text to margins. Those not settled yet are nought."""
+    numbers = {**numbers, **_nought("foreign", 2 * WIDTH, 1), **_nought(EARLY, 3 * WIDTH, 2)}
+    return {name: _part(table, numbers, *layers) for name, layers in PARTS.items()}
+
+
+def _nought(name: str, given: int, margins: int) -> Numbers:
+    return {f"{name}.w": np.zeros((given, margins), np.float32), f"{name}.b": np.zeros(margins, np.float32)}
+
+
+def _part(table: npt.NDArray[Any], numbers: Numbers, begin: int, end: int) -> bytes:
+    g, x = _Graph(), SEEN
+    given = helper.make_tensor_value_info(SEEN, TensorProto.FLOAT, [1, "pieces", WIDTH])
+    if begin == 0:
+        given = helper.make_tensor_value_info("pieces", TensorProto.INT64, [1, "pieces"])
+        x = g.level(_looked_up(g, table, numbers["places"]), numbers, "first", "x")
     g.constant("three", np.array([WIDTH] * 3, np.int64))
-    for layer in range(LAYERS):
+    for layer in range(begin, end):
         x = _layer(g, x, layer, numbers)
-    g.node("Gather", [x, g.constant("start", np.array(0, np.int64))], "begin", axis=1)
-    g.node("ReduceMean", [x, g.constant("along", np.array([1], np.int64))], "mean", keepdims=0)
-    g.node("Concat", ["begin", "mean"], GIVEN, axis=1)
-    said = [_margins(g, name, numbers[f"{name}.w"], numbers[f"{name}.b"]) for name in LAST]
-    given = helper.make_tensor_value_info("pieces", TensorProto.INT64, [1, "pieces"])
+    said = _last(g, x, numbers) if end == LAYERS else _early(g, x, numbers)
     graph = helper.make_graph(g.nodes, "detector", [given], said, g.constants)
     versions = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_FUSED, 1)]
     model = helper.make_model(graph, opset_imports=versions, ir_version=_IR)
-    helper.set_model_props(model, {name: _kept(numbers[name]) for name in ("head.w", "head.b")})
+    if end == LAYERS:
+        helper.set_model_props(model, {name: _kept(numbers[name]) for name in ("head.w", "head.b")})
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 
 
+def _last(g: _Graph, x: str, numbers: Numbers) -> list[Any]:
+    g.node("Gather", [x, g.constant("start", np.array(0, np.int64))], "begin", axis=1)
+    g.node("ReduceMean", [x, g.constant("along", np.array([1], np.int64))], "mean", keepdims=0)
+    g.node("Concat", ["begin", "mean"], GIVEN, axis=1)
+    return [_margins(g, name, numbers) for name in LAST]
+
+
+def _early(g: _Graph, x: str, numbers: Numbers) -> list[Any]:
+    along = g.constant("along", np.array([1], np.int64))
+    g.node("ReduceMean", [x, along], "middle", keepdims=1)
+    g.node("Squeeze", ["middle", along], "mean")
+    g.node("ReduceMax", [x, along], "most", keepdims=0)
+    g.node("Sub", [x, "middle"], "off")
+    g.node("Mul", ["off", "off"], "squares")
+    g.node("Sqrt", [g.node("ReduceMean", ["squares", along], "square", keepdims=0)], "spread")
+    g.node("Concat", ["mean", "most", "spread"], GIVEN, axis=1)
+    seen = helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, "pieces", WIDTH])
+    return [seen, _margins(g, EARLY, numbers)]
+
+
 def giving(model: bytes) -> bytes:
-    """The graph, which says also what its last layer is given."""
+    """The graph, which says also what its margins are made of."""
     graph = onnx.load_from_string(model)
-    graph.graph.output.append(helper.make_tensor_value_info(GIVEN, TensorProto.FLOAT, [1, 2 * WIDTH]))
+    graph.graph.output.append(helper.make_tensor_value_info(GIVEN, TensorProto.FLOAT, [1, "numbers"]))
     return bytes(graph.SerializeToString())
 
 
@@ -90,10 +128,10 @@ def with_last(model: bytes, others: Numbers) -> bytes:
     return bytes(graph.SerializeToString(deterministic=True))
 
 
-def _margins(g: _Graph, name: str, weights: npt.NDArray[Any], bias: npt.NDArray[Any]) -> Any:
-    layer = [g.constant(f"{name}.w", weights), g.constant(f"{name}.b", bias)]
+def _margins(g: _Graph, name: str, numbers: Numbers) -> Any:
+    layer = [g.constant(f"{name}.{part}", numbers[f"{name}.{part}"]) for part in "wb"]
     said = g.node("Gemm", [GIVEN, *layer], f"{name}.margins")
-    return helper.make_tensor_value_info(said, TensorProto.FLOAT, [1, len(bias)])
+    return helper.make_tensor_value_info(said, TensorProto.FLOAT, [1, len(numbers[f"{name}.b"])])
 
 
 def _kept(value: npt.NDArray[Any]) -> str:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from gateway.signals.learned import combined
 
-__all__ = ["Layer", "Seen", "elsewhere", "margin", "telling", "tuned"]
+__all__ = ["Layer", "Seen", "decides", "elsewhere", "margin", "telling", "tuned"]
 
 STIFF: Final = 0.02
 """What a change of a weight costs; of the margin for any, as much less as that counts more."""
@@ -49,7 +49,7 @@ class Seen:
 
 def margin(layer: Layer, rows: Numbers) -> float:
     """Of a text the highest of all passages; what has none is nothing."""
-    return float(_decides(rows @ layer.weights + layer.bias).max()) if len(rows) else float("-inf")
+    return float(decides(rows @ layer.weights + layer.bias).max()) if len(rows) else float("-inf")
 
 
 def elsewhere(texts: Sequence[Seen], made: Callable[[Sequence[Seen]], Layer]) -> Numbers:
@@ -94,7 +94,8 @@ def _even(rows: Sequence[Numbers]) -> tuple[Numbers, Numbers]:
     return np.concatenate(rows), np.concatenate([np.full(len(some), 1 / len(some)) for some in rows])
 
 
-def _decides(margins: Numbers) -> Numbers:
+def decides(margins: Numbers) -> Numbers:
+    """The margin that decides, of each row."""
     return combined(margins) if margins.shape[1] > 1 else margins[:, 0]
 
 

@@ -1,14 +1,16 @@
-"""What is settled by texts of writers whom the encoder has not seen: its last layers, and the thresholds.
+"""What is settled by texts of writers whom the encoder has not seen: its margins, and the thresholds.
 
-1 the encoder reads them, as the gateway will    2 its last layer is tuned again on them; the threshold is the lowest at
-which, by layers that are each tuned without one writer, at most 2 % of the writers' hard negatives are refused, and
-0.5 % of their ordinary texts, or one    3 another last layer tells texts in other languages from theirs; of theirs at
-most 0.5 % are taken for one by a layer that was made without the writer
+1 the encoder reads them to its end    2 its last layer is tuned again on them; the threshold is the lowest at which, by
+layers that are each tuned without one writer, at most 2 % of the writers' hard negatives are refused, and 0.5 % of
+their ordinary texts, or one    3 another last layer tells texts in other languages from theirs; of theirs at most 0.5 %
+are taken for one by a layer that was made without the writer    4 every part of the encoder but the last gets margins
+for whether a later one may have something to say (early.py), of texts as they are and among ordinary ones
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,60 +19,85 @@ import numpy.typing as npt
 
 from detectors.corpus import CATEGORIES
 from detectors.learned import last
-from detectors.learned.batches import bare
-from detectors.learned.exporting import GIVEN, giving, last_of, with_last
+from detectors.learned.early import early
+from detectors.learned.exporting import EARLY, last_of, with_last
+from detectors.learned.reading import Read, Test, among, reader
 from detectors.learned.tuning import ANY
 from gateway.measuring.corpus import Text
-from gateway.signals.learned import passages, session, shown, worded
 from gateway.signals.pieces import Pieces
-from gateway.signals.script import form
+from gateway.signals.together import UNSEEN
 
 HARD_SHARE: Final = 0.02
 ORDINARY_SHARE: Final = 0.005
 FOREIGN_SHARE: Final = 0.005
+WIDE: Final = 4.0
+"""The margin from 500 thousandths to 881."""
+SAYS: Final = WIDE * float(np.arctanh(UNSEEN / 500 - 1))
+"""From the threshold, the margin from which the detector does not say that a text is nothing."""
+GROUPS: Final = 5
+"""Of writers."""
+SEED: Final = 1
 
 Numbers = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """An encoder, its thresholds, and what they find: of restricted texts apart, and of texts in other languages."""
+    """An encoder, its thresholds, and what they find: of restricted texts apart, and of texts in other languages.
 
-    encoder: bytes
+    left: by each part but the last, the share of passages apart of which the last one has nothing to say.
+    """
+
+    encoder: dict[str, bytes]
     threshold: float
     foreign: float
     restricted: float
     elsewhere: float
+    left: dict[str, float]
 
 
-def settled(encoder: bytes, pieces: Pieces, apart: Sequence[Text], foreign: Sequence[Text]) -> Settled:
-    """The encoder with its last layers. apart: English. foreign: none is."""
-    reader = session(giving(encoder))
-
-    def rows(text: Text) -> Numbers:
-        found = passages(worded(form(bare(text.text))))
-        numbers = [reader.run([GIVEN], shown(pieces, passage))[0][0] for passage in found]
-        return np.array(numbers, dtype=np.float64).reshape(len(found), -1)
-
-    seen = [last.Seen(rows(text), wanted(text), text.id.partition("-")[0]) for text in apart]  # 1
-    start, others = last.Layer(*last_of(encoder)), [rows(text) for text in foreign]
-    layer, margins = last.tuned(start, seen, ANY), last.elsewhere(seen, lambda some: last.tuned(start, some, ANY))  # 2
+def settled(encoder: Mapping[str, bytes], pieces: Pieces, apart: Sequence[Text], corpus: Sequence[Text]) -> Settled:
+    """The encoder with its last layers. encoder: its parts, in order. apart: English. corpus: what it was tuned on."""
+    english, others = [text for text in corpus if text.lang == "en"], [text for text in corpus if text.lang != "en"]
+    chance, filling = np.random.default_rng(SEED), [text.text for text in apart if ordinary(text)]
+    hidden = among(apart, filling, chance) + among(apart, filling, chance), among(english, filling, chance)
+    with ThreadPoolExecutor() as threads:  # 1
+        read = reader(encoder, pieces)
+        mine, known, abroad, mine_hidden, known_hidden = (
+            Read(some, [*threads.map(read, some)]) for some in ([*apart], english, others, *hidden)
+        )
+    *parts, end = encoder
+    seen = [last.Seen(rows, wanted(text), _writer(text)) for rows, text in zip(mine.ends(), apart, strict=True)]
+    start = last.Layer(*last_of(encoder[end]))
+    head, margins = last.tuned(start, seen, ANY), last.elsewhere(seen, lambda some: last.tuned(start, some, ANY))  # 2
     threshold = max(
         _over(margins[[text.hard for text in apart]], HARD_SHARE),
         _over(margins[[ordinary(text) for text in apart]], ORDINARY_SHARE),
     )
 
     def telling(some: Sequence[last.Seen]) -> last.Layer:
-        return last.telling(others, [one.rows for one in some])
+        return last.telling(abroad.ends(), [one.rows for one in some])
 
-    language, limit = telling(seen), _over(last.elsewhere(seen, telling), FOREIGN_SHARE)  # 3
-    numbers = {"head.w": layer.weights, "head.b": layer.bias, "foreign.w": language.weights, "foreign.b": language.bias}
+    foreign, limit = telling(seen), _over(last.elsewhere(seen, telling), FOREIGN_SHARE)  # 3
+    says, refused = _test(head, threshold + SAYS), _test(head, threshold)
+    found = {end: with_last(encoder[end], {**_numbers("head", head), **_numbers("foreign", foreign)})}
+    left = {}
+    for part, name in enumerate(parts):  # 4
+        here = (mine + mine_hidden).passages(part, _fifths(apart), says, refused)
+        layer = early(
+            here,
+            (known + known_hidden).passages(part, _writer, says, refused),
+            abroad.passages(part, lambda text: text.lang, says, _test(foreign, limit)),
+        )
+        found[name] = with_last(encoder[name], _numbers(EARLY, layer))
+        left[name] = float(np.mean((here.rows[~here.says] @ layer.weights + layer.bias < 0).all(axis=1)))
     return Settled(
-        with_last(encoder, numbers),
+        found,
         threshold,
         limit,
         float(np.mean(margins[[bool(text.labels) for text in apart]] >= threshold)),
-        float(np.mean([last.margin(language, some) >= limit for some in others])),
+        float(np.mean([last.margin(foreign, some) >= limit for some in abroad.ends()])),
+        left,
     )
 
 
@@ -82,6 +109,25 @@ def wanted(text: Text) -> Numbers:
 def ordinary(text: Text) -> bool:
     """Whether it is far from any line."""
     return not text.labels and not text.hard
+
+
+def _writer(text: Text) -> str:
+    return text.id.partition("-")[0]
+
+
+def _fifths(texts: Sequence[Text]) -> Callable[[Text], str]:
+    """The group of a text: that of its writer, of whom each fifth has."""
+    writers = sorted(set(map(_writer, texts)))
+    return lambda text: str(writers.index(_writer(text)) % GROUPS)
+
+
+def _test(layer: last.Layer, least: float) -> Test:
+    """Whether passages have this margin, that decides, or more."""
+    return lambda rows: last.decides(rows @ layer.weights + layer.bias) >= least
+
+
+def _numbers(name: str, layer: last.Layer) -> dict[str, Numbers]:
+    return {f"{name}.w": layer.weights, f"{name}.b": layer.bias}
 
 
 def _over(margins: Numbers, share: float) -> float:

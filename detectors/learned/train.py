@@ -22,8 +22,8 @@ import tensorflow as tf
 from detectors.corpus import APART, CATEGORIES, CORPUS
 from detectors.learned import pretrained
 from detectors.learned.batches import LENGTH, bare, disturbed, packed
-from detectors.learned.exporting import exported
-from detectors.learned.settling import Settled, ordinary, settled, wanted
+from detectors.learned.exporting import PARTS, exported
+from detectors.learned.settling import WIDE, Settled, ordinary, settled, wanted
 from detectors.learned.tuning import Tuned
 from gateway.measuring.corpus import Text, read, split
 from gateway.signals.learned import Manifest, worded
@@ -31,16 +31,13 @@ from gateway.signals.pieces import Pieces
 from gateway.signals.script import form
 
 OUT: Final = Path(__file__).parents[2] / "gateway" / "assets" / "learned"
-ENCODER: Final = "encoder.onnx"
 PIECES: Final = "vocabulary.txt"
-FILES: Final = (PIECES, ENCODER)
 LANGUAGES: Final = frozenset({"en", "es", "de", "fr", "pt", "tr", "id", "it", "pl"})
 EPOCHS: Final = 5
 SEED: Final = 1
 HARD: Final = 1.5
 """How much more a hard negative counts."""
 SHOWN: Final = 0.0
-WIDE: Final = 4.0
 
 
 def main() -> None:
@@ -53,12 +50,13 @@ def main() -> None:
     given = parser.parse_args()
     out: Path = given.out
     texts = _texts()
-    data = {name: (out / name).read_bytes() for name in FILES} if given.last else made(texts)
-    foreign = [text for text in texts if text.lang != "en"]
-    found = settled(data[ENCODER], Pieces(data[PIECES]), read(APART), foreign)  # 3
+    data = {name: (out / name).read_bytes() for name in (PIECES, *PARTS)} if given.last else made(texts)
+    found = settled({name: data[name] for name in PARTS}, Pieces(data[PIECES]), read(APART), texts)  # 3
     print(f"threshold {found.threshold}: over it {found.restricted:.3f} of the restricted texts of writers apart")
-    print(f"threshold {found.foreign}: over it {found.elsewhere:.3f} of {len(foreign)} texts in other languages")
-    _write(out, {**data, ENCODER: found.encoder}, found)
+    print(f"threshold {found.foreign}: over it {found.elsewhere:.3f} of the texts in other languages")
+    for name, share in found.left.items():
+        print(f"{name}: leaves {share:.3f} of the passages apart that are nothing")
+    _write(out, {**data, **found.encoder}, found)
 
 
 def made(of: list[Text]) -> dict[str, bytes]:
@@ -67,7 +65,7 @@ def made(of: list[Text]) -> dict[str, bytes]:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     vocabulary, numbers = pretrained.read()  # 1
     data = "\n".join(vocabulary).encode() + b"\n"
-    return {PIECES: data, ENCODER: exported(numbers["table"], tune(of, numbers, Pieces(data)))}  # 2
+    return {PIECES: data, **exported(numbers["table"], tune(of, numbers, Pieces(data)))}  # 2
 
 
 def _write(out: Path, data: dict[str, bytes], found: Settled) -> None:
@@ -105,13 +103,14 @@ def _cut(pieces: Pieces, text: str) -> list[int]:
 
 def _manifest(data: dict[str, bytes], found: Settled) -> Manifest:
     return Manifest(
-        format=3,
+        format=4,
         categories=list(CATEGORIES),
         files={name: hashlib.sha256(content).hexdigest() for name, content in data.items()},
         threshold=found.threshold,
         shown=SHOWN,
         wide=WIDE,
         foreign=found.foreign,
+        parts=list(PARTS),
         origin=f"all-MiniLM-L6-v2, Apache-2.0, from {pretrained.PACKAGE}; {_of(CORPUS)}; last layers: {_of(APART)}",
     )
 

@@ -1,9 +1,9 @@
 """The learned detector: what a text wants, by a small encoder that was tuned on texts that people have labelled.
 
 1 a text, without long rows of numbers, is cut into passages that overlap     2 the encoder reads each alone, so none
-weighs on another, and once for a tenant     3 it gives a margin for each category, for any, and for another language
-than English     4 the highest of all passages counts; 500 thousandths are where the margin for any was tuned to be
-refused
+weighs on another, and once for a tenant: part by part, and no further than until one is sure that a passage is nothing
+3 its last part gives a margin for each category, for any, and for another language than English     4 the highest of
+all passages counts; 500 thousandths are where the margin for any was tuned to be refused
 
 What it was made of, and how well it does, is in docs/detectors.md. Its files travel with the package and are checked by
 digest.
@@ -32,6 +32,7 @@ from gateway.signals.script import form
 __all__ = [
     "FOLDER",
     "PIECES",
+    "SEEN",
     "Learned",
     "Manifest",
     "combined",
@@ -46,6 +47,8 @@ __all__ = [
 FOLDER: Final = files("gateway") / "assets" / "learned"
 PIECES: Final = 510
 """The most of a passage that is read: more than a passage has characters."""
+SEEN: Final = "seen"
+"""What a part of the encoder is given by the one before it."""
 _PASSAGE: Final = 480
 _REMEMBERED: Final = 16_384
 """Passages: conversations of six million characters, in ten megabytes."""
@@ -65,18 +68,20 @@ class Manifest(BaseModel):
     """What the detector is made of. threshold: the margin for any category that counts as 500.
 
     shown: the margin of a category from which it is named beside the highest one. wide: the margin from 500 to 881.
-    foreign: the margin for another language from which a passage can't be read.
+    foreign: the margin for another language from which a passage can't be read. parts: the files of the encoder, in the
+    order in which they read.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    format: int = Field(ge=3, le=3)
+    format: int = Field(ge=4, le=4)
     categories: list[str] = Field(min_length=1)
     files: dict[str, _Digest]
     threshold: float
     shown: float
     wide: float
     foreign: float
+    parts: list[str] = Field(min_length=1)
     origin: str
 
 
@@ -85,7 +90,7 @@ class Learned:
 
     def __init__(self, manifest: Manifest, data: Mapping[str, bytes], version: str) -> None:
         self._pieces = Pieces(data["vocabulary.txt"])
-        self._encoder = session(data["encoder.onnx"])
+        *self._first, self._last = [session(data[name]) for name in manifest.parts]
         self._made = manifest
         self._remembered = Remembered(_REMEMBERED)
         self.names, self.version = tuple(manifest.categories), version
@@ -105,7 +110,13 @@ class Learned:
 
     def _said(self, passage: str) -> npt.NDArray[np.int64]:
         """The scores of the categories, then 1 where the passage is in another language, else 0."""
-        margins, foreign = self._encoder.run(None, shown(self._pieces, passage))
+        given = shown(self._pieces, passage)
+        for part in self._first:
+            seen, margins = part.run(None, given)
+            if (margins < 0).all():
+                return np.zeros(len(self.names) + 1, np.int64)
+            given = {SEEN: seen}
+        margins, foreign = self._last.run(None, given)
         return np.append(self._shares(margins), foreign[0] >= self._made.foreign)
 
     def _shares(self, margins: Floats) -> npt.NDArray[np.int64]:
@@ -116,7 +127,7 @@ class Learned:
         return thousandths(margin, self._made.threshold, self._made.wide)
 
 
-def shown(pieces: Pieces, passage: str) -> dict[str, npt.NDArray[np.int64]]:
+def shown(pieces: Pieces, passage: str) -> dict[str, npt.NDArray[Any]]:
     """What the encoder is given of a passage."""
     numbers = [pieces.first, *pieces(passage)[:PIECES], pieces.last]
     return {"pieces": np.array([numbers], dtype=np.int64)}
@@ -169,13 +180,13 @@ def load(folder: Traversable = FOLDER) -> Learned:
     try:
         written = (folder / "manifest.json").read_bytes()
         manifest = Manifest.model_validate_json(written)
-        data = {name: (folder / name).read_bytes() for name in ("encoder.onnx", "vocabulary.txt")}
+        data = {name: (folder / name).read_bytes() for name in (*manifest.parts, "vocabulary.txt")}
     except (OSError, ValidationError):
         raise StartError("the learned detector can't be read; reinstall the package") from None
     for name, content in data.items():
         if hashlib.sha256(content).hexdigest() != manifest.files.get(name):
             raise StartError(f"the learned detector: {name} is not the file of the manifest; reinstall the package")
-    return Learned(manifest, data, f"learned-4-{hashlib.sha256(written).hexdigest()[:12]}")
+    return Learned(manifest, data, f"learned-5-{hashlib.sha256(written).hexdigest()[:12]}")
 
 
 def session(model: bytes) -> Any:
