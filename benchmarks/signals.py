@@ -2,7 +2,8 @@
 
 What is compared is measured in one run, over different texts, so that nothing is remembered. Of the corpus two texts in
 five are restricted, and as many near the line: the learned detector reads more of it to the end than of ordinary texts.
-Streams: see held.py; what is refused of harmless text that nobody wrote for measuring: see foreign.py.
+Streams: see held.py; what is refused of harmless text that nobody wrote for measuring: see foreign.py; how far the
+learned detector reads: see early.py.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import statistics
 import time
 from pathlib import Path
 
-from benchmarks import foreign, held
+from benchmarks import early, foreign, held
 from benchmarks.figures import Figure, report
 from gateway.measuring.corpus import Text, read
 from gateway.signals import Detectors, learned
@@ -41,6 +42,7 @@ def main() -> None:
     figures.append(asyncio.run(_ordinary(both)))
     figures += asyncio.run(held.measure(Detectors(), both, _made(texts, 2_000)[:: TIMES // STREAMS]))
     figures += asyncio.run(foreign.measure(Detectors(), both))
+    figures += early.measure()
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     figures.append(Figure("memory of the detectors, after reading", "MiB", grown, None, "", None))
     report(figures, path, title="Reading the content", beside="compared with", note="median of processor time and wait")

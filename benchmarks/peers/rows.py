@@ -32,7 +32,7 @@ def systems(wrk: Path) -> list[System]:
         System(
             OURS,
             f"{metadata.version('brightline-gateway')} on Python {platform.python_version()}",
-            f"as `brightline init` makes it, with {CORES} workers; the log on SQLite",
+            f"as `brightline init` makes it, with {CORES} workers and without the learned detector; the log on SQLite",
             MUTUAL,
             ours.gateway,
             "a rule of the pack about the purpose",
