@@ -23,31 +23,34 @@ REFUSED: Final = 500
 
 async def measure(plain: Detectors, both: Detectors) -> list[Figure]:
     """The share that is refused, by both detectors beside the lexical one alone."""
+    return [
+        Figure(f"{kind}, refused of {CUTS}", "%", await _refused(both, some), await _refused(plain, some), "", None)
+        for kind, some in cuts(LENGTH).items()
+    ]
+
+
+def cuts(length: int) -> dict[str, list[str]]:
+    """Pieces of that many characters, by what they are of."""
     chance = random.Random(SEED)  # noqa: S311 - which texts are read is no secret
     library = [file.read_text("utf-8", "replace") for file in sorted(_library().glob("*.py"))]
     described = sorted(text for found in distributions() if (text := found.metadata.get_payload()))
     kinds = {"code of the Python library": library, "descriptions of packages": described}
-    return [
-        Figure(f"{kind}, refused of {CUTS}", "%", await _refused(both, cuts), await _refused(plain, cuts), "", None)
-        for kind, cuts in (
-            (kind, [_cut(chance.choice(texts), chance) for _ in range(CUTS)]) for kind, texts in kinds.items()
-        )
-    ]
+    return {kind: [_cut(chance.choice(texts), length, chance) for _ in range(CUTS)] for kind, texts in kinds.items()}
 
 
 def _library() -> Path:
     return Path(sysconfig.get_path("stdlib"))
 
 
-def _cut(text: str, chance: random.Random) -> str:
-    start = chance.randrange(max(1, len(text) - LENGTH))
-    return text[start : start + LENGTH]
+def _cut(text: str, length: int, chance: random.Random) -> str:
+    start = chance.randrange(max(1, len(text) - length))
+    return text[start : start + length]
 
 
-async def _refused(detectors: Detectors, cuts: list[str]) -> float:
+async def _refused(detectors: Detectors, texts: list[str]) -> float:
     """Per cent of them. What can't be read is refused, too."""
     refused = 0
-    for cut in cuts:
-        readings = await detectors.read([cut])
+    for text in texts:
+        readings = await detectors.read([text])
         refused += any(reading.score is None or reading.score >= REFUSED for reading in readings)
-    return 100 * refused / len(cuts)
+    return 100 * refused / len(texts)

@@ -39,7 +39,7 @@ def main() -> None:
     plain, both = Detectors(), Detectors(learned=learned.load(), deadline_ms=60_000)
     texts = [text for text in read(Path("detectors/corpus")) if text.lang == "en"]
     figures = asyncio.run(measure(plain, both, texts))
-    figures.append(asyncio.run(_ordinary(both)))
+    figures += asyncio.run(_ordinary(both))
     figures += asyncio.run(held.measure(Detectors(), both, _made(texts, 2_000)[:: TIMES // STREAMS]))
     figures += asyncio.run(foreign.measure(Detectors(), both))
     figures += early.measure()
@@ -63,12 +63,19 @@ async def measure(plain: Detectors, both: Detectors, texts: list[Text]) -> list[
     return [*figures, await _gone_on(both, _made(texts, sum(GONE_ON)))]
 
 
-async def _ordinary(both: Detectors) -> Figure:
-    """Texts far from any line, of writers of whom the detectors have seen nothing."""
-    texts = [text for text in read(Path("detectors/independent")) if not text.labels and not text.hard]
-    taken = [await _timed(both, text) for text in _made(texts, PLAIN)]
-    name = f"lexical and learned, {PLAIN} characters of ordinary texts"
-    return _figure(name, statistics.median(taken), None, LEARNED[PLAIN])
+async def _ordinary(both: Detectors) -> list[Figure]:
+    """Texts far from any line, of writers of whom the detectors have seen nothing: short ones, and long ones."""
+    texts = [text.text for text in read(Path("detectors/independent")) if not text.labels and not text.hard]
+    short = [await _timed(both, text) for text in texts]
+    some = foreign.cuts(PLAIN)["descriptions of packages"][:TIMES]
+    long = [await _timed(both, text) for text in some]
+    of = f"an ordinary text of {statistics.median(map(len, texts)):.0f} characters"
+    return [
+        _figure(f"lexical and learned, {of}", statistics.median(short), None, None),
+        _figure(
+            f"lexical and learned, {PLAIN} characters of a package's description", statistics.median(long), None, 10.0
+        ),
+    ]
 
 
 async def _gone_on(both: Detectors, texts: list[str]) -> Figure:

@@ -65,7 +65,7 @@ def reader(encoder: Mapping[str, bytes], pieces: Pieces) -> Callable[[Text], Row
 
 
 def among(texts: Sequence[Text], filling: Sequence[str], chance: np.random.Generator) -> list[Text]:
-    """The restricted ones that are short, each with an ordinary text before it, after it, or both."""
+    """Those that are short, each with an ordinary text before it, after it, or both."""
 
     def one() -> str:
         return filling[int(chance.integers(len(filling)))][:SHORT]
@@ -74,4 +74,4 @@ def among(texts: Sequence[Text], filling: Sequence[str], chance: np.random.Gener
         kind = chance.random()
         return " ".join([*([one()] if kind < 2 / 3 else []), text, *([one()] if kind > 1 / 3 else [])])
 
-    return [t.model_copy(update={"text": hidden(t.text)}) for t in texts if t.labels and len(t.text) < SHORT]
+    return [t.model_copy(update={"text": hidden(t.text)}) for t in texts if len(t.text) < SHORT]

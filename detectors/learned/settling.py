@@ -60,7 +60,7 @@ def settled(encoder: Mapping[str, bytes], pieces: Pieces, apart: Sequence[Text],
     """The encoder with its last layers. encoder: its parts, in order. apart: English. corpus: what it was tuned on."""
     english, others = [text for text in corpus if text.lang == "en"], [text for text in corpus if text.lang != "en"]
     chance, filling = np.random.default_rng(SEED), [text.text for text in apart if ordinary(text)]
-    hidden = among(apart, filling, chance) + among(apart, filling, chance), among(english, filling, chance)
+    hidden = among(apart, filling, chance), among(english[::2], filling, chance)
     with ThreadPoolExecutor() as threads:  # 1
         read = reader(encoder, pieces)
         mine, known, abroad, mine_hidden, known_hidden = (

@@ -86,11 +86,11 @@ class Manifest(BaseModel):
 
 
 class Learned:
-    """The detector, of its files. Immutable after construction. names: the categories that it scores."""
+    """The detector, of its files. names: the categories that it scores. parts: of its encoder, in order."""
 
     def __init__(self, manifest: Manifest, data: Mapping[str, bytes], version: str) -> None:
         self._pieces = Pieces(data["vocabulary.txt"])
-        *self._first, self._last = [session(data[name]) for name in manifest.parts]
+        self.parts: list[Any] = [session(data[name]) for name in manifest.parts]
         self._made = manifest
         self._remembered = Remembered(_REMEMBERED)
         self.names, self.version = tuple(manifest.categories), version
@@ -111,12 +111,12 @@ class Learned:
     def _said(self, passage: str) -> npt.NDArray[np.int64]:
         """The scores of the categories, then 1 where the passage is in another language, else 0."""
         given = shown(self._pieces, passage)
-        for part in self._first:
+        for part in self.parts[:-1]:
             seen, margins = part.run(None, given)
             if (margins < 0).all():
                 return np.zeros(len(self.names) + 1, np.int64)
             given = {SEEN: seen}
-        margins, foreign = self._last.run(None, given)
+        margins, foreign = self.parts[-1].run(None, given)
         return np.append(self._shares(margins), foreign[0] >= self._made.foreign)
 
     def _shares(self, margins: Floats) -> npt.NDArray[np.int64]:

@@ -177,13 +177,12 @@ def test_what_is_remembered_is_what_would_be_said(learned: Learned, turns: list[
 
 def counting(detector: Learned) -> list[list[object]]:
     """What each part of the encoder is asked from now on."""
-    parts = [*detector._first, detector._last]
-    asked: list[list[object]] = [[] for _ in parts]
+    asked: list[list[object]] = [[] for _ in detector.parts]
 
     def counted(part: Any, mine: list[object]) -> SimpleNamespace:
         return SimpleNamespace(run=lambda *given: mine.append(given) or part.run(*given))
 
-    *detector._first, detector._last = map(counted, parts, asked)
+    detector.parts = [*map(counted, detector.parts, asked)]
     return asked
 
 
