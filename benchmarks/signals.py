@@ -42,9 +42,9 @@ def main() -> None:
     figures += asyncio.run(_ordinary(both))
     figures += asyncio.run(held.measure(Detectors(), both, _made(texts, 2_000)[:: TIMES // STREAMS]))
     figures += asyncio.run(foreign.measure(Detectors(), both))
-    figures += early.measure()
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     figures.append(Figure("memory of the detectors, after reading", "MiB", grown, None, "", None))
+    figures += early.measure()
     report(figures, path, title="Reading the content", beside="compared with", note="median of processor time and wait")
 
 
