@@ -45,7 +45,7 @@ Numbers = npt.NDArray[Any]
 class Settled:
     """An encoder, its thresholds, and what they find: of restricted texts apart, and of texts in other languages.
 
-    left: by each part but the last, the share of passages apart of which the last one has nothing to say.
+    left: of passages apart of which the last part has nothing to say, the share that each part before it leaves.
     """
 
     encoder: dict[str, bytes]
