@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.figures import Figure
+from benchmarks.foreign import REFUSED
 from gateway.measuring.corpus import Text, read
 from gateway.signals.learned import Learned, load
 
-REFUSED = 500
 SHORT = 160
 """Characters, of a text that is hardly more than a sentence."""
 SEED = 1
@@ -21,13 +23,13 @@ SEED = 1
 def measure() -> list[Figure]:
     """The share of passages that the last part of the encoder reads, and what is refused when it reads all of them."""
     texts = read(Path("detectors/independent"))
-    restricted = [text for text in texts if text.labels]
-    ordinary = [text for text in texts if not text.labels and not text.hard]
+    restricted, ordinary = [text for text in texts if text.labels], [text for text in texts if text.ordinary]
+    stops, whole = load(), load()
+    whole.parts[:-1] = map(_going_on, whole.parts[:-1])
     return [
-        _share("ordinary texts", ordinary),
-        _share("texts near the line", [text for text in texts if text.hard]),
-        _missed("restricted texts", restricted),
-        _missed("restricted sentences between ordinary texts", _between(restricted, ordinary)),
+        _missed("restricted texts", whole, stops, restricted),
+        _missed("restricted sentences between ordinary texts", whole, stops, _between(restricted, ordinary)),
+        *_read_on(stops, {"ordinary texts": ordinary, "texts near the line": [text for text in texts if text.hard]}),
     ]
 
 
@@ -41,12 +43,10 @@ def _between(restricted: Sequence[Text], ordinary: Sequence[Text]) -> list[Text]
     return [text.model_copy(update={"text": among(text.text)}) for text in restricted if len(text.text) < SHORT]
 
 
-def _missed(of: str, texts: Sequence[Text]) -> Figure:
-    """How many are refused when all is read, and not as it reads."""
-    whole = load()
-    whole.parts[:-1] = [_going_on(part) for part in whole.parts[:-1]]
+def _missed(of: str, whole: Learned, stops: Learned, texts: Sequence[Text]) -> Figure:
+    """How many are refused when all is read, and not by the detector as it is."""
     wholly = _refused(whole, texts)
-    missed = len(wholly - _refused(load(), texts))
+    missed = len(wholly - _refused(stops, texts))
     return Figure(f"missed by not reading on, of {len(wholly)} {of}", "", missed, None, "", None)
 
 
@@ -60,21 +60,21 @@ def _refused(detector: Learned, texts: Sequence[Text]) -> set[str]:
     return found
 
 
-def _share(of: str, texts: Sequence[Text]) -> Figure:
-    """Of the passages of these texts, those that the last part reads."""
-    detector, asked = load(), [0, 0]
-    for place, part in ((0, 0), (1, -1)):
-        detector.parts[part] = _counted(detector.parts[part], asked, place)
-    _refused(detector, texts)
-    return Figure(f"passages read to the end, of {of}", "%", 100 * asked[1] / asked[0], None, "", None)
+def _read_on(detector: Learned, kinds: Mapping[str, Sequence[Text]]) -> list[Figure]:
+    """Of the passages of each kind of texts, those that the last part reads."""
+    asked: Counter[int] = Counter()
 
+    def counted(number: int, part: Any) -> Any:
+        return SimpleNamespace(run=lambda *given: asked.update([number]) or part.run(*given))
 
-def _counted(part: Any, asked: list[int], place: int) -> Any:
-    def run(*given: Any) -> Any:
-        asked[place] += 1
-        return part.run(*given)
-
-    return SimpleNamespace(run=run)
+    detector.parts = [*starmap(counted, enumerate(detector.parts))]
+    figures = []
+    for kind, texts in kinds.items():
+        asked.clear()
+        _refused(detector, texts)
+        share = 100 * asked[len(detector.parts) - 1] / asked[0]
+        figures.append(Figure(f"passages read to the end, of {kind}", "%", share, None, "", None))
+    return figures
 
 
 def _going_on(part: Any) -> Any:

@@ -65,16 +65,17 @@ async def measure(plain: Detectors, both: Detectors, texts: list[Text]) -> list[
 
 async def _ordinary(both: Detectors) -> list[Figure]:
     """Texts far from any line, of writers of whom the detectors have seen nothing: short ones, and long ones."""
-    texts = [text.text for text in read(Path("detectors/independent")) if not text.labels and not text.hard]
+    texts = [text.text for text in read(Path("detectors/independent")) if text.ordinary]
     short = [await _timed(both, text) for text in texts]
     some = foreign.cuts(PLAIN)["descriptions of packages"][:TIMES]
     long = [await _timed(both, text) for text in some]
-    of = f"an ordinary text of {statistics.median(map(len, texts)):.0f} characters"
+    of, package = (
+        f"an ordinary text of {statistics.median(map(len, texts)):.0f} characters",
+        "of a package's description",
+    )
     return [
         _figure(f"lexical and learned, {of}", statistics.median(short), None, None),
-        _figure(
-            f"lexical and learned, {PLAIN} characters of a package's description", statistics.median(long), None, 10.0
-        ),
+        _figure(f"lexical and learned, {PLAIN} characters {package}", statistics.median(long), None, LEARNED[PLAIN]),
     ]
 
 

@@ -59,7 +59,7 @@ def _settled(some: Passages, made: Callable[[Numbers], Layer]) -> Layer:
     for group in np.unique(some.groups):
         mine = some.groups == group
         layer = made(~mine)
-        margins[mine] = (some.rows[mine] @ layer.weights + layer.bias)[:, 0]
+        margins[mine] = last.margins(layer, some.rows[mine])
     layer = made(np.ones(len(margins), bool))
     return Layer(layer.weights, layer.bias - np.quantile(margins[some.refused], MISSED))
 

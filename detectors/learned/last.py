@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from gateway.signals.learned import combined
 
-__all__ = ["Layer", "Seen", "decides", "elsewhere", "margin", "telling", "tuned"]
+__all__ = ["Layer", "Seen", "elsewhere", "margin", "margins", "telling", "tuned"]
 
 STIFF: Final = 0.02
 """What a change of a weight costs; of the margin for any, as much less as that counts more."""
@@ -49,7 +49,13 @@ class Seen:
 
 def margin(layer: Layer, rows: Numbers) -> float:
     """Of a text the highest of all passages; what has none is nothing."""
-    return float(decides(rows @ layer.weights + layer.bias).max()) if len(rows) else float("-inf")
+    return float(margins(layer, rows).max()) if len(rows) else float("-inf")
+
+
+def margins(layer: Layer, rows: Numbers) -> Numbers:
+    """The margin that decides, of each passage."""
+    found: Numbers = rows @ layer.weights + layer.bias
+    return combined(found) if found.shape[1] > 1 else found[:, 0]
 
 
 def elsewhere(texts: Sequence[Seen], made: Callable[[Sequence[Seen]], Layer]) -> Numbers:
@@ -92,11 +98,6 @@ def _shown(start: Layer, text: Seen) -> Numbers:
 def _even(rows: Sequence[Numbers]) -> tuple[Numbers, Numbers]:
     """The passages of all texts, and how much each counts: every text as much as any other."""
     return np.concatenate(rows), np.concatenate([np.full(len(some), 1 / len(some)) for some in rows])
-
-
-def decides(margins: Numbers) -> Numbers:
-    """The margin that decides, of each row."""
-    return combined(margins) if margins.shape[1] > 1 else margins[:, 0]
 
 
 def _fitted(x: Numbers, before: Numbers, wanted: Numbers, counts: Numbers, stiff: Numbers) -> Layer:

@@ -59,7 +59,7 @@ class Settled:
 def settled(encoder: Mapping[str, bytes], pieces: Pieces, apart: Sequence[Text], corpus: Sequence[Text]) -> Settled:
     """The encoder with its last layers. encoder: its parts, in order. apart: English. corpus: what it was tuned on."""
     english, others = [text for text in corpus if text.lang == "en"], [text for text in corpus if text.lang != "en"]
-    chance, filling = np.random.default_rng(SEED), [text.text for text in apart if ordinary(text)]
+    chance, filling = np.random.default_rng(SEED), [text.text for text in apart if text.ordinary]
     hidden = among(apart, filling, chance), among(english[::2], filling, chance)
     with ThreadPoolExecutor() as threads:  # 1
         read = reader(encoder, pieces)
@@ -72,7 +72,7 @@ def settled(encoder: Mapping[str, bytes], pieces: Pieces, apart: Sequence[Text],
     head, margins = last.tuned(start, seen, ANY), last.elsewhere(seen, lambda some: last.tuned(start, some, ANY))  # 2
     threshold = max(
         _over(margins[[text.hard for text in apart]], HARD_SHARE),
-        _over(margins[[ordinary(text) for text in apart]], ORDINARY_SHARE),
+        _over(margins[[text.ordinary for text in apart]], ORDINARY_SHARE),
     )
 
     def telling(some: Sequence[last.Seen]) -> last.Layer:
@@ -81,12 +81,12 @@ def settled(encoder: Mapping[str, bytes], pieces: Pieces, apart: Sequence[Text],
     foreign, limit = telling(seen), _over(last.elsewhere(seen, telling), FOREIGN_SHARE)  # 3
     says, refused = _test(head, threshold + SAYS), _test(head, threshold)
     found = {end: with_last(encoder[end], {**_numbers("head", head), **_numbers("foreign", foreign)})}
-    left = {}
+    left, all_mine, all_known = {}, mine + mine_hidden, known + known_hidden
     for part, name in enumerate(parts):  # 4
-        here = (mine + mine_hidden).passages(part, _fifths(apart), says, refused)
+        here = all_mine.passages(part, _fifths(apart), says, refused)
         layer = early(
             here,
-            (known + known_hidden).passages(part, _writer, says, refused),
+            all_known.passages(part, _writer, says, refused),
             abroad.passages(part, lambda text: text.lang, says, _test(foreign, limit)),
         )
         found[name] = with_last(encoder[name], _numbers(EARLY, layer))
@@ -106,11 +106,6 @@ def wanted(text: Text) -> Numbers:
     return np.array([name in text.labels for name in CATEGORIES] + [bool(text.labels)], np.float64)
 
 
-def ordinary(text: Text) -> bool:
-    """Whether it is far from any line."""
-    return not text.labels and not text.hard
-
-
 def _writer(text: Text) -> str:
     return text.id.partition("-")[0]
 
@@ -123,7 +118,7 @@ def _fifths(texts: Sequence[Text]) -> Callable[[Text], str]:
 
 def _test(layer: last.Layer, least: float) -> Test:
     """Whether passages have this margin, that decides, or more."""
-    return lambda rows: last.decides(rows @ layer.weights + layer.bias) >= least
+    return lambda rows: last.margins(layer, rows) >= least
 
 
 def _numbers(name: str, layer: last.Layer) -> dict[str, Numbers]:

@@ -23,7 +23,7 @@ from detectors.corpus import APART, CATEGORIES, CORPUS
 from detectors.learned import pretrained
 from detectors.learned.batches import LENGTH, bare, disturbed, packed
 from detectors.learned.exporting import PARTS, exported
-from detectors.learned.settling import WIDE, Settled, ordinary, settled, wanted
+from detectors.learned.settling import WIDE, Settled, settled, wanted
 from detectors.learned.tuning import Tuned
 from gateway.measuring.corpus import Text, read, split
 from gateway.signals.learned import Manifest, worded
@@ -85,7 +85,7 @@ def tune(texts: list[Text], numbers: pretrained.Numbers, pieces: Pieces) -> pret
     chance = np.random.default_rng(SEED)
     labels = np.array([wanted(text) for text in texts], np.float32)
     counts = np.array([HARD if text.hard else 1.0 for text in texts], np.float32)
-    harmless = [bare(text.text) for text in texts if ordinary(text)]
+    harmless = [bare(text.text) for text in texts if text.ordinary]
     encoder = Tuned(numbers, labels.shape[1], chance)
     steps = 0
     for epoch in range(EPOCHS):

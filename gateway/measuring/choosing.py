@@ -46,7 +46,7 @@ def choose(judged: Sequence[tuple[Text, Scored]], hard: float, ordinary: float) 
         by = {
             "found": [_score(scored, name) for text, scored in read if name in text.labels],
             "hard": [_score(scored, name) for text, scored in read if text.hard],
-            "ordinary": [_score(scored, name) for text, scored in read if not text.labels and not text.hard],
+            "ordinary": [_score(scored, name) for text, scored in read if text.ordinary],
         }
         curve = tuple(Point(at, *(_over(scores, at) for scores in by.values())) for at in LIMITS)
         few = (point.limit for point in curve if point.hard <= hard and point.ordinary <= ordinary)

@@ -40,6 +40,11 @@ class Text(BaseModel):
     topic: str = ""
     lang: str = "en"
 
+    @property
+    def ordinary(self) -> bool:
+        """Whether it has to pass and is far from any line."""
+        return not self.labels and not self.hard
+
 
 def read(place: Path) -> list[Text]:
     """The texts of a file, or of a folder's files *.jsonl in the order of their names. Raises StartError."""
