@@ -115,8 +115,7 @@ bench-peers: $(VENV)/.dev ## measure this gateway beside LiteLLM, Portkey and, b
 train-detectors: $(VENV)/.dev ## make the learned detector of its texts again, and measure it
 	$(PYTHON) -m venv $(VENV)/train
 	$(VENV)/train/bin/python -m pip --disable-pip-version-check --quiet $(PINNED) requirements/train.txt
-	XLA_FLAGS=--xla_cpu_multi_thread_eigen=false TF_CPP_MIN_LOG_LEVEL=2 \
-	  $(VENV)/train/bin/python -m detectors.learned.train
+	TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/train/bin/python -m detectors.learned.train
 	$(BIN)/brightline signals eval --evasions
 	$(BIN)/brightline signals eval --corpus detectors/independent --split all
 

@@ -61,8 +61,7 @@ def main() -> None:
 
 def made(of: list[Text]) -> dict[str, bytes]:
     """The files of a detector that is tuned on these texts."""
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)  # one step after the other; a product may use every core
     vocabulary, numbers = pretrained.read()  # 1
     data = "\n".join(vocabulary).encode() + b"\n"
     return {PIECES: data, **exported(numbers["table"], tune(of, numbers, Pieces(data)))}  # 2

@@ -1,7 +1,7 @@
 """Tunes the encoder: every number of it but the table of pieces, and a margin for each category and for any.
 
 Products of matrices are in bfloat16, which recent processors multiply ten times as fast; all else in 32 bits, and what
-is done element by element is compiled into one loop. One thread, and chance from one seed.
+is done element by element is compiled into one loop. One step at a time, and chance from one seed.
 """
 
 from __future__ import annotations
