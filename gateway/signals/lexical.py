@@ -129,8 +129,8 @@ def _index(lexicon: Lexicon, bits: Mapping[str, int]) -> Mapping[str, _Node]:
     return root.next
 
 
-def _one(signal: Signal, bits: Mapping[str, int], weakens: Mapping[str, Iterable[str]]) -> tuple[int, _Weigh]:
-    """What of a place a signal looks at, and how it weighs that."""
+def _one(signal: Signal, bits: Mapping[str, int], weakens: Mapping[str, Iterable[str]]) -> tuple[int, int, _Weigh]:
+    """What makes a place count for a signal, what of a place it looks at, and how it weighs that."""
     wide = len(bits)
     weights = [(bits[concept], weight) for concept, weight in signal.weights.items()]
     lowers = [(bits[concept] << wide, weight) for concept, weight in signal.lowers.items()]
@@ -146,12 +146,12 @@ def _one(signal: Signal, bits: Mapping[str, int], weakens: Mapping[str, Iterable
         return max(0, total - lowered)
 
     near = {*signal.weights, *weakens, *(concept for group in signal.needs for concept in group)}
-    return _mask(near, bits) | _mask(signal.lowers, bits) << wide, weigh
+    return _mask(signal.weights, bits), _mask(near, bits) | _mask(signal.lowers, bits) << wide, weigh
 
 
-def _highest(places: Iterable[int], looked_at: int, weigh: _Weigh) -> int:
+def _highest(places: Iterable[int], counts: int, looked_at: int, weigh: _Weigh) -> int:
     """What a signal scores at most, anywhere. What it looks at has few forms: most have been weighed before."""
-    return max(map(weigh, {place & looked_at for place in places}), default=0)
+    return max(map(weigh, {place & looked_at for place in places if place & counts}), default=0)
 
 
 def _places(blocks: Sequence[int], wide: int) -> set[int]:
