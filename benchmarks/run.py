@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from itertools import count, pairwise
+from itertools import count, cycle, pairwise
 from pathlib import Path
 
 import uvloop
@@ -32,6 +32,7 @@ from brightline.v1 import inference_pb2
 from gateway import contract, deployment, memory, release, wire
 from gateway.clock import system_us
 from gateway.config import Upstream
+from gateway.measuring.corpus import read
 from gateway.types import Decision, Effect, Facts, Model, Tenant
 from gateway.upstream import open_upstream
 from tests.support.upstream_servers import MODEL
@@ -44,6 +45,7 @@ TEXT = (
 )
 PERMITTED, OPENAI = question(TEXT), question(TEXT, model="local")
 REFUSED = question(TEXT, purpose="weapon_engagement")
+INDEPENDENT = ROOT / "detectors" / "independent"
 CALLS = 10_000
 """Of each throughput."""
 
@@ -76,14 +78,18 @@ async def measure(requests: int, workers: int) -> list[Figure]:
 
 
 async def measure_learned(place: Path) -> list[Figure]:
-    """Calls where the learned detector reads each question and answer, as it does unless switched off: all differ."""
+    """Calls where the learned detector reads each question and answer, as it does unless switched off: all differ.
+
+    Of the question of the other figures it reads all. Most of what is ordinary it does not read to the end.
+    """
     deployment.create(place, system_us())
-    number = count()
+    number, ordinary = count(), cycle(text.text for text in read(INDEPENDENT) if text.ordinary)
     async with serving(place) as (caller, process):
         ask = caller.asks(lambda: question(f"Request {next(number)}. {TEXT}"))
         one = await latency(ask, 500)
         rate = await throughput(ask, 1000, 32, is_answer)
         again = await latency(caller.asks(PERMITTED), 500)
+        usual = await latency(caller.asks(lambda: question(next(ordinary))), 500)
         memory_mib = resident_mib(process)
     of = "with the learned detector: "
     return [
@@ -91,6 +97,8 @@ async def measure_learned(place: Path) -> list[Figure]:
         Figure(f"{of}latency p99, one client", "ms", one.p99 / 1000, None, "", None),
         Figure(f"{of}permitted, 32 in flight", "/s", rate, None, "", None),
         Figure(f"{of}latency p50 of a question that was read before", "ms", again.p50 / 1000, None, "", None),
+        Figure(f"{of}latency p50 of ordinary questions by strangers", "ms", usual.p50 / 1000, None, "", None),
+        Figure(f"{of}latency p99 of ordinary questions by strangers", "ms", usual.p99 / 1000, None, "", None),
         Figure(f"{of}resident memory", "MiB", memory_mib, None, "", None),
     ]
 
