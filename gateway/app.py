@@ -79,7 +79,7 @@ async def _opened(config: Config, clock: Clock, member: Member | None, stack: As
         trail = await _log(config, in_force, clock, telemetry, member)  # 5
         stack.push_async_callback(trail.close)
         in_force.since_us = trail.since_us
-        if (config.review.served or config.approvals.role) and member is None:
+        if config.searched and member is None:
             await stack.enter_async_context(following(trail.archive.logs, lambda: trail.size))
         quotas = counting(config)
         stack.push_async_callback(quotas.close)

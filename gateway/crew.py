@@ -48,6 +48,7 @@ class Crew:
     def __init__(self, config: Config, gate: Gate, port: int) -> None:
         self.port = port
         self._gate = gate
+        self._calls = config.limits.concurrent_calls
         self._changed = asyncio.Event()
         self._tally = Tally()
         self._seated = partial(Seat, gate=gate, port=port, told=self._changed.set, tally=self._tally)
@@ -80,12 +81,20 @@ class Crew:
             self._seats[number] = fresh
             self._others.remove(fresh)
             await self._end(old)
+        self._calls = config.limits.concurrent_calls
         return ""
 
-    def counted(self) -> tuple[Counted, int, int]:
-        """What all workers counted, those that ended among them; how many serve; how many were replaced unasked."""
+    def counted(self) -> tuple[Counted, int, int, int]:
+        """What all workers counted, those that ended among them; how many serve; how many were replaced unasked; how
+        many calls they take at once.
+        """
         hubs = [seat.hub for seat in (*self._seats, *self._others) if seat.hub is not None and seat.serving]
-        return Counted.together((hub.counted for hub in hubs), self._tally.past), len(hubs), self._tally.ended
+        return (
+            Counted.together((hub.counted for hub in hubs), self._tally.past),
+            len(hubs),
+            self._tally.ended,
+            self._calls,
+        )
 
     async def close(self) -> None:
         """6: each worker drains; one that does not end in time is killed."""

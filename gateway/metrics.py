@@ -27,16 +27,18 @@ from gateway.telemetry.families import Now, families
 
 log = structlog.get_logger()
 
-Source = Callable[[], tuple[Counted, int, int]]
-"""What was counted in all processes that serve calls, how many these are, and how many were replaced."""
+Source = Callable[[], tuple[Counted, int, int, int]]
+"""What was counted in all processes that serve calls, how many these are, how many were replaced, and how many calls
+they take at once.
+"""
 
 
 @asynccontextmanager
-async def served(settings: Metrics, gate: Gate, limit: int, source: Source) -> AsyncIterator[int]:
-    """Serves them; gives the port. limit: of calls at once. Raises StartError."""
+async def served(settings: Metrics, gate: Gate, source: Source) -> AsyncIterator[int]:
+    """Serves them; gives the port. Raises StartError."""
     context = trust(settings)
     page = web.Application(client_max_size=1024)
-    page.router.add_get("/metrics", _Page(gate, limit, source).get)
+    page.router.add_get("/metrics", _Page(gate, source).get)
     runner = web.AppRunner(page, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
@@ -54,9 +56,9 @@ async def served(settings: Metrics, gate: Gate, limit: int, source: Source) -> A
         await runner.cleanup()
 
 
-def now(gate: Gate, limit: int, source: Source) -> tuple[Counted, Now]:
+def now(gate: Gate, source: Source) -> tuple[Counted, Now]:
     """What was counted everywhere, and what is so at this moment."""
-    all_of_it, workers, restarts = source()
+    all_of_it, workers, restarts, limit = source()
     in_force, lag, now_us = gate.in_force, gate.log.lag, gate.clock()
     release = in_force.release
     said: dict[str, dict[tuple[str, ...], float | list[int]] | float | list[int]] = {
@@ -87,8 +89,8 @@ def now(gate: Gate, limit: int, source: Source) -> tuple[Counted, Now]:
 
 
 class _Page:
-    def __init__(self, gate: Gate, limit: int, source: Source) -> None:
-        self._gate, self._limit, self._source = gate, limit, source
+    def __init__(self, gate: Gate, source: Source) -> None:
+        self._gate, self._source = gate, source
         self._one = asyncio.Semaphore()
 
     async def get(self, request: web.Request) -> web.Response:
@@ -96,7 +98,7 @@ class _Page:
         encode, media = choose_encoder(request.headers.get("accept", ""))
         async with self._one:
             registry = CollectorRegistry(auto_describe=False)
-            registry.register(_Now(*now(self._gate, self._limit, self._source)))
+            registry.register(_Now(*now(self._gate, self._source)))
             text = await asyncio.to_thread(encode, registry)
         return web.Response(body=text, headers={"content-type": media})
 

@@ -225,4 +225,4 @@ async def look(desk: Desk, at: Callable[[], T]) -> T:
 
 def _one_more(desk: Desk) -> None:
     if desk.streams >= STREAMS:
-        raise GatewayError(Reason.OVERLOADED, "too many watches and exports at once; try again in a moment")
+        raise GatewayError(Reason.OVERLOADED, "too many watches and exports at once; try again in a moment", again_s=1)

@@ -73,8 +73,8 @@ def _measured(config: Config, gate: Gate, port: Listener | Crew) -> AbstractAsyn
         return nullcontext()
     from gateway import metrics  # noqa: PLC0415 - loaded where it is asked for
 
-    source = port.counted if isinstance(port, Crew) else lambda: (gate.counted, 1, 0)
-    return metrics.served(config.metrics, gate, config.limits.concurrent_calls, source)
+    source = port.counted if isinstance(port, Crew) else lambda: (gate.counted, 1, 0, config.limits.concurrent_calls)
+    return metrics.served(config.metrics, gate, source)
 
 
 async def _renew(

@@ -129,11 +129,11 @@ def declare(  # noqa: PLR0917 - one parameter for each option
     authority_id: Annotated[str, _use(help="Number of the order or case.")] = "",
     authority_expires: Annotated[
         datetime | None,
-        _use(help="Its last moment, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+        _use(help="When it ends, UTC; a day alone is its beginning.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
     ] = None,
     evidence: Annotated[
         list[str] | None,
-        _use(help="A proof: KIND=ID, like impact_assessment=IA-7 (repeatable)."),
+        _use(help="A proof and when it ends: KIND=ID@END, like impact_assessment=IA-7@2027-03-01 (repeatable)."),
     ] = None,
     us_person: Annotated[Involvement, _use(help="Whether US persons are concerned.")] = "unspecified",
     us_person_basis: Annotated[str, _use(help="The legal basis, if any.")] = "",
@@ -154,7 +154,7 @@ def declare(  # noqa: PLR0917 - one parameter for each option
             marking=marking,
             autonomy=autonomy,
             authority=_authority(authority_kind, authority_citation, authority_id, authority_expires),
-            evidence=[Evidence(kind=kind, id=name) for kind, _, name in (e.partition("=") for e in evidence or ())],
+            evidence=[*map(_proof, evidence or ())],
             us_person=UsPerson(involved=us_person, basis=us_person_basis, process_id=us_person_process),
             geo=geo or (),
             volume=Volume(persons=persons, records=records),
@@ -171,5 +171,21 @@ def declare(  # noqa: PLR0917 - one parameter for each option
 def _authority(kind: str, citation: str, name: str, expires: datetime | None) -> Authority | None:
     if not (kind or citation or name):
         return None
-    expires_ms = int(expires.replace(tzinfo=UTC).timestamp()) * 1000 if expires else 0
-    return Authority(kind=kind, citation=citation, id=name, expires_ms=expires_ms)
+    return Authority(kind=kind, citation=citation, id=name, expires_ms=_milliseconds(expires) if expires else 0)
+
+
+def _proof(text: str) -> Evidence:
+    kind, _, rest = text.partition("=")
+    name, _, end = rest.rpartition("@")
+    try:
+        return Evidence(kind=kind, id=name, expires_ms=_milliseconds(datetime.fromisoformat(end)))
+    except ValueError:
+        raise typer.BadParameter(
+            f"--evidence {text}: give KIND=ID@END, like impact_assessment=IA-7@2027-03-01; without an end no rule "
+            "accepts it"
+        ) from None
+
+
+def _milliseconds(end: datetime) -> int:
+    """Since 1970; where no offset is given, of UTC."""
+    return int((end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp()) * 1000

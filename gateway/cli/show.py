@@ -32,6 +32,7 @@ _FAILURES: Mapping[type[BrightlineError], tuple[str, int]] = {
     brightline.NotFound: ("not_found", 4),
     brightline.ReleaseNotInForce: ("release_not_in_force", 1),
     brightline.Overloaded: ("overloaded", 4),
+    brightline.QuotaExhausted: ("quota_exhausted", 4),
     brightline.Unavailable: ("unavailable", 4),
     brightline.DeadlineExceeded: ("deadline_exceeded", 4),
     brightline.Cancelled: ("cancelled", 4),
@@ -46,6 +47,7 @@ _EFFECTS = {
     Effect.REQUIRE_APPROVAL: ("approval_required", 1),
     Effect.DENY: ("refused", 1),
 }
+_SAID = ("reason", "message", "field", "decision_id", "release", "rules_omitted", "appeal", "retry_safe", "again_s")
 _STYLES = {0: "bold green", 1: "bold red"}
 
 
@@ -144,8 +146,8 @@ def told(result: Result) -> Mapping[str, Json]:
     word: dict[str, Json] = {"outcome": outcome(result)[0]}
     match result:
         case BrightlineError():
-            fields = ("reason", "message", "field", "decision_id", "release", "rules_omitted", "appeal", "retry_safe")
-            return {**word, **{f: getattr(result, f) for f in fields}, "rules": _rules_json(result.rules)}
+            said = {f: getattr(result, f) for f in _SAID}
+            return {**word, **said, "rules": _rules_json(result.rules)}
         case Check():
             return {**word, **asdict(result), "rules": _rules_json(result.rules)}
         case Answer():

@@ -69,6 +69,11 @@ class Config(Section):
             }
         )
 
+    @property
+    def searched(self) -> bool:
+        """Whether anybody may search the log, so that it needs an index."""
+        return bool(self.review.served or self.approvals.role)
+
     def renewed(self, fresh: Config) -> Config:
         """`fresh`, for other workers in a gateway that began with this. Raises StartError where that is not enough.
 
@@ -81,7 +86,11 @@ class Config(Section):
 
     def of_keeper(self) -> dict[str, object]:
         """What the process looks at that keeps the log for workers, by key."""
-        own: dict[str, object] = {"listener.address": self.listener.address, "listener.workers": self.listener.workers}
+        own = {
+            "listener.address": self.listener.address,
+            "listener.workers": self.listener.workers,
+            "review and approvals, whether anybody has a role of them": self.searched,
+        }
         return own | {
             name: getattr(self, name)
             for name in ("profile", "marking_ceiling", "release", "policy", "audit", "metrics")

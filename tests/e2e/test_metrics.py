@@ -204,7 +204,7 @@ async def test_beyond_loopback_a_certificate_is_needed(running: Running) -> None
     )
     assert running.gate is not None
     gate = running.gate
-    async with metrics.served(settings, gate, 1, lambda: (gate.counted, 1, 0)) as port:
+    async with metrics.served(settings, gate, lambda: (gate.counted, 1, 0, 1)) as port:
         stranger = ssl.create_default_context(cafile=folder / "ca.pem")
         stranger.check_hostname = False
         with pytest.raises(aiohttp.ClientError):
@@ -228,7 +228,7 @@ async def test_a_port_that_is_taken_refuses_the_start(running: Running) -> None:
     gate = running.gate
     async with measured(running) as port:
         with pytest.raises(StartError, match=r"metrics\.address"):
-            async with metrics.served(Metrics(address=f"127.0.0.1:{port}"), gate, 1, lambda: (gate.counted, 1, 0)):
+            async with metrics.served(Metrics(address=f"127.0.0.1:{port}"), gate, lambda: (gate.counted, 1, 0, 1)):
                 pytest.fail("served")
 
 
@@ -243,5 +243,5 @@ async def test_a_key_that_others_can_read_refuses_the_start(running: Running, tm
     assert running.gate is not None
     gate = running.gate
     with pytest.raises(StartError, match=r"metrics\.key: .* can be read by others"):
-        async with metrics.served(settings, gate, 1, lambda: (gate.counted, 1, 0)):
+        async with metrics.served(settings, gate, lambda: (gate.counted, 1, 0, 1)):
             pytest.fail("served")

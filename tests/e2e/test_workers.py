@@ -184,6 +184,7 @@ async def test_workers_are_replaced_while_calls_go_on(
     deployed, process = served
     before, said, over = workers(process), [], False
     deployed.edit("policy-appeals@agency.example", "renewed@agency.example")
+    deployed.edit("[metrics]\n", "[limits]\nconcurrent_calls = 40\n[metrics]\n")
 
     async def ask(client: AsyncClient) -> None:
         while not over:
@@ -200,22 +201,33 @@ async def test_workers_are_replaced_while_calls_go_on(
         assert ended[Answer] > 0.9 * ended.total()
         said = [await outcome(client, use=replace(HARMLESS, marking="TOP SECRET")) for client in callers]
     assert {getattr(one, "appeal", "") for one in said} == {"renewed@agency.example"}
+    assert (await scrape(told_port(deployed))).of("brightline_calls_limit") == 40
     assert not intents_without_outcome(deployed.records())
     assert verified(deployed)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("workers = 2\n", "workers = 3\n", "listener.workers"),
+        (
+            '[review]\nauditor_role = "auditor"\n\n[approvals]\nrole = "approver"\n',
+            "",
+            "whether anybody has a role of them",
+        ),
+    ],
+)
 async def test_what_the_keeper_reads_is_not_changed_by_replacing_workers(
-    served: tuple[Deployment, subprocess.Popen[bytes]],
+    served: tuple[Deployment, subprocess.Popen[bytes]], old: str, new: str, named: str
 ) -> None:
     """A configuration that is not for workers alone leaves all as they are."""
     deployed, process = served
-    before = workers(process)
-    deployed.edit("workers = 2\n", "workers = 3\n")
+    before, why = workers(process), f"{named}: changed; stop the gateway".encode()
+    configured = deployed.config.read_text()
+    deployed.edit(old, new)
     process.send_signal(signal.SIGUSR1)
-    await until(
-        lambda: b"listener.workers: changed; stop the gateway" in (deployed.folder / "gateway.log").read_bytes()
-    )
-    deployed.edit("workers = 3\n", "workers = 2\n")
+    await until(lambda: why in (deployed.folder / "gateway.log").read_bytes())
+    deployed.config.write_text(configured)
     assert workers(process) == before
 
 

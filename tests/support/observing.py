@@ -60,7 +60,7 @@ async def measured(running: Running) -> AsyncIterator[int]:
     """The metrics of a gateway in this process, served; the port."""
     gate = running.gate
     assert gate is not None
-    async with metrics.served(Metrics(address="127.0.0.1:0"), gate, 256, lambda: (gate.counted, 1, 0)) as port:
+    async with metrics.served(Metrics(address="127.0.0.1:0"), gate, lambda: (gate.counted, 1, 0, 256)) as port:
         yield port
 
 

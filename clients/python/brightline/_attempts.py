@@ -45,7 +45,8 @@ class Attempts:
         """Seconds to wait before the next attempt. Raises the error when there is none."""
         if self._before is not None and error.reason == "DUPLICATE_REQUEST":
             raise self._before from None  # an attempt of our own used the idempotency key up
-        pause_s = max(self._pause_s, error.again_s or 0.0) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads callers; nothing secret
+        spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads callers; nothing secret
+        pause_s = max(self._pause_s, (error.again_s or 0.0) * 2) * spread  # never shorter than what the gateway said
         may = error.retry_safe and error.reason in TRANSIENT  # 1, 2
         if not may or self._left == 0 or pause_s >= self.remaining_s():  # 3, 4
             raise error from None  # gRPC's own error repeats what the peer said

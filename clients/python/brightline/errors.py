@@ -79,7 +79,7 @@ class Overloaded(BrightlineError):
 
 
 class QuotaExhausted(BrightlineError):
-    """The tenant has used up what the release gives it for this minute or hour; `again_s` says when to go on."""
+    """The tenant has used up what the release gives it for this minute, hour or day; `again_s` says when to go on."""
 
 
 class Unavailable(BrightlineError):

@@ -102,6 +102,14 @@ def test_pauses_grow_and_vary() -> None:
         assert len(set(drawn)) > 10
 
 
+def test_a_pause_is_never_shorter_than_the_gateway_said() -> None:
+    """Where a refusal says when to come again, no attempt comes before that, and they do not all come at once."""
+    refusal = Unavailable("no", reason="UPSTREAM_UNAVAILABLE", retry_safe=True, again_s=10.0)
+    pauses = [Attempts(1, 60).pause_s(refusal) for _ in range(50)]
+    assert all(10 <= pause <= 20 for pause in pauses)
+    assert len(set(pauses)) > 10
+
+
 def test_a_stream_is_repeated_before_its_first_event(gateway: Scripted, use: Use) -> None:
     """A stream that is refused before its first event is tried again, unseen by the caller."""
     gateway.script(scripted.refuse("OVERLOADED"), scripted.events(scripted.start(), scripted.text("x"), scripted.end()))

@@ -9,12 +9,13 @@ from typing import Any, get_args
 import grpc
 import pytest
 
-from brightline import Autonomy, Channel, DataOrigin, Involvement
+from brightline import Autonomy, BrightlineError, Channel, DataOrigin, Involvement
 from brightline.v1 import inference_pb2 as pb
 from brightline.v1 import message_pb2, use_context_pb2
 from clients.python.tests import scripted
 from clients.python.tests.scripted import APPEAL, DECISION, RULE, TOKEN, Scripted
 from gateway import wire
+from gateway.cli import show
 from gateway.errors import Reason
 from tests.unit.cli.conftest import Run
 
@@ -139,7 +140,15 @@ def test_json_of_a_refusal_has_the_contract_words(run: Run, gateway: Scripted, r
         "rules_omitted": 0,
         "appeal": APPEAL,
         "retry_safe": True,
+        "again_s": None,
     }
+
+
+def test_every_failure_of_the_client_has_its_own_word() -> None:
+    """No exception that the client raises is told as `failed`, which says nothing."""
+    words = [show.outcome(kind("no"))[0] for kind in BrightlineError.__subclasses__()]
+    assert "failed" not in words
+    assert len(set(words)) == len(words)
 
 
 def test_a_stream_is_printed_as_it_comes(run: Run, gateway: Scripted, reach: list[str]) -> None:
@@ -190,7 +199,7 @@ def test_everything_declared_is_sent(run: Run, gateway: Scripted, reach: list[st
     declared = """
         --autonomy operator_supervised --authority-kind statute --authority-citation X --authority-id 7
         --authority-expires 2027-03-01T12:00:00
-        --evidence impact_assessment=IA-7
+        --evidence impact_assessment=IA-7@2027-03-01 --evidence v=a@b@2027-03-01T12:00:00+02:00
         --us-person yes --us-person-basis warrant --us-person-process w-1 --geo US --geo DE --persons 0 --records 5
         --data-origin commercial --channel machine --approval-id ap --conversation-id c --idempotency-key k
         --tool map=read_only --tool fire=weapon --system brief --max-tokens 9
@@ -202,6 +211,10 @@ def test_everything_declared_is_sent(run: Run, gateway: Scripted, reach: list[st
         f.name for f in use_context_pb2.UseContext.DESCRIPTOR.fields
     ]
     assert prompt.use.authority.expires_ms == 1_803_902_400_000
+    assert [(proof.kind, proof.id, proof.expires_ms) for proof in prompt.use.evidence] == [
+        ("impact_assessment", "IA-7", 1_803_859_200_000),
+        ("v", "a@b", 1_803_895_200_000),
+    ]
     assert (prompt.use.us_person.process_id, prompt.use.volume.records) == ("w-1", 5)
     assert [(t.name, t.effector) for t in prompt.tools] == [
         ("map", message_pb2.EFFECTOR_READ_ONLY),
@@ -209,6 +222,15 @@ def test_everything_declared_is_sent(run: Run, gateway: Scripted, reach: list[st
     ]
     assert (prompt.system, prompt.max_tokens, prompt.model) == ("brief", 9, "general")
     assert prompt.messages[0].parts[0].text == "from standard input"
+
+
+@pytest.mark.parametrize("proof", ["impact_assessment=IA-7", "impact_assessment=IA-7@", "a=b@soon"])
+def test_evidence_without_an_end_is_not_sent(run: Run, gateway: Scripted, reach: list[str], proof: str) -> None:
+    """No rule accepts what has no end, so the command says what to add and asks nothing."""
+    result = run("ask", "x", *USE, *reach, "--evidence", proof)
+    assert result.exit_code == 2
+    assert "KIND=ID@END" in result.output
+    assert not gateway.calls
 
 
 @pytest.mark.parametrize(
