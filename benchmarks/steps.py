@@ -64,7 +64,7 @@ async def steps(place: Path, gate: Gate) -> dict[str, Callable[[], Awaitable[obj
     credentials = presented(place)
     principal = await gate.identity.prove(credentials, in_force.release.tenants)
     prompt = wire.prompt(contract.parse(PERMITTED, request, len(PERMITTED)).prompt)
-    readings = await gate.detectors.read(prompt.texts())
+    readings = await gate.detectors.read(prompt.judged())
 
     async def read() -> Any:
         return wire.prompt(contract.parse(PERMITTED, request, len(PERMITTED)).prompt)
@@ -118,7 +118,7 @@ async def steps(place: Path, gate: Gate) -> dict[str, Callable[[], Awaitable[obj
         "1 prove who asks": lambda: gate.identity.prove(credentials, in_force.release.tenants),
         "read the message by the contract": read,
         "2 gather the facts, as JSON": gather,
-        "3 read the question": lambda: gate.detectors.read(prompt.texts()),
+        "3 read the question": lambda: gate.detectors.read(prompt.judged()),
         "4 decide": lambda: in_force.engine.decide(known.input),
         "6 the loopback upstream": lambda: upstream.generate(permitted, 10),
         "5, 8 two records, on this thread": record,

@@ -1,6 +1,7 @@
 """Judges what comes back, before anybody sees it.
 
-What a stream guarantees, however the upstream cut it into chunks, for text that left:
+What a stream guarantees, however the upstream cut it into chunks, for text that left; characters are counted by
+`cutting.length`, so that no padding fills a window:
 1 it was inside a window that the judge allowed, and that window reached back at least `overlap` characters before
   the first character that it was the first to judge, or to the beginning of the answer;
 2 an allowed window reached at least `ahead` characters beyond it, or to a tool call, or to the end: a passage of at
@@ -8,8 +9,8 @@ What a stream guarantees, however the upstream cut it into chunks, for text that
   call stands inside the passage;
 3 no window begins inside a word of at most `overlap` characters, or ends inside one of at most `window`, unless a
   tool call stands there.
-A tool call leaves after it was judged whole, beside the text before it. The end leaves after everything else was
-judged.
+A tool call leaves after it was judged whole, beside the text before it, and is judged again beside that after it. The
+end leaves after everything else was judged.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from gateway.errors import GatewayError, Reason
-from gateway.types import Chunk, Completion, End, Stage, Text, ToolUse, part_texts
+from gateway.signals.cutting import LETTERS, length, shortened
+from gateway.types import Chunk, Completion, End, Stage, Text, ToolUse, judged_texts, part_texts
 
 Judge: TypeAlias = Callable[[Stage, tuple[str, ...], tuple[ToolUse, ...]], Awaitable[None]]
 """Returns when the content may leave; raises GatewayError when it may not. Adjacent texts are judged together."""
@@ -29,16 +31,17 @@ FIRST: Final = 48
 """Characters that the first window releases: a reader sees the first words early, and later windows double in size."""
 AHEAD: Final = 80
 """Characters that are judged beyond what is released."""
+MOST_HELD: Final = 1 << 16
+"""Characters that may wait for more between them to judge."""
 
 
 async def judge_whole(completion: Completion, judge: Judge) -> None:
     """Judge a whole answer: everything in it together, then each tool call. Raises GatewayError."""
-    texts = tuple(text for part in completion.parts for text in part_texts(part))
-    if texts:
+    if texts := tuple(judged_texts(completion.parts)):
         await judge(Stage.RESPONSE, texts, ())
     for part in completion.parts:
         if isinstance(part, ToolUse):
-            await judge(Stage.TOOL_CALL, part_texts(part), (part,))
+            await judge(Stage.TOOL_CALL, tuple(judged_texts([part])), (part,))
 
 
 async def hold_back(
@@ -63,12 +66,14 @@ async def hold_back(
             if size > limit_bytes:
                 raise GatewayError(Reason.UPSTREAM_FAILED, "the answer of the model is too long", sent=True)
             if isinstance(chunk, Text):
-                held.text += chunk.text
+                held.add(chunk.text)
                 if edge := held.edge(step, window):
                     await held.judge_to(edge, judge)
                     step = min(window, 2 * step)
-                    if piece := held.release(edge - ahead, overlap):
+                    if piece := held.release(_back(held.text, edge, ahead), overlap):
                         yield Text(piece)
+                if len(held.text) > MOST_HELD:
+                    raise GatewayError(Reason.UPSTREAM_FAILED, "the answer of the model is all but empty", sent=True)
                 continue
             await held.judge_to(len(held.text), judge)
             if piece := held.release(len(held.text), overlap):
@@ -76,22 +81,41 @@ async def hold_back(
             if isinstance(chunk, End):
                 yield chunk
                 return
-            await judge(Stage.TOOL_CALL, (held.text, *part_texts(chunk)), (chunk,))
+            await judge(Stage.TOOL_CALL, held.call(chunk), (chunk,))
             yield chunk
     raise GatewayError(Reason.UPSTREAM_FAILED, "the answer of the model broke off", sent=True)
 
 
 @dataclass(slots=True)
 class _Held:
-    """Text in order: what left and is kept as overlap, up to `released`; what was judged, up to `judged`; the rest."""
+    """before: what left, shortened, as far back as the overlap. text: what has not left; judged up to `judged`.
 
+    fresh: the length of what was not. called: what the tool calls say that left last, and since: what text left after
+    them, until that is as long as the overlap.
+    """
+
+    before: str = ""
     text: str = ""
-    released: int = 0
     judged: int = 0
+    fresh: int = 0
+    called: tuple[str, ...] = ()
+    since: int = 0
+
+    def call(self, call: ToolUse) -> tuple[str, ...]:
+        """A tool call comes, after all text before it has left. What to judge of it."""
+        said = tuple(judged_texts([call]))
+        self.called, self.since = self.called + said, 0
+        return (self.before, *said)
+
+    def add(self, text: str) -> None:
+        """More text came."""
+        end = self.text[max(self.judged, len(self.text) - LETTERS) :]  # a run goes on from there
+        self.fresh += length(end + text) - length(end)
+        self.text += text
 
     def edge(self, step: int, longest: int) -> int:
         """Where the next window ends: after the last whole word; 0 while there is too little to judge."""
-        if len(self.text) - self.judged < step:
+        if self.fresh < step:
             return 0
         edge = _word_start(self.text, len(self.text), longest)
         return edge if edge > self.judged else 0
@@ -99,18 +123,29 @@ class _Held:
     async def judge_to(self, end: int, judge: Judge) -> None:
         """Judge everything up to `end`, unless it was already."""
         if end > self.judged:
-            await judge(Stage.RESPONSE, (self.text[:end],), ())
+            await judge(Stage.RESPONSE, (self.before + self.text[:end], *self.called), ())
             self.judged = end
+            self.fresh = length(self.text[end:])
 
     def release(self, end: int, overlap: int) -> str:
         """What may leave up to `end`; forgets what no later window needs."""
-        end = max(end, self.released)
-        piece = self.text[self.released : end]
-        kept = _word_start(self.text, max(0, end - overlap), overlap)
-        self.text = self.text[kept:]
-        self.judged -= kept
-        self.released = end - kept
+        piece, self.text = self.text[:end], self.text[end:]
+        self.judged -= end
+        if piece:
+            left = shortened(self.before + piece)
+            self.before = left[_word_start(left, _back(left, len(left), overlap), overlap) :]
+            self.since += length(piece)
+            if self.since > overlap:
+                self.called = ()
         return piece
+
+
+def _back(text: str, end: int, least: int) -> int:
+    """From where there is at least that much text to `end`; 0 where there is less."""
+    start = end - least
+    while start > 0 and length(text[start:end]) < least:
+        start = end - 2 * (end - start)
+    return max(0, start)
 
 
 def _word_start(text: str, position: int, longest: int) -> int:

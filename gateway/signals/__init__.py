@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import structlog
 
 from gateway.errors import StartError
-from gateway.signals.cutting import SLICE, glued, slices, words_of
+from gateway.signals.cutting import SLICE, glued, shortened, slices, words_of
 from gateway.signals.decode import respelled, unpacked
 from gateway.signals.lexical import Lexical
 from gateway.signals.lexicon import load
@@ -142,7 +142,7 @@ class Detectors:
         readings: list[Way] = []
         if sum(map(len, texts)) > self._limit or (len(texts) > 1 and not all(map(readable_text, texts))):
             return []
-        for piece in slices(" ".join(glued(texts))):
+        for piece in slices(shortened(" ".join(glued(texts)))):
             if not readable_text(piece):
                 return []
             for words, way in self._ways(piece):

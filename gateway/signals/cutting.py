@@ -1,4 +1,7 @@
-"""How content is cut for the detectors: into one text, its overlapping slices, and their words. Pure and linear."""
+"""How content is cut for the detectors: into one text, its overlapping slices, and their words. Pure and linear.
+
+A slice holds so many characters, so what stands between words must not fill it: it is shortened before.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ from collections.abc import Iterator
 from string import ascii_lowercase, digits
 from typing import Final
 
-__all__ = ["SLICE", "glued", "slices", "words_of"]
+from gateway.signals.normalise import is_tag, normalise
+from gateway.signals.readable import is_opaque
+
+__all__ = ["LETTERS", "SLICE", "glued", "length", "shortened", "slices", "words_of"]
 
 SLICE: Final = 16_384
 _OVERLAP: Final = 1_024
@@ -15,6 +21,10 @@ _GLUED: Final = 64
 _LONGEST: Final = 64
 """A longer run of letters is read in pieces: no term is as long, and what is remembered of each word stays small."""
 _WORD: Final = re.compile(rf"[a-z0-9]{{1,{_LONGEST}}}")
+LETTERS: Final = 16
+_BETWEEN: Final = 4
+_FAR_APART: Final = re.compile(rf"[\W_]{{{_BETWEEN + 1},}}")
+_LONG: Final = re.compile(rf"[^\W_]{{{LETTERS + 1},}}|{_FAR_APART.pattern}")
 _PARTED: Final = bytes(code if chr(code) in ascii_lowercase + digits else ord(" ") for code in range(256))
 
 
@@ -41,6 +51,28 @@ def glued(texts: list[str]) -> Iterator[str]:
         last = text.rsplit(None, 1)[-1] if more else ""
         loose = (last or loose + first)[-_GLUED:]
         strict = "" if text[-1].isspace() else (last or strict + first)[-_GLUED:]
+
+
+def shortened(text: str) -> str:
+    """The text with at most four characters between words, of those that mean nothing by themselves.
+
+    What parts words still does; what does not, though it is seen by nobody, still does not.
+    """
+    return _FAR_APART.sub(_cut_short, text)
+
+
+def _cut_short(between: re.Match[str]) -> str:
+    run, first = between[0], between[0][: _BETWEEN - 1]
+    if run.isspace():
+        return f"{first} "
+    kept = "".join(c for c in run[len(first) :] if is_opaque(c) or is_tag(c))
+    return f"{first}{kept} " if normalise(f"a{run}a") != "aa" else first + kept
+
+
+def length(text: str) -> int:
+    """How many characters a text has, if of a run of letters and digits sixteen count, and four of one without any."""
+    runs = _LONG.findall(text)
+    return len(text) - sum(len(run) - (LETTERS if run[0].isalnum() else _BETWEEN) for run in runs)
 
 
 def slices(text: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What is encoded in a text, as a model would read it: base64, hexadecimal, rot13, leetspeak. Pure and bounded.
 
-1 base64 and hexadecimal are replaced in place by the text that they hold, and once more in what came out
+1 backslash escapes, base64 and hexadecimal are replaced in place by the text that they hold, and once more in what came
+out; of entities and percent-encoding, which every text is read without, what they hold of these
 2 words that are English after rot13 are turned    3 words that are English backwards are read backwards, the whole text
 and each word    4 words with digits for letters are spelled out, both ways
 
@@ -15,8 +16,10 @@ import re
 from base64 import b64decode
 from binascii import Error
 from collections.abc import Iterator, Sequence
+from html import unescape
 from string import ascii_letters, digits, hexdigits
 from typing import Final
+from urllib.parse import unquote
 
 DEPTH: Final = 2
 """How often what was decoded is looked at again."""
@@ -27,9 +30,10 @@ _RUN: Final = b"b" * 16
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]+)*={0,2}")
 _IN_BASE64: Final = bytes(ord("b" if c in ascii_letters + digits + "+/_-" else " ") for c in map(chr, range(256)))
-_HEX: Final = re.compile(r"(?:(?:0x|\\x|%)?[0-9A-Fa-f]{2}[ ,:\r\n]{0,2}){8,}")
+_HEX: Final = re.compile(r"(?:(?:0x|\\x|%)?[0-9A-Fa-f]{2}[ ,:.\r\n-]{0,2}){8,}")
 _IN_HEX: Final = bytes(
-    ord("h" if c in hexdigits else " " if c in " ,:%\\\r\n" else "x" if c == "x" else ".") for c in map(chr, range(256))
+    ord("h" if c in hexdigits else " " if c in " ,:.-%\\\r\n" else "x" if c == "x" else ".")
+    for c in map(chr, range(256))
 )
 _HEX_LOOKS: Final = (
     re.compile(b"h" * 12),
@@ -40,6 +44,8 @@ _HEX_LOOKS: Final = (
 """Whatever has eight bytes in hexadecimal has one of these, by the kinds of its characters: six bytes in a row, two
 with 0x between, one that stands apart, or two pairs. Other text hardly has.
 """
+_ESCAPE: Final = re.compile(r"\\(?:[bfnrtv](?=[A-Za-z])|u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+"""Those that may stand between two letters, or for one."""
 _HEX_DIGITS: Final = re.compile(r"(?:0x|\\x|%)?([0-9A-Fa-f]{2})")
 _URL_SAFE: Final = str.maketrans("-_", "+/", "\r\n")
 
@@ -64,7 +70,11 @@ _LETTERS: Final = (
 def unpacked(text: str) -> str:
     """1: the text with what base64 and hexadecimal hold in their place. The same text where they hold none."""
     for _ in range(DEPTH):
-        found = _without_base64(_without_hex(text))
+        plain = _without_escapes(_without_hex(text))
+        clear = unquote(unescape(plain)) if "&" in plain or "%" in plain else plain
+        found = _without_base64(_without_hex(clear))
+        if found == clear:
+            found = plain
         if found == text:
             break
         text = found
@@ -81,6 +91,19 @@ def respelled(plain: str, words: Sequence[str]) -> Iterator[str]:
     if _LEET.search(plain):
         for letters in _LETTERS:
             yield _SPELLED.sub(lambda word, letters=letters: word[0].translate(letters), plain)  # type: ignore[misc]  # the default binds the loop's value
+
+
+def _without_escapes(text: str) -> str:
+    if "\\" not in text:
+        return text
+    found = _ESCAPE.sub(_from_escape, text)
+    return found.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if found != text else text
+
+
+def _from_escape(escape: re.Match[str]) -> str:
+    code = escape[1] or escape[2]
+    character = chr(int(code, 16)) if code else " "
+    return " " if character.isspace() or character < " " else character
 
 
 def _without_hex(text: str) -> str:

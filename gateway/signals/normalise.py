@@ -24,6 +24,11 @@ _ALIKE: Final = "аαɑвьβƅсϲᴄԁɖеєҽεɛғƒքɡԍցһнηհіιıɩ
 _PLAIN: Final = "aaabbbbcccddeeeeefffggghhhhiiiiiijjkkkllmmnnnooooppqqrrssttuuuvvvwwwwwwxxyyyyzzz"
 _QUOTES: Final = "\u2019\u2018\u02bc\u2032"
 _LATIN: Final = dict(zip(map(ord, _ALIKE + _QUOTES), _PLAIN + "'" * len(_QUOTES), strict=True))
+_NAMED: Final = re.compile(
+    r"(?:LATIN (?:SMALL |CAPITAL )?LETTER (?:SMALL CAPITAL )?|NEGATIVE (?:SQUARED|CIRCLED) LATIN CAPITAL LETTER )"
+    r"([A-Z])(?: WITH .*)?"
+)
+"""Letters that Unicode itself names after a Latin one, small capitals and those with a stroke or a hook among them."""
 _INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # letters and symbols without ink
 _DROPPED: Final = frozenset({"Mn", "Me", "Cf", "Cc"})  # marks, format characters (bidi, zero width, tags), controls
 _SPACES: Final = frozenset({"Zs", "Zl", "Zp"})
@@ -51,8 +56,15 @@ def _fold(character: str) -> str:
     if character in _INVISIBLE:
         return ""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
-    kept = (_LATIN.get(ord(c), c) for c in plain if unicodedata.category(c) not in _DROPPED)
-    return "".join(kept)
+    return "".join(_latin(c) for c in plain if unicodedata.category(c) not in _DROPPED)
+
+
+def _latin(character: str) -> str:
+    alike = _LATIN.get(ord(character))
+    if alike is None and not character.isascii():
+        named = _NAMED.fullmatch(unicodedata.name(character, ""))
+        alike = named and named[1].lower()
+    return alike or character
 
 
 def _letters(character: str) -> str:
@@ -91,6 +103,11 @@ def normalise(text: str) -> str:
 def letters(text: str) -> str:
     """The text with its case, without what nobody sees, and with plain letters for styled ones."""
     return _translated(text, _CASED)
+
+
+def is_tag(character: str) -> bool:
+    """Whether it is a tag character, which spells text that nobody sees."""
+    return bool(_TAGS.match(character))
 
 
 def plain_letters(word: str) -> str:

@@ -59,6 +59,11 @@ def readable_words(words: Sequence[str], english: AbstractSet[str], other: Abstr
     return True
 
 
+def is_opaque(character: str) -> bool:
+    """Whether it is no text at all, by rule 3."""
+    return bool(_NO_TEXT.match(character)) and _weight(character) < 0
+
+
 def _has_run(text: str) -> bool:
     """Rule 4. A run has no space, so looking for it goes from space to space, as far apart as may be."""
     start = 0

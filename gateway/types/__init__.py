@@ -17,6 +17,7 @@ from gateway.types.prompts import (
     ToolResult,
     ToolUse,
     content_bytes,
+    judged_texts,
     part_texts,
 )
 from gateway.types.releases import Change, Check, Compared, Model, Price, Release, Signature, Step, Tenant
@@ -60,6 +61,7 @@ __all__ = [
     "ToolUse",
     "ceilings",
     "content_bytes",
+    "judged_texts",
     "new_decision_id",
     "owners",
     "packed",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -97,13 +98,21 @@ class Prompt:
     release: str = ""
 
     def texts(self) -> Iterator[str]:
-        """Every string that the model would see, so that no field goes unscanned."""
+        """Every string that the model would see, as it is forwarded."""
         yield self.system
         for tool in self.tools:
             yield from (tool.name, tool.description, tool.input_schema)
         for message in self.messages:
             for part in message.parts:
                 yield from part_texts(part)
+
+    def judged(self) -> Iterator[str]:
+        """The same as detectors read it, so that no field goes unscanned: see `judged_texts`."""
+        yield self.system
+        yield from judged_texts(part for message in self.messages for part in message.parts)
+        yield from (tool.description for tool in self.tools)
+        yield from _strings(tool.input_schema for tool in self.tools)
+        yield from (tool.name for tool in self.tools)
 
 
 def part_texts(part: Part) -> tuple[str, ...]:
@@ -117,6 +126,46 @@ def part_texts(part: Part) -> tuple[str, ...]:
             return (identifier, name, arguments)
         case ToolResult(tool_use_id, text, _):
             return (tool_use_id, text)
+
+
+def judged_texts(parts: Iterable[Part]) -> Iterator[str]:
+    """Every string of these parts as detectors read it: what a model reads on from one to the next stands together,
+    then what calls are made with, then what all of it is called. JSON is read as the strings that it holds: written
+    out, an escape hides where a word ends.
+    """
+    every = [*parts]
+    yield from (part.text for part in every if not isinstance(part, ToolUse))
+    yield from _strings(part.input for part in every if isinstance(part, ToolUse))
+    for part in every:
+        match part:
+            case Document(name, _, marking):
+                yield from (name, marking)
+            case ToolUse(identifier, name, _):
+                yield from (identifier, name)
+            case ToolResult(tool_use_id, _, _):
+                yield tool_use_id
+
+
+def _strings(texts: Iterable[str]) -> list[str]:
+    """The strings in JSON texts, in order, and then the names in them. What is no JSON is read as it stands."""
+    values: list[str] = []
+    names: list[str] = []
+    waiting: list[object] = []
+    for text in reversed([*texts]):
+        try:
+            waiting.append(json.loads(text))
+        except (ValueError, RecursionError):
+            waiting.append(text)
+    while waiting:
+        match waiting.pop():
+            case str(value):
+                values.append(value)
+            case list(items):
+                waiting += reversed(items)
+            case dict(items):
+                names += items
+                waiting += reversed(items.values())
+    return values + names
 
 
 def content_bytes(prompt: Prompt) -> bytes:

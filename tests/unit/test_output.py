@@ -1,6 +1,7 @@
 """Properties of what is released. The judge here is a real one: it refuses a phrase, and remembers what it saw."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, Reason
 from gateway.output import Judge, hold_back, judge_whole
+from gateway.signals.cutting import shortened
 from gateway.types import Chunk, Completion, End, Stage, Stop, Text, ToolUse
 
 END = End(Stop.END, "m", 1, 1)
@@ -84,7 +86,9 @@ SIZES = st.fixed_dictionaries(
     {"window": st.integers(1, 60), "overlap": st.integers(0, 60), "ahead": st.integers(0, 40)}
 )
 ANSWERS = st.text(alphabet="abc \n", max_size=400)
-DISTINCT = ANSWERS.map(lambda text: "".join(c if c.isspace() else chr(0x4E00 + i) for i, c in enumerate(text)))
+DISTINCT = ANSWERS.map(
+    lambda text: "".join(c if c.isspace() else chr(0x4E00 + i) for i, c in enumerate(shortened(text)))
+)
 PLACES = st.lists(st.integers(0, 1000), max_size=60)
 TOOLS = st.lists(st.integers(0, 60), max_size=3)
 
@@ -164,7 +168,7 @@ async def test_words_are_whole_at_the_edges_of_a_window(
     lengths: list[int], places: list[int], window: int, overlap: int
 ) -> None:
     """Every window is made of whole words, when no word is longer than the window or the overlap."""
-    words = [f"{index:x}".rjust(length, "-") for index, length in enumerate(lengths)]
+    words = [f"{index:x}".rjust(length, "g") for index, length in enumerate(lengths)]
     watcher = Watcher()
     left, _ = await drain([*cut(" ".join(words), places), END], watcher, window=window, overlap=overlap)
     assert text_of(left) == " ".join(words)
@@ -204,7 +208,37 @@ async def test_a_refused_tool_call_does_not_leave() -> None:
     assert error.reason is Reason.OUTPUT_DENIED
     assert left == [Text("Calling. ")]
     assert watcher.seen[-1][0] is Stage.TOOL_CALL
-    assert watcher.seen[-1][1] == ("Calling. ", "1", "launcher", '{"do": "fire"}')
+    assert watcher.seen[-1][1] == ("Calling. ", "fire", "do", "1", "launcher")
+
+
+async def test_a_tool_call_is_judged_beside_the_text_after_it() -> None:
+    """What a call says and what the text after it says are judged together, until as much text as the overlap left."""
+    watcher = Watcher()
+    chunks = [ToolUse("1", "map", '{"do": "fire"}'), Text("word " * 30), Text("last " * 30), END]
+    _, error = await drain(chunks, watcher, window=50, overlap=60, ahead=10)
+    assert error is None
+    beside = ["fire" in texts for stage, texts, _ in watcher.seen if stage is Stage.RESPONSE]
+    assert beside == sorted(beside, reverse=True)
+    assert (beside[0], beside[-1]) == (True, False)
+
+
+@pytest.mark.parametrize("padding", [" ", "\n", "\u200b ", ". ", "\u0301 ", "_", "0" * 40 + " "])
+@pytest.mark.parametrize("times", [900, 9000])
+async def test_no_padding_hides_a_passage(padding: str, times: int) -> None:
+    """What stands between words is no room in a window: the judge sees the words together, before the last leaves."""
+    words, judge = ["kill", "list", "of", "names"], Watcher()
+    between = padding if len(padding) > 2 else padding * times
+    left, error = await drain([*(Text(word + between) for word in words), END], judge)
+    if error is None:
+        seen = [[w for w in re.findall("[a-z]+", shortened(window)) if w in words] for window in judge.windows()]
+        assert words in seen
+    assert "names" not in text_of(left) or words in seen
+
+
+async def test_a_stream_of_padding_is_bounded() -> None:
+    """What nobody can judge for want of words is not collected without end."""
+    left, error = await drain([Text("a ")] + [Text(" ")] * 80_000 + [END], Watcher())
+    assert (left, error and error.reason) == ([], Reason.UPSTREAM_FAILED)
 
 
 async def test_a_term_split_by_a_tool_call_is_seen() -> None:
@@ -276,12 +310,12 @@ async def test_an_upstream_failure_passes_through_and_closes() -> None:
 
 
 async def test_a_whole_answer_is_judged_together_and_each_tool_call_alone() -> None:
-    """Every text of an answer reaches one judgement, in order; then each tool call its own."""
+    """Every text of an answer reaches one judgement, one after the other; then each tool call its own."""
     watcher = Watcher()
     await judge_whole(Completion((Text("a"), TOOL, Text("b")), END), watcher)
     assert watcher.seen == [
-        (Stage.RESPONSE, ("a", "1", "lookup", '{"part": "7"}', "b"), ()),
-        (Stage.TOOL_CALL, ("1", "lookup", '{"part": "7"}'), (TOOL,)),
+        (Stage.RESPONSE, ("a", "b", "7", "part", "1", "lookup"), ()),
+        (Stage.TOOL_CALL, ("7", "part", "1", "lookup"), (TOOL,)),
     ]
 
 

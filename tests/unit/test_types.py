@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, Reason, Rule
 from gateway.types import (
@@ -22,6 +25,7 @@ from gateway.types import (
     ToolResult,
     ToolUse,
     content_bytes,
+    judged_texts,
     new_decision_id,
 )
 
@@ -83,19 +87,41 @@ def test_obligations_are_applied_before_anything_is_forwarded() -> None:
 
 
 def test_every_string_that_a_model_would_see_is_read() -> None:
-    """The texts for the detectors hold each string of every part, tool and instruction."""
-    texts = set(PROMPT.texts())
-    assert {
-        "be brief",
-        "look",
-        "looks",
-        '{"type":"object"}',
-        "hello",
-        "plan",
-        "by road",
-        '{"at":"map"}',
-        "a map",
-    } <= texts
+    """What is counted, and what detectors read, hold each string of every part, tool and instruction."""
+    said = {"be brief", "look", "looks", "hello", "plan", "by road", "a map"}
+    assert said | {'{"type":"object"}', '{"at":"map"}'} <= set(PROMPT.texts())
+    assert said | {"type", "object", "at", "map"} <= set(PROMPT.judged())
+
+
+@pytest.mark.parametrize("escaped", ["two\nwords", 'a "word"', "a\\b", "\x01", "\u2028"])
+def test_detectors_read_what_json_means(escaped: str) -> None:
+    """A string in arguments is read as it is there for a model, wherever it stands, not as it is written out."""
+    arguments = json.dumps({"a": [{"b": escaped}], escaped: 1})
+    assert [*judged_texts([ToolUse("1", "look", arguments)])] == [escaped, "a", escaped, "b", "1", "look"]
+
+
+@given(
+    st.recursive(st.none() | st.floats() | st.text(), lambda each: st.lists(each) | st.dictionaries(st.text(), each))
+)
+def test_no_string_of_json_is_left_out(value: object) -> None:
+    """Each string and each name is read, as often as it is there."""
+
+    def held(value: object) -> list[str]:
+        match value:
+            case str():
+                return [value]
+            case list():
+                return [text for item in value for text in held(item)]
+            case dict():
+                return [*value, *(text for item in value.values() for text in held(item))]
+        return []
+
+    assert sorted([*judged_texts([ToolUse("", "", json.dumps(value))])][:-2]) == sorted(held(value))
+
+
+def test_what_is_no_json_is_read_as_it_stands() -> None:
+    """Nothing goes unread for not being JSON."""
+    assert [*judged_texts([ToolUse("1", "look", "{fire")])] == ["{fire", "1", "look"]
 
 
 @pytest.mark.parametrize(

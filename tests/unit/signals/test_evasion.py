@@ -20,6 +20,7 @@ ROWS = [json.loads(line) for line in LINES]
 DETECTORS = Detectors(deadline_ms=60_000)
 ALIKE = str.maketrans("aeiopc", "\u0430\u0435\u0456\u043e\u0440\u0441")
 LATIN = "abcdefghijklmnopqrstuvwxyz"
+SMALL = str.maketrans("abcdegijklmnoprtuvwz", "ᴀʙᴄᴅᴇɢɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡᴢ")
 BOLD = str.maketrans(
     LATIN + LATIN.upper(), "".join(chr(0x1D41A + n) for n in range(26)) + "".join(chr(0x1D400 + n) for n in range(26))
 )
@@ -50,8 +51,18 @@ WAYS: dict[str, Way] = {
     "percent-encoding": quote,
     "letters apart": lambda t: "  ".join(" ".join(word) for word in t.split()),
     "dotted letters": lambda t: " ".join(".".join(word) for word in t.split()),
+    "small capitals": lambda t: t.lower().translate(SMALL),
+    "far apart": lambda t: (" " * 16_000).join(t.split()),
+    "far apart, unseen": lambda t: ("\u200b" * 16_000 + "\n").join(t.split()),
+    "dots between": lambda t: (" ." * 8_000 + " ").join(t.split()),
+    "escapes between": lambda t: "\\n".join(t.split()),
+    "escaped letters": lambda t: "".join(f"\\u{ord(c):04x}" if c.isascii() else c for c in t),
+    "escaped bytes, some": lambda t: every(3, t, lambda c: f"\\x{ord(c):02x}" if c.isascii() else c),
+    "escaped twice": lambda t: json.dumps(json.dumps("\n".join(t.split()))),
     "base64 in lines": lambda t: base64.encodebytes(t.encode()).decode(),
+    "base64 in entities": lambda t: "".join(f"&#{b};" for b in base64.b64encode(t.encode())),
     "hexadecimal": lambda t: t.encode().hex(" "),
+    "hexadecimal with dashes": lambda t: t.encode().hex("-"),
     "rot13": lambda t: codecs.encode(t, "rot13"),
     "leetspeak": lambda t: t.lower().translate(str.maketrans("aeiost", "431057")),
     "backwards": lambda t: t[::-1],
