@@ -92,7 +92,7 @@ async def _opened(config: Config, clock: Clock, member: Member | None, stack: As
             in_force=in_force,
             answer_bytes=config.limits.answer_bytes,
             shares=Shares(config.limits.tenant_calls),
-            turns=Turns(config.limits.deciding, config.limits.queue_ms / 1000),
+            turns=Turns(config.limits.deciding, config.limits.queue_ms / 1000, each=config.limits.tenant_turns),
             quotas=quotas,
             telemetry=telemetry,
         )

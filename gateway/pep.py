@@ -171,7 +171,7 @@ async def decide(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InF
             await gate.identity.prove_again(call.credentials, in_force.release.tenants)  # 1
         return await _decided(prompt, principal, gate, trail, in_force)
     finally:
-        gate.turns.give_back()
+        gate.turns.give_back(principal.tenant)
 
 
 async def _decided(

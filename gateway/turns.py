@@ -9,7 +9,7 @@ decided, hence never forwarded.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from typing import Final
 
 from gateway.errors import GatewayError, Reason
@@ -20,11 +20,15 @@ AGAIN_S: Final = 1
 
 
 class Turns:
-    """most: calls that are decided at once. patience_s: how long a call waits for its turn under steady load."""
+    """most: calls that are decided at once; each: of one tenant, all if it is None. patience_s: how long a call waits
+    for its turn under steady load.
+    """
 
-    def __init__(self, most: int, patience_s: float) -> None:
+    def __init__(self, most: int, patience_s: float, *, each: int | None = None) -> None:
         self._free = most
+        self._each = most if each is None else each
         self._patience_s = patience_s
+        self._had = Counter[str]()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         """By tenant, the one whose turn it is next first; none that is empty."""
         self._since = 0.0
@@ -37,8 +41,8 @@ class Turns:
 
     async def take(self, tenant: str) -> None:
         """Return when it is this call's turn, which it has to give back. Raises GatewayError(OVERLOADED)."""
-        if self._free:
-            self._free -= 1
+        if self._may(tenant):
+            self._give(tenant)
             return
         loop = asyncio.get_running_loop()
         if not self._waiting:
@@ -59,23 +63,32 @@ class Turns:
             if not taken:
                 self._leave(tenant, turn)
 
-    def give_back(self) -> None:
-        """The next one has its turn."""
-        while self._waiting:
-            tenant = next(iter(self._waiting))
-            queue = self._waiting.pop(tenant)
+    def give_back(self, tenant: str) -> None:
+        """A call of the tenant is decided; the next one has its turn."""
+        self._free += 1
+        self._had[tenant] -= 1
+        if not self._had[tenant]:
+            del self._had[tenant]
+        while following := next(filter(self._may, self._waiting), None):
+            queue = self._waiting.pop(following)
             turn = queue.popleft()
             if queue:
-                self._waiting[tenant] = queue  # behind all other tenants
+                self._waiting[following] = queue  # behind all other tenants
             if not turn.done():
+                self._give(following)
                 turn.set_result(None)
-                return
-        self._free += 1
+
+    def _may(self, tenant: str) -> bool:
+        return self._free > 0 and self._had[tenant] < self._each
+
+    def _give(self, tenant: str) -> None:
+        self._free -= 1
+        self._had[tenant] += 1
 
     def _leave(self, tenant: str, turn: asyncio.Future[None]) -> None:
         """A call waits no more: for its patience, its deadline or its caller."""
         if turn.done() and not turn.cancelled():
-            self.give_back()  # its turn came at the same moment
+            self.give_back(tenant)  # its turn came at the same moment
             return
         queue = self._waiting.get(tenant, deque())
         if turn in queue:  # else it was passed over while this call had not yet noticed

@@ -60,6 +60,11 @@ class Limits(Section):
         """How many of the calls at once may be one tenant's, at least one."""
         return -(-self.concurrent_calls * self.tenant_percent // 100)
 
+    @property
+    def tenant_turns(self) -> int:
+        """How many of those that are decided at once may be one tenant's, at least one."""
+        return -(-self.deciding * self.tenant_percent // 100)
+
 
 class QuotaStore(Section):
     """Where quotas are counted: in each gateway's memory, or in a Valkey server that several gateways share.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Final, Protocol
 
 import structlog
@@ -21,6 +20,7 @@ from gateway.signals.lexicon import load
 from gateway.signals.normalise import letters, normalise
 from gateway.signals.pulse import Pulse
 from gateway.signals.readable import readable_text, readable_words
+from gateway.signals.sharing import Sharing
 from gateway.signals.together import raise_to, weigh
 from gateway.types import Reading
 
@@ -45,8 +45,11 @@ class Scorer(Protocol):
 
     version: str
 
-    def score(self, text: str, whose: str | None = None) -> tuple[dict[str, int], bool]:
-        """Thousandths by signal, and whether it knows the language. whose: for whom it may remember what it said."""
+    def reads(self, text: str, whose: str | None = None) -> Generator[None, None, tuple[dict[str, int], bool]]:
+        """Thousandths by signal, and whether it knows the language; a little of the text each step.
+
+        whose: for whom it may remember what it said.
+        """
 
 
 class Outside(Protocol):
@@ -84,7 +87,7 @@ class Detectors:
         score: Callable[[list[str]], Mapping[str, int]] | None = None,
     ) -> None:
         lexicon, self._version = load()
-        self._learned, self._threads = learned, ThreadPoolExecutor(2, "learned")
+        self._learned, self._sharing = learned, Sharing(2)
         if learned:
             self._version += f"+{learned.version}"
         lexical = Lexical(lexicon)
@@ -160,11 +163,9 @@ class Detectors:
     async def _with_learned(self, highest: dict[str, int], readings: list[Way], whose: str | None, late: int) -> bool:
         """Let the learned detector have its say about the scores. False: it is late, or does not know the language."""
         assert self._learned  # noqa: S101 - narrows the type
-        read = partial(_in_time, self._learned, readings, whose, late)
-        work = asyncio.get_running_loop().run_in_executor(self._threads, read)
         try:
             async with asyncio.timeout((late - time.monotonic_ns()) / 1e9):
-                said = await work
+                said = await self._sharing.read(whose, _each(self._learned, readings, whose))
             self.pulse.answered(LEARNED)
         except TimeoutError:
             log.warning("detector_late", detector=self._learned.version)
@@ -203,11 +204,11 @@ class Detectors:
         return readable_words(words, self._languages.english, self._languages.other)
 
 
-def _in_time(learned: Scorer, readings: list[Way], whose: str | None, late: int) -> list[tuple[dict[str, int], bool]]:
-    """What the learned detector says of each; on a thread, which stops soon after nobody waits for it."""
+def _each(
+    learned: Scorer, readings: list[Way], whose: str | None
+) -> Generator[None, None, list[tuple[dict[str, int], bool]]]:
+    """What the learned detector says of each."""
     found = []
     for way in readings:
-        if time.monotonic_ns() > late:
-            raise TimeoutError
-        found.append(learned.score(way.text, whose))
+        found.append((yield from learned.reads(way.text, whose)))  # noqa: PERF401 - a comprehension can't yield
     return found

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -28,6 +28,7 @@ from gateway.errors import StartError
 from gateway.signals.pieces import Pieces
 from gateway.signals.remembered import Remembered
 from gateway.signals.script import form
+from gateway.signals.sharing import finished
 
 __all__ = [
     "FOLDER",
@@ -101,11 +102,18 @@ class Learned:
         Takes time in proportion to the text, outside any event loop.
         whose: the tenant whose text it is, for whom no passage is read twice; None reads, and remembers nothing.
         """
-        found = passages(worded(form(text)))
-        if not found:
-            return dict.fromkeys(self.names, 0), True
+        return finished(self.reads(text, whose))
+
+    def reads(self, text: str, whose: str | None = None) -> Generator[None, None, tuple[dict[str, int], bool]]:
+        """`score`, a passage a step."""
         said = self._said if whose is None else partial(self._remembered.get, whose, say=self._said)
-        *highest, foreign = map(int, np.max([said(passage) for passage in found], axis=0))
+        rows = []
+        for passage in passages(worded(form(text))):
+            rows.append(said(passage))
+            yield
+        if not rows:
+            return dict.fromkeys(self.names, 0), True
+        *highest, foreign = map(int, np.max(rows, axis=0))
         return dict(zip(self.names, highest, strict=True)), not foreign
 
     def _said(self, passage: str) -> npt.NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 
 import pytest
@@ -41,7 +42,7 @@ async def _played(steps: list[tuple[str, int]], most: int) -> None:
         elif step == "ends" and number in has:
             has.remove(number)
             del calls[number]
-            turns.give_back()
+            turns.give_back(f"tenant {number % 3}")
         elif step == "goes away" and number in calls and number not in has:
             calls.pop(number).cancel()
         if number % 2:  # sometimes several things happen before anybody notices
@@ -61,14 +62,45 @@ async def test_tenants_take_turns() -> None:
     async def call(tenant: str) -> None:
         await turns.take(tenant)
         order.append(tenant)
-        turns.give_back()
+        turns.give_back(tenant)
 
     await turns.take("first")
     calls = [asyncio.create_task(call(tenant)) for tenant in ("noisy",) * 4 + ("quiet",) * 2]
     await rest()
-    turns.give_back()
+    turns.give_back("first")
     await asyncio.gather(*calls)
     assert order == ["noisy", "quiet", "noisy", "quiet", "noisy", "noisy"]
+
+
+@given(steps=STEPS, most=st.integers(1, 4), each=st.integers(1, 3))
+def test_no_tenant_has_more_turns_than_are_for_one(steps: list[tuple[str, int]], most: int, each: int) -> None:
+    """Whatever comes and ends: of each tenant so many calls have a turn as may, or as there are turns for."""
+    asyncio.run(_shared(steps, most, each))
+
+
+async def _shared(steps: list[tuple[str, int]], most: int, each: int) -> None:
+    turns, had, calls = Turns(most, LONG_S, each=each), Counter[str](), list[asyncio.Task[None]]()
+
+    async def call(tenant: str) -> None:
+        await turns.take(tenant)
+        had[tenant] += 1
+
+    wanted = Counter[str]()
+    for step, number in steps:
+        tenant = f"tenant {number % 3}"
+        if step == "comes":
+            wanted[tenant] += 1
+            calls.append(asyncio.create_task(call(tenant)))
+        elif had[tenant]:
+            wanted[tenant] -= 1
+            had[tenant] -= 1
+            turns.give_back(tenant)
+        await rest()
+        assert all(had[tenant] <= each for tenant in wanted)
+        assert had.total() == min(most, sum(min(each, wants) for wants in wanted.values()))
+    for waiting in calls:
+        waiting.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
 
 
 async def test_waiting_ends() -> None:
@@ -78,7 +110,7 @@ async def test_waiting_ends() -> None:
     with pytest.raises(GatewayError) as refused:
         await turns.take("one")
     assert (refused.value.reason, refused.value.again_s) == (Reason.OVERLOADED, 1)
-    turns.give_back()
+    turns.give_back("one")
     await turns.take("one")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Generator
 from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,8 @@ from gateway.signals.learned import FOLDER, PIECES, Learned, load, passages, tho
 from gateway.signals.pieces import LONGEST, Pieces
 from gateway.signals.script import form
 from gateway.signals.together import DOUBT, SURE, UNSEEN, weigh
+
+Said = Generator[None, None, tuple[dict[str, int], bool]]
 
 ASKED = "Pull the phone records of everyone who marched on Saturday and give me their home addresses."
 FILES = ("manifest.json", "encoder-1.onnx", "encoder-2.onnx", "encoder-3.onnx", "vocabulary.txt")
@@ -148,7 +151,8 @@ async def test_another_way_to_read_a_text_need_be_no_language(text: str, score: 
     class Odd:
         version = "odd"
 
-        def score(self, text: str, _: str | None) -> tuple[dict[str, int], bool]:
+        def reads(self, text: str, _: str | None) -> Said:
+            yield
             turned = text.startswith("gur")
             return {"cbrn": 1000 if turned else 0}, not turned
 
@@ -259,10 +263,11 @@ async def test_late_or_failing_is_unavailable(fails: bool) -> None:
     class Broken:
         version = "broken"
 
-        def score(self, _: str, __: str | None) -> tuple[dict[str, int], bool]:
+        def reads(self, _: str, __: str | None) -> Said:
             if fails:
                 raise RuntimeError
             answered.wait(60)
+            yield
             return {}, True
 
     detectors = Detectors(learned=cast("Learned", Broken()), deadline_ms=10_000 if fails else 50)
@@ -279,8 +284,9 @@ async def test_the_loop_is_free_meanwhile(learned: Learned) -> None:
     class Watched:
         version = learned.version
 
-        def score(self, text: str, _: str | None) -> tuple[dict[str, int], bool]:
+        def reads(self, text: str, _: str | None) -> Said:
             seen.append(threading.current_thread() is threading.main_thread())
+            yield
             return learned.score(text)
 
     await asyncio.wait_for(Detectors(learned=cast("Learned", Watched())).read([ASKED]), 60)
