@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import types
@@ -73,6 +74,24 @@ def test_every_configuration_key_is_explained() -> None:
     found = {row[0]: (row[1], row[2]) for row in rows(OPERATORS, "Configuration reference")}
     assert found == {key: (kind, default) for key, kind, default in reference(Config, "")}
     assert all(len(row) == 4 and row[3] for row in rows(OPERATORS, "Configuration reference"))
+
+
+def test_every_event_of_the_log_is_explained() -> None:
+    """The table of the operator's log has every event that the gateway's code writes, each with its level."""
+    written = {event: level for path in (ROOT / "gateway").rglob("*.py") for event, level in events(path)}
+    found = [(event.strip(" `"), row[1]) for row in rows(OPERATORS, "Logs") for event in row[0].split(",")]
+    told = dict(found)
+    assert len(told) == len(found)
+    assert written.items() <= told.items()
+    assert told.keys() - written.keys() == {"refused", "library"}  # whose levels differ from one to the next
+
+
+def events(path: Path) -> Iterator[tuple[str, str]]:
+    """The events that a module writes, as log.level("event"), with their levels."""
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match call:
+            case ast.Call(ast.Attribute(ast.Name("log"), level), [ast.Constant(str(event)), *_]):
+                yield event, {"exception": "error"}.get(level, level)
 
 
 def reference(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:

@@ -55,7 +55,7 @@ class Refused(BrightlineError):
 
 
 class ApprovalRequired(BrightlineError):
-    """A rule asks for a human approval first; send its identifier as Use.approval_id."""
+    """A rule asks for a human approval first; send its identifier, which the approver gets, as Use.approval_id."""
 
 
 class ApprovalInvalid(BrightlineError):
@@ -75,7 +75,7 @@ class DuplicateRequest(BrightlineError):
 
 
 class Overloaded(BrightlineError):
-    """Too many calls in flight."""
+    """Too many calls at once, or waiting; `again_s` says when to come again."""
 
 
 class QuotaExhausted(BrightlineError):
@@ -87,7 +87,7 @@ class Unavailable(BrightlineError):
 
 
 class NotFound(BrightlineError):
-    """There is no such record for this caller; whether another tenant has one is not said."""
+    """There is no such record, request or change for this caller; whether another tenant has one is not said."""
 
 
 class ReleaseNotInForce(BrightlineError):
@@ -95,7 +95,7 @@ class ReleaseNotInForce(BrightlineError):
 
 
 class RoleRequired(BrightlineError):
-    """The token's roles don't let it read the log, or not these records."""
+    """The token's roles don't let it read the log, or not these records, or don't let it approve."""
 
 
 class DeadlineExceeded(BrightlineError):

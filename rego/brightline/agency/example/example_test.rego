@@ -5,8 +5,9 @@ import data.fixtures
 
 test_verdicts_are_those_of_its_rules if {
 	request := fixtures.declared({"channel": "public", "tools": fixtures.tools("cyber")})
-	expected := {example.rules.ai_only_product.verdict, example.rules.tools_that_act.verdict} with input as request
-	example.verdicts == expected with input as request
+	said := {verdict | verdict := example.rules[_].verdict} with input as request
+	count(said) > 1
+	example.verdicts == said with input as request
 }
 
 test_no_verdicts_where_its_rules_are_silent if example.verdicts == set() with input as fixtures.permitted
