@@ -63,7 +63,6 @@ def page(made: Oversight) -> str:
     )
 
 
-_DECIDED: Final = (PERMITTED, DENIED)
 _NONE: Final = '<p class="quiet">None in this period.</p>'
 
 

@@ -45,9 +45,13 @@ class Sharing:
         loop = asyncio.get_running_loop()
         result: asyncio.Future[T] = loop.create_future()
 
+        def say(what: Callable[[asyncio.Future[T]], None]) -> None:
+            if not result.done():
+                what(result)
+
         def tell(what: Callable[[asyncio.Future[T]], None]) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is gone, and with it who asked
-                loop.call_soon_threadsafe(lambda: result.done() or what(result))
+                loop.call_soon_threadsafe(say, what)
 
         text = _Text(steps, tell)
         self._wait(whose, text)

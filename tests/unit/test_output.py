@@ -85,11 +85,11 @@ def cut(text: str, places: list[int]) -> list[Chunk]:
 SIZES = st.fixed_dictionaries(
     {"window": st.integers(1, 60), "overlap": st.integers(0, 60), "ahead": st.integers(0, 40)}
 )
-ANSWERS = st.text(alphabet="abc \n", max_size=400)
+ANSWERS = st.integers(0, 400).flatmap(lambda size: st.text(alphabet="abc \n", min_size=size, max_size=size))
 DISTINCT = ANSWERS.map(
     lambda text: "".join(c if c.isspace() else chr(0x4E00 + i) for i, c in enumerate(shortened(text)))
 )
-PLACES = st.lists(st.integers(0, 1000), max_size=60)
+PLACES = st.integers(0, 60).flatmap(lambda size: st.lists(st.integers(0, 1000), min_size=size, max_size=size))
 TOOLS = st.lists(st.integers(0, 60), max_size=3)
 
 
@@ -219,7 +219,7 @@ async def test_a_tool_call_is_judged_beside_the_text_after_it() -> None:
     assert error is None
     beside = ["fire" in texts for stage, texts, _ in watcher.seen if stage is Stage.RESPONSE]
     assert beside == sorted(beside, reverse=True)
-    assert (beside[0], beside[-1]) == (True, False)
+    assert (beside[:2], beside[-1]) == ([True, True], False)
 
 
 @pytest.mark.parametrize("padding", [" ", "\n", "\u200b ", ". ", "\u0301 ", "_", "0" * 40 + " "])
@@ -250,11 +250,16 @@ async def test_a_term_split_by_a_tool_call_is_seen() -> None:
 
 @pytest.mark.parametrize("chunk", [Text("x"), Text(""), ToolUse("1", "t", "{}"), Text("\ud800")])
 async def test_an_endless_stream_is_bounded(chunk: Chunk) -> None:
-    """A stream over its limit fails, even one of empty chunks."""
-    left, error = await drain([chunk] * 200, Watcher(), limit_bytes=100)
+    """A stream over its limit fails, even one of empty chunks; one that ends below it does not."""
+    left, error = await drain([chunk] * 101 + [END], Watcher(), limit_bytes=100)
     assert error is not None
-    assert (error.reason, error.sent) == (Reason.UPSTREAM_FAILED, True)
+    assert (error.reason, error.message, error.sent) == (
+        Reason.UPSTREAM_FAILED,
+        "the answer of the model is too long",
+        True,
+    )
     assert len(left) <= 100
+    assert (await drain([chunk] * 5 + [END], Watcher(), limit_bytes=100))[1] is None
 
 
 async def test_nothing_after_the_end_is_read() -> None:
