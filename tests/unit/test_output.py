@@ -214,7 +214,7 @@ async def test_a_refused_tool_call_does_not_leave() -> None:
 async def test_a_tool_call_is_judged_beside_the_text_after_it() -> None:
     """What a call says and what the text after it says are judged together, until as much text as the overlap left."""
     watcher = Watcher()
-    chunks = [ToolUse("1", "map", '{"do": "fire"}'), Text("word " * 30), Text("last " * 30), END]
+    chunks = [ToolUse("1", "map", '{"do": "fire"}'), *[Text("word ")] * 60, END]
     _, error = await drain(chunks, watcher, window=50, overlap=60, ahead=10)
     assert error is None
     beside = ["fire" in texts for stage, texts, _ in watcher.seen if stage is Stage.RESPONSE]
