@@ -4,7 +4,8 @@
 2 make of it what calls need: attributes, an engine, and an upstream for every model
 3 ask the engine: it answers as this release's policy, permits nothing without facts, and passes the self-test
 4 record the activation, durably, before anything is decided by it; the log refuses what is older than it remembers
-5 swap: whoever calls from now on is decided by it from start to end; calls under way keep the release they began with
+5 swap: whoever calls from now on is decided by it from start to end; calls under way keep the release they began with,
+  unless their message is still to come and comes late (pep.hear)
 6 close the old engine after its last call
 Whatever fails before 5 leaves what is in force, and a record that says why.
 Beside calls another process does 1, compiles for 2 and asks the self-test of 3 (apart.py); what is left takes a moment.

@@ -17,7 +17,7 @@ from gateway.audit.filter import Filter
 from gateway.audit.trail import Trail
 from gateway.errors import GatewayError, Reason
 from gateway.inforce import InForce
-from gateway.review import Desk, Reader, look, note
+from gateway.review import Desk, Reader, find, note
 from gateway.types import Call, Principal, Prompt
 
 T = TypeVar("T")
@@ -39,13 +39,13 @@ async def pending(call: Call, read: Read[object], desk: Desk, in_force: InForce)
     """Requests of the approver's tenant that were held back, newest first. Raises GatewayError."""
     async with desk.gate.log.trail(call) as trail:
         who = await approver(call, desk, trail, in_force)  # 1, 2
-        await read()  # 3
+        await pep.hear(call, read, desk.gate, in_force)  # 3
         since_us = max(0, desk.gate.clock() - desk.approvals.pending_s * 1_000_000)
         reason = str(Reason.APPROVAL_REQUIRED)
         wanted = Filter(tenant=who.tenant, kind="refusal", reason=reason, from_us=since_us)
         asked = {"filter": wanted.asked()}
         note(trail, Reader(who.tenant), asked)
-        page = await look(desk, lambda: desk.archive.search(wanted, None, MOST))  # 4
+        page = await find(call, desk, in_force, lambda: desk.archive.search(wanted, None, MOST))  # 4
         found = (approval.held(one.record, desk.gate.log.commitments) for one in page.found)
         waiting = [one for one in found if one is not None]
         note(trail, Reader(who.tenant), asked, len(waiting))
@@ -58,9 +58,9 @@ async def approve(call: Call, read: Read[Asked], desk: Desk, in_force: InForce) 
     async with gate.log.trail(call) as trail:
         trail.approving("")
         who = await approver(call, desk, trail, in_force)  # 1, 2
-        asked = await read()  # 3
+        asked = await pep.hear(call, read, gate, in_force)  # 3
         trail.approving(asked.id)
-        records = await look(desk, lambda: desk.archive.of_decision(asked.id, who.tenant))  # 4
+        records = await find(call, desk, in_force, lambda: desk.archive.of_decision(asked.id, who.tenant))  # 4
         found = [approval.held(one.record, gate.log.commitments) for one in records]
         waiting = next((one for one in found if one is not None), None)
         if waiting is None:

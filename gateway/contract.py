@@ -1,9 +1,10 @@
 """Reads a request by the contract, strictly. Part of the shell.
 
-1 size  2 well-formed  3 not more pieces than can be read in passing, and none with a field that this gateway does not
-know  4 no U+0000 in any text  5 the contract's own rules.
+1 size  2 well-formed  3 not more pieces than can be read in passing, none with a field that this gateway does not know,
+and no JSON value with nothing set  4 no U+0000 in any text  5 the contract's own rules.
 All of this holds up every other call, hence the bound in 3. A field that is not understood is a field that nobody
-judged. A reader for whom a text ends at U+0000 gets another text than the one that was judged, hence 4.
+judged. A JSON value with nothing set is null to one reader and a fault to another. A reader for whom a text ends at
+U+0000 gets another text than the one that was judged, hence 4.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TypeVar
 import protovalidate
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.struct_pb2 import Value
 from google.protobuf.unknown_fields import UnknownFieldSet
 from protovalidate import Violation
 
@@ -77,6 +79,8 @@ def _look_at_pieces(message: Message) -> bool:
             raise GatewayError(Reason.INVALID_REQUEST, f"{number}: this gateway knows no such field", field=number)
         is_json = _is_json(piece)
         holds_json |= is_json
+        if isinstance(piece, Value) and piece.WhichOneof("kind") is None:
+            raise GatewayError(Reason.INVALID_REQUEST, f"{path}: holds a JSON value with nothing set", field=path)
         for field, value in piece.ListFields():
             if field.message_type is None:
                 continue
@@ -111,14 +115,15 @@ def _empty_json(message: Message) -> None:
 
 
 def _refuse_nul(message: Message, path: str) -> None:
+    is_json = _is_json(message)
     for field, value in message.ListFields():
-        here = f"{path}.{field.name}".lstrip(".")
-        if isinstance(value, Mapping):
-            items = [(here, item) for pair in value.items() for item in pair]
-        elif field.is_repeated:
-            items = [(f"{here}[{index}]", item) for index, item in enumerate(value)]
-        else:
+        here = path if is_json else f"{path}.{field.name}".lstrip(".")
+        if not field.is_repeated:  # asked first: a Struct is a mapping, too
             items = [(here, value)]
+        elif isinstance(value, Mapping):
+            items = [(here, item) for pair in value.items() for item in pair]
+        else:
+            items = [(here if is_json else f"{here}[{index}]", item) for index, item in enumerate(value)]
         for place, item in items:
             if isinstance(item, str) and "\0" in item:
                 raise GatewayError(Reason.INVALID_REQUEST, f"{place}: holds the character U+0000", field=place)

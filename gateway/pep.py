@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gateway import approvals, facts, output
 from gateway.audit.log import Log
@@ -45,6 +46,7 @@ from gateway.upstream import Upstream
 STALE_US = 1_000_000
 """A caller may take long to send its message, or wait long. What was revoked or expired meanwhile is not believed."""
 
+T = TypeVar("T")
 Read = Callable[[], Awaitable[Prompt]]
 """Reads the prompt from the wire. Called after the caller was proved: nobody else can make the gateway parse."""
 
@@ -134,7 +136,7 @@ async def models(call: Call, read: Callable[[], Awaitable[object]], gate: Gate, 
     """The models of the caller's tenant, in alphabetical order. Raises GatewayError."""
     async with gate.log.trail(call) as trail:
         principal = await prove(call, gate, trail, in_force)
-        await read()
+        await hear(call, read, gate, in_force)
         names = in_force.attributes.tenants[principal.tenant]["models"]
         known = in_force.release.models
         return tuple(known[n] for n in sorted(known) if isinstance(names, list | tuple) and n in names)
@@ -159,16 +161,13 @@ async def admit(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InFo
 
 async def decide(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InForce) -> tuple[Prompt, Facts, Decision]:
     """Steps 1 to 4."""
-    asked_us = gate.clock()
     principal = await prove(call, gate, trail, in_force)  # 1
-    prompt = await read()
+    prompt = await hear(call, read, gate, in_force)
     trail.watch.passed(meters.READ)
     await gate.turns.take(principal.tenant)
     trail.watch.passed(meters.WAIT)
     try:
-        if not 0 <= gate.clock() - asked_us <= STALE_US:
-            gate.clock.check()
-            await gate.identity.prove_again(call.credentials, in_force.release.tenants)  # 1
+        await prove_again(call, gate, in_force)  # 1
         return await _decided(prompt, principal, gate, trail, in_force)
     finally:
         gate.turns.give_back(principal.tenant)
@@ -218,6 +217,32 @@ async def prove(call: Call, gate: Gate, trail: Trail, in_force: InForce) -> Prin
     if call.deadline_us is None:
         raise GatewayError(Reason.DEADLINE_REQUIRED, "the call has no deadline; set one, for example 60 seconds")
     return principal
+
+
+async def hear(call: Call, read: Callable[[], Awaitable[T]], gate: Gate, in_force: InForce) -> T:
+    """The message of a proved caller, who is believed still when it comes. Raises GatewayError.
+
+    A caller who holds it back does not keep a release that was replaced meanwhile: it would choose what decides it.
+    """
+    began_us = gate.clock()
+    message = await read()
+    if _stale(gate, began_us) and gate.in_force is not in_force:
+        text = "another release came in force while the call waited for its message; send it again"
+        raise GatewayError(Reason.POLICY_UNAVAILABLE, text, detail=f"in force: {gate.in_force.release.digest}")
+    await prove_again(call, gate, in_force)
+    return message
+
+
+async def prove_again(call: Call, gate: Gate, in_force: InForce) -> None:
+    """Step 1 once more for a call that waited: what can cease to hold meanwhile. Raises GatewayError as `prove`."""
+    if _stale(gate, call.received_us):
+        gate.clock.check()
+        in_force.check(gate.clock())
+        await gate.identity.prove_again(call.credentials, in_force.release.tenants)
+
+
+def _stale(gate: Gate, since_us: int) -> bool:
+    return not 0 <= gate.clock() - since_us <= STALE_US
 
 
 def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:

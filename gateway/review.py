@@ -8,7 +8,8 @@ A call that streams has its record when it begins; what it got is what the log h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeVar
@@ -101,11 +102,11 @@ async def search(call: Call, read: Read[Asked], desk: Desk, in_force: InForce) -
     """A page of records, and the word for the next one; empty at the end. Raises GatewayError."""
     async with desk.gate.log.trail(call) as trail:
         who = await admit(call, desk, trail, in_force)  # 1, 2
-        asked = await read()  # 3
+        asked = await pep.hear(call, read, desk.gate, in_force)  # 3
         note(trail, who, {"filter": asked.filter.asked()})
         wanted = who.narrowed(asked.filter)
         start = began(asked.word, bound(who, "page", wanted), desk, "page_token")
-        page = await look(desk, lambda: desk.archive.search(wanted, start, asked.most))  # 4
+        page = await find(call, desk, in_force, lambda: desk.archive.search(wanted, start, asked.most))  # 4
         note(trail, who, {"filter": asked.filter.asked()}, len(page.found))
     return page, desk.archive.pages.word(page.rest, bound(who, "page", wanted)) if page.rest else ""
 
@@ -125,13 +126,13 @@ async def _one(
     read: Read[str],
     desk: Desk,
     in_force: InForce,
-    find: Callable[[str, str | None], list[T]],
+    of: Callable[[str, str | None], list[T]],
 ) -> list[T]:
     async with desk.gate.log.trail(call) as trail:
         who = await admit(call, desk, trail, in_force)  # 1, 2
-        decision_id = await read()  # 3
+        decision_id = await pep.hear(call, read, desk.gate, in_force)  # 3
         note(trail, who, {"decision_id": decision_id})
-        found = await look(desk, lambda: find(decision_id, who.tenant))  # 4
+        found = await find(call, desk, in_force, lambda: of(decision_id, who.tenant))  # 4
         if not found:
             raise GatewayError(Reason.NOT_FOUND, "there is no such decision", field="id")
         note(trail, who, {"decision_id": decision_id}, len(found))
@@ -142,18 +143,17 @@ async def watch(
     call: Call, read: Read[Asked], desk: Desk, in_force: InForce
 ) -> AsyncGenerator[tuple[Found | None, str]]:
     """First nothing but where it begins, then each new record and where it goes on. Raises GatewayError."""
-    async with desk.gate.log.trail(call) as trail:
-        who = await admit(call, desk, trail, in_force)  # 1, 2
-        asked = await read()  # 3
-        note(trail, who, {"filter": asked.filter.asked()})
-        wanted = who.narrowed(asked.filter)
-        bounds = bound(who, "cursor", wanted)
-        position = began(asked.word, bounds, desk, "cursor")
-        at = await look(desk, desk.archive.end) if position is None else position
-        _one_more(desk)
-    pages = desk.archive.pages
-    desk.streams += 1
-    try:
+    with ExitStack() as open_:
+        async with desk.gate.log.trail(call) as trail:
+            who = await admit(call, desk, trail, in_force)  # 1, 2
+            asked = await pep.hear(call, read, desk.gate, in_force)  # 3
+            note(trail, who, {"filter": asked.filter.asked()})
+            wanted = who.narrowed(asked.filter)
+            bounds = bound(who, "cursor", wanted)
+            position = began(asked.word, bounds, desk, "cursor")
+            at = await find(call, desk, in_force, desk.archive.end) if position is None else position  # 4
+            open_.enter_context(_one_more(desk))
+        pages = desk.archive.pages
         yield None, pages.word(at, bounds)
         while not desk.gate.draining:
             found, after, more = await look(desk, partial(desk.archive.since, at, wanted))
@@ -163,27 +163,22 @@ async def watch(
             if not more:
                 await asyncio.sleep(TICK_S)
         raise GatewayError(Reason.SHUTTING_DOWN, "the gateway is stopping; go on at another with the last cursor")
-    finally:
-        desk.streams -= 1
 
 
 async def export(call: Call, read: Read[Filter], desk: Desk, in_force: InForce) -> AsyncGenerator[bytes]:
     """Pieces of a file of records with proofs. Raises GatewayError."""
-    async with desk.gate.log.trail(call) as trail:
-        who = await admit(call, desk, trail, in_force)  # 1, 2
-        asked = await read()  # 3
-        note(trail, who, {"filter": asked.asked()})
-        pieces = desk.archive.exported(who.narrowed(asked))
-        first = await look(desk, lambda: next(pieces))
-        _one_more(desk)
-    desk.streams += 1
-    try:
+    with ExitStack() as open_:
+        async with desk.gate.log.trail(call) as trail:
+            who = await admit(call, desk, trail, in_force)  # 1, 2
+            asked = await pep.hear(call, read, desk.gate, in_force)  # 3
+            note(trail, who, {"filter": asked.asked()})
+            pieces = desk.archive.exported(who.narrowed(asked))
+            first = await find(call, desk, in_force, lambda: next(pieces))  # 4
+            open_.enter_context(_one_more(desk))
         piece: bytes | None = first
         while piece is not None:
             yield piece
             piece = await look(desk, lambda: next(pieces, None))
-    finally:
-        desk.streams -= 1
 
 
 async def admit(call: Call, desk: Desk, trail: Trail, in_force: InForce) -> Reader:
@@ -210,11 +205,20 @@ def began(word: str, bounds: Json, desk: Desk, name: str) -> Position | None:
         raise GatewayError(Reason.INVALID_REQUEST, text, field=name) from None
 
 
+async def find(call: Call, desk: Desk, in_force: InForce, at: Callable[[], T]) -> T:
+    """Step 4, and step 1 again where it took long: others look, too. Raises GatewayError."""
+    found = await look(desk, at)
+    await pep.prove_again(call, desk.gate, in_force)
+    return found
+
+
 async def look(desk: Desk, at: Callable[[], T]) -> T:
-    """Step 4, in a thread of its own. Raises GatewayError (REVIEW_UNAVAILABLE)."""
+    """A look at the log, in a thread of its own. Raises GatewayError (REVIEW_UNAVAILABLE)."""
     try:
-        async with desk.looking:
-            return await asyncio.to_thread(at)
+        await desk.looking.acquire()
+        looking = asyncio.ensure_future(asyncio.to_thread(at))
+        looking.add_done_callback(lambda _: desk.looking.release())  # a thread goes on when its call is cancelled
+        return await asyncio.shield(looking)
     except BehindError as error:
         text = "the index of the log is being made; try again in a minute"
         raise GatewayError(Reason.REVIEW_UNAVAILABLE, text, detail=str(error)) from error
@@ -223,6 +227,13 @@ async def look(desk: Desk, at: Callable[[], T]) -> T:
         raise GatewayError(Reason.REVIEW_UNAVAILABLE, text, detail=str(error)) from error
 
 
-def _one_more(desk: Desk) -> None:
+@contextmanager
+def _one_more(desk: Desk) -> Iterator[None]:
+    """Counts a stream from now on, before anything is waited for. Raises GatewayError (OVERLOADED)."""
     if desk.streams >= STREAMS:
         raise GatewayError(Reason.OVERLOADED, "too many watches and exports at once; try again in a moment", again_s=1)
+    desk.streams += 1
+    try:
+        yield
+    finally:
+        desk.streams -= 1

@@ -31,7 +31,7 @@ async def standing(call: Call, read: Read[object], gate: Gate, in_force: InForce
     """What the release in force says of the caller's tenant. Raises GatewayError."""
     async with gate.log.trail(call) as trail:
         principal = await pep.prove(call, gate, trail, in_force)  # 1
-        await read()  # 2
+        await pep.hear(call, read, gate, in_force)  # 2
         return in_force.release.tenants[principal.tenant]  # 3, 4
 
 
@@ -39,7 +39,7 @@ async def changes(call: Call, read: Read[Between], gate: Gate, in_force: InForce
     """What changed between two releases, as far as this tenant may know. Raises GatewayError (NOT_FOUND)."""
     async with gate.log.trail(call) as trail:
         principal = await pep.prove(call, gate, trail, in_force)  # 1
-        wanted = await read()  # 2
+        wanted = await pep.hear(call, read, gate, in_force)  # 2
         found = between(in_force.release, wanted)  # 3
         return tuple(told(step, in_force.release.tenants[principal.tenant]) for step in found)  # 4
 

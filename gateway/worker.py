@@ -94,6 +94,8 @@ async def _follow(member: Member, activation: Activation) -> None:
         await member.wanted.wait()
         member.wanted.clear()
         await activation.refresh()
+        if member.wanted.is_set():
+            continue  # the keeper has gone on while this was prepared
         digest = activation.gate.in_force.release.digest
         if digest != member.in_force[0]:
             log.critical("worker can't follow", why=activation.trouble, in_force=member.in_force[0])

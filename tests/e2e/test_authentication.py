@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,25 +12,17 @@ import pytest
 from gateway.clock import Clock, monotonic_us, system_us
 from gateway.identity.issue import Pair, create_token_key, jwks
 from tests.support import attacks
-from tests.support.attacks import attacking, authority, issuer, message, refused, serves, shut_out, verified
+from tests.support.attacks import attacking, authority, issuer, put, refused, serves, shut_out, verified
 from tests.support.gateways import HEALTH, INTELLIGENCE, LOGISTICS, Deployment, Running, serving
 from tests.support.jwks_server import JwksServer
 from tests.support.opa import free_port
 from tests.support.pki import Authority
-from tests.support.raw_http2 import Raw, connected
 from tests.support.tokens import MISSING, TokenIssuer, unverified_claims
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SPIFFE = f"spiffe://brightline.test/tenant/{LOGISTICS}"
-
-
-def put(path: Path, data: bytes) -> None:
-    """Replace a file the way an operator should: by renaming a new one over it."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.write_bytes(data)
-    os.replace(fresh, path)  # noqa: PTH105 - named as the documentation names it
 
 
 # --- certificates: TLS answers -----------------------------------------------------------------------------------
@@ -214,39 +205,6 @@ async def test_a_token_is_revoked_while_it_is_kept(running: Running) -> None:
         await refused(running, "IDENTITY_UNAVAILABLE", attacker.call())
         put(revoked, b"[]")
         await attacker.call()
-
-
-@pytest.mark.parametrize("method", ["Generate", "GenerateStream", "CheckPolicy"])
-@pytest.mark.parametrize("tokens", ["bound", "single_use"])
-async def test_a_proof_grows_stale_while_the_message_is_awaited(tmp_path: Path, tokens: str, method: str) -> None:
-    """A caller that held its message back is proved again: served while nothing changed, refused once it is revoked."""
-    deployed, passed_us = Deployment.create(tmp_path), [0]
-    revoked = deployed.folder / "revoked.json"
-    put(revoked, b"[]")
-    deployed.edit("[identity]\n", f'[identity]\ntokens = "{tokens}"\nrevoked_tokens = "revoked.json"\n')
-    clock = Clock(lambda: system_us() + passed_us[0], lambda: monotonic_us() + passed_us[0])
-    async with serving(deployed, clock) as gateway, connected(gateway) as raw:
-        for status, record in (("0", {}), ("16", {"kind": "refusal", "reason": "CREDENTIAL_REVOKED"})):
-            token, before = gateway.token(LOGISTICS), len(gateway.records())
-            stream = raw.begin(method, {"authorization": f"Bearer {token}"})
-            await proved(raw, gateway.token(LOGISTICS))
-            passed_us[0] += 2_000_000
-            if record:
-                put(revoked, f'["{unverified_claims(token)["jti"]}"]'.encode())
-            raw.message(stream, message(), end=True)
-            assert (await raw.answer(stream)).headers["grpc-status"] == status
-            last = gateway.records()[before:][-1]
-            assert last.items() >= record.items()
-            assert last["principal"]["tenant"] == LOGISTICS
-        assert gateway.calls == (method != "CheckPolicy")
-        verified(gateway)
-
-
-async def proved(raw: Raw, token: str) -> None:
-    """Return when calls that came before are proved: callers are proved in the order in which they come."""
-    stream = raw.begin("ListModels", {"authorization": f"Bearer {token}"})
-    raw.message(stream, b"", end=True)
-    assert (await raw.answer(stream)).headers["grpc-status"] == "0"
 
 
 async def test_a_certificate_is_revoked_while_it_is_connected(running: Running) -> None:

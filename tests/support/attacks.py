@@ -6,9 +6,11 @@ async with attacking(running) as attacker:
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -17,7 +19,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 
 from brightline import _request
-from brightline.v1 import inference_pb2, refusal_pb2
+from brightline.v1 import approval_pb2, audit_pb2, inference_pb2, policy_pb2, refusal_pb2
 from brightline_verify.database import verify
 from brightline_verify.note import Verifier
 from brightline_verify.report import Report
@@ -41,6 +43,29 @@ def prompt(**changes: Any) -> inference_pb2.Prompt:
 def message(**changes: Any) -> bytes:
     """The same as the bytes of a request of Generate, GenerateStream or CheckPolicy, which are alike."""
     return inference_pb2.GenerateRequest(prompt=prompt(**changes)).SerializeToString()
+
+
+_GOOD: dict[str, bytes] = {
+    **dict.fromkeys(("Generate", "GenerateStream", "CheckPolicy"), message()),
+    "Get": audit_pb2.GetRequest(id="0" * 32).SerializeToString(),
+    "Prove": audit_pb2.ProveRequest(id="0" * 32).SerializeToString(),
+    "Export": audit_pb2.ExportRequest(format=audit_pb2.EXPORT_FORMAT_RECORDS).SerializeToString(),
+    "Approve": approval_pb2.ApproveRequest(id="0" * 32, prompt=prompt(), why="It was read.").SerializeToString(),
+}
+METHODS: dict[str, bytes] = {
+    f"/{service.full_name}/{name}": _GOOD.get(name, b"")
+    for module in (inference_pb2, policy_pb2, audit_pb2, approval_pb2)
+    for service in module.DESCRIPTOR.services_by_name.values()
+    for name in service.methods_by_name
+}
+"""Every method of the gateway by its path, with a message that the contract accepts. What it looks for is not there."""
+
+
+def put(path: Path, data: bytes) -> None:
+    """Replace a file the way an operator should: by renaming a new one over it."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_bytes(data)
+    os.replace(fresh, path)  # noqa: PTH105 - named as the documentation names it
 
 
 def authority(deployed: Deployment) -> Authority:
@@ -128,16 +153,21 @@ def told(error: grpc.aio.AioRpcError) -> Told:
     raw = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
     assert isinstance(raw, bytes)
     assert raw, f"not a refusal of the gateway: {error.code()} {error.details()}"
-    whole = status_pb2.Status.FromString(raw)
-    info, refusal = error_details_pb2.ErrorInfo(), refusal_pb2.Refusal()
-    assert whole.details[0].Unpack(info)
-    assert whole.details[1].Unpack(refusal)
-    assert refusal_pb2.Reason.Name(refusal.reason) == f"REASON_{info.reason}"
+    whole, info, refusal = unpacked(raw)
     assert (whole.code, whole.message) == (error.code().value[0], error.details())
     everything = raw + whole.message.encode()
     return Told(
         info.reason, refusal.decision_id, whole.message, refusal.field, error.code(), refusal.retry_safe, everything
     )
+
+
+def unpacked(raw: bytes) -> tuple[status_pb2.Status, error_details_pb2.ErrorInfo, refusal_pb2.Refusal]:
+    """The details of a refusal; fails the test when their parts disagree."""
+    whole, info, refusal = status_pb2.Status.FromString(raw), error_details_pb2.ErrorInfo(), refusal_pb2.Refusal()
+    assert whole.details[0].Unpack(info)
+    assert whole.details[1].Unpack(refusal)
+    assert refusal_pb2.Reason.Name(refusal.reason) == f"REASON_{info.reason}"
+    return whole, info, refusal
 
 
 async def refused(running: Running, reason: str, attempt: Awaitable[object]) -> tuple[Told, dict[str, Any]]:

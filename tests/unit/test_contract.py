@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from google.protobuf import json_format
+from google.protobuf import json_format, struct_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -231,6 +231,25 @@ def test_no_json_holds_nul(schema: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
+    "schema",
+    [
+        struct_pb2.Struct(fields={"a": struct_pb2.Value()}),
+        struct_pb2.Struct(fields={"a": {"struct_value": {"fields": {"b": struct_pb2.Value()}}}}),
+        struct_pb2.Struct(fields={"a": {"list_value": {"values": [struct_pb2.Value()]}}}),
+        struct_pb2.Struct.FromString(b"\x0a\x03\x0a\x01a"),
+    ],
+    ids=["member", "nested", "in a list", "a member without its value"],
+)
+def test_a_json_value_with_nothing_set_is_refused(schema: struct_pb2.Struct) -> None:
+    """A value that is none of JSON's kinds, which some readers take for null, is refused with its place."""
+    message = request()
+    message.prompt.tools.add(name="stock").input_schema.CopyFrom(schema)
+    with pytest.raises(GatewayError) as refused:
+        read(message)
+    assert (refused.value.reason, refused.value.field) == (Reason.INVALID_REQUEST, "prompt.tools[0].input_schema")
+
+
+@pytest.mark.parametrize(
     ("number", "text"), [(2.0**53 - 1, "9007199254740991"), (-3.0, "-3"), (0.5, "0.5"), (1e300, "1e+300")]
 )
 def test_a_number_is_about_as_long_as_on_the_wire(number: float, text: str) -> None:
@@ -262,20 +281,38 @@ def test_any_bytes_are_a_request_or_the_one_error(data: bytes) -> None:
         assert prompt.messages
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats(allow_nan=True) | st.text(), st.lists, max_leaves=10))
-def test_any_tool_argument_is_json_or_the_one_error(value: object) -> None:
+def several(values: st.SearchStrategy[struct_pb2.Value]) -> st.SearchStrategy[struct_pb2.Value]:
+    """A list or a struct of such values."""
+    lists = st.lists(values).map(lambda items: struct_pb2.Value(list_value=struct_pb2.ListValue(values=items)))
+    structs = st.dictionaries(st.text(), values).map(
+        lambda items: struct_pb2.Value(struct_value=struct_pb2.Struct(fields=items))
+    )
+    return lists | structs
+
+
+VALUES = st.recursive(
+    st.builds(struct_pb2.Value)
+    | st.builds(struct_pb2.Value, null_value=st.just(struct_pb2.NULL_VALUE))
+    | st.builds(struct_pb2.Value, bool_value=st.booleans())
+    | st.builds(struct_pb2.Value, number_value=st.floats())
+    | st.builds(struct_pb2.Value, string_value=st.text()),
+    several,
+    max_leaves=10,
+)
+
+
+@given(VALUES)
+def test_any_tool_argument_is_json_or_the_one_error(value: struct_pb2.Value) -> None:
     """Arguments of a tool become JSON text, or are refused where JSON has no word for them."""
     message = request()
     part = message_pb2.Part(tool_use=message_pb2.ToolUse(id="1", name="x"))
-    try:
-        part.tool_use.input.update({"value": value})
-    except (ValueError, UnicodeEncodeError):
-        return
+    part.tool_use.input.fields["value"].CopyFrom(value)
     message.prompt.messages.add(role=message_pb2.ROLE_ASSISTANT).parts.append(part)
     try:
         use = wire.prompt(read(message).prompt).messages[1].parts[0]
     except GatewayError as error:
         assert error.reason is Reason.INVALID_REQUEST
+        assert error.field.startswith("prompt.messages[1].parts[0]")
     else:
         assert json_format.MessageToDict(wire.tool_use(use)) == json_format.MessageToDict(part.tool_use)
 

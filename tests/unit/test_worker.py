@@ -8,12 +8,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Final, cast
 
+import pytest
+
+from gateway.activation import Activation
 from gateway.audit.joint.hub import Hub
 from gateway.audit.joint.member import Member
 from gateway.config import Config
 from gateway.handed import Handed, Same, whole
 from gateway.inforce import InForce
-from gateway.worker import from_keeper
+from gateway.worker import _follow, from_keeper
 from tests.support import logs
 from tests.support.releases import release
 
@@ -48,3 +51,36 @@ async def test_a_worker_takes_the_release_that_its_keeper_loaded(tmp_path: Path)
         assert await from_keeper(member, SETTINGS, before(RELEASE.digest)) == Same(8, ("before",))
         await member.close()
         await hub.closed()
+
+
+class Overtaken:
+    """The activation of a worker whose keeper puts another release in force before the first one is there."""
+
+    def __init__(self, member: Member) -> None:
+        self.tries = 0
+        self.gate = SimpleNamespace(in_force=before("old"))
+        self.trouble = ""
+        self._member = member
+
+    async def refresh(self) -> None:
+        self.tries += 1
+        if self.tries == 1:
+            self._member.in_force = ("newer", 3)
+            self._member.wanted.set()
+        else:
+            self.gate.in_force = before("newer")
+
+
+async def test_a_worker_that_is_overtaken_follows_the_next_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on where it can't put in force what its keeper has replaced meanwhile, and says what it decides by."""
+    member, said = Member(), asyncio.Queue[str]()
+    monkeypatch.setattr(member, "serving", said.put_nowait)
+    member.in_force = ("new", 2)
+    member.wanted.set()
+    following = asyncio.create_task(_follow(member, cast("Activation", Overtaken(member))))
+    saying = asyncio.create_task(said.get())
+    await asyncio.wait({following, saying}, return_when=asyncio.FIRST_COMPLETED)
+    assert not following.done()
+    assert await saying == "newer"
+    following.cancel()
+    await asyncio.wait({following})

@@ -1,0 +1,123 @@
+"""A caller that was proved and holds its message back, at every method: what changes meanwhile holds for it, too."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_activation import NARROWER, in_force, reloading
+from tests.support.attacks import METHODS, SERVICE, put, unpacked, verified
+from tests.support.gateways import LOGISTICS, Deployment, Running, serving
+from tests.support.raw_http2 import Answer, Raw, connected
+from tests.support.tokens import unverified_claims
+from tests.support.waiting import Passing
+
+WATCH = "/brightline.v1.AuditService/Watch"
+
+
+def deployment(folder: Path) -> Deployment:
+    """One that signs a checkpoint with every batch: before the first there is nothing to export."""
+    made = Deployment.create(folder)
+    made.edit("[audit]\n", "[audit]\ncheckpoint_records = 1\n")
+    return made
+
+
+def token(running: Running) -> str:
+    """Of a caller who may use every method."""
+    return running.token(LOGISTICS, roles=("auditor", "approver"))
+
+
+async def begun(running: Running, raw: Raw, method: str, text: str) -> int:
+    """A call whose caller is proved and whose message is awaited: callers are proved in the order of their calls."""
+    stream = raw.begin(method, {"authorization": f"Bearer {text}"})
+    other = raw.begin("ListModels", {"authorization": f"Bearer {token(running)}"})
+    raw.message(other, b"", end=True)
+    assert (await raw.answer(other)).headers["grpc-status"] == "0"
+    return stream
+
+
+async def served(raw: Raw, method: str, stream: int) -> None:
+    """Return when the call is answered: with what its method finds."""
+    if method == WATCH:  # it goes on
+        await raw.some(stream, 1)
+        raw.reset(stream)
+    else:
+        status = "5" if method.endswith(("/Get", "/Prove", "/Approve", "/GetChanges")) else "0"
+        assert (await raw.answer(stream)).headers["grpc-status"] == status
+
+
+def unavailable(answer: Answer, says: str) -> None:
+    """Fails the test unless the call was refused so, and its client may send it again."""
+    assert answer.headers["grpc-status"] == "14"
+    text = answer.headers["grpc-status-details-bin"]
+    whole, info, refusal = unpacked(b64decode(text + "=" * (-len(text) % 4)))
+    assert (info.reason, refusal.retry_safe) == ("POLICY_UNAVAILABLE", True)
+    assert says in whole.message
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("tokens", ["bound", "single_use"])
+async def test_a_proof_grows_stale_while_the_message_is_awaited(tmp_path: Path, tokens: str, method: str) -> None:
+    """A caller that held its message back is proved again: served while nothing changed, refused once it is revoked."""
+    deployed, passing = deployment(tmp_path), Passing()
+    revoked = deployed.folder / "revoked.json"
+    put(revoked, b"[]")
+    deployed.edit("[identity]\n", f'[identity]\ntokens = "{tokens}"\nrevoked_tokens = "revoked.json"\n')
+    async with serving(deployed, passing.clock) as running, connected(running) as raw:
+        stream = await begun(running, raw, method, token(running))
+        passing.by_us += 2_000_000
+        raw.message(stream, METHODS[method], end=True)
+        await served(raw, method, stream)
+
+        text = token(running)
+        stream = await begun(running, raw, method, text)
+        passing.by_us += 2_000_000
+        put(revoked, f'["{unverified_claims(text)["jti"]}"]'.encode())
+        raw.message(stream, METHODS[method], end=True)
+        assert (await raw.answer(stream)).headers["grpc-status"] == "16"
+        last = running.records()[-1]
+        assert (last["reason"], last["principal"]["tenant"]) == ("CREDENTIAL_REVOKED", LOGISTICS)
+        assert running.calls == ("/Generate" in method)
+        verified(running)
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_who_holds_its_message_back_does_not_keep_a_release(tmp_path: Path, *, late: bool) -> None:
+    """A call whose message comes late is refused once another release is in force; one in time keeps what it has."""
+    passing = Passing()
+    async with serving(deployment(tmp_path), passing.clock) as running, connected(running) as raw:
+        first, activation = in_force(running).release.digest, reloading(running)
+        streams = {method: await begun(running, raw, method, token(running)) for method in METHODS}
+        running.change_release("tenants.json", NARROWER)
+        await activation.reload()
+        assert in_force(running).release.digest != first
+        passing.by_us += 2_000_000 * late
+        for method, stream in streams.items():
+            raw.message(stream, METHODS[method], end=True)
+            if late:
+                unavailable(await raw.answer(stream), "another release came in force")
+            else:
+                await served(raw, method, stream)
+        assert running.calls == (0 if late else 2)
+        again = raw.begin("Generate")
+        raw.message(again, METHODS[f"{SERVICE}/Generate"], end=True)
+        assert (await raw.answer(again)).headers["grpc-status"] == "7"
+        assert running.records()[-1]["release"] == in_force(running).release.digest
+        verified(running)
+    await activation.close()
+
+
+async def test_a_release_that_expires_while_the_message_is_awaited_decides_nothing(tmp_path: Path) -> None:
+    """What was signed expires for calls that wait as for those that come."""
+    passing = Passing()
+    async with serving(deployment(tmp_path), passing.clock) as running, connected(running) as raw:
+        streams = {method: await begun(running, raw, method, token(running)) for method in METHODS}
+        in_force(running).expires_us = passing.clock() + 2_000_000
+        passing.by_us += 2_000_000
+        for method, stream in streams.items():
+            raw.message(stream, METHODS[method], end=True)
+            unavailable(await raw.answer(stream), "has expired")
+        assert running.calls == 0
+        verified(running)

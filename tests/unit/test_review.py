@@ -1,0 +1,127 @@
+"""How many reviewers look at the log at once, whoever goes away meanwhile, and what one is believed after the wait."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway import config, review
+from gateway.audit.filter import Filter
+from gateway.clock import Clock
+from gateway.errors import GatewayError, Reason
+from gateway.review import Asked, Desk
+from gateway.types import Call, Credentials, new_decision_id
+from tests.support.attacks import put
+from tests.support.gateways import LOGISTICS, Deployment, Running, serving
+from tests.support.tokens import unverified_claims
+from tests.support.waiting import Passing, until
+
+MANY = 8
+
+
+@asynccontextmanager
+async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[tuple[Running, Desk]]:
+    """A gateway and a desk of it, with something to export: a checkpoint is signed with every batch."""
+    deployed = Deployment.create(folder)
+    put(deployed.folder / "revoked.json", b"[]")
+    deployed.edit("[identity]\n", '[identity]\nrevoked_tokens = "revoked.json"\n')
+    deployed.edit("[audit]\n", "[audit]\ncheckpoint_records = 1\n")
+    async with serving(deployed, clock) as running:
+        assert running.gate is not None
+        settings = config.load(running.config)
+        yield running, Desk(running.gate, settings.review, settings.approvals, running.gate.log.archive)
+
+
+def call(running: Running, method: str, token: str = "") -> Call:
+    """The call of an auditor. token: another than a fresh one."""
+    assert running.gate is not None
+    now_us = running.gate.clock()
+    bearer = f"Bearer {token or running.token(LOGISTICS, roles=('auditor',))}"
+    credentials = Credentials((running.certificate(LOGISTICS),), (bearer,), "127.0.0.1:1")
+    path = f"/brightline.v1.AuditService/{method}"
+    return Call(new_decision_id(now_us), path, credentials, now_us, now_us + 60_000_000)
+
+
+async def everything() -> Filter:
+    return Filter()
+
+
+async def one() -> Asked:
+    return Asked(Filter(), most=1)
+
+
+def stream(running: Running, desk: Desk, method: str) -> AsyncGenerator[object]:
+    """A stream that has not begun."""
+    asked = call(running, method)
+    if method == "Watch":
+        return review.watch(asked, one, desk, desk.gate.in_force)
+    return review.export(asked, everything, desk, desk.gate.in_force)
+
+
+@pytest.mark.parametrize("method", ["Watch", "Export"])
+async def test_no_more_streams_are_open_than_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Of many that begin at once as many are served as may be, and as many again once those have ended."""
+    monkeypatch.setattr(review, "STREAMS", 2)
+    async with opened(tmp_path) as (running, desk):
+        await review.search(call(running, "Search"), one, desk, desk.gate.in_force)
+        for _ in range(2):
+            streams = [stream(running, desk, method) for _ in range(MANY)]
+            found = await asyncio.gather(*(anext(begun) for begun in streams), return_exceptions=True)
+            refused = [error.reason for error in found if isinstance(error, GatewayError)]
+            assert refused == [Reason.OVERLOADED] * (MANY - 2)
+            assert desk.streams == 2
+            for begun in streams:
+                await begun.aclose()
+            assert desk.streams == 0
+
+
+@pytest.mark.parametrize("method", ["Watch", "Export"])
+async def test_a_stream_that_ends_before_its_record_is_durable_is_not_counted_on(tmp_path: Path, method: str) -> None:
+    """A caller who goes away while the stream begins takes up nothing."""
+    async with opened(tmp_path) as (running, desk):
+        await review.search(call(running, "Search"), one, desk, desk.gate.in_force)
+        begun = stream(running, desk, method)
+        beginning = asyncio.ensure_future(anext(begun))
+        while not desk.streams:  # noqa: ASYNC110 - the desk counts, and tells nobody
+            await asyncio.sleep(0)
+        assert not beginning.done()
+        beginning.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await beginning
+        assert desk.streams == 0
+
+
+async def test_a_look_counts_until_its_thread_has_ended(tmp_path: Path) -> None:
+    """Whoever begins looks and goes away does not make room for more threads than may look at once."""
+    go = threading.Event()
+    async with opened(tmp_path) as (_, desk):
+        looks = [asyncio.create_task(review.look(desk, go.wait)) for _ in range(review.AT_ONCE)]
+        await until(desk.looking.locked)
+        for look in looks:
+            look.cancel()
+        await asyncio.wait(looks)
+        assert desk.looking.locked()
+        go.set()
+        assert await review.look(desk, lambda: "looked") == "looked"
+
+
+async def test_who_waits_for_a_look_is_proved_again(tmp_path: Path) -> None:
+    """What was revoked while others looked is not believed when it is found what was asked for."""
+    passing = Passing()
+    async with opened(tmp_path, passing.clock) as (running, desk):
+        token = running.token(LOGISTICS, roles=("auditor",))
+
+        def slowly() -> None:
+            passing.by_us += 2_000_000
+            put(running.folder / "revoked.json", f'["{unverified_claims(token)["jti"]}"]'.encode())
+
+        with pytest.raises(GatewayError) as refused:
+            await review.find(call(running, "Search", token), desk, desk.gate.in_force, slowly)
+        assert refused.value.reason is Reason.CREDENTIAL_REVOKED
