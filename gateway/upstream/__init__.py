@@ -23,7 +23,7 @@ class Upstream(Protocol):
     name: str
 
     def check(self) -> None:
-        """Raise GatewayError(UPSTREAM_UNAVAILABLE) where it is not asked at all for now. Before the intent."""
+        """Raise GatewayError(UPSTREAM_UNAVAILABLE) where it is not asked at all for now. It only looks."""
 
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""
