@@ -58,6 +58,10 @@ class Breaker:
                 again_s=math.ceil(self._until - now),
             )
 
+    def reached(self) -> None:
+        """It is there, whatever the answer will be and however long it takes: nobody has to wait for that."""
+        self._failures = 0
+
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """See Upstream."""
         with self._asking():

@@ -6,13 +6,17 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing, suppress
+from pathlib import Path
 
 import pytest
 
+from gateway import config
 from gateway.errors import GatewayError, Reason
 from gateway.types import Chunk, Completion, End, Permitted, Stop, Text
+from gateway.upstream import open_upstream
 from gateway.upstream.breaker import Breaker
-from tests.support.upstream_servers import permit, prompt
+from tests.support.opa import free_port
+from tests.support.upstream_servers import Script, Server, permit, prompt, serve
 
 DONE = Completion((Text("yes"),), End(Stop.END, "scripted", 1, 1))
 
@@ -183,3 +187,27 @@ async def test_who_goes_away_leaves_it_to_the_next(streamed: bool, now: list[flo
     service.may_end.set()
     breaker.check()
     assert await breaker.generate(PERMITTED, 1) == DONE
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_service_is_there_with_its_connection(kind: str, key_file: Path, streamed: bool) -> None:
+    """Nobody is kept away until an answer is whole: it may take its caller's whole time, or never come."""
+    port = free_port()
+    url = Server(kind, f"http://127.0.0.1:{port}").base_url
+    given = {"name": "service", "kind": kind, "base_url": url, "api_key": str(key_file)}
+    settings = config.Upstream.model_validate(given | {"failures": 1, "pause_s": 3600})
+    breaker = open_upstream(settings, 1 << 20)
+    assert isinstance(breaker, Breaker)
+    with pytest.raises(GatewayError):
+        await forwarded(breaker, streamed=streamed)
+    with pytest.raises(GatewayError):
+        breaker.check()
+    breaker._until = 0.0  # the pause is over
+    async with serve(kind, port=port) as server:
+        server.script = Script("silent")
+        waiting = asyncio.ensure_future(forwarded(breaker, streamed=streamed))
+        await server.arrived.wait()
+        breaker.check()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    await breaker.close()
