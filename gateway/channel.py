@@ -16,13 +16,15 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 import aiohttp
 import httpx2
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 from gateway import config
 from gateway.errors import GatewayError, Reason, StartError
@@ -75,11 +77,18 @@ class Channel:
 
 
 def open_channel(
-    settings: Service, section: str, default_url: str | None, answer_bytes: int, *, traced: bool = False
+    settings: Service,
+    section: str,
+    default_url: str | None,
+    answer_bytes: int,
+    reached: Callable[[], None] = lambda: None,
+    *,
+    traced: bool = False,
 ) -> Channel:
     """A channel to `base_url`, else to `default_url`, which takes a key. Raises StartError, which names the section.
 
-    traced: its service is told of the trace that a call belongs to, where there is one.
+    reached: called when there is a connection for a call, long before the answer. traced: its service is told of the
+    trace that a call belongs to, where there is one.
     """
     # Their loggers print prompts when an environment variable says so; the gateway logs by itself.
     for name in ("anthropic", "openai", "httpx2", "aiohttp"):
@@ -89,7 +98,8 @@ def open_channel(
         raise StartError(f"{section}.api_key: missing; {default_url} needs a key")
     trust = _trust(settings, f"{section}.ca")
     key = _key(settings, f"{section}.api_key")
-    guard = _Guard(key, trust, settings.connect_ms / 1000, answer_bytes * _ESCAPED, traced=traced)
+    connect_s = settings.connect_ms / 1000
+    guard = _Guard(key, trust, connect_s, answer_bytes * _ESCAPED, reached, traced=traced)
     # No time-outs here: who asks ends every call.
     return Channel(base_url, httpx2.AsyncClient(transport=guard, trust_env=False, follow_redirects=False, timeout=None))
 
@@ -122,7 +132,17 @@ def _key(settings: Service, key: str) -> str:
 
 
 class _Guard(httpx2.AsyncBaseTransport):
-    def __init__(self, key: str, trust: ssl.SSLContext, connect_s: float, limit: int, *, traced: bool) -> None:
+    def __init__(
+        self,
+        key: str,
+        trust: ssl.SSLContext,
+        connect_s: float,
+        limit: int,
+        reached: Callable[[], None],
+        *,
+        traced: bool,
+    ) -> None:
+        self._reached = reached
         self._traced = traced
         self._own = {"accept-encoding": "identity", "user-agent": "brightline"}
         if key:
@@ -157,13 +177,29 @@ class _Guard(httpx2.AsyncBaseTransport):
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:  # it belongs to the event loop of the first call
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=self._trust, limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+                connector=_Connector(self._reached, self._trust),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
                 auto_decompress=False,
                 trust_env=False,
             )
         return self._session
+
+
+class _Connector(aiohttp.TCPConnector):
+    def __init__(self, reached: Callable[[], None], trust: ssl.SSLContext) -> None:
+        super().__init__(ssl=trust, limit=0, keepalive_timeout=_KEEP_ALIVE_S)
+        self._reached = reached
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - it is aiohttp's method
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        self._reached()
+        return connection
 
 
 def _unusable(response: aiohttp.ClientResponse, accepted: str) -> str:

@@ -9,12 +9,13 @@ Every call is sent once. What comes back is an answer, or one GatewayError:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Protocol
 
 from gateway import config
 from gateway.types import Chunk, Completion, Permitted
-from gateway.upstream.breaker import Breaker
+from gateway.upstream.breaker import Breaker, Service
 
 
 class Upstream(Protocol):
@@ -23,7 +24,7 @@ class Upstream(Protocol):
     name: str
 
     def check(self) -> None:
-        """Raise GatewayError(UPSTREAM_UNAVAILABLE) where it is not asked at all for now. Before the intent."""
+        """Raise GatewayError(UPSTREAM_UNAVAILABLE) where it is not asked at all for now. It only looks."""
 
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""
@@ -46,8 +47,18 @@ def open_upstream(settings: config.Upstream, answer_bytes: int) -> Upstream:
         case "anthropic":
             from gateway.upstream.anthropic import Anthropic  # noqa: PLC0415 - see above
 
-            return Breaker(Anthropic(settings, answer_bytes), settings.failures, settings.pause_s)
+            return _left_alone(partial(Anthropic, settings, answer_bytes), settings)
         case "openai":
             from gateway.upstream.openai import OpenAI  # noqa: PLC0415 - see above
 
-            return Breaker(OpenAI(settings, answer_bytes), settings.failures, settings.pause_s)
+            return _left_alone(partial(OpenAI, settings, answer_bytes), settings)
+
+
+def _left_alone(opened: Callable[[Callable[[], None]], Service], settings: config.Upstream) -> Breaker:
+    """What is opened, left alone while it can't be reached. opened: with what it calls whenever it was reached."""
+
+    def reached() -> None:
+        breaker.reached()
+
+    breaker = Breaker(opened(reached), settings.failures, settings.pause_s)
+    return breaker

@@ -7,7 +7,7 @@ words. Servers that reason aloud send it in fields of their own, which are no pa
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -42,13 +42,13 @@ _STOPS = {
 
 
 class OpenAI:
-    """An Upstream. Raises StartError when `settings` can't work."""
+    """An Upstream. reached: called with each connection. Raises StartError when `settings` can't work."""
 
-    def __init__(self, settings: config.Upstream, answer_bytes: int) -> None:
+    def __init__(self, settings: config.Upstream, answer_bytes: int, reached: Callable[[], None]) -> None:
         self.name = settings.name
         self._answer_bytes = answer_bytes
         link = channel.open_channel(
-            settings, f"upstreams.{settings.name}", "https://api.openai.com/v1", answer_bytes, traced=True
+            settings, f"upstreams.{settings.name}", "https://api.openai.com/v1", answer_bytes, reached, traced=True
         )
         self._client = AsyncOpenAI(
             api_key=channel.PLACEHOLDER,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -13,11 +13,13 @@ import pytest_asyncio
 
 from brightline.v1 import inference_pb2
 from gateway.cli.demo_steps import TARGETING
+from gateway.errors import GatewayError
+from gateway.quotas import Quotas
 from gateway.types.known import UNJUDGED
 from tests.e2e.test_isolation import served_by
 from tests.support import upstream_servers
 from tests.support.attacks import SERVICE, Told, attacking, message, told, verified
-from tests.support.gateways import Deployment, Running, serving
+from tests.support.gateways import HARMLESS, INTELLIGENCE, Deployment, Running, serving
 from tests.support.opa import free_port
 from tests.support.upstream_servers import INJECTION, SECRET, Script, Server
 
@@ -199,3 +201,73 @@ async def test_a_service_that_is_not_there_for_long_is_left_alone_until_it_is(
                 await asyncio.sleep(0.05)  # between two looks at the condition
             assert len(server.requests) == 1
         verified(running)
+
+
+async def test_who_repeats_a_key_keeps_no_other_tenant_from_a_service_that_is_back(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A call that is refused after the pause without asking the service leaves it to the next one to find out."""
+    deployed, port = Deployment.create(tmp_path_factory.mktemp("repeated")), free_port()
+    served_by(deployed, f"http://127.0.0.1:{port}/v1")
+    deployed.edit('api_key = "api.key"', 'api_key = "api.key"\nfailures = 1\npause_s = 3600')
+    used = message(use=replace(HARMLESS, idempotency_key="used"))
+    async with serving(deployed) as running, attacking(running) as repeating:
+        async with upstream_servers.serve("openai", port=port):
+            assert await repeating.call(data=used)
+        async with attacking(running, tenant=INTELLIGENCE) as other:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await other.call()
+            pause_over(running)
+            for _ in range(3):
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await repeating.call(data=used)
+                assert told(refused.value).reason == "DUPLICATE_REQUEST"
+            async with upstream_servers.serve("openai", port=port) as server:
+                assert await other.call()
+                assert len(server.requests) == 1
+        verified(running)
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_of_calls_that_come_at_once_after_a_pause_one_is_sent(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Of permitted calls one finds out; the others are told that nothing was sent, and each intent has its outcome."""
+    deployed = Deployment.create(tmp_path_factory.mktemp("at-once"))
+    served_by(deployed, f"http://127.0.0.1:{free_port()}/v1")
+    deployed.edit('api_key = "api.key"', 'api_key = "api.key"\nfailures = 1\npause_s = 3600')
+    passed, take_spend = asyncio.Barrier(3), Quotas.take_spend
+
+    async def all_passed(*given: Any) -> None:
+        await take_spend(*given)
+        await passed.wait()
+
+    async with serving(deployed) as running, attacking(running) as attacker:
+
+        async def ask() -> Told:
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await attacker.call(method)
+            return told(refused.value)
+
+        await ask()
+        pause_over(running)
+        monkeypatch.setattr(Quotas, "take_spend", all_passed)
+        answers = await asyncio.gather(*(ask() for _ in range(3)))
+        assert {(a.reason, a.retry_safe) for a in answers} == {("UPSTREAM_UNAVAILABLE", True)}
+        assert sorted(b"google.rpc.RetryInfo" in a.everything for a in answers) == [False, True, True]
+        for answer in answers:
+            records = [r for r in running.records() if r["decision_id"] == answer.decision_id]
+            assert [(r["kind"], r["outcome"]) for r in records] == [
+                ("intent", "permitted"),
+                ("outcome", "upstream_error"),
+            ]
+        verified(running)
+
+
+def pause_over(running: Running) -> None:
+    """The service was left alone for long enough."""
+    assert running.gate is not None
+    upstream = running.gate.upstreams["loopback"]
+    with pytest.raises(GatewayError):
+        upstream.check()
+    upstream._until = 0.0  # type: ignore[attr-defined]  # of the breaker: a pause lasts a second at least
