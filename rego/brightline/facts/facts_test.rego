@@ -274,6 +274,26 @@ test_nobody_approves_themselves_in_other_letters if {
 	not facts.approved with input as object.union(request, {"request": {"approval": {"approver": "cn=analyst"}}})
 }
 
+test_people_decide[note] if {
+	some autonomy in ["none", "recommend"]
+	some channel in ["internal", "interagency", "public", "foreign"]
+	note := concat(" ", [autonomy, channel])
+	facts.people_decide with input as fixtures.declared({"autonomy": autonomy, "channel": channel})
+}
+
+test_no_people_decide[note] if {
+	some note, request in {
+		"a program acts": fixtures.declared({"channel": "machine"}),
+		"nobody says who reads": fixtures.declared({"channel": "unspecified"}),
+		"an operator selected": fixtures.declared({"autonomy": "semi_autonomous"}),
+		"a person may only override": fixtures.declared({"autonomy": "operator_supervised"}),
+		"autonomous": fixtures.declared({"autonomy": "autonomous"}),
+		"autonomy not stated": fixtures.declared({"autonomy": "unspecified"}),
+		"no channel": json.remove(fixtures.permitted, ["/request/channel"]),
+	}
+	not facts.people_decide with input as request
+}
+
 # A kind of tenants may have a lower or a higher threshold; other kinds and other signals keep everybody's.
 test_thresholds_of_a_kind_of_tenants if {
 	own := {"dod": {"cbrn": 400, "weapons_design": 600}}

@@ -162,6 +162,13 @@ approved if {
 	lower(approval.approver) != lower(input.principal.subject)
 }
 
+# People read what the model says, and one of them decides each action. What a program reads is acted on by the program,
+# whatever the autonomy says; who reads it is stated.
+people_decide if {
+	input.request.autonomy in {"none", "recommend"}
+	input.request.channel in {"internal", "interagency", "public", "foreign"}
+}
+
 only_tools(effectors) if {
 	is_array(input.request.tools)
 	every tool in input.request.tools {
