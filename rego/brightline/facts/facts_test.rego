@@ -238,10 +238,29 @@ test_evidence_that_does_not_count[note] if {
 		"with a blank identifier": {"id": " \t"},
 		"with an identifier that has no width": {"id": "\u200b\ufeff"},
 		"with a dash for an identifier": {"id": "--"},
+		"with a long dash for an identifier": {"id": "—"},
+		"with an ellipsis for an identifier": {"id": "(…)"},
+		"with a letter that is blank for an identifier": {"id": "\u3164"},
+		"with a pattern that is blank for an identifier": {"id": "\u2800"},
+		"with a word for nothing": {"id": "n/a"},
+		"with a word for nothing in capitals": {"id": "TBD."},
 		"with a number for an identifier": {"id": 7},
 		"with an odd end": {"expires": "2000"},
 	}
 	not facts.proven("consent") with input as proving(changes)
+}
+
+test_named[value] if {
+	some value in ["x", "7", "IA-7", "Ж", "é", "None 1", "nabc", "UN-1", "(a)", "n/a 0"]
+	facts.named(value)
+}
+
+test_not_named[value] if {
+	some value in [
+		"", " ", "\u2003", "\u180e", "\u2800", "\u3164", "\u115f\u1160", "—\uffa0", "—", "–", "…", "\u2212", "·", "*", "()", `"`, "'", "\u0000",
+		"n/a", "N/A.", "na", "(None)", "UNKNOWN", " tbd ", "Unspecified",
+	]
+	not facts.named(value)
 }
 
 test_evidence_is_renewed_in_time if {
