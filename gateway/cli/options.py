@@ -136,7 +136,7 @@ def declare(  # noqa: PLR0917 - one parameter for each option
         _use(help="A proof and when it ends: KIND=ID@END, like impact_assessment=IA-7@2027-03-01 (repeatable)."),
     ] = None,
     us_person: Annotated[Involvement, _use(help="Whether US persons are concerned.")] = "unspecified",
-    us_person_basis: Annotated[str, _use(help="The legal basis, if any.")] = "",
+    us_person_basis: Annotated[str, _use(help="With no: what says that they are no US persons.")] = "",
     us_person_process: Annotated[str, _use(help="Number of the warrant or approval.")] = "",
     geo: Annotated[list[str] | None, _use(help="Where its subject is: US, DE, ... (repeatable).")] = None,
     persons: Annotated[int | None, _use(help="Persons whose data it touches.")] = None,
