@@ -14,6 +14,19 @@ test_silent[note] if {
 	not rule.verdict with input as request
 }
 
+# Tools that read, write, tell or look reach no grid by themselves.
+test_silent_below_the_threshold_with_a_tool[effector] if {
+	some effector in ["read_only", "digital_write", "communication", "sensor_tasking"]
+	request := object.union(fixtures.declared({"tools": fixtures.tools(effector)}), {"signals": {"critical_infrastructure": 499}})
+	not rule.verdict with input as request
+}
+
+test_refuses_between_the_limits_with_a_tool[effector] if {
+	some effector in ["cyber", "physical", "weapon", "nuclear", "unspecified"]
+	request := object.union(fixtures.declared({"tools": fixtures.tools(effector)}), {"signals": {"critical_infrastructure": 300}})
+	fixtures.says(rule.verdict) == refusal with input as request
+}
+
 test_refuses_at_every_stage[note] if {
 	some case, request in {
 		"content": fixtures.changed({"signals": {"critical_infrastructure": 500}}),
