@@ -220,6 +220,37 @@ test_a_certification_that_does_not_count[note] if {
 	not facts.live_authority with input as certified({"purpose": purpose})
 }
 
+# By its own period and now; the fixtures' time is 1,000.
+certifying(not_before, expires, now) := object.union(
+	certified({"purpose": "fisa702_query", "authority": object.union(
+		fixtures.authority("50 USC 1881a"),
+		{"not_before": not_before, "expires": expires},
+	)}),
+	{"now": now},
+)
+
+test_a_certification_runs_for_a_year if {
+	facts.live_authority with input as certifying(500, 500 + 31622400000, 500 + 31622400000)
+	not facts.live_authority with input as certifying(500, 501 + 31622400000, 1000)
+}
+
+test_a_certification_says_since_when if {
+	facts.live_authority with input as certifying(1, 1500, 1000)
+	not facts.live_authority with input as certifying(0, 1500, 1000)
+}
+
+test_another_authority_may_run_for_longer if {
+	facts.live_authority with input as fixtures.declared({"authority": object.union(
+		fixtures.authority("50 USC 1805"),
+		{"not_before": 0, "expires": 9000000000000000},
+	)})
+}
+
+test_a_certification_without_a_limit_counts_for_nothing[note] if {
+	some note, limit in {"null": null, "text": "31622400000", "false": false}
+	not facts.live_authority with input as certifying(500, 1500, 1000) with data.brightline.limits.certification_ms as limit
+}
+
 proving(changes) := fixtures.declared({"evidence": [object.union(
 	{"kind": "consent", "id": "form-1", "expires": 1000},
 	changes,

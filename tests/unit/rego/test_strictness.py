@@ -195,6 +195,8 @@ def papers(facts: Any, name: str, otherwise: Any) -> Any:
 APPROVAL = {"id": "approval-1", "approver": "colonel", "digest": "sha256-of-the-request"}
 DATA = json.loads((starter() / "data.json").read_bytes())["brightline"]
 CITATIONS = sorted({citation for listed in DATA["authorities"].values() for citation in listed})
+PERIOD = {"not_before": 1_790_000_000_000, "expires": 1_800_000_000_000}
+"""In which every input is asked; a certification may run for as long."""
 EVIDENCE = [{"kind": kind, "id": "e", "expires": 2**50} for kind in DATA["evidence"]]
 
 
@@ -214,7 +216,7 @@ def test_a_lower_approval_is_never_weaker(decide: Decide, facts: Any) -> None:
 @given(facts=inputs(), citation=st.sampled_from(CITATIONS))
 def test_a_request_without_its_authority_is_never_weaker(decide: Decide, facts: Any, citation: str) -> None:
     """Without its authority, or with one that is over or that nobody knows, a request is decided as strictly."""
-    listed = {"kind": "statute", "citation": citation, "id": "order-1", "not_before": 0, "expires": 2**50}
+    listed = {"kind": "statute", "citation": citation, "id": "order-1", **PERIOD}
     authority = papers(facts, "authority", listed)
     if isinstance(authority, dict):
         for less in (None, {**authority, "expires": 0}, {**authority, "citation": "none that anybody lists"}):
@@ -226,7 +228,7 @@ def test_a_request_without_its_authority_is_never_weaker(decide: Decide, facts: 
 def test_no_vector_is_weaker_without_its_authority(decide: Decide, citation: str) -> None:
     """Whatever a request of the vectors cites, without it the request is decided as strictly."""
     asked = [vector.input for vector in load() if isinstance(vector.input.get("request"), dict)]
-    listed = {"kind": "statute", "citation": citation, "id": "order-1", "not_before": 0, "expires": 2**50}
+    listed = {"kind": "statute", "citation": citation, "id": "order-1", **PERIOD}
     cited = decide([with_fact(facts, "request", "authority", listed) for facts in asked])
     for less in (None, {**listed, "expires": 0}):
         without = decide([with_fact(facts, "request", "authority", less) for facts in asked])

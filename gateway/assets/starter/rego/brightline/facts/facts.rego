@@ -106,6 +106,16 @@ live_authority := authority if {
 	natural(input.now)
 	authority.not_before <= input.now
 	input.now <= authority.expires
+	bounded(authority)
+}
+
+# A certification under section 702 is made for a year at most: one that does not say since when it runs, or says that it
+# runs for longer, is none.
+bounded(authority) if not authority.citation in object.keys(data.brightline.authorities.fisa702)
+
+bounded(authority) if {
+	authority.not_before > 0
+	authority.expires <= authority.not_before + data.brightline.limits.certification_ms
 }
 
 # A certification under section 702 is for queries of its data, and says nothing of US persons elsewhere. There it is worth
