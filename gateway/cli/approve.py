@@ -62,7 +62,8 @@ def approve(
     back. Nobody approves their own. Who asked sends the same again with the approval's identifier.
 
     Example: `brightline approve "List what a board needs." --decision 01a2…0f --why "Read by the chair."
-    --use targeting_support --marking UNCLASSIFIED --model loopback --deployment dev --tenant northern-logistics`
+    --use targeting_support --marking UNCLASSIFIED --autonomy recommend --channel internal --us-person no
+    --data-origin agency_records --model loopback --deployment dev --tenant northern-logistics`
 
     Exits with 0, 1 when that request can't be approved, 2 for bad usage or an invalid request, 3 when not
     authenticated, 4 when unavailable, without the role, or when anything else failed.

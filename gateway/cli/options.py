@@ -127,6 +127,10 @@ def declare(  # noqa: PLR0917 - one parameter for each option
     authority_kind: Annotated[str, _use(help="The authority it rests on, for example executive_order.")] = "",
     authority_citation: Annotated[str, _use(help='For example "EO 12333 2.3".')] = "",
     authority_id: Annotated[str, _use(help="Number of the order or case.")] = "",
+    authority_not_before: Annotated[
+        datetime | None,
+        _use(help="When it begins, UTC; a day alone is its beginning.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    ] = None,
     authority_expires: Annotated[
         datetime | None,
         _use(help="When it ends, UTC; a day alone is its beginning.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
@@ -136,7 +140,7 @@ def declare(  # noqa: PLR0917 - one parameter for each option
         _use(help="A proof and when it ends: KIND=ID@END, like impact_assessment=IA-7@2027-03-01 (repeatable)."),
     ] = None,
     us_person: Annotated[Involvement, _use(help="Whether US persons are concerned.")] = "unspecified",
-    us_person_basis: Annotated[str, _use(help="The legal basis, if any.")] = "",
+    us_person_basis: Annotated[str, _use(help="With no: what says that they are no US persons.")] = "",
     us_person_process: Annotated[str, _use(help="Number of the warrant or approval.")] = "",
     geo: Annotated[list[str] | None, _use(help="Where its subject is: US, DE, ... (repeatable).")] = None,
     persons: Annotated[int | None, _use(help="Persons whose data it touches.")] = None,
@@ -153,7 +157,9 @@ def declare(  # noqa: PLR0917 - one parameter for each option
             purpose=purpose,
             marking=marking,
             autonomy=autonomy,
-            authority=_authority(authority_kind, authority_citation, authority_id, authority_expires),
+            authority=_authority(
+                authority_kind, authority_citation, authority_id, authority_not_before, authority_expires
+            ),
             evidence=[*map(_proof, evidence or ())],
             us_person=UsPerson(involved=us_person, basis=us_person_basis, process_id=us_person_process),
             geo=geo or (),
@@ -168,10 +174,18 @@ def declare(  # noqa: PLR0917 - one parameter for each option
         raise typer.BadParameter(str(error)) from None
 
 
-def _authority(kind: str, citation: str, name: str, expires: datetime | None) -> Authority | None:
+def _authority(
+    kind: str, citation: str, name: str, not_before: datetime | None, expires: datetime | None
+) -> Authority | None:
     if not (kind or citation or name):
         return None
-    return Authority(kind=kind, citation=citation, id=name, expires_ms=_milliseconds(expires) if expires else 0)
+    return Authority(
+        kind=kind,
+        citation=citation,
+        id=name,
+        not_before_ms=_milliseconds(not_before) if not_before else 0,
+        expires_ms=_milliseconds(expires) if expires else 0,
+    )
 
 
 def _proof(text: str) -> Evidence:

@@ -20,15 +20,38 @@ _QUERY = """{
 }"""
 
 
+_UNKNOWN = """[concat(".", [kind, signal]) |
+    some kind, own in data.own; some signal, _ in own; not signal in object.keys(data.all)
+]"""
+
+
 def typed(rego: Path) -> Iterator[Finding]:
     """What is wrong with any data file."""
-    for path in filter(is_data, files(rego)):
+    paths = list(filter(is_data, files(rego)))
+    for path in paths:
         schema = "" if agency_of(path) else f"schemas/data/{path.split('/')[1]}.json"
         if schema and not (rego / schema).is_file():
             yield Finding(path, f"has no schema; describe it in {schema}")
         else:
             described = (rego / schema).read_bytes() if schema else b""
             yield from _typed(rego, path, schema, (rego / path).read_bytes(), described)
+    shared = {path.split("/")[1]: path for path in paths if not agency_of(path)}
+    if {"tenant_thresholds", "thresholds"} <= shared.keys():
+        own, everybodys = shared["tenant_thresholds"], shared["thresholds"]
+        yield from _heard(rego, own, everybodys, (rego / own).read_bytes(), (rego / everybodys).read_bytes())
+
+
+@functools.lru_cache(maxsize=256)
+def _heard(rego: Path, own: str, everybodys: str, _content: bytes, _other: bytes) -> tuple[Finding, ...]:
+    """Thresholds of a kind of tenants for what is no signal: no rule would ever compare a score with them."""
+    done = opa("eval", "--format", "json", "--data", f"own:{own}", "--data", f"all:{everybodys}", _UNKNOWN, at=rego)
+    if done.returncode:  # one of them is not readable, which is said of the file
+        return ()
+    unknown: list[str] = json.loads(done.stdout)["result"][0]["expressions"][0]["value"]
+    return tuple(
+        Finding(own, f"{at}: is no signal; {everybodys} has every signal there is", _line(rego / own, at))
+        for at in unknown
+    )
 
 
 @functools.lru_cache(maxsize=256)

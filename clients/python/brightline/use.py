@@ -80,7 +80,8 @@ class Evidence:
 class UsPerson:
     """Whether US persons are concerned. Raises ValueError.
 
-    basis: the legal basis, where there is one. process_id: of the warrant, certification or query approval.
+    basis: with "no", the specific information that people who are or may be in the United States are no US persons;
+    the legal basis is the authority. process_id: of the warrant, certification or query approval.
     """
 
     involved: Involvement = "unspecified"

@@ -106,6 +106,16 @@ live_authority := authority if {
 	natural(input.now)
 	authority.not_before <= input.now
 	input.now <= authority.expires
+	bounded(authority)
+}
+
+# A certification under section 702 is made for a year at most: one that does not say since when it runs, or says that it
+# runs for longer, is none.
+bounded(authority) if not authority.citation in object.keys(data.brightline.authorities.fisa702)
+
+bounded(authority) if {
+	authority.not_before > 0
+	authority.expires <= authority.not_before + data.brightline.limits.certification_ms
 }
 
 # A certification under section 702 is for queries of its data, and says nothing of US persons elsewhere. There it is worth
@@ -160,6 +170,13 @@ approved if {
 
 	# Directories don't tell names apart by case.
 	lower(approval.approver) != lower(input.principal.subject)
+}
+
+# People read what the model says, and one of them decides each action. What a program reads is acted on by the program,
+# whatever the autonomy says; who reads it is stated.
+people_decide if {
+	input.request.autonomy in {"none", "recommend"}
+	input.request.channel in {"internal", "interagency", "public", "foreign"}
 }
 
 only_tools(effectors) if {
@@ -336,14 +353,24 @@ text(value) if {
 	value != ""
 }
 
-# Text that names something: not blank, and no mere dash.
+# Text that names something: a letter or a digit is in it, and it is no word for nothing. Expressions over all letters of
+# all scripts take the embedded engine ten times as long as a decision.
 named(value) if {
-	is_string(value)
-	trim(value, blanks) != ""
+	text(value)
+	lettered(value)
+	not trim(lower(value), blanks) in {"n/a", "na", "none", "unknown", "tbd", "unspecified"}
 }
 
-# White space, what has no width, and what stands where people leave a field out.
-blanks := " \t\r\n\u00a0\u00ad\u200b\u200c\u200d\u2060\u3000\ufeff-_.,?/"
+# Letters of scripts that have capitals: there are others, and some of them are blank.
+lettered(value) if lower(value) != upper(value)
+
+lettered(value) if {
+	some digit in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
+	contains(value, digit)
+}
+
+# What may stand around a word without being part of it.
+blanks := " \t\r\n\u00a0\u00ad\u200b\u200c\u200d\u2060\u3000\ufeff-_.,:;!?/*()[]{}<>\"'—–…"
 
 texts(values) if {
 	is_array(values)

@@ -220,6 +220,37 @@ test_a_certification_that_does_not_count[note] if {
 	not facts.live_authority with input as certified({"purpose": purpose})
 }
 
+# By its own period and now; the fixtures' time is 1,000.
+certifying(not_before, expires, now) := object.union(
+	certified({"purpose": "fisa702_query", "authority": object.union(
+		fixtures.authority("50 USC 1881a"),
+		{"not_before": not_before, "expires": expires},
+	)}),
+	{"now": now},
+)
+
+test_a_certification_runs_for_a_year if {
+	facts.live_authority with input as certifying(500, 500 + 31622400000, 500 + 31622400000)
+	not facts.live_authority with input as certifying(500, 501 + 31622400000, 1000)
+}
+
+test_a_certification_says_since_when if {
+	facts.live_authority with input as certifying(1, 1500, 1000)
+	not facts.live_authority with input as certifying(0, 1500, 1000)
+}
+
+test_another_authority_may_run_for_longer if {
+	facts.live_authority with input as fixtures.declared({"authority": object.union(
+		fixtures.authority("50 USC 1805"),
+		{"not_before": 0, "expires": 9000000000000000},
+	)})
+}
+
+test_a_certification_without_a_limit_counts_for_nothing[note] if {
+	some note, limit in {"null": null, "text": "31622400000", "false": false}
+	not facts.live_authority with input as certifying(500, 1500, 1000) with data.brightline.limits.certification_ms as limit
+}
+
 proving(changes) := fixtures.declared({"evidence": [object.union(
 	{"kind": "consent", "id": "form-1", "expires": 1000},
 	changes,
@@ -238,10 +269,29 @@ test_evidence_that_does_not_count[note] if {
 		"with a blank identifier": {"id": " \t"},
 		"with an identifier that has no width": {"id": "\u200b\ufeff"},
 		"with a dash for an identifier": {"id": "--"},
+		"with a long dash for an identifier": {"id": "—"},
+		"with an ellipsis for an identifier": {"id": "(…)"},
+		"with a letter that is blank for an identifier": {"id": "\u3164"},
+		"with a pattern that is blank for an identifier": {"id": "\u2800"},
+		"with a word for nothing": {"id": "n/a"},
+		"with a word for nothing in capitals": {"id": "TBD."},
 		"with a number for an identifier": {"id": 7},
 		"with an odd end": {"expires": "2000"},
 	}
 	not facts.proven("consent") with input as proving(changes)
+}
+
+test_named[value] if {
+	some value in ["x", "7", "IA-7", "Ж", "é", "None 1", "nabc", "UN-1", "(a)", "n/a 0"]
+	facts.named(value)
+}
+
+test_not_named[value] if {
+	some value in [
+		"", " ", "\u2003", "\u180e", "\u2800", "\u3164", "\u115f\u1160", "—\uffa0", "—", "–", "…", "\u2212", "·", "*", "()", `"`, "'", "\u0000",
+		"n/a", "N/A.", "na", "(None)", "UNKNOWN", " tbd ", "Unspecified",
+	]
+	not facts.named(value)
 }
 
 test_evidence_is_renewed_in_time if {
@@ -272,6 +322,26 @@ test_nobody_approves_themselves_in_other_letters if {
 	request := fixtures.changed({"principal": {"subject": "CN=Analyst"}, "request": {"approval": fixtures.approval}})
 	facts.approved with input as request
 	not facts.approved with input as object.union(request, {"request": {"approval": {"approver": "cn=analyst"}}})
+}
+
+test_people_decide[note] if {
+	some autonomy in ["none", "recommend"]
+	some channel in ["internal", "interagency", "public", "foreign"]
+	note := concat(" ", [autonomy, channel])
+	facts.people_decide with input as fixtures.declared({"autonomy": autonomy, "channel": channel})
+}
+
+test_no_people_decide[note] if {
+	some note, request in {
+		"a program acts": fixtures.declared({"channel": "machine"}),
+		"nobody says who reads": fixtures.declared({"channel": "unspecified"}),
+		"an operator selected": fixtures.declared({"autonomy": "semi_autonomous"}),
+		"a person may only override": fixtures.declared({"autonomy": "operator_supervised"}),
+		"autonomous": fixtures.declared({"autonomy": "autonomous"}),
+		"autonomy not stated": fixtures.declared({"autonomy": "unspecified"}),
+		"no channel": json.remove(fixtures.permitted, ["/request/channel"]),
+	}
+	not facts.people_decide with input as request
 }
 
 # A kind of tenants may have a lower or a higher threshold; other kinds and other signals keep everybody's.

@@ -198,9 +198,9 @@ def test_everything_declared_is_sent(run: Run, gateway: Scripted, reach: list[st
     gateway.script(scripted.answer())
     declared = """
         --autonomy operator_supervised --authority-kind statute --authority-citation X --authority-id 7
-        --authority-expires 2027-03-01T12:00:00
+        --authority-not-before 2026-03-02 --authority-expires 2027-03-01T12:00:00
         --evidence impact_assessment=IA-7@2027-03-01 --evidence v=a@b@2027-03-01T12:00:00+02:00
-        --us-person yes --us-person-basis warrant --us-person-process w-1 --geo US --geo DE --persons 0 --records 5
+        --us-person no --us-person-basis passport --us-person-process w-1 --geo US --geo DE --persons 0 --records 5
         --data-origin commercial --channel machine --approval-id ap --conversation-id c --idempotency-key k
         --tool map=read_only --tool fire=weapon --system brief --max-tokens 9
     """.split()  # noqa: SIM905 - as a person types it
@@ -210,6 +210,7 @@ def test_everything_declared_is_sent(run: Run, gateway: Scripted, reach: list[st
     assert [f.name for f, _ in prompt.use.ListFields()] == [
         f.name for f in use_context_pb2.UseContext.DESCRIPTOR.fields
     ]
+    assert prompt.use.authority.not_before_ms == 1_772_409_600_000
     assert prompt.use.authority.expires_ms == 1_803_902_400_000
     assert [(proof.kind, proof.id, proof.expires_ms) for proof in prompt.use.evidence] == [
         ("impact_assessment", "IA-7", 1_803_859_200_000),

@@ -195,6 +195,8 @@ def papers(facts: Any, name: str, otherwise: Any) -> Any:
 APPROVAL = {"id": "approval-1", "approver": "colonel", "digest": "sha256-of-the-request"}
 DATA = json.loads((starter() / "data.json").read_bytes())["brightline"]
 CITATIONS = sorted({citation for listed in DATA["authorities"].values() for citation in listed})
+PERIOD = {"not_before": 1_790_000_000_000, "expires": 1_800_000_000_000}
+"""In which every input is asked; a certification may run for as long."""
 EVIDENCE = [{"kind": kind, "id": "e", "expires": 2**50} for kind in DATA["evidence"]]
 
 
@@ -214,7 +216,7 @@ def test_a_lower_approval_is_never_weaker(decide: Decide, facts: Any) -> None:
 @given(facts=inputs(), citation=st.sampled_from(CITATIONS))
 def test_a_request_without_its_authority_is_never_weaker(decide: Decide, facts: Any, citation: str) -> None:
     """Without its authority, or with one that is over or that nobody knows, a request is decided as strictly."""
-    listed = {"kind": "statute", "citation": citation, "id": "order-1", "not_before": 0, "expires": 2**50}
+    listed = {"kind": "statute", "citation": citation, "id": "order-1", **PERIOD}
     authority = papers(facts, "authority", listed)
     if isinstance(authority, dict):
         for less in (None, {**authority, "expires": 0}, {**authority, "citation": "none that anybody lists"}):
@@ -226,7 +228,7 @@ def test_a_request_without_its_authority_is_never_weaker(decide: Decide, facts: 
 def test_no_vector_is_weaker_without_its_authority(decide: Decide, citation: str) -> None:
     """Whatever a request of the vectors cites, without it the request is decided as strictly."""
     asked = [vector.input for vector in load() if isinstance(vector.input.get("request"), dict)]
-    listed = {"kind": "statute", "citation": citation, "id": "order-1", "not_before": 0, "expires": 2**50}
+    listed = {"kind": "statute", "citation": citation, "id": "order-1", **PERIOD}
     cited = decide([with_fact(facts, "request", "authority", listed) for facts in asked])
     for less in (None, {**listed, "expires": 0}):
         without = decide([with_fact(facts, "request", "authority", less) for facts in asked])
@@ -258,16 +260,57 @@ def test_a_tenant_with_fewer_grants_is_never_weaker(decide: Decide, facts: Any, 
             assert as_strict(decide, facts, with_fact(facts, "tenant", "grants", less))
 
 
+NAMELESS = (
+    "", " ", "\u2003", "\u200b", "\u180e", "\u2800", "\u3164", "--", "\u2014", "\u2013", "\u2212", "\u2026", "*", "()",
+    '"', "n/a", "N/A.", "NA", "(None)", "Unknown", "TBD", "unspecified",
+)  # fmt: skip
+
+
 @many
-@given(facts=inputs(), named=st.sampled_from(["", " ", "\u200b", "--"]))
+@given(facts=inputs(), named=st.sampled_from(NAMELESS))
 def test_a_name_that_is_none_is_never_weaker(decide: Decide, facts: Any, named: str) -> None:
-    """An order, a proof or a basis whose name is blank is worth no more than none."""
+    """An order, a proof, a basis or a process whose name is none is worth no more than none."""
     request = facts.get("request")
-    authority = request.get("authority") if isinstance(request, dict) else None
-    if isinstance(authority, dict):
+    if not isinstance(request, dict):
+        return
+    if isinstance(authority := request.get("authority"), dict):
         blank = with_fact(facts, "request", "authority", {**authority, "id": named})
         assert as_strict(decide, facts, blank)
         assert as_strict(decide, with_fact(facts, "request", "authority", None), blank)
+    if isinstance(evidence := request.get("evidence"), list):
+        nameless = [{**item, "id": named} if isinstance(item, dict) else item for item in evidence]
+        assert as_strict(
+            decide, with_fact(facts, "request", "evidence", []), with_fact(facts, "request", "evidence", nameless)
+        )
+    if isinstance(us_person := request.get("us_person"), dict):
+        for name in ("basis", "process_id"):
+            less, blank = ({**us_person, name: value} for value in ("", named))
+            assert as_strict(
+                decide, with_fact(facts, "request", "us_person", less), with_fact(facts, "request", "us_person", blank)
+            )
+
+
+@pytest.mark.parametrize("named", NAMELESS)
+def test_no_vector_is_weaker_by_a_name_that_is_none(decide: Decide, named: str) -> None:
+    """Whatever the vectors ask, papers whose names are none open nothing that stays closed without them."""
+    asked = [vector.input for vector in load() if isinstance(vector.input.get("request"), dict)]
+    without = decide([with_papers(facts, None) for facts in asked])
+    nameless = decide([with_papers(facts, named) for facts in asked])
+    assert [f for f, b, a in zip(asked, without, nameless, strict=True) if effect(a) < effect(b) and not odd(b)] == []
+
+
+def with_papers(facts: Any, named: str | None) -> Any:
+    """The same facts, where every order, proof, basis and process has this name; with None they are taken away."""
+    changed = copy.deepcopy(facts)
+    request = changed["request"]
+    if named is None:
+        request |= {"authority": None, "evidence": []}
+    for paper in [request.get("authority"), *(request.get("evidence") or [])]:
+        if isinstance(paper, dict):
+            paper["id"] = named
+    if isinstance(us_person := request.get("us_person"), dict):
+        us_person |= {"basis": named or "", "process_id": named or ""}
+    return changed
 
 
 @many

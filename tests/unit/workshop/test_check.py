@@ -213,6 +213,15 @@ def test_files_that_are_nothing_are_named(policy: Path) -> None:
     assert found[SHARED] == "holds 52428800 bytes, and a file may hold 1048576; keep what rules ask about, no more"
 
 
+def test_a_threshold_of_no_signal_is_named(policy: Path) -> None:
+    """A mistyped signal of a kind of tenants is found: everybody's threshold would go on counting in its place."""
+    own = "brightline/tenant_thresholds/data.yaml"
+    edit(policy / own, "dod: {}", "dod:\n  cbrn: 400\n  cbnr: 400")
+    (found,) = data.typed(policy)
+    assert (found.path, found.text) == (own, f"dod.cbnr: is no signal; {SHARED} has every signal there is")
+    assert (policy / own).read_text().splitlines()[found.line - 1] == "  cbnr: 400"
+
+
 def test_shared_data_without_a_schema_is_named(policy: Path) -> None:
     """Data that nobody described is refused: a wrong type would be found by a caller."""
     (policy / "schemas/data/limits.json").unlink()

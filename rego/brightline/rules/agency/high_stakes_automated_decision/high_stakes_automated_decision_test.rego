@@ -15,6 +15,8 @@ test_silent[note] if {
 		"permitted": fixtures.permitted,
 		"not selected": object.union(decided, {"tenant": {"rules": []}}),
 		"a person decides": object.union(decided, {"request": {"autonomy": "recommend"}}),
+		"other work of a program": fixtures.declared({"channel": "machine"}),
+		"approved, a program decides": object.union(decided, {"request": {"autonomy": "none", "channel": "machine", "approval": fixtures.approval}}),
 		"approved": object.union(decided, {"request": {"approval": fixtures.approval}}),
 	}
 	not rule.verdict with input as request
@@ -23,6 +25,8 @@ test_silent[note] if {
 test_waits_at_every_stage[note] if {
 	some case, request in {
 		"it decides": decided,
+		"a program decides": object.union(decided, {"request": {"autonomy": "none", "channel": "machine"}}),
+		"nobody says who reads": object.union(decided, {"request": {"autonomy": "recommend", "channel": "unspecified"}}),
 		"autonomy not stated": object.union(decided, {"request": {"autonomy": "unspecified"}}),
 		"approved by the caller": object.union(decided, {"request": {"approval": object.union(fixtures.approval, {"approver": "analyst"})}}),
 	}

@@ -21,6 +21,10 @@ five := {"level": 2, "controls": [], "release_to": ["USA", "AUS", "CAN", "GBR", 
 
 shown := {"level": 2, "controls": [], "release_to": ["USA", "DISPLAY GBR"]}
 
+relido := {"level": 2, "controls": [], "release_to": ["USA", "RELIDO"]}
+
+controlled(word) := {"level": 0, "controls": [word], "release_to": ["USA"]}
+
 # A request with this marking, and a document with that one.
 asked(marking, document, output) := fixtures.declared({
 	"marking": marking,
@@ -54,6 +58,9 @@ test_silent[note] if {
 		"to others in government": through("interagency", asked(noforn, noforn, noforn)),
 		"read by a program": through("machine", asked(noforn, noforn, noforn)),
 		"protected by any classification": asked({"level": 0, "controls": ["SBU"], "release_to": ["USA"]}, confidential, noforn),
+		"protected by any classification, DOD UCNI": asked(controlled("DOD UCNI"), confidential, noforn),
+		"protected by any classification, DOE UCNI": asked(controlled("DOE UCNI"), confidential, noforn),
+		"protected by any classification, LIMDIS": asked(controlled("LIMDIS"), confidential, noforn),
 	}
 	not rule.verdict with input as request
 }
@@ -90,11 +97,14 @@ test_refuses_at_every_stage[note] if {
 		),
 		"unclassified, controlled, where nothing protects it": below(
 			{"level": 0, "controls": ["SBU"], "release_to": ["USA", "UNSTATED"]},
-			unclassified, secret, secret,
+			controlled("PROPIN"), secret, secret,
 		),
 		"marked, for the public": through("public", asked(confidential, confidential, confidential)),
 		"marked, for nobody knows whom": through("unspecified", asked(confidential, confidential, confidential)),
 		"marked, for foreigners": through("foreign", asked(confidential, confidential, confidential)),
+		"marked, for foreigners whom an official may name": through("foreign", below(relido, relido, relido, relido)),
+		"marked, for foreigners of whom nobody said anything": through("foreign", below(confidential, confidential, confidential, confidential)),
+		"another control under a classification": asked(controlled("SI"), confidential, noforn),
 		"marked, for foreigners who may only see": through("foreign", below(shown, shown, shown, shown)),
 		"unknown model": fixtures.changed({"model": null}),
 	}

@@ -26,7 +26,9 @@ test_silent[note] if {
 		"nothing to do with weapons": fixtures.permitted,
 		"approved": approved,
 		"approved, no autonomy": object.union(approved, {"request": {"autonomy": "none"}}),
+		"approved, the public reads": object.union(approved, {"request": {"channel": "public"}}),
 		"verified and approved": verified,
+		"verified and approved, a program acts": object.union(verified, {"request": {"channel": "machine"}}),
 		"verified and approved, tool that does not say": object.union(verified, {"request": {"tools": fixtures.tools("unspecified")}}),
 	}
 	not rule.verdict with input as request
@@ -48,6 +50,8 @@ test_waits_for_approval_at_every_stage[note] if {
 test_waits_for_the_proof_of_a_weapon[note] if {
 	some note, facts in {
 		"a tool of a weapon": {"request": {"autonomy": "recommend", "evidence": []}},
+		"a program acts": {"request": {"tools": [], "autonomy": "none", "channel": "machine", "evidence": []}},
+		"nobody says who reads": {"request": {"tools": [], "autonomy": "recommend", "channel": "unspecified", "evidence": []}},
 		"it acts on its own": {"request": {"tools": [], "evidence": []}},
 		"nobody says whether it acts": {"request": {"tools": [], "autonomy": "unspecified", "evidence": []}},
 		"proof of something else": {"request": {"evidence": [object.union(tested, {"kind": "model_test"})]}},

@@ -12,6 +12,7 @@ test_silent[note] if {
 		"permitted": fixtures.permitted,
 		"below the threshold": fixtures.changed({"signals": {"protected_expression": 499}}),
 		"abroad, no US persons": object.union(profiled, {"request": {"us_person": {"involved": "no"}, "geo": ["FR"]}}),
+		"office work that cites an order": fixtures.declared({"authority": fixtures.authority("18 USC 2518")}),
 		"with the person's consent": object.union(profiled, {"request": {"evidence": [{"kind": "consent", "id": "form-1", "expires": 1500}]}}),
 	}
 	not rule.verdict with input as request
@@ -26,6 +27,14 @@ test_refuses_at_every_stage[note] if {
 		"no US persons, nobody says where": object.union(profiled, {"request": {"us_person": {"involved": "no"}, "geo": []}}),
 		"abroad, not known who": object.union(profiled, {"request": {"us_person": {"involved": "unknown"}, "geo": ["FR"]}}),
 		"another authority": object.union(profiled, {"request": {"authority": fixtures.authority("EO 12333 2.4")}}),
+		"an order cited for office work": object.union(
+			fixtures.declared({"authority": fixtures.authority("18 USC 2518")}),
+			{"signals": {"protected_expression": 500}},
+		),
+		"an order cited for intelligence": object.union(
+			fixtures.declared({"purpose": "counterintelligence", "authority": fixtures.authority("18 USC 2518")}),
+			{"signals": {"protected_expression": 500}},
+		),
 		"an exception that is over": object.union(profiled, {"request": {"authority": fixtures.authority("18 USC 2518")}, "now": 1501}),
 		"consent that is over": object.union(profiled, {"request": {"evidence": [{"kind": "consent", "id": "form-1", "expires": 999}]}}),
 		"an approval": object.union(profiled, {"request": {"approval": fixtures.approval}}),
@@ -37,7 +46,11 @@ test_refuses_at_every_stage[note] if {
 
 # Also while nothing is heard yet: what has to be recorded is recorded before the answer.
 test_allows_and_records_what_a_statute_allows[note] if {
-	some case, request in {"declared": profiled, "other work": fixtures.permitted}
+	some case, request in {
+		"declared": profiled,
+		"law enforcement": fixtures.declared({"purpose": "law_enforcement"}),
+		"support to law enforcement": fixtures.declared({"purpose": "domestic_law_enforcement_support"}),
+	}
 	some score in [0, 1000]
 	some stage, staged in fixtures.stages(object.union(request, {
 		"request": {"authority": fixtures.authority("18 USC 2518")},

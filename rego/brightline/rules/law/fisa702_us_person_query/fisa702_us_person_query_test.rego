@@ -13,7 +13,7 @@ permission := {
 
 queried := fixtures.declared({
 	"purpose": "fisa702_query",
-	"us_person": {"involved": "yes", "basis": "foreign intelligence", "process_id": "query-1"},
+	"us_person": {"involved": "yes", "basis": "", "process_id": "query-1"},
 	"authority": fixtures.authority("50 USC 1881a"),
 })
 
@@ -25,7 +25,10 @@ test_silent[note] if {
 			"authority": fixtures.authority("50 USC 1805"),
 		}),
 		"cited for another purpose": object.union(queried, {"request": {"purpose": "law_enforcement"}}),
-		"nobody of the United States": object.union(queried, {"request": {"us_person": {"involved": "no"}, "authority": null}}),
+		"nobody of the United States": object.union(queried, {"request": {
+			"us_person": {"involved": "no", "basis": "diplomatic list"},
+			"authority": null,
+		}}),
 		"nobody of the United States, abroad": object.union(queried, {"request": {
 			"us_person": {"involved": "no", "basis": ""},
 			"geo": ["FR"],

@@ -26,6 +26,10 @@ test_refuses_at_every_stage[note] if {
 		"nobody says where": object.union(enforced, {"request": {"geo": []}}),
 		"partly at home": object.union(enforced, {"request": {"geo": ["DE", "PR"]}}),
 		"support to others' enforcement": object.union(enforced, {"request": {"purpose": "domestic_law_enforcement_support"}}),
+		"support to others' enforcement, subject abroad": object.union(enforced, {"request": {
+			"purpose": "domestic_law_enforcement_support",
+			"geo": ["DE"],
+		}}),
 		"an authority that is no exception": object.union(enforced, {"request": {"authority": fixtures.authority("FRCP 41")}}),
 		"an exception that is over": object.union(enforced, {"request": {"authority": fixtures.authority("10 USC 252")}, "now": 1501}),
 		"an approval": object.union(enforced, {"request": {"approval": fixtures.approval}}),

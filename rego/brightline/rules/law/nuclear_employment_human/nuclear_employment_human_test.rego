@@ -11,6 +11,7 @@ test_silent[note] if {
 		"no tools": fixtures.declared({"tools": []}),
 		"a weapon that is not nuclear": fixtures.declared({"tools": fixtures.tools("weapon")}),
 		"another use of weapons": fixtures.declared({"purpose": "weapon_engagement"}),
+		"below the threshold": fixtures.changed({"signals": {"nuclear_command": 499}}),
 	}
 	not rule.verdict with input as request
 }
@@ -23,6 +24,13 @@ test_refuses_at_every_stage[note] if {
 	}
 	some stage, request in fixtures.stages(fixtures.declared(facts))
 	note := concat(", ", [case, stage])
+	fixtures.says(rule.verdict) == refusal with input as request
+}
+
+test_refuses_content_at_every_stage[note] if {
+	some score in [500, null]
+	some stage, request in fixtures.stages(fixtures.changed({"signals": {"nuclear_command": score}}))
+	note := sprintf("%v, %v", [score, stage])
 	fixtures.says(rule.verdict) == refusal with input as request
 }
 

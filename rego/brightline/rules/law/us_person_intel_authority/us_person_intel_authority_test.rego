@@ -78,6 +78,12 @@ test_waits_at_every_stage[note] if {
 	fixtures.says(rule.verdict) == refusal with input as request
 }
 
+# So the remedy names the purpose: who asks for an approval alone would wait in vain.
+test_says_that_the_purpose_is_missing if {
+	verdict := rule.verdict with input as object.union(lawful, {"request": {"purpose": "intelligence_analysis"}})
+	contains(verdict.rule.custom.remedy, "a purpose of foreign intelligence or counterintelligence")
+}
+
 test_waits_whatever_is_granted if {
 	request := object.union(bare, {"tenant": {"grants": [fixtures.grant("us_person_intel_authority")]}})
 	fixtures.says(rule.verdict) == refusal with input as request

@@ -28,6 +28,17 @@ test_refuses_at_every_stage[note] if {
 	fixtures.says(rule.verdict) == refusal with input as staged
 }
 
+# A threshold may be signed that is below the strict limit: for everybody, or for a kind of tenants.
+test_refuses_from_a_threshold_below_the_strict_limit if {
+	loud := fixtures.changed({"signals": {"influence_operations": 200}})
+	not rule.verdict with input as fixtures.changed({"signals": {"influence_operations": 199}})
+		with data.brightline.thresholds.influence_operations as 200
+	fixtures.says(rule.verdict) == refusal with input as loud
+		with data.brightline.thresholds.influence_operations as 200
+	fixtures.says(rule.verdict) == refusal with input as loud
+		with data.brightline.tenant_thresholds.civil as {"influence_operations": 200}
+}
+
 test_refuses_spoiled_facts[note] if {
 	some pointer in ["/signals", "/signals/influence_operations", "/request", "/request/purpose"]
 	some note, request in fixtures.spoiled(fixtures.permitted, pointer)

@@ -17,6 +17,7 @@ test_silent[note] if {
 		"a high level, trusted access and monitoring instead": object.union(object.union(rated("RSP", "ASL-3"), {"model": {"safeguards": []}}), {"safeguards": down("never")}),
 		"High": rated("Preparedness", "High"),
 		"a CCL": rated("FSF", "CCL"),
+		"the first moment of report and manifest": fixtures.changed({"now": 500}),
 		"the last moment of report and manifest": fixtures.changed({"now": 1500}),
 		"the other enclave of the manifest": fixtures.changed({"enclave": {"name": "annex"}}),
 		"one detector by name": fixtures.changed({"model": {"safeguards": ["detector.lexical"]}}),

@@ -23,7 +23,10 @@ about := rego.metadata.chain()[1].annotations
 
 verdict := {"effect": "deny", "rule": about} if not harmless
 
-harmless if facts.quiet(input.signals.cbrn, limits.strict)
+harmless if {
+	facts.unheard("cbrn")
+	facts.quiet(input.signals.cbrn, limits.strict)
+}
 
 harmless if {
 	facts.unheard("cbrn")

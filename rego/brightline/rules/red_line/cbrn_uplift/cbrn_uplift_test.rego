@@ -41,6 +41,17 @@ test_nothing_opens_it[note] if {
 	fixtures.says(rule.verdict) == refusal with input as object.union(request, fixtures.keys("cbrn_uplift"))
 }
 
+# A threshold may be signed that is below the strict limit: for everybody, or for a kind of tenants.
+test_refuses_from_a_threshold_below_the_strict_limit if {
+	loud := fixtures.changed({"signals": {"cbrn": 200}})
+	not rule.verdict with input as fixtures.changed({"signals": {"cbrn": 199}})
+		with data.brightline.thresholds.cbrn as 200
+	fixtures.says(rule.verdict) == refusal with input as loud
+		with data.brightline.thresholds.cbrn as 200
+	fixtures.says(rule.verdict) == refusal with input as loud
+		with data.brightline.tenant_thresholds.civil as {"cbrn": 200}
+}
+
 test_refuses_spoiled_facts[note] if {
 	some pointer in ["/signals", "/signals/cbrn"]
 	some note, request in fixtures.spoiled(fixtures.permitted, pointer)

@@ -14,6 +14,19 @@ test_silent[note] if {
 	not rule.verdict with input as request
 }
 
+# Tools that read, write, tell or look reach no grid by themselves.
+test_silent_below_the_threshold_with_a_tool[effector] if {
+	some effector in ["read_only", "digital_write", "communication", "sensor_tasking"]
+	request := object.union(fixtures.declared({"tools": fixtures.tools(effector)}), {"signals": {"critical_infrastructure": 499}})
+	not rule.verdict with input as request
+}
+
+test_refuses_between_the_limits_with_a_tool[effector] if {
+	some effector in ["cyber", "physical", "weapon", "nuclear", "unspecified"]
+	request := object.union(fixtures.declared({"tools": fixtures.tools(effector)}), {"signals": {"critical_infrastructure": 300}})
+	fixtures.says(rule.verdict) == refusal with input as request
+}
+
 test_refuses_at_every_stage[note] if {
 	some case, request in {
 		"content": fixtures.changed({"signals": {"critical_infrastructure": 500}}),
@@ -34,6 +47,17 @@ test_nothing_opens_it[note] if {
 		"no detector": fixtures.changed({"signals": {"critical_infrastructure": null}}),
 	}
 	fixtures.says(rule.verdict) == refusal with input as object.union(request, fixtures.keys("critical_infrastructure_attack"))
+}
+
+# A threshold may be signed that is below the strict limit: for everybody, or for a kind of tenants.
+test_refuses_from_a_threshold_below_the_strict_limit if {
+	loud := fixtures.changed({"signals": {"critical_infrastructure": 200}})
+	not rule.verdict with input as fixtures.changed({"signals": {"critical_infrastructure": 199}})
+		with data.brightline.thresholds.critical_infrastructure as 200
+	fixtures.says(rule.verdict) == refusal with input as loud
+		with data.brightline.thresholds.critical_infrastructure as 200
+	fixtures.says(rule.verdict) == refusal with input as loud
+		with data.brightline.tenant_thresholds.civil as {"critical_infrastructure": 200}
 }
 
 test_refuses_spoiled_facts[note] if {

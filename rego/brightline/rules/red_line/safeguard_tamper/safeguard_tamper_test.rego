@@ -5,11 +5,14 @@ import data.fixtures
 
 refusal := {"effect": "deny", "id": "safeguard_tamper"}
 
+few_records := fixtures.declared({"purpose": "model_development", "volume": {"records": 1000}})
+
 test_silent[note] if {
 	some note, request in {
 		"permitted": fixtures.permitted,
 		"below the threshold": fixtures.changed({"signals": {"safeguard_tampering": 499}}),
-		"training data, few records": fixtures.declared({"purpose": "model_development", "volume": {"records": 1000}}),
+		"training data, few records": few_records,
+		"training data, few records, below the threshold": object.union(few_records, {"signals": {"safeguard_tampering": 499}}),
 	}
 	not rule.verdict with input as request
 }
@@ -18,6 +21,7 @@ test_refuses_at_every_stage[note] if {
 	some case, request in {
 		"training data, not said how many": fixtures.declared({"purpose": "model_development"}),
 		"no detector": fixtures.changed({"signals": {"safeguard_tampering": null}}),
+		"training data, few records, no detector": object.union(few_records, {"signals": {"safeguard_tampering": null}}),
 	}
 	some stage, staged in fixtures.stages(request)
 	note := concat(", ", [case, stage])
@@ -31,6 +35,7 @@ reported := object.union(refusal, {"obligations": [{"kind": "incident", "params"
 
 seen := {
 	"content": fixtures.changed({"signals": {"safeguard_tampering": 500}}),
+	"training data, few records, content": object.union(few_records, {"signals": {"safeguard_tampering": 500}}),
 	"training data, many records": fixtures.declared({"purpose": "model_development", "volume": {"records": 1001}}),
 }
 

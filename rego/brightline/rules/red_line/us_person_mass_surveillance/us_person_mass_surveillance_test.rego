@@ -48,6 +48,7 @@ test_refuses[note] if {
 		"not stated whether": fixtures.declared({"us_person": {"involved": "unspecified"}}),
 		"not known whether": fixtures.declared({"us_person": {"involved": "unknown"}}),
 		"many": fixtures.declared({"us_person": {"involved": "yes"}, "data_origin": "public", "volume": {"persons": 26}}),
+		"many abroad": fixtures.declared({"us_person": {"involved": "yes"}, "geo": ["FR"], "data_origin": "public", "volume": {"persons": 26}}),
 		"many of the agency's own": fixtures.declared({
 			"us_person": {"involved": "yes"},
 			"data_origin": "agency_records",
@@ -82,9 +83,41 @@ test_refuses[note] if {
 	fixtures.says(rule.verdict) == refusal with input as request
 }
 
-test_refuses_content_at_every_stage[stage] if {
-	some stage, request in fixtures.stages(fixtures.changed({"signals": {"domestic_surveillance": 500}}))
+# One request for each way in which it is harmless, and for no other.
+alone := {
+	"no US persons": fixtures.declared({"purpose": "law_enforcement", "geo": ["FR"], "volume": {"persons": 26}}),
+	"few": fixtures.declared({"us_person": {"involved": "yes"}, "data_origin": "commercial", "volume": {"persons": 25}}),
+	"own records": fixtures.declared({"us_person": {"involved": "yes"}, "volume": {"persons": 26}}),
+	"named subjects under an order": narrow,
+}
+
+test_silent_below_the_threshold[note] if {
+	some note, request in alone
+	not rule.verdict with input as object.union(request, {"signals": {"domestic_surveillance": 499}})
+}
+
+test_refuses_content_at_every_stage[note] if {
+	some case, facts in alone
+	some score in [500, null]
+	some stage, request in fixtures.stages(object.union(facts, {"signals": {"domestic_surveillance": score}}))
+	note := sprintf("%v, %v, %v", [case, score, stage])
 	fixtures.says(rule.verdict) == refusal with input as request
+}
+
+# What nobody bought, whoever had it; where somebody looks at people, or bought it, that is no answer.
+test_silent_about_what_was_not_bought[origin] if {
+	some origin in ["agency_records", "public", "intelligence", "partner", "synthetic"]
+	not rule.verdict with input as fixtures.declared({"data_origin": origin})
+}
+
+test_refuses_what_may_have_been_bought[note] if {
+	some purpose, origins in {
+		"administrative": ["commercial", "unspecified"],
+		"law_enforcement": ["agency_records", "public", "intelligence", "partner", "synthetic"],
+	}
+	some origin in origins
+	note := concat(" ", [purpose, origin])
+	fixtures.says(rule.verdict) == refusal with input as fixtures.declared({"purpose": purpose, "data_origin": origin})
 }
 
 test_nothing_opens_it[note] if {

@@ -2,15 +2,18 @@
 # title: A human selects the target
 # description: >
 #   No target is selected and engaged without a human who selected it. An override is not a selection, so
-#   operator-supervised use is refused like autonomous use, as is use whose autonomy is not stated. The words for
-#   autonomy are those of DoDD 3000.09, which itself bans nothing.
+#   operator-supervised use is refused like autonomous use, as is use whose autonomy is not stated, and an answer that
+#   a program acts on, or that nobody is said to read, unless an operator selected. The words for autonomy are those of
+#   DoDD 3000.09, which itself bans nothing.
 # custom:
 #   id: weapon_engage_autonomous
 #   class: red_line
 #   statement: No target is selected and engaged without a human who selected it.
-#   remedy: No approval opens this. Leave the selection of targets to a person, and declare the autonomy of the system.
+#   remedy: >-
+#     No approval opens this. Leave the selection of targets to a person, and declare the autonomy of the system and the
+#     channel on which people read the answer.
 #   relaxed_by: nobody
-#   facts: [request.purpose, request.tools, request.autonomy, signals.autonomous_targeting, tenant.kind]
+#   facts: [request.purpose, request.tools, request.autonomy, request.channel, signals.autonomous_targeting, tenant.kind]
 #   sources:
 #     - {title: "Provider statement, 26 Feb 2026", read: first_hand}
 #     - {title: "OpenAI-DoW agreement page", read: first_hand}
@@ -35,4 +38,6 @@ harmless if {
 
 silent if facts.unheard("autonomous_targeting")
 
-human_selects if input.request.autonomy in {"none", "recommend", "semi_autonomous"}
+human_selects if facts.people_decide
+
+human_selects if input.request.autonomy == "semi_autonomous"

@@ -16,6 +16,7 @@ test_silent_without_weapons[note] if {
 	some note, request in {
 		"no autonomy stated": fixtures.declared({"autonomy": "unspecified"}),
 		"autonomous, no weapon": fixtures.declared({"autonomy": "autonomous"}),
+		"no weapon, a program reads": fixtures.declared({"channel": "machine"}),
 		"no tools": fixtures.declared({"tools": []}),
 		"every tool but weapons": fixtures.declared({"tools": [{"name": effector, "effector": effector} |
 			some effector in ["read_only", "digital_write", "communication", "sensor_tasking", "cyber", "physical"]
@@ -28,6 +29,20 @@ test_silent_without_weapons[note] if {
 test_silent_where_a_human_selects[autonomy] if {
 	some autonomy in ["none", "recommend", "semi_autonomous"]
 	not rule.verdict with input as object.union(human_selects, {"request": {"autonomy": autonomy}})
+}
+
+# An operator selects before a semi-autonomous system engages, so that whoever reads the answer is not asked.
+test_silent_where_an_operator_selected[channel] if {
+	some channel in ["machine", "unspecified"]
+	not rule.verdict with input as object.union(human_selects, {"request": {"channel": channel}})
+}
+
+test_refuses_where_a_program_acts[note] if {
+	some autonomy in ["none", "recommend"]
+	some channel in ["machine", "unspecified"]
+	some stage, request in fixtures.stages(object.union(human_selects, {"request": {"autonomy": autonomy, "channel": channel}}))
+	note := concat(" ", [autonomy, channel, stage])
+	fixtures.says(rule.verdict) == refusal with input as request
 }
 
 test_refuses_declared_autonomy[note] if {

@@ -2,8 +2,8 @@
 # title: Appropriate levels of human judgment over the use of force
 # description: >
 #   Support to targeting or to a weapon waits for a named person's approval, which is where any senior review is
-#   referred to. Where a weapon takes part, by a tool or by acting on its own, its verification and validation are
-#   named as evidence too.
+#   referred to. Where a weapon takes part, by a tool, by acting on its own, or by a program that acts on the answer,
+#   its verification and validation are named as evidence too.
 # custom:
 #   id: weapon_human_judgment
 #   class: directive
@@ -13,7 +13,8 @@
 #     weapon takes part, name its verification and validation as evidence.
 #   relaxed_by: official
 #   relaxed_how: Nobody lifts the judgment; a named person exercises it for each request, by an approval that is recorded.
-#   facts: [request.purpose, request.tools, request.autonomy, request.approval, request.evidence, principal.subject, now]
+#   facts: [request.purpose, request.tools, request.autonomy, request.channel, request.approval, request.evidence,
+#     principal.subject, now]
 #   sources:
 #     - {title: "DoDD 3000.09 §1.2, §3, §4", read: first_hand}
 package brightline.rules.directive.weapon_human_judgment
@@ -39,5 +40,5 @@ harmless if {
 # People read the answer, and no tool is part of a weapon: there is no weapon to verify.
 advisory if {
 	facts.unarmed
-	input.request.autonomy in {"none", "recommend"}
+	facts.people_decide
 }

@@ -9,8 +9,8 @@
 #   class: law
 #   statement: No record is made of how people exercise their First Amendment rights.
 #   remedy: >-
-#     Choose the purpose that fits. If a statute allows it, cite that with its identifier and period; if the person
-#     agreed, name the consent as evidence.
+#     Choose the purpose that fits. If a statute allows it, cite that with its identifier and period, for law
+#     enforcement or for the record itself; if the person agreed, name the consent as evidence.
 #   relaxed_by: statute
 #   relaxed_how: The statute, the person concerned, or an authorised law enforcement activity, each cited.
 #   facts:
@@ -60,11 +60,17 @@ harmless if {
 	facts.proven("consent")
 }
 
-# At every stage, whatever is heard: it has to be recorded before the answer can speak of beliefs.
+# At every stage, whatever is heard: it has to be recorded before the answer can speak of beliefs. An order is for law
+# enforcement, or for the record of expression that it allows; cited for other work it allows none.
 cited if {
 	asked
+	covered
 	facts.live_authority.citation in object.keys(data.brightline.authorities.expression)
 }
+
+covered if "law_enforcement" in facts.areas
+
+covered if "expression" in facts.areas
 
 asked if {
 	facts.natural(input.signals.protected_expression)

@@ -10,8 +10,8 @@
 #   class: law
 #   statement: A query of section 702 data for US persons needs a live certification and the approval of the query.
 #   remedy: >-
-#     Declare the purpose fisa702_query, cite 50 USC 1881a with the certification's identifier and period, and name the
-#     query approval as process_id.
+#     Declare the purpose fisa702_query, cite 50 USC 1881a with the certification's identifier and period (its beginning
+#     and its end, a year apart at most), and name the query approval as process_id.
 #   relaxed_by: statute
 #   relaxed_how: By procedures that the FISC approved, for the certification that is cited.
 #   facts: [request.purpose, request.authority, request.us_person, request.geo, now]

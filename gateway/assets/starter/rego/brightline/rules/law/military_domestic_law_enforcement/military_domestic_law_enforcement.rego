@@ -2,7 +2,8 @@
 # title: The military does not enforce domestic law
 # description: >
 #   A tenant of the Department of Defense does no law enforcement in the United States, unless a statute says so
-#   expressly and is cited. Where the work is counts as the United States unless all of it is stated to be elsewhere.
+#   expressly and is cited. Where the work is counts as the United States unless all of it is stated to be elsewhere;
+#   support to those who enforce the law there is work there.
 # custom:
 #   id: military_domestic_law_enforcement
 #   class: law
@@ -33,7 +34,7 @@ harmless if input.tenant.kind in {"civil", "intelligence", "law_enforcement"}
 harmless if facts.outside("law_enforcement")
 
 harmless if {
-	is_array(facts.areas)
+	facts.outside("domestic")
 	facts.abroad
 }
 

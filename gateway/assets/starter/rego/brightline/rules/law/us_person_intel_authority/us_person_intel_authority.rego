@@ -14,7 +14,8 @@
 #     purpose and the least intrusive means.
 #   remedy: >-
 #     State whether US persons are involved, and where the persons are, or on what basis they are no US persons. If
-#     they are, cite the authority and its period, name the evidence least_intrusive_means, and obtain an approval.
+#     they are, four things are needed, and an approval alone opens nothing: a purpose of foreign intelligence or
+#     counterintelligence, the authority and its period, the evidence least_intrusive_means, and an approval.
 #   relaxed_by: official
 #   relaxed_how: By procedures that the Attorney General approved; the head of the component, by an approval that is recorded.
 #   facts:

@@ -2,16 +2,17 @@
 # title: No determinations about a person's liberty
 # description: >
 #   A model decides nothing about parole, bail, sentence or anything else that takes a person's liberty, and no system
-#   acts on its answer in law enforcement without a person who decides each action.
+#   or program acts on its answer in law enforcement without a person who decides each action.
 # custom:
 #   id: criminal_justice_determination
 #   class: provider_baseline
 #   statement: A model makes no determination about parole, sentence or liberty.
 #   remedy: >-
-#     Ask for summaries or for the law, and let the person who decides declare that: autonomy none or recommend.
+#     Ask for summaries or for the law, and let the person who decides declare that: autonomy none or recommend, and
+#     the channel on which people read the answer.
 #   relaxed_by: grant
 #   relaxed_how: A signed, scoped and expiring addendum of the provider.
-#   facts: [request.purpose, request.autonomy, signals.criminal_justice, tenant.kind]
+#   facts: [request.purpose, request.autonomy, request.channel, signals.criminal_justice, tenant.kind]
 #   sources:
 #     - {title: "Provider usage policy, Criminal Justice, Censorship, Surveillance", read: first_hand}
 package brightline.rules.provider_baseline.criminal_justice_determination
@@ -29,7 +30,7 @@ harmless if {
 
 harmless if {
 	quiet
-	input.request.autonomy in {"none", "recommend"}
+	facts.people_decide
 }
 
 quiet if {

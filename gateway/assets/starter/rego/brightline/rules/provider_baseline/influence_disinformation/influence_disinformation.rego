@@ -25,6 +25,7 @@ verdict := {"effect": "deny", "rule": about} if not harmless
 
 harmless if {
 	facts.outside("influence")
+	facts.unheard("influence_operations")
 	facts.quiet(input.signals.influence_operations, limits.strict)
 }
 
