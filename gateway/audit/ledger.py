@@ -58,7 +58,7 @@ class Ledger:
         self._per_s = unauthenticated_per_s
         self._window = self._used = 0
         self._counts: dict[Reason, _Count] = {}
-        self._late: list[Callable[[], Entry]] = []
+        self._late: list[tuple[Callable[[], Entry], bool]] = []
 
     @property
     def ready(self) -> bool:
@@ -78,12 +78,13 @@ class Ledger:
         """The entry's result once it is durable. The future fails with GatewayError(AUDIT_UNAVAILABLE)."""
         return self._writer.append(entry)
 
-    def later(self, outcome: Callable[[], Entry]) -> None:
+    def later(self, outcome: Callable[[], Entry], *, refused: bool) -> None:
         """Close an intent of which nobody knows yet whether it is durable, once the log works.
 
         outcome: makes the record when it is written, so that it is no older than those that came before it.
+        refused: whether the call was refused for it: it is counted where there is nothing to close.
         """
-        self._late.append(outcome)
+        self._late.append((outcome, refused))
 
     def admits_unproved(self) -> bool:
         """Whether a caller who proved nothing gets a record of its own, or is counted."""
@@ -115,12 +116,12 @@ class Ledger:
     async def flush(self) -> None:
         """Write what waits, as far as the log can be written."""
         late, self._late = self._late, []
-        for outcome in late:
+        for outcome, refused in late:
             result = self.append(outcome())
             await finished(result)
             if result.exception():
-                self._late.append(outcome)
-            elif result.result() is Rejection.NOTHING_TO_CLOSE:
+                self._late.append((outcome, refused))
+            elif refused and result.result() is Rejection.NOTHING_TO_CLOSE:
                 self.count(Reason.AUDIT_UNAVAILABLE)
         counts, self._counts = self._counts, {}
         if counts and not await self._aggregate(counts):

@@ -160,7 +160,7 @@ class Log:
     async def abandon(self, intents: Mapping[str, str]) -> None:
         """Mark these intents outcome_unknown, if they are durable and open. intents: tenants by decision id."""
         for decision_id, tenant in intents.items():
-            self._ledger.later(partial(self._unknown, decision_id, tenant, closes=True))
+            self._ledger.later(partial(self._unknown, decision_id, tenant, closes=True), refused=False)
         await self._ledger.flush()
 
     def trail(self, call: Call) -> Trail:

@@ -189,7 +189,7 @@ class Trail:
             return error
         if self._late is not None:
             # Nothing was forwarded, but the intent may still turn out durable: it is closed when the log works again.
-            self._ledger.later(partial(self._outcome, Outcome.NOT_FORWARDED, self._late, closes=True))
+            self._ledger.later(partial(self._outcome, Outcome.NOT_FORWARDED, self._late, closes=True), refused=True)
             if error is None:
                 raise self._late
             return error
@@ -221,7 +221,7 @@ class Trail:
         cancelled = await finished(result) or self._owed
         lost = result.exception()
         if lost is not None and self._intended:
-            self._ledger.later(partial(self._outcome, Outcome.ERROR, lost, closes=True))
+            self._ledger.later(partial(self._outcome, Outcome.ERROR, lost, closes=True), refused=True)
         elif lost is not None:
             self._ledger.count(Reason.AUDIT_UNAVAILABLE)
         if going:

@@ -60,7 +60,13 @@ class Authority:
         return self.certificate([uri(SPIFFE_ID)], is_ca=True)
 
     def client_that_signs_certificates(self) -> Pair:
-        return self.certificate([uri(SPIFFE_ID)], key_cert_sign=True)
+        return self.certificate([uri(SPIFFE_ID)], key_usages=("digital_signature", "key_cert_sign"))
+
+    def client_that_signs_lists(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID)], key_usages=("digital_signature", "crl_sign"))
+
+    def client_that_signs_nothing(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID)], key_usages=("key_encipherment",))
 
     def client_with_two_uris(self) -> Pair:
         return self.certificate([uri(SPIFFE_ID), uri(OTHER_SPIFFE_ID)])
@@ -109,7 +115,7 @@ class Authority:
         end_us: int | None = None,
         usages: Sequence[ObjectIdentifier] | None = (ExtendedKeyUsageOID.CLIENT_AUTH,),
         is_ca: bool = False,
-        key_cert_sign: bool = False,
+        key_usages: Sequence[str] = ("digital_signature",),
     ) -> Pair:
         """A leaf with any names, period and usages; a valid one as long as nothing but the names is given."""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -123,7 +129,7 @@ class Authority:
             .not_valid_after(_time(self.now_us + 24 * HOURS if end_us is None else end_us))
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key().public_key()), critical=False)
-            .add_extension(_key_usage(key_cert_sign=key_cert_sign), critical=True)
+            .add_extension(_key_usage(*key_usages), critical=True)
         )
         if usages is not None:
             builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
@@ -157,7 +163,7 @@ def two_tiers(now_us: int) -> tuple[Authority, Authority]:
             .not_valid_before(_time(now_us - HOURS))
             .not_valid_after(_time(now_us + 24 * HOURS))
             .add_extension(x509.BasicConstraints(ca=True, path_length=depth), critical=True)
-            .add_extension(_key_usage(key_cert_sign=True), critical=True)
+            .add_extension(_key_usage("digital_signature", "key_cert_sign"), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(own), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
@@ -172,18 +178,19 @@ def uri(text: str) -> x509.UniformResourceIdentifier:
     return x509.UniformResourceIdentifier(text)
 
 
-def _key_usage(*, key_cert_sign: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=key_cert_sign,
-        crl_sign=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
+def _key_usage(*usages: str) -> x509.KeyUsage:
+    known = (
+        "digital_signature",
+        "key_cert_sign",
+        "crl_sign",
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "encipher_only",
+        "decipher_only",
     )
+    return x509.KeyUsage(**{name: name in usages for name in known})
 
 
 def _time(us: int) -> datetime:

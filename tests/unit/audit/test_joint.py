@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brightline_verify.record import Kind
 from gateway.audit.joint import frames
 from gateway.audit.joint.hub import Hub
 from gateway.audit.joint.member import Member
 from gateway.audit.record import Entry
-from gateway.audit.store import Rejection
+from gateway.audit.store import Rejection, Result
+from gateway.audit.writer import Writer
 from gateway.errors import GatewayError, Reason
 from tests.support import logs
 from tests.support.waiting import until
@@ -157,3 +160,34 @@ async def test_the_keeper_answers_each_and_closes_what_was_left_open(tmp_path: A
         one.decision_id,
         "outcome_unknown",
     )
+
+
+async def test_a_worker_that_ends_while_its_outcome_is_written_left_nothing_open(tmp_path: Any) -> None:
+    """The intent is closed by the outcome that was on its way, and no call is counted that was not refused."""
+    intent, outcome = (logs.entries(1, kind=kind)[0] for kind in (Kind.INTENT, Kind.OUTCOME))
+    async with logs.opened(tmp_path) as log:
+        mine, its = socket.socketpair()
+        hub = Hub(log, lambda: None)
+        await hub.join(mine, {}, lambda: ("ab", 1))
+        member = await Member.join(its)
+        await until(lambda: member.ready)
+        assert await member.append(intent) == 1
+        writer, go_on = log._ledger._writer, threading.Event()
+        assert isinstance(writer, Writer)
+        real = writer._store.append
+
+        def append(batch: Sequence[Entry]) -> list[Result]:
+            assert go_on.wait(240)
+            return real(batch)
+
+        writer._store.append = append  # type: ignore[method-assign]
+        leaving = member.append(outcome)
+        await until(lambda: bool(writer._in_doubt))
+        await member.close()
+        await until(hub._left.done)
+        go_on.set()
+        await hub.closed()
+        with pytest.raises(GatewayError):
+            await leaving
+    assert logs.kinds(tmp_path) == ["intent", "outcome"]
+    assert logs.records(tmp_path)[2]["outcome"] == "completed"

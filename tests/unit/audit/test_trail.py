@@ -18,6 +18,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, Reason
 from gateway.types import Effect, End, Permitted, Stage, Standing, Text, ToolUse, content_bytes, safeguards
 from tests.support import logs
+from tests.support.waiting import until
 
 LIVE = (("lexical", Standing.LIVE),)
 DENIED = GatewayError(Reason.OUTPUT_DENIED, "no", rules=(logs.RULE,), sent=True)
@@ -182,6 +183,26 @@ async def test_what_was_raised_goes_on(tmp_path: Path) -> None:
             async with log.trail(logs.call()):
                 raise error
     assert caught.value is error
+
+
+async def test_a_refusal_whose_record_is_lost_is_counted(tmp_path: Path) -> None:
+    """The caller gets AUDIT_UNAVAILABLE, and the next record of counts says that there was such a call."""
+    async with logs.opened(tmp_path) as log:
+        store = log._ledger._writer._store
+        real = store.append
+
+        def lost(_: Any) -> Any:
+            store.append = real
+            raise OSError
+
+        store.append = lost
+        with pytest.raises(GatewayError, match="AUDIT_UNAVAILABLE"):
+            async with log.trail(logs.call()) as trail:
+                logs.decide(trail, logs.DENY)
+        await until(lambda: log.ready)
+    assert of(tmp_path, trail.decision_id) == []
+    (counted,) = (r["counts"] for r in logs.records(tmp_path) if r["kind"] == "aggregate")
+    assert {reason: count["number"] for reason, count in counted.items()} == {"AUDIT_UNAVAILABLE": 1}
 
 
 async def test_a_call_of_which_nothing_is_known_leaves_a_record(tmp_path: Path) -> None:

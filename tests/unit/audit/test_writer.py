@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager, suppress
@@ -87,19 +88,21 @@ def test_a_second_is_what_a_write_has() -> None:
     assert Audit.model_fields["deadline_ms"].default == 1000
 
 
-async def test_a_lost_write_is_refused_and_the_log_goes_on(tmp_path: Path) -> None:
+async def test_a_lost_write_is_refused_and_the_log_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry whose write failed is refused with AUDIT_UNAVAILABLE, is not in the log, and the next one is written.
 
     The operator is alerted, and told when it works again.
     """
+    monkeypatch.setattr("gateway.audit.writer.PROBE_S", 3600.0)
     faults = Faults()
     one, other = logs.entries(2)
     async with written(tmp_path, faults) as writer:
         faults.plan[ENTRIES] = [Fault.LOST]
         with capture_logs() as told:
             assert await reason(writer.append(one)) is Reason.AUDIT_UNAVAILABLE
-        assert writer.ready
+        assert (writer.ready, writer.healthy) == (True, False)  # what was last to be written is not durable
         assert await writer.append(other) == 0
+        assert writer.healthy
     assert stored(tmp_path) == [other.decision_id]
     assert alerts(told) == [("audit log failed", "critical"), ("audit log recovered", "warning")]
 
@@ -162,6 +165,111 @@ async def test_a_log_that_changed_is_never_written_again(tmp_path: Path) -> None
             assert await reason(writer.append(other)) is Reason.AUDIT_UNAVAILABLE
         assert not writer.ready
     assert stored(tmp_path) == [one.decision_id]
+
+
+def rounds(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Grows by one each time that the thread has tried to recover."""
+    real, tried = writer._recover, list[None]()
+
+    def recover() -> None:
+        real()
+        tried.append(None)
+
+    monkeypatch.setattr(writer, "_recover", recover)
+    return tried
+
+
+async def test_a_log_that_was_changed_and_put_right_is_not_written_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can change a log can put it back: only a start, which checks it, opens it again."""
+    faults = Faults()
+    one, other = logs.entries(2)
+    async with written(tmp_path, faults) as writer:
+        await writer.append(one)
+        with logs.reading(tmp_path) as db:
+            ((hashes,),) = db.execute("SELECT hashes FROM entries").fetchall()
+            db.execute("UPDATE entries SET hashes = zeroblob(32)")
+        faults.plan[ENTRIES] = [Fault.LOST]
+        assert await reason(writer.append(other)) is Reason.AUDIT_UNAVAILABLE
+        with logs.reading(tmp_path) as db:
+            db.execute("UPDATE entries SET hashes = ?", (hashes,))
+        tried = rounds(writer, monkeypatch)
+        await until(lambda: len(tried) > 1)
+        assert await reason(writer.append(other)) is Reason.AUDIT_UNAVAILABLE
+    assert stored(tmp_path) == [one.decision_id]
+
+
+async def test_a_log_that_can_not_publish_its_checkpoint_is_not_written_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an error, what can be read back is not enough: until a checkpoint is in its place everything is refused."""
+    faults = Faults()
+    one, lost, other = logs.entries(3)
+    async with written(tmp_path, faults, checkpoint_ms=3_600_000) as writer:
+        await writer.append(one)
+        place = checkpoint_path(tmp_path / "audit.db")
+        place.unlink()
+        place.mkdir()  # nothing can be put in its place
+        faults.plan[ENTRIES] = [Fault.LOST]
+        assert await reason(writer.append(lost)) is Reason.AUDIT_UNAVAILABLE
+        tried = rounds(writer, monkeypatch)
+        await until(lambda: len(tried) > 1)
+        assert await reason(writer.append(other)) is Reason.AUDIT_UNAVAILABLE
+        place.rmdir()
+        await until(lambda: writer.ready)
+        assert await writer.append(other) == 1
+    assert stored(tmp_path) == ids([one, other])
+
+
+async def test_a_batch_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many wait, no commit has more than MAX_BATCH of them."""
+    faults = Faults()
+    before, *waiting = logs.entries(2 * MAX_BATCH + 6)
+    async with written(tmp_path, faults) as writer:
+        faults.stall = ENTRIES
+        first = writer.append(before)
+        await until(faults.stalled.is_set)
+        real, sizes = writer._store.append, list[int]()
+
+        def append(batch: list[Entry]) -> list[Result]:
+            sizes.append(len(batch))
+            return real(batch)
+
+        monkeypatch.setattr(writer._store, "append", append)
+        results = [writer.append(e) for e in waiting]
+        faults.go_on.set()
+        await asyncio.gather(first, *results)
+    assert sizes == [MAX_BATCH, MAX_BATCH, 5]
+
+
+async def test_an_entry_that_is_late_keeps_no_other_of_its_batch_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that are written together, the one whose deadline passed is refused, and the other one is answered."""
+    faults = Faults()
+    before, late, live = logs.entries(3)
+    async with written(tmp_path, faults) as writer:
+        faults.stall = ENTRIES
+        first = writer.append(before)
+        await until(faults.stalled.is_set)
+        real, go_on = writer._store.append, threading.Event()
+
+        def append(batch: list[Entry]) -> list[Result]:
+            assert go_on.wait(240)
+            return real(batch)
+
+        monkeypatch.setattr(writer._store, "append", append)
+        refused, answered = writer.append(late), writer.append(live)
+        faults.go_on.set()
+        assert await first == 0
+        await until(lambda: len(writer._in_doubt) == 2)
+        writer._expire(writer._in_doubt[0])
+        assert await reason(refused) is Reason.AUDIT_UNAVAILABLE
+        go_on.set()
+        await until(lambda: writer.ready)
+        assert answered.result() == 2
+    assert stored(tmp_path) == ids([before, late, live])
 
 
 async def test_a_stalled_store_refuses_within_the_deadline(tmp_path: Path) -> None:
@@ -244,9 +352,12 @@ async def test_a_locked_database_refuses_and_recovers_by_itself(tmp_path: Path) 
         assert await writer.append(second) == 0
 
 
-@pytest.mark.parametrize("often", [{"checkpoint_ms": 10}, {"checkpoint_ms": 60_000, "checkpoint_records": 5}])
-async def test_checkpoints_are_signed_while_writing(tmp_path: Path, often: dict[str, int]) -> None:
+@pytest.mark.parametrize("often", [{"checkpoint_ms": 10}, {"checkpoint_ms": 3_600_000, "checkpoint_records": 5}])
+async def test_checkpoints_are_signed_while_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, often: dict[str, int]
+) -> None:
     """After so much time or so many records a checkpoint covers what was written, in the database and in the file."""
+    monkeypatch.setattr("gateway.audit.writer.PROBE_S", 3600.0)  # nor because nobody wrote
     async with written(tmp_path, Faults(), **often) as writer:
         await asyncio.gather(*(writer.append(e) for e in logs.entries(5)))
         file = checkpoint_path(tmp_path / "audit.db")
@@ -274,6 +385,7 @@ async def test_closing_writes_what_waits_and_refuses_what_comes(tmp_path: Path) 
         results = [writer.append(e) for e in made[:-1]]
         assert await writer.close()
         assert [r.result() for r in results] == list(range(49))
+        assert not writer.ready  # or what comes would wait in vain until its deadline
         assert await reason(writer.append(made[-1])) is Reason.AUDIT_UNAVAILABLE
     assert stored(tmp_path) == ids(made[:-1])
 

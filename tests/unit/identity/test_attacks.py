@@ -213,6 +213,17 @@ async def test_a_single_use_token_is_used_once_also_after_a_restart(desk: Desk) 
     assert await reason_of(desk.prove(token)) is Reason.TOKEN_REPLAYED
 
 
+async def test_a_single_use_token_is_remembered_for_as_long_as_it_is_accepted(desk: Desk) -> None:
+    """Between exp and the end of the leeway a used token is TOKEN_REPLAYED, and one that was not used is accepted."""
+    await desk.open(tokens="single_use")
+    used, unused = desk.issuer.token(desk.pem), desk.issuer.token(desk.pem)
+    await desk.prove(used)
+    desk.now_us = unverified_claims(used)["exp"] * 1_000_000 + 1_000_000
+    await desk.prove(desk.issuer.token(desk.pem, {"exp": NOW_S + 900}))  # a new row: what is expired may be forgotten
+    assert await reason_of(desk.prove(used)) is Reason.TOKEN_REPLAYED
+    await desk.prove(unused)
+
+
 async def test_two_issuers_may_use_one_jti(desk: Desk) -> None:
     """A jti is unique to its issuer (RFC 7519 section 4.1.7): another issuer's is another token."""
     second = TokenIssuer(issuer="https://second.example", now_us=desk.now_us)
@@ -245,6 +256,8 @@ CERTIFICATES: dict[str, Callable[[Authority], Pair]] = {
     "for no stated usage": Authority.client_without_usage,
     "a CA": Authority.client_that_is_a_ca,
     "signs certificates": Authority.client_that_signs_certificates,
+    "signs revocation lists": Authority.client_that_signs_lists,
+    "signs nothing": Authority.client_that_signs_nothing,
     "two URI names": Authority.client_with_two_uris,
     "the same URI name twice": Authority.client_with_the_same_uri_twice,
     "NUL in its URI name": Authority.client_with_nul_in_uri,

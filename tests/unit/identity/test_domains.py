@@ -56,7 +56,9 @@ async def test_a_ca_below_is_taken_when_it_is_presented(desk: Desk) -> None:
     root, issuing = two_tiers(desk.now_us)
     await desk.open(trust_domains=bound(desk, root))
     pair = issuing.client(SPIFFE_ID)
-    for chain, proves in ((issuing.ca.certificate, True), (b"", False), (b"\xff", False), (b"x" * 70_000, False)):
+    whole = issuing.ca.certificate
+    longest = whole + b"\n" * ((64 << 10) - len(whole))
+    for chain, proves in ((whole, True), (longest, True), (longest + b"\n", False), (b"", False), (b"\xff", False)):
         token = desk.issuer.token(pair.certificate)
         credentials = Credentials((pair.certificate,), (f"Bearer {token}",), "127.0.0.1:1", chain)
         assert desk.identity is not None

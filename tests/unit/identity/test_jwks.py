@@ -74,6 +74,11 @@ def weak_rsa() -> dict[str, Any]:
     return {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": "weak", "use": "sig"}
 
 
+def huge_rsa() -> dict[str, Any]:
+    public = rsa.RSAPublicNumbers(e=65537, n=(1 << 8192) + 1).public_key()
+    return {**RSAAlgorithm.to_jwk(public, as_dict=True), "kid": "huge", "use": "sig"}
+
+
 def private_ec() -> dict[str, Any]:
     return {**ECAlgorithm.to_jwk(_load_key(create_token_key()), as_dict=True), "kid": "p", "use": "sig"}
 
@@ -86,6 +91,7 @@ def private_ec() -> dict[str, Any]:
         {"kty": "EC", "k": "AAAA"},
         private_ec(),
         weak_rsa(),
+        huge_rsa(),
         {"kty": "EC", "crv": "P-256", "kid": "off the curve", "use": "sig", "x": "A" * 43, "y": "A" * 43},
         {"kty": "EC", "crv": "P-256", "kid": "no point", "use": "sig"},
         {"kty": "EC", "crv": "P-256", "kid": "numbers", "use": "sig", "x": 1, "y": 2},
@@ -94,7 +100,7 @@ def private_ec() -> dict[str, Any]:
     ],
 )
 def test_a_secret_or_broken_key_spoils_the_set(bad: dict[str, Any]) -> None:
-    """Symmetric keys, private members, weak RSA and keys that can't be read refuse the whole set."""
+    """Symmetric keys, private members, weak or oversized RSA and keys that can't be read refuse the whole set."""
     with pytest.raises(ValueError, match="key"):
         parse_jwks(jwk_set(TokenIssuer().jwk(), bad))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -145,6 +146,19 @@ async def test_an_answer_that_is_not_a_key_set_gives_no_keys(
             server.ca.write_bytes(Authority().ca.certificate)
     assert await reason_of(desk.prove(desk.issuer.token(desk.pem))) is Reason.IDENTITY_UNAVAILABLE
     assert server.asked_elsewhere == 0
+
+
+async def test_no_proxy_of_the_environment_is_asked_for_keys(
+    desk: Desk, server: JwksServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is set around the gateway chooses nothing: keys come from the address that is configured."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        await desk.prove(desk.issuer.token(desk.pem))
+    assert server.asked == 1
 
 
 async def test_a_clock_set_back_does_not_stop_the_refresh(desk: Desk, server: JwksServer) -> None:

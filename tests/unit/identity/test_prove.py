@@ -266,6 +266,19 @@ async def test_unusable_files_refuse_the_start(desk: Desk) -> None:
             await desk.open(**settings)
 
 
+async def test_a_list_that_is_not_current_is_not_ready(desk: Desk) -> None:
+    """Whether callers could be proved is asked of the issuers' keys and of the revocation lists."""
+    await desk.open(crl=desk.write("crl", desk.authority.crl()), revoked_tokens=desk.write("revoked", b"[]"))
+    assert desk.identity is not None
+    await desk.identity.check_ready()
+    desk.write("revoked", b"[")
+    assert await reason_of(desk.identity.check_ready()) is Reason.IDENTITY_UNAVAILABLE
+    desk.write("revoked", b"[]")
+    await desk.identity.check_ready()
+    desk.now_us += 48 * HOUR_US
+    assert await reason_of(desk.identity.check_ready()) is Reason.IDENTITY_UNAVAILABLE
+
+
 async def test_a_client_ca_that_is_no_certificate_refuses_the_start(desk: Desk) -> None:
     """A CRL can't be checked without a client CA."""
     object.__setattr__(desk.authority, "ca", issue.Pair(b"nothing", b""))

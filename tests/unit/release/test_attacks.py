@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuf.api.metadata import Metadata, Root, TargetFile, Targets
+from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, TargetFile, Targets
 from tuf.ngclient import Updater
 
 from gateway.audit.remembered import FORGOTTEN, Remembered
@@ -26,6 +26,7 @@ from gateway.release import keyfiles
 from gateway.release.client import Client
 from gateway.release.fetching import FOLDER, Folder
 from gateway.release.parts import AGENCY, HOLDERS, PROVIDER
+from gateway.release.restrictions import MAX_BYTES
 from gateway.types import Release
 from tests.support.releases import ATTRIBUTES, MODEL, TENANT
 from tests.support.signing import Signing, named
@@ -280,20 +281,35 @@ def test_threshold_counted_by_key(tmp_path: Path) -> None:
     refused(signing.client(), "targets has threshold 2 of keys of agency, provider, provider")
 
 
-def test_a_key_under_two_names(tmp_path: Path) -> None:
-    """The same key, once as the provider's and once as the agency's, is one key."""
+@pytest.mark.parametrize("spelled", [str, str.upper, lambda public: f" {public}"])
+def test_a_key_under_two_names(tmp_path: Path, spelled: Callable[[str], str]) -> None:
+    """The same key, once as the provider's and once as the agency's, is one key, however it is written."""
     signing = Signing.create(tmp_path)
     signing.release()
     root = Metadata[Root].from_bytes(signing.root)
     provider, agency = (
         next(k for k in root.signed.roles["targets"].keyids if holds(root, k, h)) for h in (PROVIDER, AGENCY)
     )
-    root.signed.keys[agency].keyval = dict(root.signed.keys[provider].keyval)
+    keyval = root.signed.keys[provider].keyval
+    root.signed.keys[agency].keyval = {**keyval, "public": spelled(keyval["public"])}
     root.signatures.clear()
     for holder in HOLDERS:
         root.sign(signing.signer(holder, "root"), append=True)
     (signing.folder / "root.json").write_bytes(root.to_bytes())
     refused(signing.client(), "are the same key")
+
+
+def test_a_root_of_a_repository_in_no_one_state(tmp_path: Path) -> None:
+    """A root that lets files be replaced under their names is refused, also when both signed it."""
+    signing = Signing.create(tmp_path)
+    signing.release()
+    root = Metadata[Root].from_bytes(signing.root)
+    root.signed.consistent_snapshot = False
+    root.signatures.clear()
+    for holder in HOLDERS:
+        root.sign(signing.signer(holder, "root"), append=True)
+    (signing.folder / "root.json").write_bytes(root.to_bytes())
+    refused(signing.client(), "consistent_snapshot is not set")
 
 
 def holds(root: Metadata[Root], keyid: str, holder: str) -> bool:
@@ -452,7 +468,7 @@ def test_a_grant_that_the_providers_role_does_not_hold(signing: Signing) -> None
 
 
 def test_a_delegation_that_reaches_further(signing: Signing) -> None:
-    """Delegations with other paths, keys or roles are refused, even when both signed them."""
+    """Delegations with other paths, keys, thresholds or roles are refused, even when both signed them."""
 
     def wider(targets: Targets) -> None:
         assert targets.delegations is not None
@@ -464,10 +480,15 @@ def test_a_delegation_that_reaches_further(signing: Signing) -> None:
         assert targets.delegations.roles is not None
         targets.delegations.roles["provider"].terminating = False
 
+    def never(targets: Targets) -> None:
+        assert targets.delegations is not None
+        assert targets.delegations.roles is not None
+        targets.delegations.roles["provider"].threshold = 2
+
     def nobody(targets: Targets) -> None:
         targets.delegations = None
 
-    for version, change in enumerate((wider, endless, nobody), 3):
+    for version, change in enumerate((wider, endless, never, nobody), 3):
         targets = Metadata[Targets].from_file(str(signing.metadata / "2.targets.json"))
         targets.signed.version = version
         change(targets.signed)
@@ -476,6 +497,36 @@ def test_a_delegation_that_reaches_further(signing: Signing) -> None:
         signing.put(targets, "targets")
         signing.online(lambda s: s.meta.update({"targets.json": named(signing.newest("targets"))}))
         refused(signing.client(f"at {version}"), "targets version")
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_a_holder_that_delegates_further(signing: Signing, holder: str) -> None:
+    """A holder's own role names nobody else to sign in its place, however well the other one signs."""
+    key = signing.key(holder, "release", "more")
+    role = Metadata[Targets].from_file(str(signing.newest(holder)))
+    role.signed.version += 1
+    other = DelegatedRole("other", [key.keyid], 1, terminating=True, paths=[f"{holder}/*"])
+    role.signed.delegations = Delegations({key.keyid: key}, {"other": other})
+    role.sign(signing.signer(holder, "release"))
+    signing.put(role, holder)
+    deeper = Metadata(Targets(expires=role.signed.expires))
+    deeper.sign(signing.signer(holder, "release", "more"))
+    signing.put(deeper, "other")
+    signing.online(lambda s: s.meta.update({f"{name}.json": named(signing.newest(name)) for name in (holder, "other")}))
+    refused(signing.client(), f"{holder} version 3: delegates further")
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_restrictions_without_end(signing: Signing, holder: str) -> None:
+    """What one holder takes away alone has a length that is asked before it is fetched."""
+    whole = json.dumps({"format": 1}).encode()
+    for more, name in ((0, "whole"), (1, "longer")):
+        signing.repository.restrict(holder, whole.ljust(MAX_BYTES + more), signing.now)
+        signing.force({holder})
+        if more:
+            refused(signing.client(name), f"{holder}/restrictions.json: the release is larger than")
+        else:
+            signing.client(name).load()
 
 
 @pytest.mark.parametrize("holder", HOLDERS)

@@ -23,6 +23,7 @@ from gateway.audit.sealed.store import Keys, SealedStore
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.types import Decision, Effect, Obligation, Text, ToolUse
 from tests.support import logs, sealing
+from tests.support.waiting import until
 
 CANARY = "canary-7f3e"
 
@@ -157,6 +158,41 @@ async def test_what_left_before_a_call_broke_off_is_sealed(tmp_path: Path) -> No
     assert outcome["outcome"] == "partial"
     assert [what for _, what, _ in kept(tmp_path)] == ["prompt", "output"]
     assert outcome["commitments"]["sealed"] == hashlib.sha256(kept(tmp_path)[1][2]).hexdigest()
+
+
+@pytest.mark.parametrize("effect", [Effect.ALLOW, Effect.DENY])
+async def test_a_cancellation_while_content_is_sealed_arrives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, effect: Effect
+) -> None:
+    """It waits for the disk and the record, whether an answer or a refused prompt is sealed, and then goes on."""
+    sealing_now, go_on, real = threading.Event(), threading.Event(), SealedStore.put
+
+    def put(store: SealedStore, made: Sequence[tuple[Label, bytes]]) -> None:
+        sealing_now.set()
+        assert go_on.wait(240)
+        real(store, made)
+
+    async with logs.opened(tmp_path, sealed=sealing.settings(tmp_path)) as log:
+
+        async def leave() -> None:
+            async with log.trail(logs.call(decision_id="ab" * 16)) as trail:
+                if effect is Effect.ALLOW:
+                    await trail.intend(logs.decide(trail, sealing.SEALING))
+                monkeypatch.setattr(SealedStore, "put", put)
+                if effect is Effect.DENY:
+                    logs.decide(trail, replace(sealing.SEALING, effect=effect))
+                trail.answered((Text("An answer"),), logs.END)
+
+        task = asyncio.create_task(leave())
+        await until(sealing_now.is_set)
+        task.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    record = sealing.told(tmp_path, "ab" * 16)[-1]
+    assert record["outcome"] == ("completed" if effect is Effect.ALLOW else "refused")
+    assert record["commitments"]["sealed"] == hashlib.sha256(kept(tmp_path)[-1][2]).hexdigest()
 
 
 async def test_the_longest_retention_class_is_taken(tmp_path: Path) -> None:
