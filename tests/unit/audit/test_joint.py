@@ -165,7 +165,7 @@ async def test_the_keeper_answers_each_and_closes_what_was_left_open(tmp_path: A
 async def test_a_worker_that_ends_while_its_outcome_is_written_left_nothing_open(tmp_path: Any) -> None:
     """The intent is closed by the outcome that was on its way, and no call is counted that was not refused."""
     intent, outcome = (logs.entries(1, kind=kind)[0] for kind in (Kind.INTENT, Kind.OUTCOME))
-    async with logs.opened(tmp_path) as log:
+    async with logs.opened(tmp_path, deadline_ms=60_000) as log:
         mine, its = socket.socketpair()
         hub = Hub(log, lambda: None)
         await hub.join(mine, {}, lambda: ("ab", 1))
@@ -183,7 +183,7 @@ async def test_a_worker_that_ends_while_its_outcome_is_written_left_nothing_open
         writer._store.append = append  # type: ignore[method-assign]
         leaving = member.append(outcome)
         await until(lambda: bool(writer._in_doubt))
-        await member.close()
+        member._frames.close()  # as when the process ends
         await until(hub._left.done)
         go_on.set()
         await hub.closed()
