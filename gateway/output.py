@@ -73,7 +73,8 @@ async def hold_back(
                     if piece := held.release(_back(held.text, edge, ahead), overlap):
                         yield Text(piece)
                 if len(held.text) > MOST_HELD:
-                    raise GatewayError(Reason.UPSTREAM_FAILED, "the answer of the model has a passage that is too long to be judged", sent=True)
+                    text = "the answer of the model has a passage that is too long to be judged"
+                    raise GatewayError(Reason.UPSTREAM_FAILED, text, sent=True)
                 continue
             await held.judge_to(len(held.text), judge)
             if piece := held.release(len(held.text), overlap):
