@@ -13,7 +13,7 @@ from typing import Final
 from gateway.errors import StartError
 
 MINIMUM: Final = (1, 21, 3)
-DEADLINE_S: Final = 120.0
+DEADLINE_S: Final = 240.0
 MEMORY_MIB: Final = 4096
 _CHECKOUT: Final = Path(__file__).parent.parent.parent / ".tools" / "bin"
 """Where `make setup` puts it; not there in an installed package."""
