@@ -71,7 +71,8 @@ def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us:
     """
     release, use = attributes.release, prompt.use
     documents = [p for m in prompt.messages for p in m.parts if isinstance(p, Document)]
-    banners = [str(use["marking"]), *(d.marking or str(use["marking"]) for d in documents)]
+    declared = [str(use["marking"]), *(d.marking or str(use["marking"]) for d in documents)]
+    banners = [*declared, *_borne(prompt, declared)]
     return Facts(
         {
             "stage": "request",
@@ -113,7 +114,7 @@ def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us:
             "now": now_us // 1000,
         },
         release.models.get(prompt.model),
-        _remark(banners),
+        _remark(declared),
     )
 
 
@@ -134,6 +135,8 @@ def routed(attributes: Attributes, known: Facts, model: str) -> Facts:
 
 # Callers repeat banners: what was read is remembered, in bounds. Nobody changes what these return.
 
+_MOST = 64
+"""Different banners in the content of a request."""
 _FEW = 4
 """Requests with more banners than this are not remembered: they could fill the memory."""
 
@@ -142,6 +145,13 @@ _FEW = 4
 def _marking(banner: str) -> Json:
     parsed = marking.parse(banner)
     return None if parsed is None else marking.facts(parsed)
+
+
+def _borne(prompt: Prompt, declared: list[str]) -> list[str]:
+    """The banners that the content itself bears, each once. More than can be looked at are not understood: refused."""
+    texts = (text for text in prompt.judged() if text not in declared)
+    found = {marking.write(borne) for text in texts for borne in marking.borne(text)}
+    return sorted(found) if len(found) <= _MOST else [""]
 
 
 def _remark(banners: list[str]) -> str:

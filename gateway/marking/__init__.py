@@ -22,18 +22,19 @@ information. Each module says what of it was read first hand, what second hand, 
     dissemination                                    cui
     value            Marking, write                  banner           read
     together         what stands with what           lattice          dominance, the highest
-    portions         portion marks
+    portions         portion marks                   content          both, in a text
 """
 
 from __future__ import annotations
 
 from gateway.marking.banner import read
+from gateway.marking.content import borne
 from gateway.marking.fault import MarkingError
 from gateway.marking.lattice import controls, dominates, highest, release_to
 from gateway.marking.portions import portion
 from gateway.marking.value import Marking, write
 
-__all__ = ["Marking", "dominates", "explain", "facts", "highest", "parse", "portion", "write"]
+__all__ = ["Marking", "borne", "dominates", "explain", "facts", "highest", "parse", "portion", "write"]
 
 
 def parse(text: str) -> Marking | None:

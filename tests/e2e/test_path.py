@@ -63,6 +63,17 @@ async def test_a_refusal_is_recorded_once_and_reaches_no_model(running: Running)
     assert running.calls == 0
 
 
+async def test_content_above_its_declared_marking_is_refused(running: Running) -> None:
+    """What the content bears counts, whatever is declared; the remedy says so, and nothing reaches the model."""
+    prompt = "Summarise this:\nTOP SECRET//SI//NOFORN\nThe convoy leaves on Monday."
+    with pytest.raises(Refused) as refused:
+        await running.client().generate(use=HARMLESS, **ASK | {"prompt": prompt})
+    (rule,) = refused.value.rules
+    assert rule.id == "marking_dominance"
+    assert "that the content bears" in rule.remedy
+    assert running.calls == 0
+
+
 async def test_what_nobody_can_read_is_refused_and_the_caller_is_told(running: Running) -> None:
     """Text that detectors can't read reaches no model; the message says what they read, and the record has no score."""
     with pytest.raises(Refused) as refused:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
-from gateway import facts
+from gateway import facts, marking
 from gateway.errors import StartError
+from gateway.marking.countries import COUNTRIES
 from gateway.types import (
     Document,
     Facts,
@@ -22,6 +25,7 @@ from gateway.types import (
     Tenant,
     Text,
     Tool,
+    ToolUse,
 )
 from gateway.types.known import UNJUDGED
 
@@ -149,6 +153,28 @@ def test_the_output_is_marked_with_the_highest(banners: tuple[str, ...], output:
     """What is made of request and documents has their highest marking; none where one is odd or none says it all."""
     marked = gathered(with_markings(*banners)).input["request"]["output_marking"]
     assert (marked and marked["banner"]) == output
+
+
+def test_what_the_content_bears_is_marked_as_a_document_is() -> None:
+    """A banner line in any text counts beside the declared markings, once, and raises the marking of the output."""
+    texts = (Text("Plan:\nTOP SECRET//NOFORN\n(S//NF) The convoy."), Document("a", "TOP SECRET//NOFORN", ""))
+    use = ToolUse("1", "note", json.dumps({"q": "x\n(TS//NF) More."}))
+    prompt = replace(PROMPT, messages=(Message("user", texts), Message("assistant", (use,))))
+    request = gathered(prompt).input["request"]
+    assert isinstance(request, Mapping)
+    top = {"level": 4, "controls": [], "release_to": ["USA"]}
+    assert request["marking"] == NOFORN
+    assert request["documents"] == [NOFORN, NOFORN, top]
+    assert request["output_marking"] == {"banner": "TOP SECRET//NOFORN", **top}
+
+
+def test_more_markings_than_can_be_looked_at_are_not_understood() -> None:
+    """Content with very many different banner lines has no marking that a rule could believe."""
+    lines = "\n".join(f"CUI//REL TO USA, {country}" for country in COUNTRIES)
+    assert len({marking.write(m) for m in marking.borne(lines)}) > facts._MOST
+    request = gathered(replace(PROMPT, messages=(Message("user", (Text(lines),)),))).input["request"]
+    assert isinstance(request, Mapping)
+    assert (request["documents"], request["output_marking"]) == ([None], None)
 
 
 @pytest.mark.parametrize(

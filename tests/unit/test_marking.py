@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.marking import dominates, explain, facts, highest, parse, portion, write
+from gateway.marking import borne, dominates, explain, facts, highest, parse, portion, write
 from gateway.marking.value import LONGEST, Marking
 from tests.support.markings import FEW, banners, markings, mutations, understood
 
@@ -29,6 +29,37 @@ def test_a_valid_banner_prints_itself(banner: str) -> None:
     marking = parse(banner)
     assert marking is not None, explain(banner)
     assert write(marking) == banner
+
+
+@given(banners(), st.sampled_from(["", "> ", "**", " | "]), st.sampled_from(["", "\r", " **"]))
+def test_a_banner_on_a_line_of_its_own_is_found(banner: str, before: str, after: str) -> None:
+    """Whatever banner stands by itself on a line, in a quotation or in bold too, is what the text bears."""
+    said = parse(banner)
+    assert [*borne(f"As agreed:\n{before}{banner}{after}\nMore.")] == ([] if banner == "UNCLASSIFIED" else [said])
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("(S//NF) The convoy leaves.", ["SECRET//NOFORN"]),
+        ("1. (TS//SI//NF) First.\n   (U) Second.", ["TOP SECRET//SI//NOFORN"]),
+        ("SECRET//SAUCE", ["SECRET"]),
+        ("(S//SAUCE) The convoy leaves.", ["SECRET"]),
+        ("CONTROLLED//NOFORN", ["CUI//NOFORN"]),
+        ("The SECRET//NOFORN line stands above.", []),
+        ("CONFIDENTIAL INFORMATION", []),
+        ("(C) 2026 Acme\n(c) third\n(U) fine\n//TODO\nsecret\nUNCLASSIFIED", []),
+    ],
+)
+def test_marks_in_a_text_are_told_from_words(text: str, found: list[str]) -> None:
+    """A mark counts where it stands as one; a garbled one counts by its level, and what only looks like one does not."""
+    assert [write(marking) for marking in borne(text)] == found
+
+
+@given(st.text() | st.lists(st.sampled_from(["\n", "(", ")", " "]) | PIECES, max_size=40).map("".join))
+def test_any_text_may_be_searched_for_marks(text: str) -> None:
+    """Nothing raises, and what is found is a marking that can be written."""
+    assert all(parse(write(marking)) == marking for marking in borne(text))
 
 
 @given(banners())

@@ -2,14 +2,15 @@
 # title: Markings stay below the ceilings, and the output is marked as high as its input
 # description: >
 #   The marking of the request and of every document is understood, and neither its level, nor any of its controls, nor
-#   whom it is released to is beyond what the tenant, the model and the enclave are cleared for. The output is marked
-#   with the highest of them (the decision obliges to it), for an audience that may have it. Marked material inside the
-#   ceilings is handled, not refused.
+#   whom it is released to is beyond what the tenant, the model and the enclave are cleared for. A banner line or a
+#   portion mark that the content itself bears counts as a document's. The output is marked with the highest of them
+#   (the decision obliges to it), for an audience that may have it. Marked material inside the ceilings is handled, not
+#   refused.
 # custom:
 #   id: marking_dominance
 #   class: directive
 #   statement: Input stays below the ceilings of tenant, model and enclave, and output is marked as high as the highest input.
-#   remedy: Write the banner as the marking manual has it, or use a model, an enclave and a channel that are cleared for this marking.
+#   remedy: Write the banner as the marking manual has it, or use a model, an enclave and a channel that are cleared for this marking and for every one that the content bears.
 #   relaxed_by: official
 #   relaxed_how: The classification authority, by another marking; or a cross-domain solution, outside this gateway.
 #   facts:

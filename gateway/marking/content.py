@@ -1,0 +1,50 @@
+"""Markings that content bears: banner lines by themselves on a line, and portion marks before a paragraph.
+
+What stands in a text is no declaration and may be garbled: of a mark that is not understood its level alone counts. A
+single (C) is more often a copyright or a third choice than a mark, and (U) and UNCLASSIFIED say nothing that matters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.marking.banner import read
+from gateway.marking.fault import MarkingError
+from gateway.marking.portions import portion
+from gateway.marking.value import LONGEST, Marking
+
+_LEVEL: Final = "TOP SECRET|SECRET|CONFIDENTIAL|CUI"
+_BANNER: Final = re.compile(
+    rf"^[ \t>*#|]*((?:{_LEVEL})(?://[^\n]{{1,{LONGEST}}}?)?|(?:UNCLASSIFIED|CONTROLLED|)//[^\n]{{1,{LONGEST}}}?)[ \t*|]*\r?$",
+    re.M,
+)
+_PORTION: Final = re.compile(
+    r"^[ \t>*#|]*(?:[0-9]{1,3}[.)][ \t]*|[a-z][.)][ \t]*)?"
+    r"(\((?:TS|S|CUI|C(?=//)|U(?=//)|(?=//))(?://[^()\n]{1,100})?\))(?=[ \t]+\S)",
+    re.M,
+)
+
+
+def borne(text: str) -> Iterator[Marking]:
+    """Each marking in the text that says more than UNCLASSIFIED."""
+    for line in _BANNER.finditer(text):
+        yield from _said(_banner(line[1]) or _banner(line[1].partition("//")[0]))
+    for mark in _PORTION.finditer(text):
+        yield from _said(portion(mark[1]) or portion(f"{mark[1].partition('//')[0].rstrip(')')})"))
+
+
+def _said(marking: Marking | None) -> Iterator[Marking]:
+    if marking is not None and marking != _NOTHING:
+        yield marking
+
+
+def _banner(text: str) -> Marking | None:
+    try:
+        return read(text)
+    except MarkingError:
+        return None
+
+
+_NOTHING: Final = read("UNCLASSIFIED")
