@@ -16,14 +16,15 @@ from gateway.marking.portions import portion
 from gateway.marking.value import LONGEST, Marking
 
 _LEVEL: Final = "TOP SECRET|SECRET|CONFIDENTIAL|CUI"
+_REST: Final = rf"//[^\n]{{1,{LONGEST}}}?"
+_BEFORE: Final = r"^[ \t>*#|]{0,16}"
 _BANNER: Final = re.compile(
-    rf"^[ \t>*#|]*((?:{_LEVEL})(?://[^\n]{{1,{LONGEST}}}?)?|(?:UNCLASSIFIED|CONTROLLED|)//[^\n]{{1,{LONGEST}}}?)[ \t*|]*\r?$",
-    re.M,
+    rf"{_BEFORE}((?:{_LEVEL})(?:{_REST})?|(?:UNCLASSIFIED|CONTROLLED|){_REST})[ \t*|]{{0,16}}\r?$", re.MULTILINE
 )
 _PORTION: Final = re.compile(
-    r"^[ \t>*#|]*(?:[0-9]{1,3}[.)][ \t]*|[a-z][.)][ \t]*)?"
-    r"(\((?:TS|S|CUI|C(?=//)|U(?=//)|(?=//))(?://[^()\n]{1,100})?\))(?=[ \t]+\S)",
-    re.M,
+    rf"{_BEFORE}(?:[0-9]{{1,3}}[.)][ \t]?|[a-z][.)][ \t]?)?"
+    r"(\((?:TS|S|CUI|C(?=//)|U(?=//)|(?=//))(?://[^()\n]{1,100})?\))(?=[ \t])",
+    re.MULTILINE,
 )
 
 

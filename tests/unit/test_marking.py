@@ -52,7 +52,7 @@ def test_a_banner_on_a_line_of_its_own_is_found(banner: str, before: str, after:
     ],
 )
 def test_marks_in_a_text_are_told_from_words(text: str, found: list[str]) -> None:
-    """A mark counts where it stands as one; a garbled one counts by its level, and what only looks like one does not."""
+    """A mark counts where it stands as one, a garbled one by its level; what only looks like one does not."""
     assert [write(marking) for marking in borne(text)] == found
 
 
