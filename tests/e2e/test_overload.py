@@ -208,7 +208,7 @@ async def test_a_call_that_expires_in_the_queue_is_never_forwarded(tmp_path: Pat
         await until(lambda: len(running.records("refusal")) == 2)
         assert {r["reason"] for r in running.records("refusal")} == {"DEADLINE_EXCEEDED"}
         waiting = asyncio.create_task(running.client().generate(**ASK))
-        running.gate.turns.give_back()
+        running.gate.turns.give_back(HEALTH)
         assert (await waiting).text
         assert running.calls == 1
         verified(running)
