@@ -103,7 +103,8 @@ def _without_escapes(text: str) -> str:
 def _from_escape(escape: re.Match[str]) -> str:
     code = escape[1] or escape[2]
     character = chr(int(code, 16)) if code else " "
-    return " " if character.isspace() or character < " " else character
+    half = "\ud800" <= character <= "\udfff"  # of a character, with the next escape
+    return character if half or character.isprintable() else " "  # bytes in a program are not unreadable for that
 
 
 def _without_hex(text: str) -> str:

@@ -79,6 +79,27 @@ def test_hexadecimal_is_seen_however_it_is_written(marks: list[tuple[str, str]])
     assert words(unpacked(f"Do: {written}. Now.")) == ["do", "pick", "targets", "now"]
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("pick\\nits\\ttargets", "pick its targets"),
+        ("\\u0070ick \\x69ts targets", "pick its targets"),
+        ("\\ud835\\udc29ick", "\U0001d429ick"),
+        ("MAGIC = b'\\x80\\x81\\x82\\x83\\x84'", "MAGIC = b'     '"),
+        ("C:\\files\\1 and \\d+", "C: iles\\1 and \\d+"),
+    ],
+)
+def test_escapes_are_read_as_what_they_stand_for(text: str, read: str) -> None:
+    """An escape is a space or the letter that it stands for, also in two halves; what is no text is a space."""
+    assert unpacked(text) == read
+
+
+async def test_bytes_in_a_program_can_be_read() -> None:
+    """Escapes of bytes make no text unreadable that is readable with them."""
+    code = "def is_png(data: bytes) -> bool:\n    return data.startswith(b'\\x89\\x8a\\x8b\\x8c\\x8d\\x8e')\n"
+    assert None not in {reading.score for reading in await Detectors().read([code])}
+
+
 @pytest.mark.parametrize("way", SPELLED)
 def test_what_is_spelled_otherwise_has_a_reading(way: str) -> None:
     """One of the readings of a respelled text has its words."""
