@@ -201,7 +201,7 @@ def gathering(engine: Engine, release: Release, tenants: dict[str, Any]) -> Call
         principal = Principal(
             names[turn * 7919 % len(names)], "analyst", "app", (), "i", "t", "k", "spiffe://a/b", "0" * 64
         )
-        facts = gather(attributes, principal, prompt, now_us, audit_ready=True)
+        facts = gather(attributes, principal, prompt, prompt.judged(), now_us, audit_ready=True)
         return engine.decide(facts.at(Stage.REQUEST, readings, (("lexical", Standing.LIVE),)).input)
 
     return decide

@@ -64,13 +64,14 @@ async def steps(place: Path, gate: Gate) -> dict[str, Callable[[], Awaitable[obj
     credentials = presented(place)
     principal = await gate.identity.prove(credentials, in_force.release.tenants)
     prompt = wire.prompt(contract.parse(PERMITTED, request, len(PERMITTED)).prompt)
-    readings = await gate.detectors.read(prompt.judged())
+    judged = [*prompt.judged()]
+    readings = await gate.detectors.read(judged)
 
     async def read() -> Any:
         return wire.prompt(contract.parse(PERMITTED, request, len(PERMITTED)).prompt)
 
     async def gather() -> Any:
-        known = facts.gather(in_force.attributes, principal, prompt, gate.clock(), audit_ready=True)
+        known = facts.gather(in_force.attributes, principal, prompt, judged, gate.clock(), audit_ready=True)
         known = known.at(Stage.REQUEST, readings, gate.detectors.pulse.standings())
         encode(known.input)
         return known
@@ -118,7 +119,7 @@ async def steps(place: Path, gate: Gate) -> dict[str, Callable[[], Awaitable[obj
         "1 prove who asks": lambda: gate.identity.prove(credentials, in_force.release.tenants),
         "read the message by the contract": read,
         "2 gather the facts, as JSON": gather,
-        "3 read the question": lambda: gate.detectors.read(prompt.judged()),
+        "3 read the question": lambda: gate.detectors.read(judged),
         "4 decide": lambda: in_force.engine.decide(known.input),
         "6 the loopback upstream": lambda: upstream.generate(permitted, 10),
         "5, 8 two records, on this thread": record,

@@ -98,7 +98,7 @@ def _check(waiting: Held, asked: Asked, who: Principal, desk: Desk, in_force: In
     if not waiting.digest:
         text = "the record of this request does not tell what was asked; it has to be sent again, and shorter"
         raise GatewayError(Reason.APPROVAL_INVALID, text, field="id")
-    known = facts.gather(in_force.attributes, who, asked.prompt, gate.clock(), audit_ready=True)
+    known = facts.gather(in_force.attributes, who, asked.prompt, asked.prompt.judged(), gate.clock(), audit_ready=True)
     if waiting.digest != approval.asked(gate.log.commitments, asked.id, asked.prompt, known.request):
         text = "the request that was held back is another; send the very one, with what it declared"
         raise GatewayError(Reason.APPROVAL_INVALID, text, field="prompt")

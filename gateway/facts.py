@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -64,15 +64,23 @@ def prepare(release: Release, ceiling: str, enclave: str) -> Attributes:
     )
 
 
-def gather(attributes: Attributes, principal: Principal, prompt: Prompt, now_us: int, *, audit_ready: bool) -> Facts:
+def gather(
+    attributes: Attributes,
+    principal: Principal,
+    prompt: Prompt,
+    judged: Iterable[str],
+    now_us: int,
+    *,
+    audit_ready: bool,
+) -> Facts:
     """The decision input without signals. An unknown model is null; a rule refuses it.
 
-    audit_ready: whether a record can be made durable now.
+    judged: the texts of the prompt as detectors read them. audit_ready: whether a record can be made durable now.
     """
     release, use = attributes.release, prompt.use
     documents = [p for m in prompt.messages for p in m.parts if isinstance(p, Document)]
     declared = [str(use["marking"]), *(d.marking or str(use["marking"]) for d in documents)]
-    banners = [*declared, *_borne(prompt, declared)]
+    banners = [*declared, *_borne(judged, declared)]
     return Facts(
         {
             "stage": "request",
@@ -147,9 +155,9 @@ def _marking(banner: str) -> Json:
     return None if parsed is None else marking.facts(parsed)
 
 
-def _borne(prompt: Prompt, declared: list[str]) -> list[str]:
+def _borne(judged: Iterable[str], declared: list[str]) -> list[str]:
     """The banners that the content itself bears, each once. More than can be looked at are not understood: refused."""
-    texts = (text for text in prompt.judged() if text not in declared)
+    texts = (text for text in judged if text not in declared)
     found = {marking.write(borne) for text in texts for borne in marking.borne(text)}
     return sorted(found) if len(found) <= _MOST else [""]
 

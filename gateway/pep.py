@@ -177,12 +177,13 @@ async def _decided(
     prompt: Prompt, principal: Principal, gate: Gate, trail: Trail, in_force: InForce
 ) -> tuple[Prompt, Facts, Decision]:
     """Steps 2 to 4, when it is the call's turn."""
-    known = facts.gather(in_force.attributes, principal, prompt, gate.clock(), audit_ready=gate.log.ready)  # 2
+    judged = [*prompt.judged()]
+    known = facts.gather(in_force.attributes, principal, prompt, judged, gate.clock(), audit_ready=gate.log.ready)  # 2
     trail.asked(prompt)
     if approval := await approvals.named(gate.log, principal, prompt, known.request, gate.clock()):
         known = facts.approved(known, approval)
     in_force.check_pinned(prompt.release)
-    readings = await gate.detectors.read(prompt.judged(), principal.tenant)  # 3
+    readings = await gate.detectors.read(judged, principal.tenant)  # 3
     known = known.at(Stage.REQUEST, readings, gate.detectors.pulse.standings())
     trail.saw(known, readings)
     decision = await in_force.engine.decide(known.input)  # 4

@@ -27,7 +27,7 @@ information. Each module says what of it was read first hand, what second hand, 
 
 from __future__ import annotations
 
-from gateway.marking.banner import read
+from gateway.marking.banner import parse, read
 from gateway.marking.content import borne
 from gateway.marking.fault import MarkingError
 from gateway.marking.lattice import controls, dominates, highest, release_to
@@ -35,14 +35,6 @@ from gateway.marking.portions import portion
 from gateway.marking.value import Marking, write
 
 __all__ = ["Marking", "borne", "dominates", "explain", "facts", "highest", "parse", "portion", "write"]
-
-
-def parse(text: str) -> Marking | None:
-    """The marking that a banner line states; None when it is not understood. Never raises."""
-    try:
-        return read(text)
-    except MarkingError:
-        return None
 
 
 def explain(text: str) -> str:

@@ -40,6 +40,14 @@ def read(text: str) -> Marking:
     return marking
 
 
+def parse(text: str) -> Marking | None:
+    """The marking that a banner line states; None when it is not understood. Never raises."""
+    try:
+        return read(text)
+    except MarkingError:
+        return None
+
+
 def _own(head: str) -> Marking:
     if head in {"CUI", "CONTROLLED"}:
         return Marking(1, "CUI", cui=())

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.marking.banner import read
-from gateway.marking.fault import MarkingError
+from gateway.marking.banner import parse
 from gateway.marking.portions import portion
 from gateway.marking.value import LONGEST, Marking
 
@@ -26,12 +25,13 @@ _PORTION: Final = re.compile(
     r"(\((?:TS|S|CUI|C(?=//)|U(?=//)|(?=//))(?://[^()\n]{1,100})?\))(?=[ \t])",
     re.MULTILINE,
 )
+_NOTHING: Final = parse("UNCLASSIFIED")
 
 
 def borne(text: str) -> Iterator[Marking]:
     """Each marking in the text that says more than UNCLASSIFIED."""
     for line in _BANNER.finditer(text):
-        yield from _said(_banner(line[1]) or _banner(line[1].partition("//")[0]))
+        yield from _said(parse(line[1]) or parse(line[1].partition("//")[0]))
     for mark in _PORTION.finditer(text):
         yield from _said(portion(mark[1]) or portion(f"{mark[1].partition('//')[0].rstrip(')')})"))
 
@@ -39,13 +39,3 @@ def borne(text: str) -> Iterator[Marking]:
 def _said(marking: Marking | None) -> Iterator[Marking]:
     if marking is not None and marking != _NOTHING:
         yield marking
-
-
-def _banner(text: str) -> Marking | None:
-    try:
-        return read(text)
-    except MarkingError:
-        return None
-
-
-_NOTHING: Final = read("UNCLASSIFIED")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -171,13 +172,19 @@ async def test_a_service_that_is_not_there_was_sent_nothing(
     assert records[-1]["outcome"] == "upstream_error"
 
 
+def not_there(folder: Path, *, failures: int, pause_s: int) -> tuple[Deployment, int]:
+    """A deployment whose service is left alone after so many failures, and the port, where nobody listens yet."""
+    deployed, port = Deployment.create(folder), free_port()
+    served_by(deployed, f"http://127.0.0.1:{port}/v1")
+    deployed.edit('api_key = "api.key"', f'api_key = "api.key"\nfailures = {failures}\npause_s = {pause_s}')
+    return deployed, port
+
+
 async def test_a_service_that_is_not_there_for_long_is_left_alone_until_it_is(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """Refused without an intent, with the time to come again; once it is there, a caller's own call reaches it."""
-    deployed, port = Deployment.create(tmp_path_factory.mktemp("alone")), free_port()
-    served_by(deployed, f"http://127.0.0.1:{port}/v1")
-    deployed.edit('api_key = "api.key"', 'api_key = "api.key"\nfailures = 2\npause_s = 2')
+    deployed, port = not_there(tmp_path_factory.mktemp("alone"), failures=2, pause_s=2)
     async with serving(deployed) as running, attacking(running) as attacker:
 
         async def ask() -> Told | None:
@@ -207,9 +214,7 @@ async def test_who_repeats_a_key_keeps_no_other_tenant_from_a_service_that_is_ba
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """A call that is refused after the pause without asking the service leaves it to the next one to find out."""
-    deployed, port = Deployment.create(tmp_path_factory.mktemp("repeated")), free_port()
-    served_by(deployed, f"http://127.0.0.1:{port}/v1")
-    deployed.edit('api_key = "api.key"', 'api_key = "api.key"\nfailures = 1\npause_s = 3600')
+    deployed, port = not_there(tmp_path_factory.mktemp("repeated"), failures=1, pause_s=3600)
     used = message(use=replace(HARMLESS, idempotency_key="used"))
     async with serving(deployed) as running, attacking(running) as repeating:
         async with upstream_servers.serve("openai", port=port):
@@ -233,9 +238,7 @@ async def test_of_calls_that_come_at_once_after_a_pause_one_is_sent(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """Of permitted calls one finds out; the others are told that nothing was sent, and each intent has its outcome."""
-    deployed = Deployment.create(tmp_path_factory.mktemp("at-once"))
-    served_by(deployed, f"http://127.0.0.1:{free_port()}/v1")
-    deployed.edit('api_key = "api.key"', 'api_key = "api.key"\nfailures = 1\npause_s = 3600')
+    deployed, _ = not_there(tmp_path_factory.mktemp("at-once"), failures=1, pause_s=3600)
     passed, take_spend = asyncio.Barrier(3), Quotas.take_spend
 
     async def all_passed(*given: Any) -> None:

@@ -63,7 +63,8 @@ CUI = {"level": 1, "controls": [], "release_to": ["USA", "UNSTATED"]}
 
 def gathered(prompt: Prompt = PROMPT, release: Release = RELEASE, now_us: int = 0) -> Facts:
     """The facts of a request, in an enclave that is cleared for SECRET//NOFORN."""
-    return facts.gather(facts.prepare(release, "SECRET//NOFORN", "home"), PRINCIPAL, prompt, now_us, audit_ready=True)
+    attributes = facts.prepare(release, "SECRET//NOFORN", "home")
+    return facts.gather(attributes, PRINCIPAL, prompt, prompt.judged(), now_us, audit_ready=True)
 
 
 def with_markings(*banners: str) -> Prompt:
