@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from gateway import marking
+from gateway import effectors, marking
 from gateway.canonical import Json, Written
 from gateway.errors import StartError
-from gateway.types import Document, Facts, Principal, Prompt, Release, Tenant, ceilings
+from gateway.types import Document, Facts, Principal, Prompt, Release, Tenant, Tool, ceilings
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def gather(
                     "marking": _marking(banners[0]),
                     "documents": [_marking(banner) for banner in banners[1:]],
                     "output_marking": _output_marking(set(banners)),
-                    "tools": [{"name": t.name, "effector": t.effector} for t in prompt.tools],
+                    "tools": [tool_facts(tool) for tool in prompt.tools],
                     "autonomy": use["autonomy"],
                     "approval": None,
                     "evidence": use["evidence"],
@@ -122,8 +122,13 @@ def gather(
             "now": now_us // 1000,
         },
         release.models.get(prompt.model),
-        _remark(declared),
+        "; ".join(filter(None, (_remark(declared), _remark_of_tools(prompt.tools)))),
     )
+
+
+def tool_facts(tool: Tool) -> Mapping[str, Json]:
+    """A tool as rules see it."""
+    return {"name": tool.name, "effector": tool.effector, "apparent": tool.apparent}
 
 
 def approved(known: Facts, approval: Mapping[str, Json]) -> Facts:
@@ -168,6 +173,14 @@ def _remark(banners: list[str]) -> str:
     if wrong is None:
         return ""
     return f"{f'marking of document {number}' if number else 'use.marking'}: {marking.explain(wrong)}"
+
+
+def _remark_of_tools(tools: Iterable[Tool]) -> str:
+    """The first tool, from 1, that counts as more than it declares for what is written in it."""
+    for number, tool in enumerate(tools, 1):
+        if graver := effectors.beyond(tool):
+            return f"tool {number} is described as one with the effector {graver}, and counts as that, too"
+    return ""
 
 
 def _output_marking(banners: set[str]) -> Json:

@@ -39,6 +39,7 @@ from gateway.types import (
     Stage,
     Standing,
     Text,
+    Tool,
     ToolUse,
 )
 from gateway.upstream import Upstream
@@ -278,8 +279,9 @@ def request_at(stage: Stage, admitted: Admitted, used: tuple[ToolUse, ...]) -> M
     request = admitted.facts.request
     if stage is not Stage.TOOL_CALL:
         return request
-    offered = {tool.name: tool.effector for tool in admitted.permitted.prompt.tools}
-    return {**request, "tools": [{"name": u.name, "effector": offered.get(u.name, "unspecified")} for u in used]}
+    offered = {tool.name: tool for tool in admitted.permitted.prompt.tools}
+    called = [offered.get(u.name) or Tool(u.name, "", "{}", "unspecified", ()) for u in used]
+    return {**request, "tools": [facts.tool_facts(tool) for tool in called]}
 
 
 async def turned_away(call: Call, gate: Gate, in_force: InForce, error: GatewayError) -> GatewayError:

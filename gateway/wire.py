@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from brightline.v1 import audit_pb2, inference_pb2, message_pb2, refusal_pb2, use_context_pb2
 from brightline_verify.record import Kind, Outcome
-from gateway import types
+from gateway import effectors, types
 from gateway.audit.filter import Filter
 from gateway.canonical import MAX_INTEGER, Json
 from gateway.errors import GatewayError, Reason, Rule
@@ -114,7 +114,9 @@ def _part(message: message_pb2.Part, role: str, path: str) -> types.Part:
 
 def _tool(message: message_pb2.Tool, path: str) -> types.Tool:
     effector = _word(message_pb2.Effector, message.effector)
-    return types.Tool(message.name, message.description, _json(message.input_schema, path), effector)
+    schema = _json(message.input_schema, path)
+    apparent = effectors.apparent(message.name, message.description, schema)
+    return types.Tool(message.name, message.description, schema, effector, apparent)
 
 
 def _json(struct: Message, path: str) -> str:

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import structlog
 
 from gateway.errors import StartError
+from gateway.signals import credentials, persons
 from gateway.signals.cutting import SLICE, glued, shortened, slices, words_of
 from gateway.signals.decode import respelled, unpacked
 from gateway.signals.lexical import Lexical
@@ -30,13 +31,19 @@ log = structlog.get_logger()
 
 LEXICAL: Final = "lexical"
 LEARNED: Final = "learned"
+FORMS: Final = ("credentials", "us_person")
+"""Signals that a text gives by its form, too: of numbers and keys, which are no words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A text as it may be read. guessed: spelled otherwise than it came, which may make no sense in any language."""
+    """A text as it may be read. guessed: spelled otherwise than it came, which may make no sense in any language.
+
+    decoded: the same with its case, where something was decoded.
+    """
 
     text: str
+    decoded: str = ""
     guessed: bool = False
 
 
@@ -91,7 +98,7 @@ class Detectors:
         if learned:
             self._version += f"+{learned.version}"
         lexical = Lexical(lexicon)
-        self._names = lexical.names
+        self._names = tuple(sorted({*lexical.names, *FORMS}))
         self.external = external
         for one in external:
             self._version += f"+{one.version}"
@@ -145,7 +152,10 @@ class Detectors:
         readings: list[Way] = []
         if sum(map(len, texts)) > self._limit or (len(texts) > 1 and not all(map(readable_text, texts))):
             return []
-        for piece in slices(shortened(" ".join(glued(texts)))):
+        whole = " ".join(glued(texts))
+        for piece in slices(whole):
+            raise_to(highest, _formed(piece))
+        for piece in slices(shortened(whole)):
             if not readable_text(piece):
                 return []
             for words, way in self._ways(piece):
@@ -153,6 +163,7 @@ class Detectors:
                     return []
                 readings.append(way)
                 raise_to(highest, self._score(words))
+                raise_to(highest, _formed(way.decoded) if way.decoded else {})
                 if time.monotonic_ns() > late:
                     return []
             if len(piece) == SLICE:
@@ -196,12 +207,18 @@ class Detectors:
         if clear != seen:
             plain = normalise(clear)
             words = words_of(plain)
-            yield words if readable_text(clear) and self._known(words) else None, Way(plain)
+            yield words if readable_text(clear) and self._known(words) else None, Way(plain, clear)
         for other in respelled(plain, words):
             yield words_of(other), Way(other, guessed=True)
 
     def _known(self, words: list[str]) -> bool:
         return readable_words(words, self._languages.english, self._languages.other)
+
+
+def _formed(text: str) -> dict[str, int]:
+    """What the text says by its form, in which blanks and signs count, and case."""
+    seen = text if text.isascii() else letters(text)
+    return {"credentials": credentials.score(seen), "us_person": persons.score(seen)}
 
 
 def _each(

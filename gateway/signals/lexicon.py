@@ -106,7 +106,7 @@ class Lexicon(_Part):
 def load() -> tuple[Lexicon, str]:
     """The lexicon that travels with the package, and its version. Raises StartError."""
     data = (files("gateway") / "assets" / "lexicon.json").read_bytes()
-    return parse(data), f"lexical-1-{hashlib.sha256(data).hexdigest()[:12]}"
+    return parse(data), f"lexical-2-{hashlib.sha256(data).hexdigest()[:12]}"
 
 
 def parse(data: bytes) -> Lexicon:

@@ -82,7 +82,8 @@ def _apply(obligation: Obligation, prompt: Prompt) -> Prompt:
     if obligation.kind == "max_tokens":
         return replace(prompt, max_tokens=min(prompt.max_tokens, obligation.limit))
     if obligation.kind == "remove_tools":
-        return replace(prompt, tools=tuple(t for t in prompt.tools if t.effector not in obligation.effectors))
+        removed = {*obligation.effectors}
+        return replace(prompt, tools=tuple(t for t in prompt.tools if removed.isdisjoint({t.effector, *t.apparent})))
     if obligation.kind == "route":
         return replace(prompt, model=obligation.text)
     return prompt

@@ -73,12 +73,16 @@ EFFECTORS: Final[frozenset[str]] = frozenset(get_args(Effector))
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool offered to the model. input_schema: JSON text; effector: one of EFFECTORS."""
+    """A tool offered to the model. input_schema: JSON text; effector: one of EFFECTORS, as declared.
+
+    apparent: what else its own words speak of (`gateway.effectors`).
+    """
 
     name: str
     description: str
     input_schema: str
     effector: str
+    apparent: tuple[Effector, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ import copy
 from typing import Any
 
 from gateway import marking
+from gateway.signals import FORMS
 from gateway.signals.lexicon import load
 
-SIGNALS = tuple(load()[0].signals)
+SIGNALS = tuple(sorted({*load()[0].signals, *FORMS}))
 """Every signal that a detector reads."""
 
 

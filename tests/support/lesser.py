@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
+from gateway.types import EFFECTORS
+
 Path: TypeAlias = tuple[str, ...]
 
 UNSAID: Final[dict[Path, tuple[Any, ...]]] = {
@@ -85,7 +87,11 @@ def _worth_less(facts: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(approval := request.get("approval"), dict) and _there(facts, ("principal", "subject")):
         own = {**approval, "approver": facts["principal"]["subject"]}
         yield "approved by the caller", put(facts, ("request", "approval"), own)
-    for key, worth in (("documents", lambda _: None), ("tools", lambda tool: {**tool, "effector": "unspecified"})):
+    for key, worth in (
+        ("documents", lambda _: None),
+        ("tools", lambda tool: {**tool, "effector": "unspecified"}),
+        ("tools", lambda tool: {**tool, "apparent": [*EFFECTORS]}),
+    ):
         items = request.get(key)
         for at, item in enumerate(items if isinstance(items, list) else ()):
             if isinstance(item, dict):

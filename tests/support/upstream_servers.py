@@ -33,7 +33,7 @@ ToolCall = tuple[str, str, str]
 def prompt(*messages: Message, **fields: Any) -> Prompt:
     """A small prompt; the keywords are fields of Prompt."""
     said = messages or (Message("user", (Text("canary-prompt-31337"),)),)
-    tools = (Tool("lookup", "Looks something up.", '{"type":"object"}', "read_only"),)
+    tools = (Tool("lookup", "Looks something up.", '{"type":"object"}', "read_only", ()),)
     given: dict[str, Any] = {"system": "", "tools": tools, "max_tokens": 64, "temperature_milli": None, "use": {}}
     return Prompt(model="model-1", messages=said, **(given | fields))
 

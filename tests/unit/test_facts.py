@@ -46,7 +46,7 @@ USE = {
     "idempotency_key": "",
 }
 PARTS = (Text("How many?"), Document("a", "b", "CUI"), Document("c", "d", ""), Document("e", "f", "SECRTE"))
-PROMPT = Prompt("m1", "", (Message("user", PARTS),), (Tool("aim", "", "{}", "weapon"),), 10, None, USE)
+PROMPT = Prompt("m1", "", (Message("user", PARTS),), (Tool("aim", "", "{}", "weapon", ("weapon",)),), 10, None, USE)
 RELEASE = Release(
     digest="d" * 64,
     version=7,
@@ -88,7 +88,7 @@ def test_facts_come_from_release_proof_and_declaration() -> None:
     request = known.input["request"]
     assert request["marking"] == NOFORN
     assert [d and d["level"] for d in request["documents"]] == [1, 3, None]
-    assert request["tools"] == [{"name": "aim", "effector": "weapon"}]
+    assert request["tools"] == [{"name": "aim", "effector": "weapon", "apparent": ("weapon",)}]
     assert known.model is RELEASE.models["m1"]
 
 

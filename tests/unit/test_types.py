@@ -40,7 +40,7 @@ PROMPT = Prompt(
         Message("assistant", (ToolUse("1", "look", '{"at":"map"}'),)),
         Message("user", (ToolResult("1", "a map", is_error=False),)),
     ),
-    tools=(Tool("look", "looks", '{"type":"object"}', "read_only"), Tool("aim", "aims", "{}", "weapon")),
+    tools=(Tool("look", "looks", '{"type":"object"}', "read_only", ()), Tool("aim", "aims", "{}", "weapon", ())),
     max_tokens=500,
     temperature_milli=None,
     use={},

@@ -95,7 +95,7 @@ _judgement: Final = _some(
     obligations=maybe(_obligations),
     readings=_readings,
     safeguards=maybe(either(members(text), items(text))),
-    tools=maybe(items(_some("", name=text, effector=text))),
+    tools=maybe(items(_some("apparent", name=text, effector=text, apparent=items(text)))),
     times=integer,
     exact=boolean,
 )

@@ -137,10 +137,21 @@ base_model if {
 	}
 }
 
+# That nobody concerned is a US person is believed where the content shows none, or the basis says what speaks against it.
+no_us_person if {
+	input.request.us_person.involved == "no"
+	unheard("us_person")
+}
+
+no_us_person if {
+	input.request.us_person.involved == "no"
+	named(input.request.us_person.basis)
+}
+
 # Nobody concerned is a US person. Whoever may be in the United States counts as one, unless the basis says why not: to
 # leave out where people are is not to say that they are elsewhere.
 foreign_persons if {
-	input.request.us_person.involved == "no"
+	no_us_person
 	abroad
 }
 
@@ -179,10 +190,15 @@ people_decide if {
 	input.request.channel in {"internal", "interagency", "public", "foreign"}
 }
 
+# Every tool is of these effectors, by what it declares and by what is written in it.
 only_tools(effectors) if {
 	is_array(input.request.tools)
 	every tool in input.request.tools {
 		tool.effector in effectors
+		is_array(tool.apparent)
+		every effector in tool.apparent {
+			effector in effectors
+		}
 	}
 }
 
@@ -269,6 +285,10 @@ request if {
 	every tool in input.request.tools {
 		text(tool.name)
 		tool.effector in effectors
+		is_array(tool.apparent)
+		every effector in tool.apparent {
+			effector in effectors
+		}
 	}
 }
 

@@ -366,3 +366,35 @@ test_refuses_spoiled_thresholds_of_a_kind[note] if {
 	not facts.unheard("cbrn") with input as fixtures.permitted
 		with data.brightline.tenant_thresholds as {"civil": {"cbrn": value}}
 }
+
+# A tool is of the effectors that it declares and of those that are written in it.
+test_only_tools_minds_what_is_written if {
+	facts.only_tools({"read_only", "weapon"}) with input as fixtures.declared({"tools": fixtures.described("weapon")})
+	not facts.only_tools({"read_only"}) with input as fixtures.declared({"tools": fixtures.described("weapon")})
+}
+
+test_only_tools_needs_to_know_what_is_written[note] if {
+	some note, request in fixtures.spoiled(fixtures.permitted, "/request/tools/0/apparent")
+	not facts.only_tools(facts.effectors) with input as request
+}
+
+no_us_person(score, basis) := object.union(
+	fixtures.declared({"us_person": {"involved": "no", "basis": basis}}),
+	{"signals": {"us_person": score}},
+)
+
+test_no_us_person if {
+	facts.no_us_person with input as no_us_person(499, "")
+	facts.no_us_person with input as no_us_person(1000, "the address is the bank's")
+}
+
+test_no_us_person_is_not_believed[note] if {
+	some note, request in {
+		"the content shows one": no_us_person(500, ""),
+		"nobody could look": no_us_person(null, ""),
+		"a basis without a word": no_us_person(500, "-"),
+		"said to be involved": object.union(no_us_person(0, "b"), {"request": {"us_person": {"involved": "yes"}}}),
+		"not said": object.union(no_us_person(0, "b"), {"request": {"us_person": {"involved": "unspecified"}}}),
+	}
+	not facts.no_us_person with input as request
+}

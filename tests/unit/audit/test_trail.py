@@ -392,7 +392,7 @@ async def test_a_judgement_is_recorded_so_that_it_can_be_made_again(tmp_path: Pa
     """Its stage, readings, safeguards and called tools are there; the same one again only counts."""
     low, high = logs.READINGS[0], logs.READINGS[0]._replace(score=900)
     known = logs.facts(logs.prompt())
-    called = {"request": {"tools": [{"name": "map", "effector": "read_only"}]}}
+    called = {"request": {"tools": [{"name": "map", "effector": "read_only", "apparent": []}]}}
     async with logs.opened(tmp_path) as log, log.trail(logs.call()) as trail:
         await trail.intend(logs.decide(trail))
         for reading in (low, high, low):
@@ -413,7 +413,7 @@ async def test_a_judgement_is_recorded_so_that_it_can_be_made_again(tmp_path: Pa
             "rules": [{"id": logs.RULE.id, "class": "red_line", "effect": "deny"}],
             "obligations": [],
             "readings": [{**name, "score": low.score}],
-            "tools": [{"name": "map", "effector": "read_only"}],
+            "tools": [{"name": "map", "effector": "read_only", "apparent": []}],
             "times": 1,
         },
     ]

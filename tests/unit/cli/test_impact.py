@@ -41,7 +41,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 LOOSER, STRICTER, SAME = (
     plain(request={"purpose": "nuclear_employment"}),
-    plain(request={"tools": [{"name": "map", "effector": "read_only"}]}),
+    plain(request={"tools": [{"name": "map", "effector": "read_only", "apparent": []}]}),
     plain(),
 )
 

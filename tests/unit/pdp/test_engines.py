@@ -64,12 +64,20 @@ async def test_a_permitted_use_is_allowed(engine: Engine) -> None:
         ({"request": {"purpose": "unheard_of"}}, Effect.DENY, "purpose_known"),
         ({"request": {"output_marking": output("TOP SECRET")}}, Effect.DENY, "marking_dominance"),
         ({"request": {"marking": None}}, Effect.DENY, "marking_dominance"),
-        ({"request": {"tools": [{"name": "t", "effector": "nuclear"}]}}, Effect.DENY, "nuclear_employment_human"),
-        ({"request": {"tools": [{"name": "t", "effector": "unspecified"}]}}, Effect.DENY, "tool_effector_stated"),
+        (
+            {"request": {"tools": [{"name": "t", "effector": "nuclear", "apparent": []}]}},
+            Effect.DENY,
+            "nuclear_employment_human",
+        ),
+        (
+            {"request": {"tools": [{"name": "t", "effector": "unspecified", "apparent": []}]}},
+            Effect.DENY,
+            "tool_effector_stated",
+        ),
         ({"model": None}, Effect.DENY, "model_allowed"),
         ({"tenant": {"policy": "absent"}}, Effect.DENY, "agency_policy_present"),
         (
-            {"request": {"autonomy": "recommend", "tools": [{"name": "t", "effector": "weapon"}]}},
+            {"request": {"autonomy": "recommend", "tools": [{"name": "t", "effector": "weapon", "apparent": []}]}},
             Effect.REQUIRE_APPROVAL,
             "weapon_human_judgment",
         ),

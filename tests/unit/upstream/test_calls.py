@@ -33,7 +33,7 @@ FULL = prompt(
     Message("assistant", (Text("I look."), ToolUse("call-1", "lookup", '{"q":"depot","n":2}'))),
     Message("user", (ToolResult("call-1", "nothing found", is_error=True), Text("Try again."))),
     system="Be brief.",
-    tools=(Tool("lookup", "Looks it up.", '{"properties":{"q":{"type":"string"}},"type":"object"}', "read_only"),),
+    tools=(Tool("lookup", "Looks it up.", '{"properties":{"q":{"type":"string"}},"type":"object"}', "read_only", ()),),
     max_tokens=99,
 )
 SCHEMA = {"properties": {"q": {"type": "string"}}, "type": "object"}

@@ -119,6 +119,7 @@ def test_rules_of_the_agency_are_told_of_for_its_tenants_alone(starter: Opened) 
     assert ids["agency_policy_present.none_selected"] == RULES
     assert ids["agency_policy_present.its_rules_oblige"] - RULES == {
         "ai_only_product",
+        "credentials_stay",
         "kept_for_inspection",
         "tools_that_act",
     }

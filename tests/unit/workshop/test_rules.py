@@ -92,6 +92,7 @@ def test_every_rule_is_listed() -> None:
     assert sorted(rule["id"] for rule in everything if not rule["agency"]) == IDS
     assert [rule["id"] for rule in everything if rule["agency"]] == [
         "ai_only_product",
+        "credentials_stay",
         "kept_for_inspection",
         "tools_that_act",
     ]

@@ -40,6 +40,7 @@ test_waits_for_approval_at_every_stage[note] if {
 		"engagement": {"purpose": "weapon_engagement", "autonomy": "semi_autonomous"},
 		"tool": {"tools": fixtures.tools("weapon")},
 		"nuclear tool": {"tools": fixtures.tools("nuclear")},
+		"tool that is described as a weapon's": {"tools": fixtures.described("weapon")},
 		"tool that does not say": {"tools": fixtures.tools("unspecified")},
 	}
 	some stage, request in fixtures.stages(fixtures.declared(facts))

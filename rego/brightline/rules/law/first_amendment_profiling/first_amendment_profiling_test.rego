@@ -12,6 +12,10 @@ test_silent[note] if {
 		"permitted": fixtures.permitted,
 		"below the threshold": fixtures.changed({"signals": {"protected_expression": 499}}),
 		"abroad, no US persons": object.union(profiled, {"request": {"us_person": {"involved": "no"}, "geo": ["FR"]}}),
+		"abroad, the content shows one, with the basis": object.union(profiled, {
+			"request": {"us_person": {"involved": "no", "basis": "diplomatic list"}, "geo": ["FR"]},
+			"signals": {"us_person": 500},
+		}),
 		"office work that cites an order": fixtures.declared({"authority": fixtures.authority("18 USC 2518")}),
 		"with the person's consent": object.union(profiled, {"request": {"evidence": [{"kind": "consent", "id": "form-1", "expires": 1500}]}}),
 	}
@@ -25,6 +29,10 @@ test_refuses_at_every_stage[note] if {
 		"no detector": fixtures.changed({"signals": {"protected_expression": null}}),
 		"no US persons, at home": object.union(profiled, {"request": {"us_person": {"involved": "no"}, "geo": ["US"]}}),
 		"no US persons, nobody says where": object.union(profiled, {"request": {"us_person": {"involved": "no"}, "geo": []}}),
+		"no US persons, abroad, and the content shows one": object.union(profiled, {
+			"request": {"us_person": {"involved": "no"}, "geo": ["FR"]},
+			"signals": {"us_person": 500},
+		}),
 		"abroad, not known who": object.union(profiled, {"request": {"us_person": {"involved": "unknown"}, "geo": ["FR"]}}),
 		"another authority": object.union(profiled, {"request": {"authority": fixtures.authority("EO 12333 2.4")}}),
 		"an order cited for office work": object.union(

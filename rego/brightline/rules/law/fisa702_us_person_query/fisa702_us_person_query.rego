@@ -14,7 +14,7 @@
 #     and its end, a year apart at most), and name the query approval as process_id.
 #   relaxed_by: statute
 #   relaxed_how: By procedures that the FISC approved, for the certification that is cited.
-#   facts: [request.purpose, request.authority, request.us_person, request.geo, now]
+#   facts: [tenant.kind, request.purpose, request.authority, request.us_person, request.geo, signals.us_person, now]
 #   sources:
 #     - {title: "50 USC 1881a", read: general_knowledge}
 #     - {title: "Lapse of section 702 on 12 Jun 2026; certifications to about Mar 2027", read: first_hand}

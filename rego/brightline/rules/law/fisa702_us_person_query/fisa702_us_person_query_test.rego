@@ -54,6 +54,10 @@ test_refuses_at_every_stage[note] if {
 			"basis": "",
 			"process_id": "",
 		}}}),
+		"none, abroad, and the content shows one": object.union(queried, {
+			"request": {"us_person": {"involved": "no", "basis": "", "process_id": ""}, "geo": ["FR"], "authority": null},
+			"signals": {"us_person": 500},
+		}),
 		"none, in the US, without the basis": object.union(queried, {"request": {
 			"us_person": {"involved": "no", "basis": "", "process_id": ""},
 			"geo": ["US"],

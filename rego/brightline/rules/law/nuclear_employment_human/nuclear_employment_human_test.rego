@@ -20,6 +20,7 @@ test_refuses_at_every_stage[note] if {
 	some case, facts in {
 		"declared": {"purpose": "nuclear_employment"},
 		"tool": {"tools": fixtures.tools("nuclear")},
+		"tool that is described as one": {"tools": fixtures.described("nuclear")},
 		"tool that does not say": {"tools": fixtures.tools("unspecified")},
 	}
 	some stage, request in fixtures.stages(fixtures.declared(facts))

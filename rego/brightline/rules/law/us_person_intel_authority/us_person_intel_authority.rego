@@ -13,7 +13,8 @@
 #     Intelligence work about US persons needs a cited authority, a foreign-intelligence or counterintelligence
 #     purpose and the least intrusive means.
 #   remedy: >-
-#     State whether US persons are involved, and where the persons are, or on what basis they are no US persons. If
+#     State whether US persons are involved, and where the persons are, or on what basis they are no US persons, as
+#     where the content shows what US persons have: a number, an address, a word that says so. If
 #     they are, four things are needed, and an approval alone opens nothing: a purpose of foreign intelligence or
 #     counterintelligence, the authority and its period, the evidence least_intrusive_means, and an approval.
 #   relaxed_by: official
@@ -26,6 +27,8 @@
 #     - request.evidence
 #     - request.approval
 #     - principal.subject
+#     - signals.us_person
+#     - tenant.kind
 #     - now
 #   sources:
 #     - {title: "EO 12333 §2.3", read: general_knowledge}

@@ -117,3 +117,18 @@ test_waits_no_facts[note] if {
 	some note, request in fixtures.empty
 	fixtures.says(rule.verdict) == refusal with input as request
 }
+
+test_silent_where_the_content_shows_none[note] if {
+	some note, request in {
+		"below": object.union(claiming({"involved": "no"}, ["FR"]), {"signals": {"us_person": 499}}),
+		"with the basis": object.union(claiming({"involved": "no", "basis": "diplomatic list"}, ["FR"]), {"signals": {"us_person": 900}}),
+	}
+	not rule.verdict with input as request
+}
+
+test_waits_where_the_content_shows_a_us_person[note] if {
+	some score in [500, null]
+	some stage, request in fixtures.stages(object.union(claiming({"involved": "no"}, ["FR"]), {"signals": {"us_person": score}}))
+	note := sprintf("%v, %v", [score, stage])
+	fixtures.says(rule.verdict) == refusal with input as request
+}

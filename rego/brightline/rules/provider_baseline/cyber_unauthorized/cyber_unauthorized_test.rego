@@ -40,6 +40,7 @@ test_refuses_at_every_stage[note] if {
 		"a test and no detector": object.union(tested, {"signals": {"offensive_cyber": null}}),
 		"content": fixtures.changed({"signals": {"offensive_cyber": 500}}),
 		"tools that act": fixtures.declared({"tools": fixtures.tools("cyber")}),
+		"tools that are described as acting": fixtures.declared({"tools": fixtures.described("cyber")}),
 		"no detector": fixtures.changed({"signals": {"offensive_cyber": null}}),
 		"defending with tools that may do anything": fixtures.declared({"purpose": "cyber_defense", "tools": fixtures.tools("unspecified")}),
 	}

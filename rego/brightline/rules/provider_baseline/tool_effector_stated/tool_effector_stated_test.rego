@@ -9,7 +9,7 @@ test_silent[note] if {
 	some note, request in {
 		"permitted": fixtures.permitted,
 		"no tools": fixtures.declared({"tools": []}),
-		"every effector": fixtures.declared({"tools": [{"name": effector, "effector": effector} |
+		"every effector": fixtures.declared({"tools": [{"name": effector, "effector": effector, "apparent": [effector]} |
 			some effector in [
 				"read_only",
 				"digital_write",

@@ -31,6 +31,7 @@ test_refuses_at_every_stage[note] if {
 	some case, request in {
 		"content": fixtures.changed({"signals": {"critical_infrastructure": 500}}),
 		"content and tools that act": object.union(fixtures.declared({"tools": fixtures.tools("physical")}), {"signals": {"critical_infrastructure": 300}}),
+		"content and tools that are described as acting": object.union(fixtures.declared({"tools": fixtures.described("physical")}), {"signals": {"critical_infrastructure": 300}}),
 		"content and tools that may act": object.union(fixtures.declared({"tools": fixtures.tools("unspecified")}), {"signals": {"critical_infrastructure": 300}}),
 		"no detector": fixtures.changed({"signals": {"critical_infrastructure": null}}),
 	}

@@ -166,3 +166,21 @@ test_refuses_no_facts[note] if {
 	some note, request in fixtures.empty
 	fixtures.says(rule.verdict) == refusal with input as request
 }
+
+# Where many are looked at abroad, the content has its say about whether US persons are among them.
+shown(score, basis) := object.union(watched(["FR"]), {
+	"request": {"us_person": {"involved": "no", "basis": basis}},
+	"signals": {"us_person": score},
+})
+
+test_silent_where_the_content_shows_none[note] if {
+	some note, request in {"below": shown(499, ""), "with the basis": shown(500, "diplomatic list")}
+	not rule.verdict with input as request
+}
+
+test_refuses_where_the_content_shows_us_persons[note] if {
+	some score in [500, 1000, null]
+	some stage, request in fixtures.stages(shown(score, ""))
+	note := sprintf("%v, %v", [score, stage])
+	fixtures.says(rule.verdict) == refusal with input as request
+}

@@ -18,7 +18,7 @@ test_silent_without_weapons[note] if {
 		"autonomous, no weapon": fixtures.declared({"autonomy": "autonomous"}),
 		"no weapon, a program reads": fixtures.declared({"channel": "machine"}),
 		"no tools": fixtures.declared({"tools": []}),
-		"every tool but weapons": fixtures.declared({"tools": [{"name": effector, "effector": effector} |
+		"every tool but weapons": fixtures.declared({"tools": [{"name": effector, "effector": effector, "apparent": [effector]} |
 			some effector in ["read_only", "digital_write", "communication", "sensor_tasking", "cyber", "physical"]
 		]}),
 		"below the threshold": fixtures.changed({"signals": {"autonomous_targeting": 499}}),

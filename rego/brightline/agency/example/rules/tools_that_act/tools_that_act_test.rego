@@ -26,6 +26,10 @@ test_takes_out_tools_that_act[effector] if {
 	fixtures.says(rule.verdict) == obliging with input as fixtures.declared({"tools": fixtures.tools(effector)})
 }
 
+test_takes_out_tools_that_are_described_as_acting if {
+	fixtures.says(rule.verdict) == obliging with input as fixtures.declared({"tools": fixtures.described("communication")})
+}
+
 test_takes_out_on_spoiled_facts[note] if {
 	some pointer in ["/request", "/request/tools", "/request/tools/0/effector"]
 	some note, request in fixtures.spoiled(fixtures.permitted, pointer)

@@ -20,6 +20,7 @@
 #     - request.authority
 #     - request.evidence
 #     - signals.protected_expression
+#     - signals.us_person
 #     - now
 #     - tenant.kind
 #   sources:
@@ -48,7 +49,7 @@ harmless if {
 harmless if {
 	facts.natural(input.signals.protected_expression)
 	is_array(facts.areas)
-	input.request.us_person.involved == "no"
+	facts.no_us_person
 	facts.abroad
 }
 

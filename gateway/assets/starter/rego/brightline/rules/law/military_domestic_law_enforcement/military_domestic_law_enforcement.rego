@@ -11,7 +11,8 @@
 #   remedy: State where the subject is, or cite the statute that expressly allows it with its identifier and period.
 #   relaxed_by: statute
 #   relaxed_how: An act of Congress that expressly allows it, cited.
-#   facts: [tenant.kind, request.purpose, request.geo, request.us_person, request.authority, now]
+#   facts: [tenant.kind, request.purpose, request.geo, request.us_person, request.authority,
+#     signals.us_person, now]
 #   sources:
 #     - {title: "18 USC 1385", read: first_hand}
 #     - {title: "10 USC 275", read: first_hand}

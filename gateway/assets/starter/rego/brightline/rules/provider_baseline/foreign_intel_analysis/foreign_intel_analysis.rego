@@ -11,7 +11,8 @@
 #   remedy: Cite an authority with its identifier and period. If your contract lacks the exception, ask the provider for it.
 #   relaxed_by: nobody
 #   selected_by: grant
-#   facts: [request.purpose, request.authority, request.us_person, request.geo, tenant.grants, model.levels, now]
+#   facts: [tenant.kind, request.purpose, request.authority, request.us_person, request.geo, signals.us_person,
+#     tenant.grants, model.levels, now]
 #   sources:
 #     - {title: "Provider usage policy exceptions page, 16 Mar 2026", read: first_hand}
 package brightline.rules.provider_baseline.foreign_intel_analysis

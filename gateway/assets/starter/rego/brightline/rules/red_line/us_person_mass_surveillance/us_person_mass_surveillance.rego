@@ -12,8 +12,8 @@
 #     No approval opens this. State whether US persons are involved, how many persons the request touches, where they
 #     are and where the data came from, or narrow it to named subjects under a cited authority that is in force.
 #   relaxed_by: nobody
-#   facts: [request.purpose, request.us_person, request.geo, request.volume, request.data_origin, request.authority, signals.domestic_surveillance, now,
-#     tenant.kind]
+#   facts: [request.purpose, request.us_person, request.geo, request.volume, request.data_origin, request.authority, signals.domestic_surveillance,
+#     signals.us_person, now, tenant.kind]
 #   sources:
 #     - {title: "NSPM-11 §2(d)", read: first_hand}
 package brightline.rules.red_line.us_person_mass_surveillance
@@ -59,9 +59,9 @@ own_records if {
 	facts.at_most(input.request.volume.persons, limits.own_records_persons)
 }
 
-# "No US persons" is believed where nothing else that was declared speaks against it.
+# "No US persons" is believed where nothing else speaks against it: what was declared, and what the content shows.
 no_us_persons if {
-	input.request.us_person.involved == "no"
+	facts.no_us_person
 	facts.abroad
 }
 

@@ -1,0 +1,176 @@
+"""What a tool says that it does, by its own name, description and schema, whatever it declares.
+
+1 a name says what its words do to each other; nothing where it begins with looking something up, or ends with a record
+2 a sentence says what its verbs do to what stands near them; nothing where it begins with a verb that only looks
+3 the actions to choose from, in a schema, are done to what name and description speak of
+
+Words, not meaning: who declares less than he writes is found, who hides what a tool does is not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import reduce
+from itertools import chain, pairwise
+from operator import or_
+from typing import Final, NamedTuple, get_args
+
+from gateway.effectors.words import BEFORE, CHOICES, DEEDS, LOOKS, RECORDS
+from gateway.types import Effector, Tool
+
+__all__ = ["apparent", "beyond"]
+
+_NEAR: Final = 6
+"""How many words on either side of a verb what it acts on may stand."""
+_WORD: Final = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+")
+_END: Final = re.compile(r"[.;:!?\n]+")
+_ORDER: Final[tuple[Effector, ...]] = get_args(Effector)
+_GRAVITY: Final[Mapping[str, int]] = {effector: rank for rank, effector in enumerate(_ORDER)}
+_VOWELS: Final = frozenset("aeiouwxy")
+
+
+class _Deed(NamedTuple):
+    """verbs do it to objects; alone: verbs that need none."""
+
+    effector: Effector
+    verbs: set[str]
+    objects: set[str]
+    alone: set[str]
+
+
+def _plurals(things: str) -> set[str]:
+    return {form.replace("-", " ") for word in things.split() for form in (word, word + "s")}
+
+
+def _all_forms(verbs: str) -> set[str]:
+    return {form for verb in verbs.split() for form in _forms(verb)}
+
+
+def _forms(verb: str) -> set[str]:
+    """A verb as it may be inflected; some of these are no words."""
+    stem = verb.removesuffix("e")
+    doubled = verb + verb[-1] if verb[-1] not in _VOWELS and verb[-2] in _VOWELS else verb
+    third = verb[:-1] + "ies" if verb.endswith("y") else verb + "s"
+    return {verb, third, verb + "es", stem + "ing", stem + "ed", doubled + "ing", doubled + "ed", verb[:-1] + "ied"}
+
+
+def _bits(sets: Iterable[AbstractSet[str]]) -> dict[str, int]:
+    """For each word the deeds that it belongs to, one bit each."""
+    found: dict[str, int] = {}
+    for number, some in enumerate(sets):
+        for word in some:
+            found[word] = found.get(word, 0) | 1 << number
+    return found
+
+
+_DEEDS: Final = [
+    _Deed(effector, _all_forms(verbs), _plurals(objects), _all_forms(alone))
+    for effector, verbs, objects, alone in DEEDS
+]
+_VERBS: Final = _bits(deed.verbs for deed in _DEEDS)
+_OBJECTS: Final = _bits(deed.objects for deed in _DEEDS)
+_ALONE: Final = _bits(deed.alone for deed in _DEEDS)
+_GRAVE: Final = sum(1 << number for number, deed in enumerate(_DEEDS) if _GRAVITY[deed.effector] >= _GRAVITY["cyber"])
+"""What counts even where a name says that a tool only looks."""
+_LOOKS: Final = _all_forms(LOOKS)
+_SEEN: Final = frozenset(RECORDS.split()) | _LOOKS
+_BEFORE: Final = frozenset(BEFORE.split())
+_PERHAPS: Final = frozenset({"before", "if", "whether"})
+_BEEN: Final = frozenset({"are", "be", "been", "being", "get", "gets", "is", "was", "were"})
+_CHOICES: Final = frozenset(CHOICES.split())
+
+
+def apparent(name: str, description: str, input_schema: str) -> tuple[Effector, ...]:
+    """The effectors that a tool's own words speak of, in the order of `Effector`. Pure, and linear in its texts."""
+    called, sentences, chosen = _words(name), [*_sentences(description)], []
+    spoken = [*called]
+    for key, schema in _properties(input_schema):
+        sentences += _sentences(str(schema.get("description", "")))
+        values = schema.get("enum")
+        choices = [word for value in values for word in _words(str(value))] if isinstance(values, list) else []
+        spoken += choices
+        if _CHOICES.intersection(_words(key)) or not _SEEN.isdisjoint(choices):
+            chosen += choices
+    spoken += chain(*sentences)
+    found = _together(_ALONE, chosen) | _together(_VERBS, chosen) & _together(_OBJECTS, spoken)
+    for sentence in sentences:
+        found |= _of_sentence(sentence)
+    found = found & _GRAVE if _looks(called) else found | _together(_ALONE, called) | _near(called, _doing(called))
+    effectors = {deed.effector for number, deed in enumerate(_DEEDS) if found >> number & 1}
+    return tuple(effector for effector in _ORDER if effector in effectors)
+
+
+def beyond(tool: Tool) -> str:
+    """The gravest effector that the tool's words speak of, if it is graver than the declared one; else nothing."""
+    if tool.effector == "unspecified" or not tool.apparent:
+        return ""
+    gravest = max(tool.apparent, key=_GRAVITY.__getitem__)
+    return gravest if _GRAVITY[gravest] > _GRAVITY[tool.effector] else ""
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text)]
+
+
+def _sentences(text: str) -> Iterator[list[str]]:
+    return filter(None, map(_words, _END.split(text)))
+
+
+def _properties(schema: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """The properties of a JSON schema, at any depth, with their names. Nothing of what is no schema."""
+    try:
+        waiting: list[object] = [json.loads(schema)]
+    except (ValueError, RecursionError):
+        return
+    while waiting:
+        match waiting.pop():
+            case dict(part):
+                waiting += part.values()
+                if isinstance(named := part.get("properties"), dict):
+                    yield from ((key, value) for key, value in named.items() if isinstance(value, dict))
+            case list(items):
+                waiting += items
+
+
+def _looks(name: Sequence[str]) -> bool:
+    """Whether a tool is called after looking something up, or after a record of it."""
+    return bool(name) and (name[0] in _LOOKS or name[-1] in _SEEN)
+
+
+def _doing(words: Sequence[str]) -> list[int]:
+    return [_VERBS.get(word, 0) for word in words]
+
+
+def _of_sentence(words: Sequence[str]) -> int:
+    first = next((at for at, word in enumerate(words) if word not in _BEFORE), 0)
+    if words[first] in _LOOKS or words[first] in _PERHAPS:
+        return 0
+    acting = [at == first or words[at - 1] in _BEFORE or _done(words, at) for at in range(len(words))]
+    deeds = [deed if acts else 0 for deed, acts in zip(_doing(words), acting, strict=True)]
+    return _ALONE.get(words[first], 0) | _near(words, deeds)
+
+
+def _near(words: Sequence[str], deeds: Sequence[int]) -> int:
+    """The deeds that are done to something which stands near."""
+    found, objects = 0, [*_each(_OBJECTS, words)]
+    for at, deed in enumerate(deeds):
+        if deed:
+            found |= deed & reduce(or_, objects[max(0, at - _NEAR) : at] + objects[at + 1 : at + 1 + _NEAR], 0)
+    return found
+
+
+def _done(words: Sequence[str], at: int) -> bool:
+    return words[at - 1] in _BEEN and words[at].endswith(("ed", "en", "nt"))
+
+
+def _each(known: Mapping[str, int], words: Sequence[str]) -> Iterator[int]:
+    """The deeds of each word, and of the pair that it ends."""
+    for before, word in pairwise(["", *words]):
+        yield known.get(word, 0) | known.get(f"{before} {word}", 0)
+
+
+def _together(known: Mapping[str, int], words: Sequence[str]) -> int:
+    return reduce(or_, _each(known, words), 0)
