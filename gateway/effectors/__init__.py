@@ -18,7 +18,7 @@ from itertools import chain, pairwise
 from operator import or_
 from typing import Final, NamedTuple, get_args
 
-from gateway.effectors.words import BEFORE, CHOICES, DEEDS, LOOKS, RECORDS
+from gateway.effectors.words import BEFORE, BEGINS, CHOICES, DEEDS, LOOKS, PERHAPS, RECORDS
 from gateway.types import Effector, Tool
 
 __all__ = ["apparent", "beyond"]
@@ -53,8 +53,18 @@ def _forms(verb: str) -> set[str]:
     """A verb as it may be inflected; some of these are no words."""
     stem = verb.removesuffix("e")
     doubled = verb + verb[-1] if verb[-1] not in _VOWELS and verb[-2] in _VOWELS else verb
-    third = verb[:-1] + "ies" if verb.endswith("y") else verb + "s"
-    return {verb, third, verb + "es", stem + "ing", stem + "ed", doubled + "ing", doubled + "ed", verb[:-1] + "ied"}
+    soft = verb[:-1] + "i" if verb.endswith("y") else verb
+    return {
+        verb,
+        verb + "s",
+        verb + "es",
+        soft + "es",
+        soft + "ed",
+        stem + "ing",
+        stem + "ed",
+        doubled + "ing",
+        doubled + "ed",
+    }
 
 
 def _bits(sets: Iterable[AbstractSet[str]]) -> dict[str, int]:
@@ -76,9 +86,11 @@ _ALONE: Final = _bits(deed.alone for deed in _DEEDS)
 _GRAVE: Final = sum(1 << number for number, deed in enumerate(_DEEDS) if _GRAVITY[deed.effector] >= _GRAVITY["cyber"])
 """What counts even where a name says that a tool only looks."""
 _LOOKS: Final = _all_forms(LOOKS)
+_MODELS: Final = frozenset({"sim", "simulate", "simulated", "simulation", "simulator"})
 _SEEN: Final = frozenset(RECORDS.split()) | _LOOKS
 _BEFORE: Final = frozenset(BEFORE.split())
-_PERHAPS: Final = frozenset({"before", "if", "whether"})
+_BEGINS: Final = _BEFORE.union(BEGINS.split())
+_PERHAPS: Final = frozenset(PERHAPS.split())
 _BEEN: Final = frozenset({"are", "be", "been", "being", "get", "gets", "is", "was", "were"})
 _CHOICES: Final = frozenset(CHOICES.split())
 
@@ -136,8 +148,8 @@ def _properties(schema: str) -> Iterator[tuple[str, Mapping[str, object]]]:
 
 
 def _looks(name: Sequence[str]) -> bool:
-    """Whether a tool is called after looking something up, or after a record of it."""
-    return bool(name) and (name[0] in _LOOKS or name[-1] in _SEEN)
+    """Whether a tool is called after looking something up, or after a record or a model of it."""
+    return bool(name) and (name[0] in _LOOKS or name[-1] in _SEEN or not _MODELS.isdisjoint(name))
 
 
 def _doing(words: Sequence[str]) -> list[int]:
@@ -145,8 +157,8 @@ def _doing(words: Sequence[str]) -> list[int]:
 
 
 def _of_sentence(words: Sequence[str]) -> int:
-    first = next((at for at, word in enumerate(words) if word not in _BEFORE), 0)
-    if words[first] in _LOOKS or words[first] in _PERHAPS:
+    first = next((at for at, word in enumerate(words) if word not in _BEGINS), 0)
+    if words[first] in _LOOKS or words[0] in _PERHAPS:
         return 0
     acting = [at == first or words[at - 1] in _BEFORE or _done(words, at) for at in range(len(words))]
     deeds = [deed if acts else 0 for deed, acts in zip(_doing(words), acting, strict=True)]

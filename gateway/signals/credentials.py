@@ -46,7 +46,7 @@ _BESIDE: Final = [
         "://": r"://[^\s/:@\"']{0,64}:([^\s/@\"']{3,128})@",
         "uthorization": r"\bauthorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?(?:basic |bearer |token )?([\w+/.=-]{8})",
         '"auth"': r"\"auth\"\s{0,4}:\s{0,4}\"([\w+/=-]{8})",
-        "community": r"\bcommunity[ \t]{1,4}(?:string )?([^\s\"'<]{4,64})",
+        "community": r"\bsnmp[\w-]{0,16}[ \t]{1,4}community[ \t]{1,4}(?:string )?([^\s\"'<]{4,64})",
         "mechanism='PLAIN'": r"mechanism='PLAIN'>([\w+/=]{8})",
     }.items()
 ]

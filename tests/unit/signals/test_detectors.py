@@ -124,7 +124,8 @@ async def test_a_failing_detector_is_unavailable() -> None:
         raise RuntimeError("broken")
 
     assert await scores("hello", detectors=Detectors(score=raises)) == UNAVAILABLE
-    assert await scores("hello", detectors=Detectors(score=lambda _: {"other": 1})) == UNAVAILABLE | dict.fromkeys(FORMS, 0)
+    forgetful = Detectors(score=lambda _: {"other": 1})
+    assert await scores("hello", detectors=forgetful) == UNAVAILABLE | dict.fromkeys(FORMS, 0)
 
 
 async def test_a_late_detector_is_unavailable() -> None:
