@@ -65,7 +65,9 @@ class Decision:
         """The prompt with the obligations applied. Raises GatewayError unless the effect is allow."""
         if self.effect is Effect.REQUIRE_APPROVAL:
             raise GatewayError(
-                Reason.APPROVAL_REQUIRED, "a human approval is required before this use", rules=self.rules
+                Reason.APPROVAL_REQUIRED,
+                facts.told("a human approval is required before this use"),
+                rules=self.rules,
             )
         if self.effect is not Effect.ALLOW:
             raise GatewayError(

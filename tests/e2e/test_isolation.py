@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,10 @@ from brightline import Authority, Evidence, Tool, UsPerson
 from brightline.v1 import inference_pb2
 from gateway import wire
 from gateway.audit import keys
-from gateway.canonical import canonical
 from gateway.types import content_bytes
 from tests.support import upstream_servers
 from tests.support.attacks import attacking, message, prompt, refused, refused_in, verified
-from tests.support.gateways import HARMLESS, HEALTH, INTELLIGENCE, LOGISTICS, Deployment, Running, serving
+from tests.support.gateways import HARMLESS, HEALTH, INTELLIGENCE, LOGISTICS, Deployment, Running, changed, serving
 from tests.support.opa import free_port
 from tests.support.upstream_servers import MODEL, Script
 
@@ -36,18 +34,6 @@ def served_by(deployed: Deployment, url: str, kind: str = "openai") -> None:
     key.write_text("sk-test")
     key.chmod(0o600)
     deployed.change_release("models.json", changed("models", lambda model: model.update(upstream_model=MODEL)))
-
-
-def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
-    """A file of the release in which each item of its list is changed."""
-
-    def whole(data: bytes) -> bytes:
-        document = json.loads(data)
-        for item in document[name]:
-            change(item)
-        return canonical(document)
-
-    return whole
 
 
 # --- who asks ----------------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from brightline import Answer, ApprovalRequired, Effect, Refused, Started, Text, Unauthenticated
-from tests.support.gateways import HARMLESS, HEALTH, LOGISTICS, Deployment, Running, serving
+from brightline import Answer, ApprovalRequired, Effect, Refused, Started, Text, Tool, Unauthenticated
+from tests.support.gateways import HARMLESS, HEALTH, LOGISTICS, Deployment, Running, changed, serving
 
 ASK = {"model": "loopback", "prompt": "How many trucks?", "max_tokens": 50}
 TARGETING = replace(HARMLESS, purpose="weapon_engagement", autonomy="autonomous")
@@ -72,6 +72,38 @@ async def test_content_above_its_declared_marking_is_refused(running: Running) -
     assert rule.id == "marking_dominance"
     assert "that the content bears" in rule.remedy
     assert running.calls == 0
+
+
+async def test_a_tool_counts_as_what_it_is_described_as(running: Running) -> None:
+    """A weapon that is declared as reading waits for approval as one; the caller is told which tool, the record why."""
+    tools = [
+        Tool(name="search", description="Finds a report.", effector="read_only"),
+        Tool(name="effects", description="Fires the selected gun at the position.", effector="read_only"),
+    ]
+    with pytest.raises(ApprovalRequired) as refused:
+        await running.client().generate(use=HARMLESS, tools=tools, **ASK)
+    assert [rule.id for rule in refused.value.rules] == ["weapon_human_judgment"]
+    assert "tool 2 is described as one with the effector weapon" in str(refused.value)
+    (record,) = (r for r in running.records() if r["decision_id"] == refused.value.decision_id)
+    assert [tool["apparent"] for tool in record["input"]["request"]["tools"]] == [[], ["weapon"]]
+    assert running.calls == 0
+
+
+async def test_a_secret_in_the_content_is_on_the_record_and_refused_where_an_agency_says_so(tmp_path: Path) -> None:
+    """Every record says that there is one, none says what it is, and the example agency's rule sends it to no model."""
+    deployed, secret = Deployment.create(tmp_path), "Zwiebel#4711x"
+    theirs = changed("tenants", lambda tenant: tenant["attributes"].update(policy="example"))
+    asked = ASK | {"prompt": f"Why does this fail? password = {secret}"}
+    async with serving(deployed) as gateway:
+        await gateway.client().generate(use=HARMLESS, **asked)
+        assert gateway.records("intent")[-1]["input"]["signals"]["credentials"] == 700
+    deployed.change_release("tenants.json", theirs)
+    async with serving(deployed) as gateway:
+        with pytest.raises(Refused) as refused:
+            await gateway.client().generate(use=HARMLESS, **asked)
+        assert [rule.id for rule in refused.value.rules] == ["credentials_stay"]
+        assert gateway.calls == 0
+        assert secret not in str(gateway.records())
 
 
 async def test_what_nobody_can_read_is_refused_and_the_caller_is_told(running: Running) -> None:

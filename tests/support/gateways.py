@@ -244,3 +244,15 @@ async def refused(attempt: Awaitable[object], kind: type[BrightlineError]) -> Br
     with pytest.raises(kind) as caught:
         await attempt
     return caught.value
+
+
+def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
+    """A file of the release in which each item of its list is changed."""
+
+    def whole(data: bytes) -> bytes:
+        document = json.loads(data)
+        for item in document[name]:
+            change(item)
+        return canonical(document)
+
+    return whole
