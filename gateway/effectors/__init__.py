@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import chain, pairwise
 from operator import or_
 from typing import Final, NamedTuple, get_args
@@ -25,8 +25,9 @@ __all__ = ["apparent", "beyond"]
 
 _NEAR: Final = 6
 """How many words on either side of a verb what it acts on may stand."""
+_SHORT: Final = 4096
 _WORD: Final = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+")
-_END: Final = re.compile(r"[.;:!?\n]+")
+_END: Final = re.compile(r"[;:!?\n]|(?<!e\.g)(?<!i\.e)\.(?!\w)")
 _ORDER: Final[tuple[Effector, ...]] = get_args(Effector)
 _GRAVITY: Final[Mapping[str, int]] = {effector: rank for rank, effector in enumerate(_ORDER)}
 _VOWELS: Final = frozenset("aeiouwxy")
@@ -96,7 +97,15 @@ _CHOICES: Final = frozenset(CHOICES.split())
 
 
 def apparent(name: str, description: str, input_schema: str) -> tuple[Effector, ...]:
-    """The effectors that a tool's own words speak of, in the order of `Effector`. Pure, and linear in its texts."""
+    """The effectors that a tool's own words speak of, in the order of `Effector`. Pure, and linear in its texts.
+
+    Applications offer the same tools with every call: what was read of short ones is remembered.
+    """
+    short = len(name) + len(description) + len(input_schema) <= _SHORT
+    return _remembered(name, description, input_schema) if short else _apparent(name, description, input_schema)
+
+
+def _apparent(name: str, description: str, input_schema: str) -> tuple[Effector, ...]:
     called, sentences, chosen = _words(name), [*_sentences(description)], []
     spoken = [*called]
     for key, schema in _properties(input_schema):
@@ -113,6 +122,9 @@ def apparent(name: str, description: str, input_schema: str) -> tuple[Effector, 
     found = found & _GRAVE if _looks(called) else found | _together(_ALONE, called) | _near(called, _doing(called))
     effectors = {deed.effector for number, deed in enumerate(_DEEDS) if found >> number & 1}
     return tuple(effector for effector in _ORDER if effector in effectors)
+
+
+_remembered: Final = lru_cache(maxsize=1024)(_apparent)
 
 
 def beyond(tool: Tool) -> str:

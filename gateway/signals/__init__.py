@@ -148,13 +148,13 @@ class Detectors:
         return await self._with_external(highest, readings, late) if self.external and any(texts) else highest
 
     async def _lexically(self, highest: dict[str, int], texts: list[str], late: int) -> list[Way]:
-        """Raise the scores to those of the lexical detector. What was read, piece by piece; nothing if not all was."""
+        """Raise the scores to those of words and forms. What was read, piece by piece; nothing if not all was."""
         readings: list[Way] = []
         if sum(map(len, texts)) > self._limit or (len(texts) > 1 and not all(map(readable_text, texts))):
             return []
         whole = " ".join(glued(texts))
-        for piece in slices(whole):
-            raise_to(highest, _formed(piece))
+        if not await _by_form(highest, whole, late):
+            return []
         for piece in slices(shortened(whole)):
             if not readable_text(piece):
                 return []
@@ -213,6 +213,17 @@ class Detectors:
 
     def _known(self, words: list[str]) -> bool:
         return readable_words(words, self._languages.english, self._languages.other)
+
+
+async def _by_form(highest: dict[str, int], whole: str, late: int) -> bool:
+    """Raise the scores to what the text says by its form, as it came. False: it is late."""
+    for piece in slices(whole):
+        raise_to(highest, _formed(piece))
+        if time.monotonic_ns() > late:
+            return False
+        if len(piece) == SLICE:
+            await asyncio.sleep(0)
+    return True
 
 
 def _formed(text: str) -> dict[str, int]:

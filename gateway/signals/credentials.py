@@ -35,7 +35,7 @@ _FORMS: Final = [
         "pypi-": r"\bpypi-[\w-]{32}",
         "AGE-SECRET-KEY-": r"\bAGE-SECRET-KEY-1[A-Z0-9]{50}",
         "AccountKey=": r"AccountKey=[A-Za-z0-9+/]{40}",
-        "eyJ": r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16}",
+        "eyJ": r"\beyJ[\w-]{8,512}\.eyJ[\w-]{16}",
         "sig=": r"[?&]sig=[A-Za-z0-9%+/]{24}",
     }.items()
 ]
@@ -50,41 +50,31 @@ _BESIDE: Final = [
         "mechanism='PLAIN'": r"mechanism='PLAIN'>([\w+/=]{8})",
     }.items()
 ]
-_LABEL: Final = re.compile(
-    r"(?:pass(?:word|wort|wd|phrase|code)?|\bpwd?|kennwort|mot de passe|\bmdp|contrase[nñ]a|\bsenha|wachtwoord"
-    r"|secret|token"
-    r"|credentials?|(?:api|access|account|auth|encryption|master|private|signing|shared|storage)[ _-]?key"
-    r"|\bpsk)\w{0,24}"
-    r"(?: (?:for|of|to|on)(?: [\w.-]{1,32}){1,5})?[\"'\]]{0,2}"
+_LABELS: Final = (
+    *("passw", "passphrase", "passcode", "pass", "pwd", "pw", "kennwort", "mot de passe", "mdp", "contrase", "senha"),
+    *("wachtwoord", "secret", "token", "credential", "psk", "key"),
+)
+_KEY: Final = re.compile(
+    r"(?:api|access|account|auth|encryption|master|private|signing|shared|storage)[ _-]?$", re.IGNORECASE
+)
+"""What stands before "key", where it is one of these."""
+_SHORT: Final = frozenset({"pw", "mdp", "psk", "senha"})
+_AFTER: Final = re.compile(
+    r"\w{0,24}(?: (?:for|of|to|on)(?: [\w.-]{1,32}){1,5})?[\"'\]]{0,2}"
     r"(?:\s{0,16}(?::=|=>|[:=])\s{0,16}|\s{1,4}(?:is|was|now|set to|0|5|7)\s{1,4}|\s{1,4}(?=[\"'`]))"
     r"(?:[bru]?[\"'`]([^\"'`\n]{4,200})[\"'`]|([^\s\"'`,;<>(){}\[\]]{4,200})(?![\w.]*\())",
     re.IGNORECASE,
 )
-_OPTION: Final = re.compile(
-    r"(?:(?<!\S)--?[\w-]{0,24}(?:pass\w{0,8}|secret|token|key)[ =]|\b(?:passw(?:or)?d|psk|secret|psksecret)[ \t]{1,16}"
-    r"|\b(?:sshpass|mysql|mysqldump|ldapsearch|redis-cli|curl|smbclient)\b[^\n]{0,80}? -[pwau] ?(?:\w{1,32}[:%])?)"
-    r"[\"']?([^\s\"'`,;<>(){}\[\]]{6,200})",
-    re.IGNORECASE,
+_SETTINGS: Final = frozenset({"passwd", "password", "psk", "psksecret", "secret"})
+_WORD: Final = re.compile(r"\w{0,24}")
+_BEGUN: Final = re.compile(r"[\w-]*$")
+_SPACED: Final = re.compile(r"[ \t]{1,16}[\"']?([^\s\"'`,;<>(){}\[\]]{6,200})")
+"""What a setting or the option of a command gives without a sign between."""
+_COMMAND: Final = re.compile(
+    r"\b(?:sshpass|mysql|mysqldump|ldapsearch|redis-cli|curl|smbclient)\b[^\n]{0,80}? -[pwau] ?(?:\w{1,32}[:%])?"
+    r"[\"']?([^\s\"'`,;<>(){}\[\]]{6,200})"
 )
-"""What a command or a setting gives without a sign between: it has to look more like a secret."""
-_LABELS: Final = (
-    *(
-        "pass",
-        "pw",
-        " -",
-        "-cli",
-        "kennwort",
-        "mdp",
-        "contrase",
-        "senha",
-        "wachtwoord",
-        "secret",
-        "token",
-        "credential",
-        "key",
-        "psk",
-    ),
-)
+_COMMANDS: Final = ("sshpass", "mysql", "ldapsearch", "redis-cli", "curl", "smbclient")
 _NONE: Final = re.compile(
     r"^[<\[{$%*#(]|\$\{|\{\{|<\w|x{3}|\.{3}|\*{3}|_{3}|(?:^|[\W_])(?:your|example|sample|dummy|placeholder|redacted"
     r"|removed|change_?me|insert|replace|todo|tbd|fixme|env|environ|getenv|process|pass|password|vault|secrets?"
@@ -105,10 +95,27 @@ def score(text: str) -> int:
 
 
 def _labelled(text: str) -> Iterator[str]:
+    """What stands after a label, or where a command or a setting has a secret: there it has to look more like one."""
     lower = text.lower()
-    if any(map(lower.__contains__, _LABELS)):
-        yield from (quoted or plain for quoted, plain in _LABEL.findall(text))
-        yield from (value for value in _OPTION.findall(text) if _is_mixed(value))
+    for label in _LABELS:
+        at = lower.find(label)
+        while at >= 0:
+            before, after = lower[max(0, at - 26) : at], _WORD.match(lower, at)
+            if after and _is_label(label, before):
+                word = f"{(_BEGUN.search(before) or after)[0]}{after[0]}"
+                if value := _AFTER.match(text, at + len(label)):
+                    yield value[1] or value[2]
+                if (word in _SETTINGS or word[0] == "-") and (value := _SPACED.match(text, after.end())):
+                    yield from filter(_is_mixed, (value[1],))
+            at = lower.find(label, at + len(label))
+    if any(map(text.__contains__, _COMMANDS)):
+        yield from filter(_is_mixed, _COMMAND.findall(text))
+
+
+def _is_label(label: str, before: str) -> bool:
+    if label == "key":
+        return bool(_KEY.search(before)) or before.endswith("-")
+    return label not in _SHORT or not before[-1:].isalnum()
 
 
 def _is_secret(value: str) -> bool:

@@ -7,7 +7,7 @@ up. Pure, and linear in the text.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = ["score"]
 
@@ -31,31 +31,66 @@ _ABROAD: Final = (  # area codes of +1 in Canada and the Caribbean
 _PHONE: Final = rf"{_ABROAD}[2-9]\d\d"
 _SSN: Final = r"(?!000|666|9)\d{3}([- ]?)(?!00)\d\d\1(?!0000)\d{4}\b(?![-./]?\d)"
 _ALIEN: Final = r"A?\d{3}[- ]?\d{3}[- ]?\d{3}\b"
-_PASSPORT: Final = r"(?i:ppt |passport )?\d{9}\b"
-_VOTER: Final = r"voter (?:id|registration)"
+_ALIENS: Final = (b"000-000-000", b"000000000", b"000 000 000")
+_GIVEN: Final = ("dod id", "edipi", "medicare", "mbi", "selective service", "voter id", "voter registration")
+_SOCIAL: Final = ("ssn", "ssan", "social", "soc sec", "soc. sec")
+_MASKED: Final = r"(?:[Xx*#]{3}-?[Xx*#]{2}-?|(?i:last four|ending in) )"
+_FOUR: Final = (b"0000",)
 _NUMBER: Final = r"(?:number|no\.?|#)"
+_REGISTERED: Final = rf"(?i:\balien (?:registration )?{_NUMBER}[: ]{{0,3}})"
+_BOOK: Final = rf"(?i:\b(?:u\.?s\.?|american) passport(?: holder| {_NUMBER})?)"
+_ROAD: Final = ("licen", "dl", "plate")
+_KINDS: Final = bytes(ord("0") if chr(code) in "0123456789" else code for code in range(256))
+_PLATES: Final = r"(?:license )?plates?\b"
 _LICENCE: Final = r"(?:driver'?s? licen[cs]e|\bDL\b)"
+_DASHED: Final = (b"000-00-0000",)
+_NINE: Final = (b"000-00-0000", b"000000000", b"000 00 0000")
+_LOCAL: Final = (b"000-0000", b"000 0000", b"000.0000", b"0000000")
+
+
+class _Hint(NamedTuple):
+    """How much it counts, one of which shapes of digits and of which words it has in it, and its form."""
+
+    weight: int
+    shapes: tuple[bytes, ...]
+    words: tuple[str, ...]
+    form: re.Pattern[str]
+
+
 _HINTS: Final = [
-    (weight, re.compile(form))
-    for weight, form in (
-        (450, rf"(?<![\w./-]){_SSN.replace('[- ]?', '-')}"),
-        (100, r"\b(?:DOB|D\.O\.B|(?i:date of birth))\b"),
-        (900, rf"(?:\bSSA?N\b|(?i:social security|soc\.? sec|\bsocial\b))[^\n\d]{{0,32}}{_SSN}"),
-        (600, r"(?i:\bSSN|social security)[^\n]{0,32}(?:[Xx*#]{3}-?[Xx*#]{2}-?|(?i:last four|ending in) )\d{4}\b"),
-        (600, rf"(?<!\w)\+1[ .-]?\(?{_PHONE}\)?[ .-]?\d{{3}}[ .-]?\d{{4}}\b"),
-        (500, rf"(?<!\w)\({_PHONE}\) ?\d{{3}}[ -]\d{{4}}\b|(?<![\w-]){_PHONE}-[2-9]\d\d-\d{{4}}\b(?!-)"),
-        (600, rf"[A-Za-z.],? +(?:{_STATES}|{_NAMES})\.?,? +\d{{5}}(?:-\d{{4}})?\b(?!-)"),
-        (600, rf"\bA-?(?:number|file)[:# ]{{0,3}}{_ALIEN}|(?i:\balien (?:registration )?{_NUMBER}[: ]{{0,3}}){_ALIEN}"),
-        (600, r"\b(?:EIN|FEIN|ITIN)\b[^\n\d]{0,16}\d\d-?\d-?\d{2,6}\b"),
-        (600, rf"\b(?i:dod id|edipi|medicare|mbi|selective service|{_VOTER})\b[^\n\d]{{0,16}}\d[\dA-Z-]{{5,12}}\b"),
-        (600, rf"\b{_STATES} (?i:{_LICENCE}|(?:license )?plates?\b)|(?i:{_LICENCE})[^\n]{{0,8}}\b{_STATES}\b"),
-        (600, rf"(?:\bUSA\b|(?i:\b(?:u\.?s\.?|american) passport(?: holder| {_NUMBER})?))[^\n\w]{{1,4}}{_PASSPORT}"),
+    _Hint(weight, shapes, words, re.compile(form))
+    for weight, shapes, words, form in (
+        (450, _DASHED, (), rf"(?<![\w./-]){_SSN.replace('[- ]?', '-')}"),
+        (100, _DASHED, ("dob", "d.o.b", "birth"), r"\b(?:DOB|D\.O\.B|(?i:date of birth))\b"),
+        (900, _NINE, _SOCIAL, rf"(?:\bSSA?N\b|(?i:social security|soc\.? sec|\bsocial\b))[^\n\d]{{0,32}}{_SSN}"),
+        (600, _FOUR, _SOCIAL, rf"(?i:\bSSN|social security)[^\n]{{0,32}}{_MASKED}\d{{4}}\b"),
+        (600, _LOCAL, ("+1",), rf"(?<!\w)\+1[ .-]?\(?{_PHONE}\)?[ .-]?\d{{3}}[ .-]?\d{{4}}\b"),
+        (500, _LOCAL, (), rf"(?<!\w)\({_PHONE}\) ?\d{{3}}[ -]\d{{4}}\b|(?<![\w-]){_PHONE}-[2-9]\d\d-\d{{4}}\b(?!-)"),
+        (600, (b" 00000",), (), rf"[A-Za-z.],? +(?:{_STATES}|{_NAMES})\.?,? +\d{{5}}(?:-\d{{4}})?\b(?!-)"),
+        (600, _ALIENS, ("number", "file", "alien"), rf"\bA-?(?:number|file)[:# ]{{0,3}}{_ALIEN}|{_REGISTERED}{_ALIEN}"),
+        (600, _FOUR, ("ein", "itin"), r"\b(?:EIN|FEIN|ITIN)\b[^\n\d]{0,16}\d\d-?\d-?\d{2,6}\b"),
+        (600, (), _GIVEN, rf"\b(?i:{'|'.join(_GIVEN)})\b[^\n\d]{{0,16}}\d[\dA-Z-]{{5,12}}\b"),
+        (
+            600,
+            (),
+            _ROAD,
+            rf"\b{_STATES} (?i:{_LICENCE}|(?:license )?plates?\b)|(?i:{_LICENCE})[^\n]{{0,8}}\b{_STATES}\b",
+        ),
+        (600, (b"000000000",), ("usa", "passport"), rf"(?:\bUSA\b|{_BOOK})[^\n\w]{{1,4}}(?i:ppt |passport )?\d{{9}}\b"),
     )
 ]
+"""Looking for shapes and words takes no time."""
 
 
 def score(text: str) -> int:
     """How sure it is that a US person is concerned, 0 to 1000."""
-    if not any(map(text.__contains__, "0123456789")):
+    kinds = text.encode("ascii", "replace").translate(_KINDS)
+    if b"0" not in kinds:
         return 0
-    return min(1000, sum(weight for weight, hint in _HINTS if hint.search(text)))
+    lower = text.lower()
+    return min(1000, sum(hint.weight for hint in _HINTS if _may_be(hint, kinds, lower) and hint.form.search(text)))
+
+
+def _may_be(hint: _Hint, kinds: bytes, lower: str) -> bool:
+    shaped = not hint.shapes or any(map(kinds.__contains__, hint.shapes))
+    return shaped and (not hint.words or any(map(lower.__contains__, hint.words)))

@@ -53,6 +53,7 @@ def test_a_tool_says_what_it_does(effector: str, name: str, description: str) ->
         ("manual", "Explains how the breaker is opened."),
         ("what_if", "If the valve were opened, how high would the water rise?"),
         ("simulate_pump_start", "Simulates starting the pump."),
+        ("answers", "Answers questions, e.g. who may release the weapon, i.e. fire the gun."),
         ("weather", "Forecast for a place, three days."),
         ("", ""),
     ],
