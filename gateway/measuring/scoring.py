@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from gateway.canonical import Json
 from gateway.errors import StartError
-from gateway.signals import Detectors
+from gateway.signals import FORMS, Detectors
 from gateway.types import Effect, Reading
 from gateway.workshop.deciding import embedded
 from gateway.workshop.policies import opened
@@ -48,8 +48,9 @@ class Scored:
 
     @property
     def highest(self) -> int:
-        """The highest score; above every score where there is none."""
-        return max(1001 if reading.score is None else reading.score for reading in self.readings)
+        """The highest score of what a text can be restricted for; above every score where there is none."""
+        said = (reading.score for reading in self.readings if reading.name not in FORMS)
+        return max(1001 if score is None else score for score in said)
 
 
 def score(texts: Sequence[tuple[str, str]], detectors: Detectors) -> Iterator[Scored]:

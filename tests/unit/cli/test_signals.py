@@ -7,6 +7,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from tests.support.inputs import SIGNALS
 from tests.support.pages import Elements
 
 HOSTILE = '"><script>alert(1)</script><img src=x>&$old'
@@ -27,7 +28,7 @@ def test_each_line_is_scored_and_decided(tmp_path: Path) -> None:
     assert code == 0
     assert [(f["id"], f["effect"]) for f in found] == [("0", "allow"), ("1", "deny")]
     assert "weapon_engage_autonomous" in found[1]["rules"]
-    assert {len(f["signals"]) for f in found} == {16}
+    assert {len(f["signals"]) for f in found} == {len(SIGNALS)}
 
 
 def test_a_line_that_is_none_is_named_and_nothing_is_scored(tmp_path: Path) -> None:

@@ -86,3 +86,11 @@ def test_a_line_that_is_none_is_named(row: str, tmp_path: Path) -> None:
     file.write_text(json.dumps({"id": "a", "text": "x", "labels": []}) + "\n" + row + "\n")
     with pytest.raises(StartError, match=r"a\.jsonl:2"):
         read(file)
+
+
+@pytest.mark.parametrize("there", [("us_person", 900), ("credentials", None)])
+def test_a_curve_is_of_what_texts_are_restricted_for(there: tuple[str, int | None]) -> None:
+    """What stands against a declaration alone restricts no text, so a limit of every category leaves it out."""
+    name, score = there
+    assert Scored("a", (Reading(name, "v", score), Reading("cbrn", "v", 100)), Effect.ALLOW, ()).highest == 100
+    assert Scored("a", (Reading(name, "v", 0), Reading("cbrn", "v", None)), Effect.ALLOW, ()).highest == 1001
