@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.figures import Figure
-from gateway.signals import Detectors
+from gateway.signals import FORMS, Detectors
 
 LENGTH: Final = 600
 CUTS: Final = 200
@@ -52,5 +52,6 @@ async def _refused(detectors: Detectors, texts: list[str]) -> float:
     refused = 0
     for text in texts:
         readings = await detectors.read([text])
-        refused += any(reading.score is None or reading.score >= REFUSED for reading in readings)
+        judged = (reading.score for reading in readings if reading.name not in FORMS)
+        refused += any(score is None or score >= REFUSED for score in judged)
     return 100 * refused / len(texts)
