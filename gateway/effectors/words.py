@@ -20,7 +20,7 @@ DEEDS: Final[tuple[tuple[Effector, str, str, str], ...]] = (
         (
             "nuclear-weapon warhead nuclear-strike nuclear-release nuclear-option nuclear-force nuclear-order "
             "strategic-option nuclear-launch nuclear-payload nuclear-employment nuclear-bomb nuclear-missile "
-            "nuclear-a uthority nuclear-use nuclear-torpedo strategic-weapon strategic-missile special-weapon nuc "
+            "nuclear-authority nuclear-use nuclear-torpedo strategic-weapon strategic-missile special-weapon nuc "
             "nuke thermonuclear-device missile-silo permissive-action pal emergency-action eam icbm slbm "
             "reentry-vehicle launch-order release-authority"
         ),

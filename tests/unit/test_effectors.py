@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -116,3 +117,9 @@ def test_more_words_take_nothing_back(name: str, before: str, more: str) -> None
 def test_what_is_graver_than_declared(declared: str, spoken: tuple[Effector, ...], graver: str) -> None:
     """A tool is told of as the gravest that it speaks of, where that is more than it declares; unstated is refused."""
     assert beyond(Tool("t", "", "{}", declared, spoken)) == graver
+
+
+def test_words_are_whole() -> None:
+    """A word is letters, two at least, or a pair of such, so that none was cut where a line was."""
+    words = [word for _, *lists in DEEDS for some in lists for word in some.split()]
+    assert [word for word in words if not re.fullmatch(r"[a-z]{2,}(-[a-z]{2,})?", word)] == []
