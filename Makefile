@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-policy bench-release bench-overload bench-growth bench-scale bench-audit bench-search bench-signals bench-peers train-detectors faults soak fuzz engines audit requirements clean setup python
+.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-floor bench-policy bench-release bench-overload bench-growth bench-scale bench-audit bench-search bench-signals bench-peers train-detectors faults soak fuzz engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -84,6 +84,9 @@ bench-policy: $(VENV)/.dev $(OPA) ## measure decisions, each figure beside its t
 
 bench-steps: $(VENV)/.dev ## measure where a permitted call takes processor time (JSON=path)
 	$(BIN)/python -m benchmarks.steps $(if $(JSON),--json $(JSON))
+
+bench-floor: $(VENV)/.dev ## measure what the libraries of a call take by themselves, and what they leave (JSON=path)
+	$(BIN)/python -m benchmarks.floor $(if $(JSON),--json $(JSON))
 
 RECORDS ?= 1000000
 bench-audit: $(VENV)/.dev ## measure both stores of the log while it grows (RECORDS=1000000, JSON=path)

@@ -198,11 +198,14 @@ def is_denied(answer: object) -> bool:
 
 
 @asynccontextmanager
-async def serving(place: Path) -> AsyncIterator[tuple[Caller, int]]:
-    """A gateway in a process of its own on the deployment; a caller and the process id."""
+async def serving(place: Path, *command: str) -> AsyncIterator[tuple[Caller, int]]:
+    """A gateway in a process of its own on the deployment; a caller and the process id.
+
+    command: another server than the gateway, which writes its address where that does.
+    """
     log = (place / "gateway.log").open("wb")
-    command = [sys.executable, "-m", "gateway", "serve", "--config", str(place / "gateway.toml")]
-    process = await asyncio.create_subprocess_exec(*command, stderr=log)
+    gateway = (sys.executable, "-m", "gateway", "serve", "--config", str(place / "gateway.toml"))
+    process = await asyncio.create_subprocess_exec(*(command or gateway), stderr=log)
     try:
         address = place / "address"
         give_up = time.monotonic() + 120

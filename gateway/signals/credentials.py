@@ -23,7 +23,7 @@ _FORMS: Final = [
         "PRIVATE KEY": r"\bBEGIN (?:[A-Z0-9]{2,16} ){0,2}PRIVATE KEY\b[\W_]{1,12}[A-Za-z0-9+/]{12}",
         "AKIA": r"\bAKIA[A-Z2-7]{16}\b",
         "ASIA": r"\bASIA[A-Z2-7]{16}\b",
-        "gh": r"\bgh[opsur]_[A-Za-z0-9]{36}",
+        **{f"gh{kind}_": rf"\bgh{kind}_[A-Za-z0-9]{{36}}" for kind in "opsur"},
         "github_pat_": r"\bgithub_pat_\w{36}",
         "glpat-": r"\bglpat-[\w-]{20}",
         "xox": r"\bxox[abeoprs]-[\w-]{10}",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from string import ascii_lowercase, digits
+from string import ascii_letters, ascii_lowercase, digits
 from typing import Final
 
-from gateway.signals.normalise import is_tag, normalise
+from gateway.signals.normalise import is_tag, kinds, normalise
 from gateway.signals.readable import is_opaque
 
 __all__ = ["LETTERS", "SLICE", "glued", "length", "shortened", "slices", "words_of"]
@@ -26,12 +26,13 @@ _BETWEEN: Final = 4
 _FAR_APART: Final = re.compile(rf"[\W_]{{{_BETWEEN + 1},}}")
 _LONG: Final = re.compile(rf"[^\W_]{{{LETTERS + 1},}}|{_FAR_APART.pattern}")
 _PARTED: Final = bytes(code if chr(code) in ascii_lowercase + digits else ord(" ") for code in range(256))
+_JOINED: Final = bytes(ord("a" if chr(code) in ascii_letters + digits else " ") for code in range(256))
 
 
 def words_of(plain: str) -> list[str]:
     """The words of a text in normal form."""
     spelled = plain.replace("'", "").replace("u.s.", "us")
-    words = spelled.encode("ascii", "replace").translate(_PARTED).decode().split()
+    words = kinds(spelled, _PARTED).decode().split()
     return words if max(map(len, words), default=0) <= _LONGEST else _WORD.findall(spelled)
 
 
@@ -58,6 +59,8 @@ def shortened(text: str) -> str:
 
     What parts words still does; what does not, though it is seen by nobody, still does not.
     """
+    if text.isascii() and b" " * (_BETWEEN + 1) not in kinds(text, _JOINED):
+        return text
     return _FAR_APART.sub(_cut_short, text)
 
 

@@ -21,6 +21,8 @@ from string import ascii_letters, digits, hexdigits
 from typing import Final
 from urllib.parse import unquote
 
+from gateway.signals.normalise import kinds
+
 DEPTH: Final = 2
 """How often what was decoded is looked at again."""
 _LEAST: Final = 8
@@ -35,9 +37,8 @@ _IN_HEX: Final = bytes(
     ord("h" if c in hexdigits else " " if c in " ,:.-%\\\r\n" else "x" if c == "x" else ".")
     for c in map(chr, range(256))
 )
-_HEX_LOOKS: Final = (
-    re.compile(b"h" * 12),
-    re.compile(b"hhhxhh"),
+_HEX_RUNS: Final = (b"h" * 12, b"hhhxhh")
+_HEX_APART: Final = (
     re.compile(b"hh {1,3}(?:h?x)?hh {1,3}(?:h?x)?hh"),
     re.compile(b"hhhh {1,3}(?:h?x)?hhhh"),
 )
@@ -72,7 +73,7 @@ def unpacked(text: str) -> str:
     for _ in range(DEPTH):
         plain = _without_escapes(_without_hex(text))
         clear = unquote(unescape(plain)) if "&" in plain or "%" in plain else plain
-        found = _without_base64(_without_hex(clear))
+        found = _without_base64(clear if clear is text else _without_hex(clear))
         if found == clear:
             found = plain
         if found == text:
@@ -108,21 +109,17 @@ def _from_escape(escape: re.Match[str]) -> str:
 
 
 def _without_hex(text: str) -> str:
-    kinds = _kinds(text, _IN_HEX)
-    return _HEX.sub(_from_hex, text) if any(look.search(kinds) for look in _HEX_LOOKS) else text
+    seen = kinds(text, _IN_HEX)
+    run = _HEX_RUNS[0] in seen or _HEX_RUNS[1] in seen
+    return _HEX.sub(_from_hex, text) if run or any(look.search(seen) for look in _HEX_APART) else text
 
 
 def _without_base64(text: str) -> str:
-    kinds, parts, start = _kinds(text, _IN_BASE64), [], 0
-    while (found := kinds.find(_RUN, start)) >= 0 and (run := _BASE64.match(text, found)):
+    seen, parts, start = kinds(text, _IN_BASE64), [], 0
+    while (found := seen.find(_RUN, start)) >= 0 and (run := _BASE64.match(text, found)):
         parts += [text[start:found], _from_base64(run)]
         start = run.end()
     return "".join([*parts, text[start:]])
-
-
-def _kinds(text: str, table: bytes) -> bytes:
-    """What each character is, which takes no time to search; what is no ASCII is no letter."""
-    return text.encode("ascii", "replace").translate(table)
 
 
 def _from_base64(run: re.Match[str]) -> str:

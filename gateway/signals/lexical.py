@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+from gateway.signals.filled import Filled
 from gateway.signals.lexicon import Lexicon, Signal, stem
 
 _FAR: Final = -10_000
@@ -22,6 +23,9 @@ _UNMET: Final = 300
 
 _FULL: Final = 900
 """The most that concepts add up to, in thousandths: no pile of them outweighs the context altogether."""
+
+_REMEMBERED: Final = 65_536
+"""Words. None has more than 64 letters."""
 
 _Hit = tuple[int, int]
 """A position in words, and the concepts that begin there."""
@@ -42,7 +46,9 @@ class Lexical:
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
         self._bits = _bits(lexicon)
-        self._terms = _index(lexicon, self._bits)
+        terms = _index(lexicon, self._bits)
+        self._stems = Filled(stem, _REMEMBERED)
+        self._begins: Filled[str, _Node | None] = Filled(lambda word: terms.get(stem(word)), _REMEMBERED)
         self._negators = frozenset(map(stem, lexicon.negation.negators))
         self._fillers = frozenset(map(stem, lexicon.negation.fillers))
         self._actions = _mask(lexicon.negation.actions, self._bits)
@@ -56,34 +62,38 @@ class Lexical:
 
     def score(self, words: Sequence[str]) -> Mapping[str, int]:
         """Thousandths, 0 to 1000, for each signal. words: normalised."""
-        stems = [*map(stem, words)]
-        blocks = self._place(stems, self._find(stems))  # 1, 2
-        places = _places(blocks, len(self._bits))  # 3
-        return {name: _highest(places, *signal) for name, signal in self._signals.items()}  # 4
+        blocks = self._place(words, self._find(words))  # 1, 2
+        anywhere = _union(blocks)
+        places = _places(blocks, len(self._bits)) if anywhere else ()  # 3
+        return {
+            name: _highest(places, counts, looked_at, weigh) if anywhere & counts else 0
+            for name, (counts, looked_at, weigh) in self._signals.items()
+        }  # 4
 
-    def _find(self, stems: Sequence[str]) -> list[_Hit]:
+    def _find(self, words: Sequence[str]) -> list[_Hit]:
         hits = []
-        end = len(stems)
-        for position, node in enumerate(map(self._terms.get, stems)):
-            if node is None:
+        end = len(words)
+        for position, first in enumerate(map(self._begins.__getitem__, words)):
+            if first is None:
                 continue
-            concepts, following = node.concepts, position + 1
-            while node.next and following < end and (node := node.next.get(stems[following])):
+            node, concepts, following = first, first.concepts, position + 1
+            while node.next and following < end and (longer := node.next.get(self._stems[words[following]])):
+                node = longer
                 concepts |= node.concepts
                 following += 1
             if concepts:
                 hits.append((position, concepts))
         return hits
 
-    def _place(self, stems: Sequence[str], hits: Iterable[_Hit]) -> list[int]:
+    def _place(self, words: Sequence[str], hits: Iterable[_Hit]) -> list[int]:
         """The concepts of each block of words."""
         negation, size = self._lexicon.negation, self._lexicon.block
-        blocks = [0] * (len(stems) // size + 1)
+        blocks = [0] * (len(words) // size + 1)
         refused = _FAR
         last = [_FAR] * len(self._composites)
         for position, found in hits:
             concepts = found
-            if concepts & self._actions and self._is_negated(stems, position):
+            if concepts & self._actions and self._is_negated(words, position):
                 concepts = concepts & ~self._actions | self._bits[negation.yields]
                 refused = position
             if concepts & self._composed:
@@ -96,11 +106,12 @@ class Lexical:
             blocks[position // size] |= concepts
         return blocks
 
-    def _is_negated(self, stems: Sequence[str], position: int) -> bool:
+    def _is_negated(self, words: Sequence[str], position: int) -> bool:
         for before in range(position - 1, max(-1, position - 1 - self._lexicon.negation.reach), -1):
-            if stems[before] in self._negators:
+            word = self._stems[words[before]]
+            if word in self._negators:
                 return True
-            if stems[before] not in self._fillers:
+            if word not in self._fillers:
                 return False
         return False
 

@@ -7,7 +7,6 @@ to concepts by name. See `Lexicon` for what each part means; gateway/assets/lexi
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from importlib.resources import files
 from typing import Annotated, Self
 
@@ -122,7 +121,6 @@ def parse(data: bytes) -> Lexicon:
 _CONSONANTS = frozenset("bcdfghjklmnpqrstvwxyz")
 
 
-@lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
     """What the inflections of an English word share; no word of any dictionary, only equal where they are equal."""
     if len(word) < 4:

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
 from html.entities import html5
+from string import ascii_lowercase
 from typing import Final
 from urllib.parse import unquote
+
+from gateway.signals.filled import Filled
 
 # Letters that pass for Latin ones, after case folding: the look-alikes of UTS #39 that keyboards offer, and those of a
 # lower-case letter whose capital is a look-alike (small к for K), which UTS #39 leaves out.
@@ -35,20 +37,8 @@ _SPACES: Final = frozenset({"Zs", "Zl", "Zp"})
 _REMEMBERED: Final = 16_384
 
 
-class _Fold(dict[int, str]):
-    """A translation table that is filled as characters are met, up to a bound."""
-
-    def __init__(self, fold: Callable[[str], str]) -> None:
-        self._fold = fold
-
-    def __missing__(self, code: int) -> str:
-        folded = self._fold(chr(code))
-        if len(self) < _REMEMBERED:
-            self[code] = folded
-        return folded
-
-
-def _fold(character: str) -> str:
+def _fold(code: int) -> str:
+    character = chr(code)
     if character in "\n\r\v\f\x85\u2028\u2029":
         return "\n"
     if character == "\t" or unicodedata.category(character) in _SPACES:
@@ -67,22 +57,25 @@ def _latin(character: str) -> str:
     return alike or character
 
 
-def _letters(character: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKD", character) if c.isspace() or _is_kept(c))
+def _letters(code: int) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", chr(code)) if c.isspace() or _is_kept(c))
 
 
 def _is_kept(character: str) -> bool:
     return unicodedata.category(character) not in _DROPPED and character not in _INVISIBLE
 
 
-_TABLE: Final = _Fold(_fold)
-_CASED: Final = _Fold(_letters)
+_TABLE: Final = Filled(_fold, _REMEMBERED)
+_CASED: Final = Filled(_letters, _REMEMBERED)
 _ODD: Final = re.compile("([^\0-\x7f]+)")
 _TAGS: Final = re.compile("[\U000e0020-\U000e007e]+")
 _ENTITY: Final = re.compile(r"&(?:#([0-9]{1,7})|#x([0-9a-f]{1,6})|([a-z][a-z0-9]{1,31}));?")
 _ENTITIES: Final = {name.rstrip(";").lower(): text for name, text in sorted(html5.items(), reverse=True)}
 _BROKEN: Final = re.compile(r"(?<=[a-z])-\n[ ]*(?=[a-z])")
-_PERHAPS_APART: Final = re.compile(r"[ .*_\-][a-z][ .*_\-][a-z][ .*_\-]")  # inside all that is apart, and sooner seen
+_PERHAPS_APART: Final = b" a a "  # inside all that is apart, and sooner seen
+_APART_KINDS: Final = bytes(
+    ord("a" if c in ascii_lowercase else " " if c in " .*_-" else "0") for c in map(chr, range(256))
+)
 _APART: Final = re.compile(r"(?<![a-z0-9])[a-z](?:(?: [a-z]){3,}|(?:[.*_\-][a-z]){3,})(?![a-z0-9])")
 _LETTERS_APART: Final = re.compile(r"(?<![a-z0-9])[a-z](?:(?: [a-z])+|(?:[.*_\-][a-z])+)(?![a-z0-9])")
 """Where four letters stand apart, two that do are a word, too."""
@@ -95,7 +88,7 @@ def normalise(text: str) -> str:
         plain = _fold_all(clear)  # 2, 3
     if "-\n" in plain:
         plain = _BROKEN.sub("", plain)  # 4
-    if _PERHAPS_APART.search(plain) and _APART.search(plain):
+    if _PERHAPS_APART in kinds(plain, _APART_KINDS) and _APART.search(plain):
         plain = _LETTERS_APART.sub(_join, plain)  # 5
     return " ".join(plain.split())  # 6
 
@@ -103,6 +96,11 @@ def normalise(text: str) -> str:
 def letters(text: str) -> str:
     """The text with its case, without what nobody sees, and with plain letters for styled ones."""
     return _translated(text, _CASED)
+
+
+def kinds(text: str, table: bytes) -> bytes:
+    """What each character is by a table of ASCII, which takes no time to search; all others are a question mark."""
+    return text.encode("ascii", "replace").translate(table)
 
 
 def is_tag(character: str) -> bool:
@@ -124,7 +122,7 @@ def _fold_all(text: str) -> str:
     return " ".join([plain, *(run.translate(_TABLE) for run in hidden)])
 
 
-def _translated(text: str, table: _Fold) -> str:
+def _translated(text: str, table: Filled[int, str]) -> str:
     """The text by a table; ASCII apart, which takes no time when it is by itself."""
     return "".join([piece.translate(table) for piece in _ODD.split(text)])
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from gateway.signals.normalise import kinds
+
 __all__ = ["score"]
 
 _STATES: Final = (
@@ -80,17 +82,21 @@ _HINTS: Final = [
     )
 ]
 """Looking for shapes and words takes no time."""
+_SHAPED: Final = b"000"
+"""What every shape has in it."""
+_SHAPELESS: Final = [hint for hint in _HINTS if not hint.shapes]
 
 
 def score(text: str) -> int:
     """How sure it is that a US person is concerned, 0 to 1000."""
-    kinds = text.encode("ascii", "replace").translate(_KINDS)
-    if b"0" not in kinds:
+    digits = kinds(text, _KINDS)
+    if b"0" not in digits:
         return 0
     lower = text.lower()
-    return min(1000, sum(hint.weight for hint in _HINTS if _may_be(hint, kinds, lower) and hint.form.search(text)))
+    hints = _HINTS if _SHAPED in digits else _SHAPELESS
+    return min(1000, sum(hint.weight for hint in hints if _may_be(hint, digits, lower) and hint.form.search(text)))
 
 
-def _may_be(hint: _Hint, kinds: bytes, lower: str) -> bool:
-    shaped = not hint.shapes or any(map(kinds.__contains__, hint.shapes))
+def _may_be(hint: _Hint, digits: bytes, lower: str) -> bool:
+    shaped = not hint.shapes or any(map(digits.__contains__, hint.shapes))
     return shaped and (not hint.words or any(map(lower.__contains__, hint.words)))

@@ -27,6 +27,7 @@ STRETCH: Final = 20
 RUN: Final = 129
 _RUN: Final = re.compile(rf"[A-Za-z0-9+/=]{{{RUN}}}")
 _NO_TEXT: Final = re.compile(r"[^\t\n\v\f\r -~]")
+_TEXT: Final = bytes([*range(9, 14), *range(32, 127)])
 _SYLLABLES: Final = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "YI", "IDEOGRAPHIC")
 _LATIN: Final = ("LATIN", "FULLWIDTH LATIN", "MODIFIER LETTER", "FEMININE", "MASCULINE", "MICRO", "KELVIN", "ANGSTROM")
 
@@ -35,7 +36,7 @@ def readable_text(text: str) -> bool:
     """Rules 1 to 4, on the text as it came. Linear."""
     if _has_run(text):
         return False  # 4
-    if not _NO_TEXT.search(text):
+    if text.isascii() and not text.encode("ascii").translate(None, _TEXT):
         return True
     foreign_in_all, odd = 0, 0
     for start in range(0, len(text), BLOCK):

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from typing import Final
 
+from gateway.signals.filled import Filled
 from gateway.signals.normalise import normalise, plain_letters
 
 _KEPT_MARKS: Final = re.compile("[\u0900-\u097f]")
@@ -20,22 +21,15 @@ _WORD: Final = re.compile(r"\w{1,64}")
 _REMEMBERED: Final = 16_384
 
 
-class _Fold(dict[int, str]):
-    def __missing__(self, code: int) -> str:
-        folded = _fold(chr(code))
-        if len(self) < _REMEMBERED:
-            self[code] = folded
-        return folded
-
-
-def _fold(character: str) -> str:
+def _fold(code: int) -> str:
+    character = chr(code)
     if character.isspace():
         return " "
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", character).casefold())
     return "".join(c for c in folded if _KEPT_MARKS.match(c) or unicodedata.category(c) not in _DROPPED)
 
 
-_TABLE: Final = _Fold()
+_TABLE: Final = Filled(_fold, _REMEMBERED)
 
 
 def form(text: str) -> str:
