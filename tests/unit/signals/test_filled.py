@@ -21,7 +21,7 @@ def test_a_table_says_what_is_made_of_a_key_and_stays_in_its_bound(keys: list[in
 def test_a_full_table_learns_on() -> None:
     """What is asked for when a table is full of other things is remembered all the same."""
     made: list[str] = []
-    table = Filled(lambda key: made.append(key), 2)
+    table = Filled(made.append, 2)
     for key in ("rubbish", "more of it", "a word", "a word"):
         _ = table[key]
     assert made == ["rubbish", "more of it", "a word"]
