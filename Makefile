@@ -1,6 +1,9 @@
 # Brightline. `make demo` shows the main job; `make test` runs every check. PYTHON= chooses the interpreter (3.11 to 3.13).
 
-PYTHON ?= python3
+# python3, unless another is there that was built with optimisations and this was not: everything takes a third longer.
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(shell for python in python3 /usr/bin/python3; do $$python tools/interpreter.py 2>/dev/null && echo $$python && exit; done; echo python3)
+endif
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .tools/bin

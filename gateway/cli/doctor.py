@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import platform
 import shutil
+import sys
+import sysconfig
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -86,6 +89,7 @@ async def examine(settings: Config) -> list[Finding]:
         checks.append(("metrics", _metrics))
     if settings.tracing is not None:
         checks.append(("tracing", _tracing))
+    checks.append(("interpreter", _interpreter))
     return [await _examined(name, check, settings) for name, check in checks]
 
 
@@ -95,6 +99,17 @@ async def _examined(name: str, check: Check, settings: Config) -> Finding:
     except (StartError, GatewayError) as error:
         detail = f" ({error.detail})" if isinstance(error, GatewayError) and error.detail else ""
         return Finding(name, ok=False, text=f"{error}{detail}")
+
+
+async def _interpreter(_: Config) -> str:
+    return f"Python {platform.python_version()}, {built(str(sysconfig.get_config_var('CONFIG_ARGS')), sys.base_prefix)}"
+
+
+def built(arguments: str, prefix: str) -> str:
+    """How an interpreter was built, by the arguments of its configure and its place: distributions optimise theirs."""
+    if "--enable-optimizations" in arguments or prefix == "/usr":
+        return "built with profile-guided optimisation"
+    return "built without profile-guided optimisation: a call takes a third more of the processor"
 
 
 async def _listener(settings: Config) -> str:

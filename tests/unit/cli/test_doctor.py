@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway import config
-from gateway.cli.doctor import Finding, examine
+from gateway.cli.doctor import Finding, built, examine
 from gateway.clock import system_us
 from gateway.identity.issue import issue_certificate
 from tests.support import sealing
@@ -131,6 +131,21 @@ async def test_a_port_that_is_in_use_is_told(tmp_path: Path) -> None:
         listener: Finding = (await examine(config.load(deployed.config)))[0]
     assert listener.ok
     assert "in use" in listener.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prefix", "word"),
+    [
+        ("'--enable-shared' '--enable-optimizations'", "/opt/python", "with"),
+        ("'--prefix=/usr' '--with-dtrace'", "/usr", "with"),
+        ("'--prefix=/home/me/.pyenv' '--enable-shared'", "/home/me/.pyenv", "without"),
+    ],
+)
+async def test_a_slow_interpreter_is_told(tmp_path: Path, arguments: str, prefix: str, word: str) -> None:
+    """How the interpreter was built is said, and refuses nobody."""
+    assert built(arguments, prefix).startswith(f"built {word} profile-guided optimisation")
+    told = (await examine(config.load(Deployment.create(tmp_path).config)))[-1]
+    assert (told.check, told.ok) == ("interpreter", True)
 
 
 def test_the_version_is_told() -> None:
