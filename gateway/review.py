@@ -2,7 +2,8 @@
 
 1 prove who asks    2 whose records its roles let it read    3 read the request    4 look
 5 write the record of the call, durably: nothing of the log leaves before this line
-A call that streams has its record when it begins; what it got is what the log held for it.
+A call that streams has its record when it begins; what it got is what the log held for it. Who asks is proved again at
+each look, by the release that is in force then.
 """
 
 from __future__ import annotations
@@ -156,7 +157,8 @@ async def watch(
         pages = desk.archive.pages
         yield None, pages.word(at, bounds)
         while not desk.gate.draining:
-            found, after, more = await look(desk, partial(desk.archive.since, at, wanted))
+            since = partial(desk.archive.since, at, wanted)
+            found, after, more = await find(call, desk, desk.gate.in_force, since)
             for one in found:
                 yield one, pages.word({**at, one.origin: one.index + 1}, bounds)
             at = after
@@ -178,7 +180,7 @@ async def export(call: Call, read: Read[Filter], desk: Desk, in_force: InForce) 
         piece: bytes | None = first
         while piece is not None:
             yield piece
-            piece = await look(desk, lambda: next(pieces, None))
+            piece = await find(call, desk, desk.gate.in_force, lambda: next(pieces, None))
 
 
 async def admit(call: Call, desk: Desk, trail: Trail, in_force: InForce) -> Reader:

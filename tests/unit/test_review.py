@@ -55,9 +55,9 @@ async def one() -> Asked:
     return Asked(Filter(), most=1)
 
 
-def stream(running: Running, desk: Desk, method: str) -> AsyncGenerator[object]:
-    """A stream that has not begun."""
-    asked = call(running, method)
+def stream(running: Running, desk: Desk, method: str, token: str = "") -> AsyncGenerator[object]:
+    """A stream that has not begun. token: another than a fresh one."""
+    asked = call(running, method, token)
     if method == "Watch":
         return review.watch(asked, one, desk, desk.gate.in_force)
     return review.export(asked, everything, desk, desk.gate.in_force)
@@ -125,3 +125,20 @@ async def test_who_waits_for_a_look_is_proved_again(tmp_path: Path) -> None:
         with pytest.raises(GatewayError) as refused:
             await review.find(call(running, "Search", token), desk, desk.gate.in_force, slowly)
         assert refused.value.reason is Reason.CREDENTIAL_REVOKED
+
+
+@pytest.mark.parametrize("method", ["Watch", "Export"])
+async def test_a_stream_ends_when_its_reader_is_not_believed_any_more(tmp_path: Path, method: str) -> None:
+    """A token that is revoked while its stream is open gets nothing more of the log."""
+    passing = Passing()
+    async with opened(tmp_path, passing.clock) as (running, desk):
+        await review.search(call(running, "Search"), one, desk, desk.gate.in_force)
+        token = running.token(LOGISTICS, roles=("auditor",))
+        begun = stream(running, desk, method, token)
+        await anext(begun)
+        passing.by_us += 2_000_000
+        put(running.folder / "revoked.json", f'["{unverified_claims(token)["jti"]}"]'.encode())
+        with pytest.raises(GatewayError) as refused:
+            await anext(begun)
+        assert refused.value.reason is Reason.CREDENTIAL_REVOKED
+        assert desk.streams == 0
