@@ -3,35 +3,25 @@
 1 words become terms, terms become concepts at positions     2 negated actions and absent humans are told apart
 3 concepts in neighbouring blocks of words add up     4 where a signal's needs are met, the sum counts, less its context
 
-One pass over the words with a bounded amount of work for each: linear in the text, whatever the text. A set of concepts
-is a number with one bit for each.
+One pass over the words with a bounded amount of work for each: linear in the text, whatever the text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 from gateway.signals.filled import Filled
-from gateway.signals.lexicon import Lexicon, Signal, stem
+from gateway.signals.lexicon import Lexicon, stem
+from gateway.signals.weighing import highest, mask, union, weigher
 
 _FAR: Final = -10_000
-_UNMET: Final = 300
-"""The most that neighbouring blocks score, in thousandths, where a concept that the signal needs is missing."""
-
-_FULL: Final = 900
-"""The most that concepts add up to, in thousandths: no pile of them outweighs the context altogether."""
-
 _REMEMBERED: Final = 65_536
 """Words. None has more than 64 letters."""
 
 _Hit = tuple[int, int]
 """A position in words, and the concepts that begin there."""
-
-_Weigh = Callable[[int], int]
-"""What a signal scores in a place: the concepts nearby, and in the bits above them those around."""
 
 
 @dataclass(slots=True)
@@ -48,25 +38,25 @@ class Lexical:
         self._bits = _bits(lexicon)
         terms = _index(lexicon, self._bits)
         self._stems = Filled(stem, _REMEMBERED)
-        self._begins: Filled[str, _Node | None] = Filled(lambda word: terms.get(stem(word)), _REMEMBERED)
+        self._begins: Filled[str, _Node | None] = Filled(lambda word: terms.get(self._stems[word]), _REMEMBERED)
         self._negators = frozenset(map(stem, lexicon.negation.negators))
         self._fillers = frozenset(map(stem, lexicon.negation.fillers))
-        self._actions = _mask(lexicon.negation.actions, self._bits)
+        self._actions = mask(lexicon.negation.actions, self._bits)
         self._composites = [
             (self._bits[c.first], self._bits[c.then], c.within, self._bits[c.yields], self._bits[c.required])
             for c in lexicon.composites
         ]
-        self._composed = _mask((name for c in lexicon.composites for name in (c.first, c.then)), self._bits)
-        self._signals = {name: _one(s, self._bits, lexicon.weakens) for name, s in lexicon.signals.items()}
+        self._composed = mask((name for c in lexicon.composites for name in (c.first, c.then)), self._bits)
+        self._signals = {name: weigher(s, self._bits, lexicon.weakens) for name, s in lexicon.signals.items()}
         self.names = tuple(lexicon.signals)
 
     def score(self, words: Sequence[str]) -> Mapping[str, int]:
         """Thousandths, 0 to 1000, for each signal. words: normalised."""
         blocks = self._place(words, self._find(words))  # 1, 2
-        anywhere = _union(blocks)
+        anywhere = union(blocks)
         places = _places(blocks, len(self._bits)) if anywhere else ()  # 3
         return {
-            name: _highest(places, counts, looked_at, weigh) if anywhere & counts else 0
+            name: highest(places, counts, looked_at, weigh) if anywhere & counts else 0
             for name, (counts, looked_at, weigh) in self._signals.items()
         }  # 4
 
@@ -125,10 +115,6 @@ def _bits(lexicon: Lexicon) -> dict[str, int]:
     return {name: 1 << index for index, name in enumerate(sorted({*lexicon.concepts, *yielded}))}
 
 
-def _mask(concepts: Iterable[str], bits: Mapping[str, int]) -> int:
-    return sum(bits[concept] for concept in set(concepts))
-
-
 def _index(lexicon: Lexicon, bits: Mapping[str, int]) -> Mapping[str, _Node]:
     root = _Node()
     for concept, terms in lexicon.concepts.items():
@@ -140,40 +126,8 @@ def _index(lexicon: Lexicon, bits: Mapping[str, int]) -> Mapping[str, _Node]:
     return root.next
 
 
-def _one(signal: Signal, bits: Mapping[str, int], weakens: Mapping[str, Iterable[str]]) -> tuple[int, int, _Weigh]:
-    """What makes a place count for a signal, what of a place it looks at, and how it weighs that."""
-    wide = len(bits)
-    weights = [(bits[concept], weight) for concept, weight in signal.weights.items()]
-    lowers = [(bits[concept] << wide, weight) for concept, weight in signal.lowers.items()]
-    needs = [_mask(group, bits) for group in signal.needs]
-    weakeners = [(bits[concept], _mask(weakened, bits) << wide) for concept, weakened in weakens.items()]
-
-    @lru_cache(maxsize=4096)
-    def weigh(place: int) -> int:
-        total = sum([weight for bit, weight in weights if place & bit])
-        total = min(total, _FULL if all(place & group for group in needs) else _UNMET)
-        halved = _union([weakened for bit, weakened in weakeners if place & bit])
-        lowered = sum([weight // 2 if bit & halved else weight for bit, weight in lowers if place & bit])
-        return max(0, total - lowered)
-
-    near = {*signal.weights, *weakens, *(concept for group in signal.needs for concept in group)}
-    return _mask(signal.weights, bits), _mask(near, bits) | _mask(signal.lowers, bits) << wide, weigh
-
-
-def _highest(places: Iterable[int], counts: int, looked_at: int, weigh: _Weigh) -> int:
-    """What a signal scores at most, anywhere. What it looks at has few forms: most have been weighed before."""
-    return max(map(weigh, {place & looked_at for place in places if place & counts}), default=0)
-
-
 def _places(blocks: Sequence[int], wide: int) -> set[int]:
     """Where something is in a text: in three neighbouring blocks of words, with two blocks around on either side."""
     row = [0, 0, *blocks, 0, 0, 0, 0]
     rows = zip(row, row[1:], row[2:], row[3:], row[4:], row[5:], row[6:], strict=False)
     return {(c | d | e) | (a | b | c | d | e | f | g) << wide for a, b, c, d, e, f, g in rows if c | d | e}
-
-
-def _union(sets: Iterable[int]) -> int:
-    together = 0
-    for concepts in sets:
-        together |= concepts
-    return together

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import growth, overload, policy, scale
+from benchmarks import floor, growth, overload, policy, scale, steps
 from benchmarks.growing import written
 from gateway.release import starter
 from gateway.workshop.policies import opened
@@ -52,6 +52,18 @@ async def test_every_measurement_of_overload_runs(monkeypatch: pytest.MonkeyPatc
     figures = await overload.measure(0.005)
     assert len(figures) == 10
     assert figures[-1].value == 0
+
+
+@pytest.mark.timeout(300)
+async def test_every_measurement_of_the_floor_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each library's share is measured, all are counted into the sum, and a refusal is less of it."""
+    monkeypatch.setattr(floor, "CALLS", 64)
+    monkeypatch.setattr(steps, "TURNS", 3)
+    found = {figure.name: figure.value for figure in await floor.measure(tmp_path / "deployment")}
+    shares = [found[name] for name in ("gRPC over mutual TLS, an answer without a question", *floor.SHARES)]
+    assert all(share > 0 for share in shares[1:])  # of so few calls gRPC's may be less than a tick of the clock
+    assert found["all of these"] == pytest.approx(sum(shares))
+    assert shares[0] < found["all of these for a refusal: one decision, one record"] < found["all of these"]
 
 
 def test_the_plan_says_what_the_simulation_says() -> None:
