@@ -38,7 +38,7 @@ class Upstream(Protocol):
 
 def open_upstream(settings: config.Upstream, answer_bytes: int) -> Upstream:
     """The upstream that `settings` describe. answer_bytes: the most that one answer may hold. Raises StartError."""
-    # The SDKs are large: only what is configured is loaded.
+    # HTTP takes time to import: only what is configured is loaded.
     match settings.kind:
         case "loopback":
             from gateway.upstream.loopback import Loopback  # noqa: PLC0415 - see above

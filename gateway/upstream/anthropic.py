@@ -1,4 +1,4 @@
-"""The Anthropic Messages API, through the `anthropic` SDK. Events and stop reasons as the API documents them.
+"""The Anthropic Messages API. Events and stop reasons as the API documents them.
 
 A block of thinking is no part of an answer: nothing of it is released. Any other block or event that was not asked for
 makes the answer unusable.
@@ -9,17 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from anthropic import AsyncAnthropic, AsyncStream
-
-from gateway import channel, config
-from gateway.channel import failed
+from gateway import config
 from gateway.errors import GatewayError, Reason
+from gateway.link import Link, failed
 from gateway.types import Chunk, Completion, Document, End, Message, Part, Permitted, Stop, Text, ToolResult, ToolUse
 from gateway.upstream.answer import Answer, document_text, quoted
-from gateway.upstream.exchange import Parsed, attempt, deadline_at, read_stream
+from gateway.upstream.exchange import Exchange, Parsed, attempt, deadline_at
 
 _STOPS = {
     "end_turn": Stop.END,
@@ -37,43 +34,24 @@ class Anthropic:
     def __init__(self, settings: config.Upstream, answer_bytes: int, reached: Callable[[], None]) -> None:
         self.name = settings.name
         self._answer_bytes = answer_bytes
-        link = channel.open_channel(
-            settings, f"upstreams.{settings.name}", "https://api.anthropic.com", answer_bytes, reached, traced=True
-        )
-        self._client = AsyncAnthropic(
-            api_key=channel.PLACEHOLDER,
-            base_url=link.base_url,
-            http_client=link.http,
-            max_retries=0,
-            open_telemetry=False,
-        )
+        section, url = f"upstreams.{settings.name}", "https://api.anthropic.com"
+        link = Link(settings, section, url, answer_bytes, reached, traced=True)
+        self._service = Exchange(link, "/v1/messages", {"anthropic-version": "2023-06-01"})
 
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""
-        deadline = deadline_at(deadline_s)
-        asking = self._client.post(
-            "/v1/messages", cast_to=object, body=request(permitted), options={"headers": channel.WHOLE}
-        )
-        async with attempt(deadline):
-            return whole(await asking, Answer(permitted, self._answer_bytes))
+        asked = request(permitted)
+        async with attempt(deadline_at(deadline_s)):
+            return whole(await self._service.ask(asked), Answer(permitted, self._answer_bytes))
 
     def stream(self, permitted: Permitted, deadline_s: float) -> AsyncGenerator[Chunk]:
         """The answer piece by piece, its End last. Raises GatewayError."""
-        ask = partial(
-            self._client.post,
-            "/v1/messages",
-            cast_to=object,
-            body={**request(permitted), "stream": True},
-            options={"headers": channel.STREAM},
-            stream=True,
-            stream_cls=AsyncStream[object],
-        )
         reader = StreamReader(Answer(permitted, self._answer_bytes))
-        return read_stream(ask, reader, deadline_at(deadline_s))
+        return self._service.stream({**request(permitted), "stream": True}, reader, deadline_at(deadline_s))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._service.close()
 
 
 def request(permitted: Permitted) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The OpenAI chat completions API and the many servers that speak it, through the `openai` SDK.
+"""The OpenAI chat completions API and the many servers that speak it.
 
 Usage is asked for and required, in streams too. A marking and a tool's failure have no field there: both are put in
 words. Servers that reason aloud send it in fields of their own, which are no part of an answer.
@@ -9,13 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from openai import AsyncOpenAI, AsyncStream
-
-from gateway import channel, config
-from gateway.channel import failed
+from gateway import config
+from gateway.link import Link, failed
 from gateway.types import (
     Chunk,
     Completion,
@@ -31,7 +28,7 @@ from gateway.types import (
     ToolUse,
 )
 from gateway.upstream.answer import Answer, document_text
-from gateway.upstream.exchange import Parsed, attempt, deadline_at, read_stream
+from gateway.upstream.exchange import Exchange, Parsed, attempt, deadline_at
 
 _STOPS = {
     "stop": Stop.END,
@@ -47,42 +44,24 @@ class OpenAI:
     def __init__(self, settings: config.Upstream, answer_bytes: int, reached: Callable[[], None]) -> None:
         self.name = settings.name
         self._answer_bytes = answer_bytes
-        link = channel.open_channel(
-            settings, f"upstreams.{settings.name}", "https://api.openai.com/v1", answer_bytes, reached, traced=True
-        )
-        self._client = AsyncOpenAI(
-            api_key=channel.PLACEHOLDER,
-            base_url=link.base_url,
-            http_client=link.http,
-            max_retries=0,
-        )
+        section, url = f"upstreams.{settings.name}", "https://api.openai.com/v1"
+        self._service = Exchange(Link(settings, section, url, answer_bytes, reached, traced=True), "/chat/completions")
 
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""
-        deadline = deadline_at(deadline_s)
-        asking = self._client.post(
-            "/chat/completions", cast_to=object, body=request(permitted), options={"headers": channel.WHOLE}
-        )
-        async with attempt(deadline):
-            return whole(await asking, Answer(permitted, self._answer_bytes))
+        asked = request(permitted)
+        async with attempt(deadline_at(deadline_s)):
+            return whole(await self._service.ask(asked), Answer(permitted, self._answer_bytes))
 
     def stream(self, permitted: Permitted, deadline_s: float) -> AsyncGenerator[Chunk]:
         """The answer piece by piece, its End last. Raises GatewayError."""
-        ask = partial(
-            self._client.post,
-            "/chat/completions",
-            cast_to=object,
-            body={**request(permitted), "stream": True, "stream_options": {"include_usage": True}},
-            options={"headers": channel.STREAM},
-            stream=True,
-            stream_cls=AsyncStream[object],
-        )
+        asked = {**request(permitted), "stream": True, "stream_options": {"include_usage": True}}
         reader = StreamReader(Answer(permitted, self._answer_bytes))
-        return read_stream(ask, reader, deadline_at(deadline_s))
+        return self._service.stream(asked, reader, deadline_at(deadline_s))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._service.close()
 
 
 def request(permitted: Permitted) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def open_external(settings: config.External) -> External:
             rubric = config.read_public(settings.rubric, f"{section}.rubric").decode()
         except UnicodeDecodeError:
             raise StartError(f"{section}.rubric: {settings.rubric} must be text in UTF-8") from None
-    link = channel.open_channel(settings, section, None, _ANSWER_BYTES)
+    link = channel.open_channel(settings, section, _ANSWER_BYTES)
     made = [settings.kind, settings.model, settings.base_url, settings.categories, settings.characters, rubric]
     digest = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
     return External(settings, _asking(settings, link, rubric), f"{settings.name}-{digest[:12]}")

@@ -11,7 +11,7 @@ from typing import Any, Final
 from anthropic import AsyncAnthropic
 
 from gateway import channel, config
-from gateway.channel import failed
+from gateway.link import failed
 from gateway.signals.external.shape import whole
 
 _TOOL: Final = "report"
@@ -54,7 +54,7 @@ class Judge:
     async def ask(self, text: str) -> dict[str, int]:
         """Thousandths by category. Raises whatever an odd answer leads to."""
         body = {**self._fields, "messages": [{"role": "user", "content": text}]}
-        options: Any = {"headers": channel.WHOLE}
+        options: Any = {"headers": channel.ASKED}
         reply: Any = await self._client.post("/v1/messages", cast_to=object, body=body, options=options)
         if reply["model"] != self._fields["model"]:
             raise failed("another model answered")

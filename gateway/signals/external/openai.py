@@ -11,7 +11,7 @@ from typing import Any, Final
 from openai import AsyncOpenAI
 
 from gateway import channel, config
-from gateway.channel import failed
+from gateway.link import failed
 from gateway.signals.external.shape import thousandths
 
 _CODES: Final = re.compile(r"[A-Za-z0-9_-]{1,32}(?:, ?[A-Za-z0-9_-]{1,32}){0,63}")
@@ -27,7 +27,7 @@ class _Asking:
         )
 
     async def _post(self, path: str, body: dict[str, Any]) -> Any:
-        options: Any = {"headers": channel.WHOLE}
+        options: Any = {"headers": channel.ASKED}
         reply: Any = await self._client.post(path, cast_to=object, body={"model": self._model, **body}, options=options)
         if reply["model"] != self._model:
             raise failed("another model answered")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from gateway import channel, config
-from gateway.channel import failed
+from gateway.link import failed
 from gateway.signals.external.shape import whole
 
 
@@ -19,7 +19,7 @@ class Plain:
     async def ask(self, text: str) -> dict[str, int]:
         """Thousandths by category. Raises whatever an odd answer leads to."""
         body = json.dumps({"text": text, "categories": self._categories}).encode()
-        headers = {"content-type": "application/json", **channel.WHOLE}
+        headers = {"content-type": "application/json", **channel.ASKED}
         response = await self._link.http.post(self._link.base_url, content=body, headers=headers)
         reply = json.loads(response.content)
         if set(reply) != {"version", "scores"} or reply["version"] != self._version:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.channel import failed
+from gateway.link import failed
 
 
 def thousandths(share: object) -> int:

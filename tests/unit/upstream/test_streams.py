@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
-import httpx2
 import pytest
-from anthropic import AsyncAnthropic
-from anthropic import AsyncStream as AnthropicStream
 from hypothesis import example, given
 from hypothesis import strategies as st
-from openai import AsyncOpenAI
-from openai import AsyncStream as OpenAIStream
 
+from gateway import link
 from gateway.errors import GatewayError, Reason
 from gateway.types import Chunk, Completion, End, Text, ToolUse
 from gateway.upstream import anthropic, openai
@@ -34,35 +29,17 @@ RICH = Script(
 )
 
 
-class Pieces(httpx2.AsyncBaseTransport):
-    """A transport whose answer arrives in the given pieces."""
+async def read(kind: str, pieces: list[bytes]) -> list[Chunk]:
+    """What the reader makes of a stream that arrives in the given pieces."""
 
-    def __init__(self, pieces: list[bytes]) -> None:
-        self._pieces = pieces
-
-    async def handle_async_request(self, _: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=self._body())
-
-    async def _body(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
+    async def body() -> AsyncIterator[bytes]:
+        for piece in pieces:
             yield piece
 
-
-async def read(kind: str, pieces: list[bytes]) -> list[Chunk]:
-    """What the SDK and the reader make of a stream."""
-    http = httpx2.AsyncClient(transport=Pieces(pieces), trust_env=False)
-    options: dict[str, Any] = {"api_key": "k", "base_url": "http://127.0.0.1", "http_client": http, "max_retries": 0}
     answer = Answer(permit(prompt()), ANSWER_BYTES)
-    ask: Any
-    reader: Any
-    stream: Any
-    if kind == "anthropic":
-        ask, stream, reader = AsyncAnthropic(**options).post, AnthropicStream[object], anthropic.StreamReader(answer)
-    else:
-        ask, stream, reader = AsyncOpenAI(**options).post, OpenAIStream[object], openai.StreamReader(answer)
-    ask = partial(ask, "/", cast_to=object, body={}, stream=True, stream_cls=stream)
-    async with http:
-        return [chunk async for chunk in read_stream(ask, reader, asyncio.get_running_loop().time() + 60)]
+    reader = anthropic.StreamReader(answer) if kind == "anthropic" else openai.StreamReader(answer)
+    events = link._events(body(), 1 << 20)
+    return [chunk async for chunk in read_stream(events, reader, asyncio.get_running_loop().time() + 60)]
 
 
 def wire(kind: str, script: Script) -> bytes:
