@@ -2,8 +2,8 @@
 
 Mutual TLS, token, Rego in Wasm, the lexical detector on request and answer, and two durable records a call are on; the
 learned one is where a figure says so. Load generator, gateway and upstream share the machine. Two upstreams: `loopback`
-is called inside a process, so what is left is the gateway's own cost; `openai` is the real SDK against a local server,
-called directly and through the gateway.
+is called inside a process, so what is left is the gateway's own cost; `openai` is a local server, asked
+by the real SDK and through the gateway.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ async def measure_loopback(place: Path, requests: int) -> list[Figure]:
 
 
 async def measure_openai(place: Path) -> list[Figure]:
-    """The same SDK and server, called directly and through the gateway."""
+    """The same server, asked by the SDK and through the gateway."""
     with openai_server() as url:
         deployment.create(place, system_us(), learned=False)
         point_at(place, url)
