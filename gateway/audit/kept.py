@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
-from brightline_verify.record import Kind
 from brightline_verify.stored import Rows
 from gateway.audit.marks import Tail
 
@@ -65,8 +64,8 @@ class Kept(Protocol):
     def orphans(self) -> list[Key]:
         """Decision id and tenant of every intent since the last start that has no outcome. Raises OSError."""
 
-    def newest(self, kinds: Sequence[Kind]) -> Iterator[bytes]:
-        """The records of these kinds, the last one first. Raises OSError."""
+    def releases(self) -> Iterator[bytes]:
+        """The records of starts and of releases, the last one first. Raises OSError."""
 
     def release(self) -> None:
         """Let go of the log. Raises nothing."""

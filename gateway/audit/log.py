@@ -92,9 +92,9 @@ class Log:
         store = Store(places.kept(settings), signer, lock_store=places.lock_store(settings))  # 2
         try:
             _compare_clock(store, clock())  # 3
-            known = remembered(store.newest(Kind.START, Kind.RELEASE))
+            known = remembered(store.releases())
             known.check(release)  # 4
-            since_us = since(store.newest(Kind.START, Kind.RELEASE), release.digest)
+            since_us = since(store.releases(), release.digest)
             orphans = store.orphans()
         except (OSError, StartError) as error:
             with contextlib.suppress(OSError, CorruptError):

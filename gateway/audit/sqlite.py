@@ -23,6 +23,8 @@ LOCK_WAIT_S = 0.1
 _FILLED: Final = 64 * WIDTH
 """Records whose blocks are filled in at once."""
 
+_INDEX: Final = "CREATE INDEX IF NOT EXISTS entries_of_releases ON entries (idx) WHERE kind IN ('start', 'release')"
+"""Few of all, found however many others follow. SQLite uses it where a query has the very words of its condition."""
 _SCHEMA: Final = """
 CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, origin TEXT NOT NULL);
 CREATE TABLE entries (
@@ -37,7 +39,10 @@ CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL);
 _COLUMNS: Final = 10
 _HAS: Final = "SELECT 1 FROM pragma_table_info('entries') WHERE name = ?"
 _USED: Final = "SELECT tenant, idempotency_key FROM entries WHERE tenant = ? AND idempotency_key = ?"
-_SINCE: Final = "SELECT idx FROM entries WHERE kind = ? ORDER BY idx DESC LIMIT 1"
+_RELEASES: Final = "SELECT leaf FROM entries WHERE kind IN ('start', 'release') ORDER BY idx DESC"
+_SINCE: Final = """
+SELECT idx FROM entries WHERE kind IN ('start', 'release') AND kind = ? ORDER BY idx DESC LIMIT 1
+"""
 _ORPHANS: Final = """
 SELECT decision_id, tenant FROM entries i WHERE idx >= ? AND kind = ?
 AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.decision_id = i.decision_id AND o.kind = ?)
@@ -123,11 +128,10 @@ class Sqlite:
             (since,) = self._open_db.execute(_SINCE, (Kind.START,)).fetchone() or (0,)
             return self._open_db.execute(_ORPHANS, (since, Kind.INTENT, Kind.OUTCOME)).fetchall()
 
-    def newest(self, kinds: Sequence[Kind]) -> Iterator[bytes]:
-        """The records of these kinds, the last one first. Raises OSError."""
-        query = f"SELECT leaf FROM entries WHERE kind IN ({','.join('?' * len(kinds))}) ORDER BY idx DESC"  # noqa: S608 - marks
+    def releases(self) -> Iterator[bytes]:
+        """The records of starts and of releases, the last one first. Raises OSError."""
         with _told():
-            for (leaf,) in self._open_db.execute(query, kinds):
+            for (leaf,) in self._open_db.execute(_RELEASES):
                 yield leaf
 
     def fill(self, progress: Callable[[int, int], None] = lambda _done, _size: None) -> int:
@@ -194,6 +198,7 @@ class Sqlite:
             if not db.execute(_HAS, (column,)).fetchone():
                 # A log of a former version. Crash before this: the next start is here again.
                 db.execute(f"ALTER TABLE entries ADD COLUMN {column} BLOB")
+        db.execute(_INDEX)  # of a former version's log, which is read for it once
 
 
 @contextlib.contextmanager

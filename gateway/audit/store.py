@@ -141,9 +141,9 @@ class Store:
         """The time of the last record, 0 when there is none. Raises OSError."""
         return self._kept.rows.last_time_us()
 
-    def newest(self, *kinds: Kind) -> Iterator[bytes]:
-        """The records of these kinds, the last one first. Raises OSError."""
-        return self._kept.newest(kinds)
+    def releases(self) -> Iterator[bytes]:
+        """The records of starts and of releases, the last one first. Raises OSError."""
+        return self._kept.releases()
 
     def orphans(self) -> list[Key]:
         """Decision id and tenant of every intent without an outcome; each start sees to those before it."""

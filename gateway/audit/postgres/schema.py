@@ -50,6 +50,7 @@ entries = Table(
         postgresql_where=text("idempotency_key IS NOT NULL"),
     ),
     Index("entries_by_time", "time_us", "log", "idx"),
+    Index("entries_of_releases", "log", "idx", postgresql_where=text("kind IN ('start', 'release')")),
 )
 checkpoints = Table(
     "checkpoints",

@@ -23,7 +23,7 @@ from gateway.audit.postgres.copying import COPY, INSERT, packed, values
 from gateway.audit.postgres.reading import Table, log_id
 from gateway.errors import StartError
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The schema that this gateway works with: the last of the migrations."""
 _LOCKS: Final = 0x0B12
 """Separates our advisory locks from others in the database."""
@@ -36,7 +36,8 @@ SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND p
 """
 _ORPHANS: Final = b"""
 WITH since AS (SELECT coalesce((
-  SELECT idx FROM brightline.entries WHERE log = %(log)s AND kind = %(start)s ORDER BY idx DESC LIMIT 1
+  SELECT idx FROM brightline.entries
+  WHERE log = %(log)s AND kind IN ('start', 'release') AND kind = %(start)s ORDER BY idx DESC LIMIT 1
 ), 0) AS idx)
 SELECT decision_id, tenant FROM brightline.entries i, since
 WHERE log = %(log)s AND i.idx >= since.idx AND kind = %(intent)s AND NOT EXISTS (
@@ -45,8 +46,9 @@ WHERE log = %(log)s AND i.idx >= since.idx AND kind = %(intent)s AND NOT EXISTS 
 """
 
 
-_NEWEST: Final = b"""
-SELECT idx, leaf FROM brightline.entries WHERE log = %s AND kind = ANY(%s) AND idx < %s ORDER BY idx DESC LIMIT 1
+_RELEASES: Final = b"""
+SELECT idx, leaf FROM brightline.entries
+WHERE log = %s AND kind IN ('start', 'release') AND idx < %s ORDER BY idx DESC LIMIT 1
 """
 
 
@@ -133,12 +135,12 @@ class Postgres:
         with told():
             return self._open_db.execute(_ORPHANS, {"log": self._log, **kinds}).fetchall()
 
-    def newest(self, kinds: Sequence[Kind]) -> Iterator[bytes]:
-        """The records of these kinds, the last one first. Raises PostgresError."""
-        before, names = 1 << 62, [*map(str, kinds)]
+    def releases(self) -> Iterator[bytes]:
+        """The records of starts and of releases, the last one first. Raises PostgresError."""
+        before = 1 << 62
         while True:  # one at a time: the first is near the end, and usually enough
             with told():
-                found = self._open_db.execute(_NEWEST, (self._log, names, before)).fetchone()
+                found = self._open_db.execute(_RELEASES, (self._log, before)).fetchone()
             if found is None:
                 return
             before, leaf = found

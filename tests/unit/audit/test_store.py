@@ -22,7 +22,7 @@ from brightline_verify.merkle import Frontier
 from brightline_verify.record import Kind
 from brightline_verify.report import UnreadableError
 from brightline_verify.stored import CorruptError
-from gateway.audit import disk
+from gateway.audit import disk, sqlite
 from gateway.audit.keys import create_signing_key
 from gateway.audit.marks import tail_path
 from gateway.audit.record import Entry, entry
@@ -69,6 +69,23 @@ def test_what_was_appended_is_there_after_reopening(tmp_path: Path) -> None:
         assert store.append(logs.entries(2, first=3)) == [3, 4]
         assert store.last_time_us() == logs.START_US + 4
     sound(tmp_path, 5)
+
+
+@pytest.mark.parametrize("former", [False, True])
+def test_starts_and_releases_are_found_without_reading_the_rest(tmp_path: Path, *, former: bool) -> None:
+    """What a start looks for is found by an index, newest first; a log that a former version made gets one."""
+    some = [entry(logs.record(kind, n)) for n, kind in enumerate((Kind.START, Kind.CHECK, Kind.RELEASE, Kind.CHECK))]
+    with stored(tmp_path) as store:
+        store.append(some)
+    with closing(sqlite3.connect(tmp_path / "audit.db")) as db:
+        if former:
+            db.execute("DROP INDEX entries_of_releases")
+    with stored(tmp_path) as store:
+        assert list(store.releases()) == [some[2].leaf, some[0].leaf]
+    with closing(sqlite3.connect(tmp_path / "audit.db")) as db:
+        for query, values in ((sqlite._RELEASES, ()), (sqlite._SINCE, ("start",))):
+            (plan,) = db.execute(f"EXPLAIN QUERY PLAN {query}", values)
+            assert "USING INDEX entries_of_releases" in plan[3] or "COVERING INDEX entries_of_releases" in plan[3]
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,0 +1,18 @@
+"""An index of starts and releases, which each start of a gateway looks for, however many other records follow them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Make the index. Logs can be read meanwhile."""
+    op.create_index(
+        "entries_of_releases",
+        "entries",
+        ["log", "idx"],
+        schema="brightline",
+        postgresql_where=sa.text("kind IN ('start', 'release')"),
+    )
