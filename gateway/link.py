@@ -61,7 +61,7 @@ class Service(Protocol):
 
 
 class Link:
-    """One service. base_url: without a slash at its end. It belongs to the event loop of the first call.
+    """One service. It belongs to the event loop of the first call.
 
     section: of the configuration, for what is wrong with it. default_url: where `settings` names none; it takes a key.
     reached: called when there is a connection for a call, long before the answer. traced: its service is told of the
@@ -79,9 +79,8 @@ class Link:
         traced: bool = False,
     ) -> None:
         logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)  # the gateway logs by itself
-        self.base_url = _checked(
-            (default_url if settings.base_url is None else settings.base_url) or "", f"{section}.base_url"
-        ).rstrip("/")
+        url = default_url if settings.base_url is None else settings.base_url
+        self.base_url = _checked(url or "", f"{section}.base_url")
         if settings.api_key is None and settings.base_url is None:
             raise StartError(f"{section}.api_key: missing; {default_url} needs a key")
         self._trust = _trust(settings, f"{section}.ca")

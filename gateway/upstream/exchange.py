@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import orjson
 
@@ -15,6 +15,10 @@ from gateway.types import Chunk, End, Text, ToolUse
 
 Parsed: TypeAlias = Any
 """JSON from a service: anything at all. A reader that meets an odd shape may raise what it likes: attempt() maps it."""
+
+
+_LINES: Final = 16
+"""More than an event of either protocol has."""
 
 
 def deadline_at(deadline_s: float) -> float:
@@ -60,7 +64,7 @@ class Exchange:
     """What speaks to one service: JSON in, JSON or server-sent events out. headers: what its protocol needs besides."""
 
     def __init__(self, link: Link, path: str, headers: Mapping[str, str] | None = None) -> None:
-        self._link, self._url = link, link.base_url + path
+        self._link, self._url = link, link.base_url.rstrip("/") + path
         self._headers = {"content-type": "application/json", **(headers or {})}
 
     async def ask(self, fields: Mapping[str, Any]) -> Parsed:
@@ -115,6 +119,8 @@ async def _data(pieces: AsyncIterable[bytes]) -> AsyncGenerator[Parsed]:
     done = False
     async for piece in pieces:
         for event in piece.split(b"\n\n")[:-1]:
+            if event.count(b"\n") > _LINES:  # each takes time, and all other calls wait
+                raise failed("an event of too many lines")
             name, data = _fields(event)
             done = done or data.startswith(b"[DONE]")
             if done or name == b"ping" or not data:

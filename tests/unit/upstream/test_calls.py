@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import config
 from gateway.errors import GatewayError, Reason
 from gateway.types import (
     Completion,
@@ -25,7 +27,7 @@ from gateway.types import (
     ToolResult,
     ToolUse,
 )
-from gateway.upstream import Upstream, anthropic, openai
+from gateway.upstream import Upstream, anthropic, open_upstream, openai
 from tests.support.upstream_servers import MODEL, Script, Server, permit, prompt
 
 FULL = prompt(
@@ -256,3 +258,12 @@ def test_what_is_forwarded_is_what_was_judged(build: Callable[[Permitted], dict[
     sent = list(strings(build(permit(asked))))
     assert set(WORD.findall(" ".join(sent))) == set(WORD.findall(" ".join(asked.texts())))
     assert {WORD.sub("", text) for text in sent} <= OWN_WORDS
+
+
+async def test_a_slash_at_the_end_of_the_url_makes_no_difference(kind: str, server: Server, key_file: Path) -> None:
+    """The path that the protocol has follows whatever the configuration says, with one slash between."""
+    given = {"name": "service", "kind": kind, "base_url": f"{server.base_url}/", "api_key": str(key_file)}
+    opened = open_upstream(config.Upstream.model_validate(given), 1 << 16)
+    await opened.generate(permit(prompt()), 10)
+    assert len(server.requests) == 1
+    await opened.close()

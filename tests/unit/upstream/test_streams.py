@@ -87,6 +87,14 @@ def test_a_stream_that_stops_anywhere_is_not_complete(stream_kind: str, place: i
     assert refused.value.reason is Reason.UPSTREAM_FAILED
 
 
+@pytest.mark.parametrize("stream_kind", ["anthropic", "openai"])
+def test_an_event_of_very_many_lines_is_no_answer(stream_kind: str) -> None:
+    """A service can't keep every other call waiting while the lines of one event are looked at."""
+    with pytest.raises(GatewayError) as refused:
+        asyncio.run(read(stream_kind, [b"data:\n" * 1000 + b"\n"]))
+    assert refused.value.detail == "an event of too many lines"
+
+
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 anything = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner)
