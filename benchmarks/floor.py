@@ -62,6 +62,7 @@ def main() -> None:
     if arguments.echo:
         uvloop.run(echo(arguments.echo))
         return
+    logs.configure("error")
     with folder() as place:
         figures = uvloop.run(measure(place / "deployment"))
     report(
@@ -129,7 +130,6 @@ async def echo(place: Path) -> None:
 async def in_process(place: Path) -> dict[str, float]:
     """Processor time of each library's work in one permitted call, in microseconds."""
     settings = config.load(place / "gateway.toml")
-    logs.configure("error")
     async with app.opened(settings, Clock()) as gate:
         leaves = await records(place, settings, gate)
         log = Sqlite(place / "floor.sqlite3")
