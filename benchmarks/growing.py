@@ -25,8 +25,9 @@ _HEAD: Final = """# Growth
 For those who ask what a call will cost when there is more of everything. `make bench-growth` takes these figures and
 writes this page; `RECORDS=10000000` lets the log grow ten times further. A call is permitted, with mutual TLS, token,
 the full policy, detectors and two durable records. Added p50 is what it takes longer than the same loopback upstream
-asked directly, with one caller. Gateways of an axis run beside each other and take turns. The target is at most 1.2
-times the smallest, on every axis but the size of a request, which is linear.
+asked directly, with one caller. Gateways of an axis run beside each other and take turns; start is the time until a new
+process serves, while those before it have nothing to do. The target is at most 1.2 times the smallest, on every axis
+but the size of a request, which is linear.
 
 ```console
 $ make bench-growth
@@ -36,12 +37,13 @@ $ make bench-growth
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """At a size of an axis: added latency, permitted calls a second with 32 in flight, resident memory."""
+    """At a size of an axis: added latency, permitted calls a second with 32 in flight, memory, a start."""
 
     size: int
     added_ms: float
     per_s: float
     mib: float
+    start_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,13 @@ def section(axis: Axis) -> str:
     first = axis.points[0].added_ms
     rows = [
         f"| {p.size:,} | {p.added_ms:.2f} ms | {p.added_ms / first:.2f} | {p.per_s:,.0f}/s | {p.mib:,.0f} MiB |"
+        f"{'' if p.start_s is None else f' {p.start_s:.1f} s |'}"
         for p in axis.points
     ]
-    title = axis.name[0].upper() + axis.name[1:]
+    title, starts = axis.name[0].upper() + axis.name[1:], axis.points[0].start_s is not None
     head = f"| {axis.name} | added p50 | times that of the smallest | permitted, 32 in flight | resident memory |"
-    lines = [f"## {title}", "", head, "|---|---|---|---|---|", *rows, ""]
+    head, ruled = (f"{head} start |", "|---|---|---|---|---|---|") if starts else (head, "|---|---|---|---|---|")
+    lines = [f"## {title}", "", head, ruled, *rows, ""]
     return "\n".join([*lines, f"![{title}: added p50, permitted calls a second, memory]({PLOTS}/{axis.file})", ""])
 
 

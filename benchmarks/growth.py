@@ -46,10 +46,14 @@ LIMITS = f"\n[limits]\nmessage_bytes = 2097152\nconnections = {CONNECTIONS[-1] +
 
 @dataclass
 class Gateway:
-    """One gateway under measurement, and a caller of it. size: where it stands on its axis."""
+    """One gateway under measurement, and a caller of it. size: where it stands on its axis.
+
+    start_s: from its start until it served; None where one gateway is measured for all of an axis.
+    """
 
     size: int
     process: int
+    start_s: float | None
     caller: Caller
     request: bytes = PERMITTED
     p50_ms: list[float] = field(default_factory=list)
@@ -66,7 +70,7 @@ class Gateway:
     def point(self, direct_ms: float) -> Point:
         """What it came to."""
         added = statistics.median(self.p50_ms) - direct_ms
-        return Point(self.size, added, statistics.median(self.per_s), resident_mib(self.process))
+        return Point(self.size, added, statistics.median(self.per_s), resident_mib(self.process), self.start_s)
 
 
 async def measure(place: Path, records: int) -> list[Axis]:
@@ -105,7 +109,7 @@ async def in_turns(name: str, direct_ms: float, places: list[tuple[int, Deployme
 async def in_one(deployed: Deployment, direct_ms: float) -> list[Axis]:
     """Sizes of requests, then numbers of connections, at one gateway."""
     async with served(deployed, 1) as gateway, AsyncExitStack() as stack:
-        sized = [replace(gateway, size=n, request=of_bytes(n), p50_ms=[], per_s=[]) for n in BYTES]
+        sized = [replace(gateway, size=n, start_s=None, request=of_bytes(n), p50_ms=[], per_s=[]) for n in BYTES]
         for number in range(ROUNDS):
             progress("bytes of a request", number, ROUNDS)
             for one in sized:
@@ -115,7 +119,7 @@ async def in_one(deployed: Deployment, direct_ms: float) -> list[Axis]:
         for n in CONNECTIONS:  # one after the other: those of a caller stay open
             caller = Caller(deployed.folder, deployed.address, connections=n)
             stack.push_async_callback(caller.close)
-            one = replace(gateway, size=n, caller=caller, p50_ms=[], per_s=[])
+            one = replace(gateway, size=n, start_s=None, caller=caller, p50_ms=[], per_s=[])
             await throughput(caller.asks(PERMITTED), 2 * n, 32, is_answer)  # opens each of them
             for number in range(ROUNDS):
                 progress("connections", number, ROUNDS)
@@ -127,12 +131,14 @@ async def in_one(deployed: Deployment, direct_ms: float) -> list[Axis]:
 @asynccontextmanager
 async def served(deployed: Deployment, size: int) -> AsyncIterator[Gateway]:
     """The gateway of a deployment, warm."""
+    began = time.monotonic()
     with spawned(deployed, patience_s=PATIENT_S) as process:
+        start_s = time.monotonic() - began
         if process.poll() is not None:
             raise SystemExit(f"the gateway did not start: {(deployed.folder / 'gateway.log').read_text()[-500:]}")
         caller = Caller(deployed.folder, deployed.address)
         await throughput(caller.asks(PERMITTED), TOGETHER, 32, is_answer)
-        yield Gateway(size, process.pid, caller)
+        yield Gateway(size, process.pid, start_s, caller)
         await caller.close()
 
 
@@ -199,6 +205,8 @@ def figures(axes: list[Axis]) -> list[Figure]:
         name = f"{last.size:,} {axis.name}: permitted, 32 in flight"
         found.append(Figure(name, "/s", last.per_s, first.per_s, target, met))
         found.append(Figure(f"{last.size:,} {axis.name}: resident memory", "MiB", last.mib, first.mib, "", None))
+        if last.start_s is not None:
+            found.append(Figure(f"{last.size:,} {axis.name}: start", "s", last.start_s, first.start_s, "", None))
     return found
 
 
