@@ -10,6 +10,8 @@ from gateway.audit.marks import Tail
 
 Key: TypeAlias = tuple[str, str]
 """Tenant and idempotency key."""
+Open: TypeAlias = tuple[int, str, str]
+"""Index, decision id and tenant of an intent without an outcome."""
 Row: TypeAlias = tuple[int, bytes, bytes, str, str, int, str, str | None, bytes | None, bytes | None]
 """As stored.Row, the mark of the commit beside its last one, and the blocks beside a record that completes some."""
 
@@ -58,11 +60,17 @@ class Kept(Protocol):
     def used(self, keys: Iterable[Key]) -> set[Key]:
         """Those of the keys that an entry of any log in the database has. Raises OSError."""
 
-    def sign(self, size: int, note: bytes) -> None:
-        """Write a checkpoint durably, unless there is one of this size. Raises OSError."""
+    def sign(self, size: int, note: bytes, open_from: int) -> None:
+        """Write a checkpoint durably, unless there is one of this size. open_from: below it every intent is closed.
 
-    def orphans(self) -> list[Key]:
-        """Decision id and tenant of every intent since the last start that has no outcome. Raises OSError."""
+        Raises OSError.
+        """
+
+    def open_intents(self) -> list[Open]:
+        """Every intent without an outcome, in order: of those that are not below what the last checkpoint says.
+
+        Where it says nothing, as in a log of a former version, of those since the last start. Raises OSError.
+        """
 
     def releases(self) -> Iterator[bytes]:
         """The records of starts and of releases, the last one first. Raises OSError."""

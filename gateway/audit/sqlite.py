@@ -13,10 +13,9 @@ from typing import Final, TypeAlias
 
 from brightline_verify.blocks import WIDTH, blocks_at
 from brightline_verify.database import Table, checkpoint_path
-from brightline_verify.record import Kind
 from brightline_verify.stored import FORMAT, CorruptError, Rows, completed
 from gateway.audit import disk
-from gateway.audit.kept import Key, Place, Row, TakenError
+from gateway.audit.kept import Key, Open, Place, Row, TakenError
 from gateway.audit.marks import Tail, tail_path
 
 LOCK_WAIT_S = 0.1
@@ -34,18 +33,23 @@ CREATE TABLE entries (
 );
 CREATE INDEX entries_by_decision ON entries (decision_id, kind);
 CREATE UNIQUE INDEX entries_by_key ON entries (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL);
+CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL, open_from INTEGER);
 """
 _COLUMNS: Final = 10
-_HAS: Final = "SELECT 1 FROM pragma_table_info('entries') WHERE name = ?"
+_ADDED: Final = (("entries", "mark", "BLOB"), ("entries", "blocks", "BLOB"), ("checkpoints", "open_from", "INTEGER"))
+"""Columns that a log of a former version does not have."""
+_HAS: Final = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
 _USED: Final = "SELECT tenant, idempotency_key FROM entries WHERE tenant = ? AND idempotency_key = ?"
 _RELEASES: Final = "SELECT leaf FROM entries WHERE kind IN ('start', 'release') ORDER BY idx DESC"
-_SINCE: Final = """
-SELECT idx FROM entries WHERE kind IN ('start', 'release') AND kind = ? ORDER BY idx DESC LIMIT 1
-"""
-_ORPHANS: Final = """
-SELECT decision_id, tenant FROM entries i WHERE idx >= ? AND kind = ?
-AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.decision_id = i.decision_id AND o.kind = ?)
+_OPEN: Final = """
+SELECT idx, decision_id, tenant FROM entries i
+WHERE kind = 'intent' AND NOT EXISTS (
+  SELECT 1 FROM entries o WHERE o.decision_id = i.decision_id AND o.kind = 'outcome'
+) AND idx >= coalesce(
+  (SELECT open_from FROM checkpoints ORDER BY size DESC LIMIT 1),
+  (SELECT idx FROM entries WHERE kind IN ('start', 'release') AND kind = 'start' ORDER BY idx DESC LIMIT 1),
+  0
+) ORDER BY idx
 """
 
 Connect: TypeAlias = Callable[[Path], sqlite3.Connection]
@@ -117,16 +121,15 @@ class Sqlite:
         with _told():
             return {found for key in keys for found in self._open_db.execute(_USED, key)}
 
-    def sign(self, size: int, note: bytes) -> None:
+    def sign(self, size: int, note: bytes, open_from: int) -> None:
         """Write a checkpoint durably, unless there is one of this size. Raises OSError."""
         with _told():
-            self._open_db.execute("INSERT OR IGNORE INTO checkpoints VALUES (?, ?)", (size, note))
+            self._open_db.execute("INSERT OR IGNORE INTO checkpoints VALUES (?, ?, ?)", (size, note, open_from))
 
-    def orphans(self) -> list[Key]:
-        """Decision id and tenant of every intent since the last start that has no outcome. Raises OSError."""
+    def open_intents(self) -> list[Open]:
+        """Every intent without an outcome, in order. Raises OSError."""
         with _told():
-            (since,) = self._open_db.execute(_SINCE, (Kind.START,)).fetchone() or (0,)
-            return self._open_db.execute(_ORPHANS, (since, Kind.INTENT, Kind.OUTCOME)).fetchall()
+            return self._open_db.execute(_OPEN).fetchall()
 
     def releases(self) -> Iterator[bytes]:
         """The records of starts and of releases, the last one first. Raises OSError."""
@@ -194,10 +197,10 @@ class Sqlite:
         written = db.execute("SELECT format, origin FROM log").fetchall()
         if written != [(FORMAT, origin)]:
             raise CorruptError(f"is not a log of format {FORMAT} and origin {origin}: {written}")
-        for column in ("mark", "blocks"):
-            if not db.execute(_HAS, (column,)).fetchone():
+        for table, column, kind in _ADDED:
+            if not db.execute(_HAS, (table, column)).fetchone():
                 # A log of a former version. Crash before this: the next start is here again.
-                db.execute(f"ALTER TABLE entries ADD COLUMN {column} BLOB")
+                db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
         db.execute(_INDEX)  # of a former version's log, which is read for it once
 
 

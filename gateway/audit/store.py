@@ -52,13 +52,14 @@ class Store:
         self._marks = Marks(signer)
         self._lock_store = lock_store
         self._places = [*kept.places, *([lock_store] if lock_store else [])]
-        self._in_doubt: tuple[Frontier, Growing, list[Result]] | None = None
+        self._in_doubt: tuple[Frontier, Growing, list[Result], list[Row]] | None = None
         try:
             kept.open(signer.verifier.name)  # 1, 2
             self.frontier = self._tail()  # 3, 4
             self._growing = growing_at(self.frontier.size, partial(completed, kept.rows))
             self._compare()  # 5, 6
             self._compare_tail(kept.tail)  # 7
+            self._open = {decision_id: (index, tenant) for index, decision_id, tenant in kept.open_intents()}
         except (OSError, CorruptError, NoteError) as error:
             kept.release()
             raise StartError(f"{kept}: {error}") from error
@@ -70,7 +71,7 @@ class Store:
             after, growing, results, rows = self._laid_out(entries, taken)
             if not rows:
                 return results
-            self._in_doubt = after, growing, results
+            self._in_doubt = after, growing, results, rows
             try:
                 # Crash before this commit: none of these records, and nothing was forwarded or answered for them. Crash
                 # after it: intents without an outcome, which the next start marks outcome_unknown.
@@ -84,6 +85,7 @@ class Store:
                 taken |= found
             else:
                 self.frontier, self._growing, self._in_doubt = after, growing, None
+                self._follow(rows)
                 return results
 
     def recover(self) -> list[Result] | None:
@@ -99,7 +101,8 @@ class Store:
         if durable != self.frontier:
             if self._in_doubt is None or durable != self._in_doubt[0]:
                 raise CorruptError("the log holds entries that nobody wrote")
-            _, self._growing, results = self._in_doubt
+            _, self._growing, results, rows = self._in_doubt
+            self._follow(rows)
         self._kept.tail.write(durable.size, self._marks.of(durable))
         self.frontier, self._in_doubt = durable, None
         return results
@@ -123,7 +126,8 @@ class Store:
                 raise FileNotFoundError(errno.ENOENT, f"{self._lock_store} has lost its checkpoint")
             self._fits(kept, self._lock_store)  # no other log of this origin wrote there
         # Crash before this commit: the entries are durable, and the next start checks them without a checkpoint.
-        self._kept.sign(self.frontier.size, note)
+        open_from, _ = next(iter(self._open.values()), (self.frontier.size, ""))
+        self._kept.sign(self.frontier.size, note, open_from)
         for place in self._places:
             # Crash before it is there: this place is behind the log, which is no sign of a rollback.
             place.write(note)
@@ -146,8 +150,16 @@ class Store:
         return self._kept.releases()
 
     def orphans(self) -> list[Key]:
-        """Decision id and tenant of every intent without an outcome; each start sees to those before it."""
-        return self._kept.orphans()
+        """Decision id and tenant of every intent without an outcome, in order."""
+        return [(decision_id, tenant) for decision_id, (_, tenant) in self._open.items()]
+
+    def _follow(self, rows: Sequence[Row]) -> None:
+        """These are durable: intents are open until their outcome."""
+        for index, _, _, decision_id, kind, _, tenant, *_ in rows:
+            if kind == Kind.INTENT:
+                self._open[decision_id] = index, tenant
+            elif kind == Kind.OUTCOME:
+                self._open.pop(decision_id, None)
 
     def _laid_out(self, entries: Sequence[Entry], taken: set[Key]) -> tuple[Frontier, Growing, list[Result], list[Row]]:
         """The tree afterwards, what becomes of each entry, and the rows, if these keys and no others are taken."""

@@ -50,7 +50,7 @@ LONG: Final = 600
 """Records of a log with blocks of nodes: two are complete."""
 _ENTRY: Final = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
 _ENTRY_THERE: Final = b"INSERT INTO brightline.entries VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, NULL, NULL)"
-_NOTE_THERE: Final = b"INSERT INTO brightline.checkpoints VALUES (%s, %s, %s)"
+_NOTE_THERE: Final = b"INSERT INTO brightline.checkpoints VALUES (%s, %s, %s, NULL)"
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class InSqlite:
             self.db.executemany("DELETE FROM entries WHERE idx = ?", [(row[0],) for row in gone.rows])
             self.db.executemany("DELETE FROM checkpoints WHERE size = ?", [(size,) for size, _ in gone.notes])
             self.db.executemany(_ENTRY, new.rows)
-            self.db.executemany("INSERT INTO checkpoints VALUES (?, ?)", new.notes)
+            self.db.executemany("INSERT INTO checkpoints VALUES (?, ?, NULL)", new.notes)
         except sqlite3.IntegrityError:
             return False
         return True

@@ -58,6 +58,7 @@ checkpoints = Table(
     Column("log", Integer, primary_key=True, autoincrement=False),
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("note", LargeBinary, nullable=False),
+    Column("open_from", BigInteger),
 )
 locks = Table(
     "locks",

@@ -14,16 +14,15 @@ from typing import Final
 import psycopg
 from psycopg import errors
 
-from brightline_verify.record import Kind
 from brightline_verify.stored import FORMAT, CorruptError, Rows
-from gateway.audit.kept import Key, Place, Row, TakenError
+from gateway.audit.kept import Key, Open, Place, Row, TakenError
 from gateway.audit.marks import Tail
 from gateway.audit.postgres.connection import Bounded, PostgresError, Server, check_durable, close, told
 from gateway.audit.postgres.copying import COPY, INSERT, packed, values
 from gateway.audit.postgres.reading import Table, log_id
 from gateway.errors import StartError
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The schema that this gateway works with: the last of the migrations."""
 _LOCKS: Final = 0x0B12
 """Separates our advisory locks from others in the database."""
@@ -34,18 +33,23 @@ WHERE idempotency_key IS NOT NULL AND (tenant, idempotency_key) IN (SELECT * FRO
 _END: Final = b"""
 SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid = %s AND classid = %s AND objid = %s
 """
-_ORPHANS: Final = b"""
-WITH since AS (SELECT coalesce((
-  SELECT idx FROM brightline.entries
-  WHERE log = %(log)s AND kind IN ('start', 'release') AND kind = %(start)s ORDER BY idx DESC LIMIT 1
-), 0) AS idx)
-SELECT decision_id, tenant FROM brightline.entries i, since
-WHERE log = %(log)s AND i.idx >= since.idx AND kind = %(intent)s AND NOT EXISTS (
-  SELECT 1 FROM brightline.entries o WHERE o.decision_id = i.decision_id AND o.kind = %(outcome)s AND o.log = i.log
+_SIGN: Final = b"""
+INSERT INTO brightline.checkpoints (log, size, note, open_from) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+_OPEN: Final = b"""
+WITH since AS (SELECT coalesce(
+  (SELECT open_from FROM brightline.checkpoints WHERE log = %(log)s ORDER BY size DESC LIMIT 1),
+  (
+    SELECT idx FROM brightline.entries
+    WHERE log = %(log)s AND kind IN ('start', 'release') AND kind = 'start' ORDER BY idx DESC LIMIT 1
+  ),
+  0
+) AS idx)
+SELECT i.idx, decision_id, tenant FROM brightline.entries i, since
+WHERE log = %(log)s AND i.idx >= since.idx AND kind = 'intent' AND NOT EXISTS (
+  SELECT 1 FROM brightline.entries o WHERE o.decision_id = i.decision_id AND o.kind = 'outcome' AND o.log = i.log
 ) ORDER BY i.idx
 """
-
-
 _RELEASES: Final = b"""
 SELECT idx, leaf FROM brightline.entries
 WHERE log = %s AND kind IN ('start', 'release') AND idx < %s ORDER BY idx DESC LIMIT 1
@@ -123,17 +127,15 @@ class Postgres:
         with told():
             return set(self._open_db.execute(_USED, (tenants, names)).fetchall())
 
-    def sign(self, size: int, note: bytes) -> None:
+    def sign(self, size: int, note: bytes, open_from: int) -> None:
         """Write a checkpoint durably, unless there is one of this size. Raises PostgresError."""
-        query = b"INSERT INTO brightline.checkpoints (log, size, note) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
         with told():
-            self._open_db.execute(query, (self._log, size, note), prepare=True)
+            self._open_db.execute(_SIGN, (self._log, size, note, open_from), prepare=True)
 
-    def orphans(self) -> list[Key]:
-        """Decision id and tenant of every intent since the last start that has no outcome. Raises PostgresError."""
-        kinds = {"start": str(Kind.START), "intent": str(Kind.INTENT), "outcome": str(Kind.OUTCOME)}
+    def open_intents(self) -> list[Open]:
+        """Every intent without an outcome, in order. Raises PostgresError."""
         with told():
-            return self._open_db.execute(_ORPHANS, {"log": self._log, **kinds}).fetchall()
+            return self._open_db.execute(_OPEN, {"log": self._log}).fetchall()
 
     def releases(self) -> Iterator[bytes]:
         """The records of starts and of releases, the last one first. Raises PostgresError."""

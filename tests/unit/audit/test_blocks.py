@@ -181,6 +181,7 @@ def test_both_stores_keep_the_same_blocks_and_an_old_database_is_filled_in(
     with engine.begin() as db:
         db.execute(text("ALTER TABLE brightline.entries DROP COLUMN blocks"))
         db.execute(text("DROP INDEX brightline.entries_of_releases"))
+        db.execute(text("ALTER TABLE brightline.checkpoints DROP COLUMN open_from"))
         db.execute(text("UPDATE brightline.alembic_version SET version_num = '0002'"))
     migrate(server)
     with Database(server, logs.ORIGIN).reading() as rows:

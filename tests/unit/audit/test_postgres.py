@@ -209,7 +209,9 @@ def test_gateways_that_use_the_same_keys_at_once_share_them_out(shared: Shared) 
 
 
 def test_only_an_open_intent_is_closed_and_once(shared: Shared) -> None:
-    """An outcome that closes is written once, also within a batch, after its intent; orphans are what is left."""
+    """An outcome that closes is written once, also within a batch, after its intent; orphans are what is left,
+    for the next start as well, which looks back to the last one where no checkpoint says how far.
+    """
     outcome = entry(logs.record(Kind.OUTCOME, 0), closes=True)
     with closing(shared.open()) as store:
         assert store.append([outcome]) == [Rejection.NOTHING_TO_CLOSE]
@@ -217,9 +219,12 @@ def test_only_an_open_intent_is_closed_and_once(shared: Shared) -> None:
         assert store.orphans() == [(f"{0:032x}", "t"), (f"{1:032x}", "t")]
         assert store.append([outcome, outcome]) == [2, Rejection.NOTHING_TO_CLOSE]
         assert store.orphans() == [(f"{1:032x}", "t")]
-        store.append([entry(logs.record(Kind.START, 9))])
-        assert store.orphans() == []
-    shared.sound(4)
+        store.append([entry(logs.record(Kind.START, 9)), keyed(2, "m")])
+    for change, left in (("SELECT 1", (1, 2)), ("UPDATE brightline.checkpoints SET open_from = NULL", (2,))):
+        shared.run(change)
+        with closing(shared.open()) as store:
+            assert store.orphans() == [(f"{n:032x}", "t") for n in left]
+    shared.sound(5)
 
 
 # --- failures -----------------------------------------------------------------------------------------------------
