@@ -8,7 +8,6 @@ of an hour and 35 GB at most, in the temporary folder (TMPDIR, not too long a pa
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import random
@@ -24,7 +23,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from benchmarks.figures import Figure, progress, report, tidied
+from benchmarks.figures import Figure, options, progress, report
 from brightline_verify import export as exports
 from brightline_verify.database import File
 from brightline_verify.merkle import inclusion_proof
@@ -81,11 +80,9 @@ class Cost:
 
 def main() -> None:
     """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
+    parser = options()
     parser.add_argument("--records", type=int, default=1_000_000, help="how far each log grows")
     given = parser.parse_args()
-    tidied()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder, cluster(SETTINGS) as postgres:
         for place in (on_sqlite(Path(folder) / "sqlite"), on_postgres(Path(folder) / "postgresql", postgres)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -41,9 +42,12 @@ def progress(what: str, done: int, size: int) -> None:
         print(f"{what}: {done:,} of {size:,}", file=sys.stderr, flush=True)
 
 
-def tidied() -> None:
-    """Let who ends a measurement with SIGTERM get its folder emptied too, as with an interrupt from the keyboard."""
+def options() -> argparse.ArgumentParser:
+    """The options of every measurement. Who ends one with SIGTERM gets its folder emptied, as with an interrupt."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    return parser
 
 
 def report(figures: list[Figure], path: Path | None, *, title: str, beside: str, note: str) -> None:

@@ -8,7 +8,6 @@ interpreter that runs it.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hashlib
 import os
@@ -27,7 +26,7 @@ import orjson
 import protovalidate
 import uvloop
 
-from benchmarks.figures import Figure, report
+from benchmarks.figures import Figure, options, report
 from benchmarks.load import presented, throughput
 from benchmarks.run import PERMITTED, cpu_ms, folder, is_answer, serving
 from benchmarks.steps import call, in_turn
@@ -55,8 +54,7 @@ SHARES = CHECK, DECISIONS, RECORDS, COMMITS = (
 
 def main() -> None:
     """Measure, print the table, write JSON."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
+    parser = options()
     parser.add_argument("--echo", type=Path, help="serve empty answers with this deployment's certificates")
     arguments = parser.parse_args()
     if arguments.echo:

@@ -7,7 +7,6 @@ generator, gateways and upstream share the machine.
 
 from __future__ import annotations
 
-import argparse
 import resource
 import shutil
 import statistics
@@ -20,7 +19,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks import audit, policy
-from benchmarks.figures import Figure, progress, report
+from benchmarks.figures import Figure, options, progress, report
 from benchmarks.growing import Axis, Point, written
 from benchmarks.load import Caller, latency, question, throughput
 from benchmarks.run import PERMITTED, TEXT, direct_loopback, folder, is_answer, resident_mib
@@ -212,8 +211,7 @@ def figures(axes: list[Axis]) -> list[Figure]:
 
 def main() -> None:
     """Measure, print the table, write JSON and the page; exits with 0 also when a target is missed."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
+    parser = options()
     parser.add_argument("--records", type=int, default=RECORDS, help="how far the log grows")
     parser.add_argument("--page", type=Path, help="the page to write, with its plots beside it")
     given = parser.parse_args()

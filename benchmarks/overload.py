@@ -7,7 +7,6 @@ the machine.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import multiprocessing
 import sqlite3
@@ -21,7 +20,7 @@ from pathlib import Path
 import grpc
 import uvloop
 
-from benchmarks.figures import Figure, progress, report
+from benchmarks.figures import Figure, options, progress, report
 from benchmarks.load import TENANT, Caller
 from benchmarks.run import PERMITTED, folder, is_answer, resident_mib, serving
 from brightline.v1 import inference_pb2
@@ -188,8 +187,7 @@ def forwarded_late(log: Path, calls: int) -> Figure:
 
 def main() -> None:
     """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
+    parser = options()
     parser.add_argument("--minutes", type=float, default=10, help="for how long there is three times the load")
     arguments = parser.parse_args()
     report(

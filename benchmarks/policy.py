@@ -6,7 +6,6 @@ measured in turns in one run. Agencies' policies are generated and compiled with
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import random
@@ -22,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import Figure, report
+from benchmarks.figures import Figure, options, report
 from benchmarks.load import question
 from brightline.v1 import inference_pb2
 from gateway import config, contract, deployment, wire
@@ -64,8 +63,7 @@ verdicts contains {{"effect": "deny", "rule": {{"title": "t", "custom": {{"id": 
 
 def main() -> None:
     """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
+    parser = options()
     parser.add_argument("--inputs", type=int, default=100_000, help="inputs of the impact measurement")
     arguments = parser.parse_args()
     with opened(starter()) as policy, tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,6 @@ rules, but for one purpose. What has a target is the longest call while the rele
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import policy
-from benchmarks.figures import Figure, report
+from benchmarks.figures import Figure, options, report
 from benchmarks.load import Caller, question
 from benchmarks.run import is_answer, resident_mib
 from gateway import deployment, release
@@ -37,8 +36,7 @@ PATIENT_S = 300
 
 def main() -> None:
     """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
+    parser = options()
     parser.add_argument("--rate", type=int, default=RATE, help="calls a second; the targets are for the default")
     parser.add_argument("--workers", type=int, default=WORKERS, help="processes that serve")
     arguments = parser.parse_args()

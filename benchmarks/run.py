@@ -8,7 +8,6 @@ by the real SDK and through the gateway.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import shutil
@@ -26,7 +25,7 @@ import uvloop
 from grpc import StatusCode
 from openai import AsyncOpenAI
 
-from benchmarks.figures import Figure, report
+from benchmarks.figures import Figure, options, report
 from benchmarks.load import Caller, Latency, latency, question, throughput
 from brightline.v1 import inference_pb2
 from gateway import contract, deployment, memory, release, wire
@@ -52,8 +51,7 @@ CALLS = 10_000
 
 def main() -> None:
     """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
+    parser = options()
     parser.add_argument("--requests", type=int, default=100_000, help="requests of the memory measurement")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="of the last throughput figures")
     arguments = parser.parse_args()

@@ -8,20 +8,19 @@ which takes processor time, too. Seeded: the same command prints the same. What 
 
 from __future__ import annotations
 
-import argparse
 import heapq
 import json
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import count, cycle
-from pathlib import Path
 from random import Random
 from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import options
 from gateway.audit.store import MAX_BATCH
 
 
@@ -169,9 +168,7 @@ def tables() -> dict[str, list[Row]]:
 
 def main() -> None:
     """Simulate, print, and write JSON where it is asked for."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    given = options().parse_args()
     found = tables()
     for title, rows in found.items():
         table = Table("", "offered", "done", "p50", "p99", title=title)

@@ -9,7 +9,6 @@ the temporary folder (TMPDIR, not too long a path), which is emptied at the end,
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import statistics
@@ -23,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.audit import SETTINGS
-from benchmarks.figures import Figure, progress, report, tidied
+from benchmarks.figures import Figure, options, progress, report
 from brightline_verify.database import File
 from brightline_verify.record import Kind
 from gateway.audit import index, indexing, reader, search
@@ -196,11 +195,9 @@ def measure(folder: Path, count: int) -> list[Figure]:
 
 def main() -> None:
     """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
+    parser = options()
     parser.add_argument("--records", type=int, default=1_000_000)
     arguments = parser.parse_args()
-    tidied()
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(Path(folder), arguments.records)
     report(

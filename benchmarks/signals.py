@@ -8,7 +8,6 @@ learned detector reads: see early.py.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import resource
 import statistics
@@ -16,7 +15,7 @@ import time
 from pathlib import Path
 
 from benchmarks import early, foreign, held
-from benchmarks.figures import Figure, report
+from benchmarks.figures import Figure, options, report
 from gateway.measuring.corpus import Text, read
 from gateway.signals import Detectors, learned
 
@@ -32,9 +31,7 @@ GONE_ON = 8_000, 200
 
 def main() -> None:
     """Measure, and print."""
-    parser = argparse.ArgumentParser(description="Measure what reading the content costs.")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    path: Path | None = parser.parse_args().json
+    given = options().parse_args()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     plain, both = Detectors(), Detectors(learned=learned.load(), deadline_ms=60_000)
     texts = [text for text in read(Path("detectors/corpus")) if text.lang == "en"]
@@ -45,7 +42,13 @@ def main() -> None:
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     figures.append(Figure("memory of the detectors, after reading", "MiB", grown, None, "", None))
     figures += early.measure()
-    report(figures, path, title="Reading the content", beside="compared with", note="median of processor time and wait")
+    report(
+        figures,
+        given.json,
+        title="Reading the content",
+        beside="compared with",
+        note="median of processor time and wait",
+    )
 
 
 async def measure(plain: Detectors, both: Detectors, texts: list[Text]) -> list[Figure]:

@@ -6,7 +6,6 @@ What is missing to what `make bench` gives for a call is gRPC's share and the lo
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -15,7 +14,7 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.figures import Figure, report
+from benchmarks.figures import Figure, options, report
 from benchmarks.load import presented
 from benchmarks.run import PERMITTED, folder
 from brightline.v1 import inference_pb2
@@ -32,9 +31,7 @@ METHOD = "/brightline.v1.InferenceService/Generate"
 
 def main() -> None:
     """Measure, print the table, write JSON."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    arguments = options().parse_args()
     with folder() as place:
         figures = uvloop.run(measure(place / "deployment"))
     report(
