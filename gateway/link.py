@@ -14,7 +14,8 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -23,6 +24,7 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from gateway import config
+from gateway.connections import Connector
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.telemetry import TRACEPARENT
 
@@ -129,32 +131,34 @@ class Link:
 
 
 class Body:
-    """The body of an answer, until more than `limit` bytes would be held: 5. To be closed by who leaves it early."""
+    """The body of an answer. limit: bytes of it that may be held. To be closed by who leaves it early."""
 
     def __init__(self, response: aiohttp.ClientResponse, limit: int) -> None:
         self._response = response
-        self._limit = limit
+        self.limit = limit
 
     async def whole(self) -> bytes:
-        """All of it. Raises GatewayError."""
-        return b"".join([piece async for piece in self._pieces(_bounded)])
+        """All of it: 5. Raises GatewayError."""
+        held, size = [], 0
+        async with aclosing(self.pieces()) as pieces:
+            async for piece in pieces:
+                size += len(piece)
+                if size > self.limit:
+                    raise failed("the answer is over the size limit")
+                held.append(piece)
+        return b"".join(held)
 
-    def events(self) -> AsyncGenerator[bytes]:
-        """Pieces of it that end where an event does, the last perhaps not; lines end with LF. Raises GatewayError."""
-        return self._pieces(_events)
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """As it comes. Raises GatewayError."""
+        try:
+            async for piece in self._response.content.iter_any():
+                yield piece
+        except aiohttp.ClientError as error:
+            raise failed(type(error).__name__) from None
 
     def close(self) -> None:
         """Give the connection up, unless all was read."""
         self._response.close()
-
-    async def _pieces(
-        self, bounded: Callable[[AsyncIterable[bytes], int], AsyncGenerator[bytes]]
-    ) -> AsyncGenerator[bytes]:
-        try:
-            async for piece in bounded(self._response.content.iter_any(), self._limit):
-                yield piece
-        except aiohttp.ClientError as error:
-            raise failed(type(error).__name__) from None
 
 
 def failed(detail: str) -> GatewayError:
@@ -186,7 +190,7 @@ def _key(settings: Service, key: str) -> str:
     return "" if settings.api_key is None else config.read_secret(settings.api_key, key)
 
 
-class _Connector(aiohttp.TCPConnector):
+class _Connector(Connector):
     def __init__(self, reached: Callable[[], None], trust: ssl.SSLContext) -> None:
         super().__init__(ssl=trust, limit=0, keepalive_timeout=_KEEP_ALIVE_S)
         self._reached = reached
@@ -210,30 +214,3 @@ def _unusable(response: aiohttp.ClientResponse, accepted: str) -> str:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         return "the answer is compressed"
     return ""
-
-
-async def _bounded(pieces: AsyncIterable[bytes], limit: int) -> AsyncGenerator[bytes]:
-    size = 0
-    async for piece in pieces:
-        size += len(piece)
-        if size > limit:
-            raise failed("the answer is over the size limit")
-        yield piece
-
-
-async def _events(pieces: AsyncIterable[bytes], limit: int) -> AsyncGenerator[bytes]:
-    """The same, cut where an event ends, each line of them ended by LF: looked at once, however it is cut."""
-    held, carriage = bytearray(), b""
-    async for piece in pieces:
-        data = carriage + piece
-        carriage = b"\r" if data.endswith(b"\r") else b""  # an LF may follow
-        data = data.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        seen = max(0, len(held) - 1)
-        held += data
-        if len(held) > limit:
-            raise failed("the answer is over the size limit")
-        if (end := held.rfind(b"\n\n", seen) + 2) > 1:
-            yield bytes(held[:end])
-            del held[:end]
-    if held or carriage:
-        yield bytes(held) + carriage

@@ -22,6 +22,7 @@ from opa_client.opa_async import AsyncOpaClient  # type: ignore[import-untyped] 
 from gateway.canonical import Json, NotCanonicalError
 from gateway.canonical import parse as parse_json
 from gateway.config import Policy, is_loopback, read_secret, show, trust
+from gateway.connections import Connector
 from gateway.errors import StartError
 from gateway.pdp.decision import parse, unavailable
 from gateway.pdp.engine import MAX_DECISION_BYTES, PACKAGE, RULE, Engine, encode
@@ -119,7 +120,7 @@ class _Client(AsyncOpaClient):  # type: ignore[misc]  # the package has no types
 
     async def _init_session(self) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._trust, limit=0),
+            connector=Connector(ssl=self._trust, limit=0),
             headers=self.headers,
             timeout=aiohttp.ClientTimeout(total=self.timeout),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import orjson
 
 from gateway.errors import GatewayError, Reason
 from gateway.link import STREAM, WHOLE, Link, failed
 from gateway.types import Chunk, End, Text, ToolUse
-
-Parsed: TypeAlias = Any
-"""JSON from a service: anything at all. A reader that meets an odd shape may raise what it likes: attempt() maps it."""
-
-
-_LINES: Final = 16
-"""More than an event of either protocol has."""
+from gateway.upstream.events import Parsed, events, mostly_text
 
 
 def deadline_at(deadline_s: float) -> float:
@@ -71,7 +66,7 @@ class Exchange:
         """The answer of a call that is not streamed. Raises GatewayError, or ValueError for what is no JSON."""
         body = await self._link.post(self._url, orjson.dumps(fields), WHOLE, self._headers)
         try:
-            return orjson.loads(await body.whole())
+            return json.loads(mostly_text(await body.whole()).decode())  # integers as they are: tools get them
         finally:
             body.close()
 
@@ -83,7 +78,7 @@ class Exchange:
         async with attempt(deadline):
             body = await self._link.post(self._url, orjson.dumps(fields), STREAM, self._headers)
         try:
-            async with aclosing(read_stream(body.events(), reader, deadline)) as chunks:
+            async with aclosing(read_stream(events(body.pieces(), body.limit), reader, deadline)) as chunks:
                 async for chunk in chunks:
                     yield chunk
         finally:
@@ -94,49 +89,17 @@ class Exchange:
         await self._link.close()
 
 
-async def read_stream(pieces: AsyncGenerator[bytes], reader: Reader, deadline: float) -> AsyncGenerator[Chunk]:
-    """What a stream says, its End last. pieces: as `gateway.link.Body.events` gives them. Raises GatewayError."""
-    async with aclosing(pieces), aclosing(_data(pieces)) as events:
+async def read_stream(found: AsyncGenerator[Parsed], reader: Reader, deadline: float) -> AsyncGenerator[Chunk]:
+    """What a stream says, its End last. found: the events. Raises GatewayError."""
+    async with aclosing(found):
         while True:
             async with attempt(deadline):
                 try:
-                    found = list(reader.read(await anext(events)))
+                    said = list(reader.read(await anext(found)))
                 except StopAsyncIteration:
                     break
-            for piece in found:
+            for piece in said:
                 yield piece
         async with attempt(deadline):
             end = reader.end()
         yield end
-
-
-async def _data(pieces: AsyncIterable[bytes]) -> AsyncGenerator[Parsed]:
-    """The data of each event, as JSON. Server-sent events are those of the WHATWG's HTML standard, section 9.2.
-
-    An event that its blank line does not end is none. After the marker that ends a stream the rest is read, and says
-    nothing. Raises GatewayError for an event that is an error.
-    """
-    done = False
-    async for piece in pieces:
-        for event in piece.split(b"\n\n")[:-1]:
-            if event.count(b"\n") > _LINES:  # each takes time, and all other calls wait
-                raise failed("an event of too many lines")
-            name, data = _fields(event)
-            done = done or data.startswith(b"[DONE]")
-            if done or name == b"ping" or not data:
-                continue
-            if name == b"error":
-                raise failed("an error event")
-            yield orjson.loads(data)
-
-
-def _fields(event: bytes) -> tuple[bytes, bytes]:
-    """The name of an event, and its data."""
-    name, data = b"", []
-    for line in event.split(b"\n"):
-        field, _, value = line.partition(b":")
-        if field == b"event":
-            name = value.removeprefix(b" ")
-        elif field == b"data":
-            data.append(value.removeprefix(b" "))
-    return name, b"\n".join(data)

@@ -196,5 +196,7 @@ class StreamReader:
         if index not in self._calls:
             # What a call weighs beside its arguments is counted too, so that calls without any can't be endless.
             self._calls[index] = _Call(self._answer.take(piece["id"]), self._answer.take(function["name"]))
+        elif piece.get("id") not in {None, "", self._calls[index].identifier}:
+            raise failed("two tool calls in one place")
         if text := function.get("arguments"):
             self._calls[index].arguments.append(self._answer.take(text))

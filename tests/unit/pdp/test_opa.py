@@ -25,6 +25,7 @@ from gateway.types import Effect
 from tests.support import hostile, pki
 from tests.support.opa import free_port, serving
 from tests.support.releases import DATA, release
+from tests.support.twice import answering_twice, turns
 
 GOOD = {"case": "good"}
 PATIENT_MS = 10_000
@@ -158,6 +159,19 @@ async def test_only_the_agreed_answer_is_a_decision(odd: str) -> None:
         assert await refused(engine)
         assert len(requests) == 1
         assert (await engine.decide(GOOD)).effect is Effect.ALLOW
+
+
+async def test_a_decision_that_nobody_asked_for_decides_no_later_call() -> None:
+    """A call is decided by the answer to its own question, or not at all."""
+
+    def decided(asked: Any) -> bytes:
+        return b'{"result":' + DECISION + b"}" if asked["input"] == GOOD else b"{}"
+
+    async with answering_twice(decided) as (url, asked), opened(url) as engine:
+        assert (await engine.decide(GOOD)).effect is Effect.ALLOW
+        await turns()
+        assert await refused(engine)
+        assert len(asked) == 2
 
 
 async def test_what_is_asked() -> None:

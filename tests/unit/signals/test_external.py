@@ -18,6 +18,7 @@ from gateway.errors import StartError
 from gateway.signals import Detectors
 from gateway.signals.external import External, open_external
 from gateway.signals.external.circuit import Circuit
+from tests.support.twice import answering_twice, turns
 from tests.support.upstream_servers import MODEL, SECRET, Script, Server, serve
 
 SERVED = {"http": "detector", "moderation": "moderation", "guard": "openai", "anthropic": "anthropic"}
@@ -135,6 +136,21 @@ async def test_a_late_detector_has_no_score(kind: str, server: Server, deadline_
     server.script.behaviour = "silent"
     async with opened(kind, server, deadline_ms=deadline_ms) as detector:
         assert await detector.score(CANARY, left_s) is None
+
+
+async def test_a_score_that_nobody_asked_for_is_no_score_of_a_later_text() -> None:
+    """A text has the score that its own question got, or none."""
+
+    def scored(asked: dict[str, str]) -> bytes:
+        return json.dumps({"version": MODEL, "scores": {"a": 1000 * ("nerve" in asked["text"])}}).encode()
+
+    async with answering_twice(scored) as (url, asked):
+        detector = open_external(settings("http", url, categories={"a": "cbrn"}))
+        assert await detector.score("good morning", 60) == {"cbrn": 0}
+        await turns()
+        assert await detector.score("a nerve agent", 60) == {"cbrn": 1000}
+        assert len(asked) == 2
+        await detector.close()
 
 
 async def test_the_contract_is_what_is_sent_and_read() -> None:

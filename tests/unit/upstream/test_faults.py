@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway import config
 from gateway.errors import GatewayError, Reason
-from gateway.types import Chunk, End, Permitted, Text
+from gateway.types import Chunk, End, Message, Permitted, Text
 from gateway.upstream import Upstream, open_upstream
+from tests.support import upstream_servers
+from tests.support.twice import answering_twice, turns
 from tests.support.upstream_servers import SECRET, Script, Server, permit, prompt
 
 Ask = Callable[[Upstream, Permitted, float], Awaitable[list[Chunk]]]
@@ -256,3 +260,43 @@ async def test_a_reader_that_leaves_closes_the_stream(server: Server, upstream: 
         assert isinstance(await anext(chunks), Text)
     await asyncio.wait_for(server.gone.wait(), 180)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("api", ["anthropic", "openai"])
+async def test_an_answer_that_nobody_asked_for_answers_no_later_call(api: str, ask: Ask) -> None:
+    """What a service sends over an idle connection is never the answer to another caller's question."""
+
+    def answer(asked: dict[str, Any]) -> bytes:
+        (said,) = (m["content"] for m in asked["messages"] if m["role"] == "user")
+        script = Script(texts=(f"answer to {said if isinstance(said, str) else said[0]['text']}",))
+        spoken = upstream_servers._ANTHROPIC if api == "anthropic" else upstream_servers._OPENAI
+        return b"".join(spoken.events(script)) if ask is streamed else json.dumps(spoken.whole(script)).encode()
+
+    media_type = "text/event-stream" if ask is streamed else "application/json"
+    async with answering_twice(answer, media_type) as (url, asked):
+        settings = config.Upstream.model_validate({"name": "service", "kind": api, "base_url": url})
+        async with closing(open_upstream(settings, 1 << 16)) as upstream:
+            for number, text in enumerate(("A", "B", "C"), start=1):
+                chunks = await ask(upstream, permit(prompt(Message("user", (Text(text),)))), 60)
+                assert "".join(c.text for c in chunks if isinstance(c, Text)) == f"answer to {text}"
+                assert len(asked) == number
+                await turns()
+
+
+@asynccontextmanager
+async def closing(upstream: Upstream) -> AsyncIterator[Upstream]:
+    """Closed afterwards."""
+    yield upstream
+    await upstream.close()
+
+
+@pytest.mark.parametrize("digits", ["18446744073709551616", "-9223372036854775809", "1234567890123456789012345678"])
+async def test_a_tool_gets_the_integers_that_the_model_wrote_or_none(digits: str) -> None:
+    """An integer that a double would change is refused in a whole answer as it is in a stream."""
+    body = json.dumps(upstream_servers._ANTHROPIC.whole(Script(texts=(), calls=(("c-1", "lookup", '{"n":0}'),))))
+    body = body.replace('{"n": 0}', f'{{"n": {digits}}}')
+    async with answering_twice(lambda _: body.encode()) as (url, _):
+        settings = config.Upstream.model_validate({"name": "service", "kind": "anthropic", "base_url": url})
+        async with closing(open_upstream(settings, 1 << 16)) as upstream:
+            error = await refused(whole(upstream, permit(prompt()), 60))
+    assert (error.reason, error.sent) == (Reason.UPSTREAM_FAILED, True)

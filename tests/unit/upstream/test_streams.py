@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway import link
 from gateway.errors import GatewayError, Reason
 from gateway.types import Chunk, Completion, End, Text, ToolUse
 from gateway.upstream import anthropic, openai
 from gateway.upstream.answer import Answer
+from gateway.upstream.events import events, mostly_text
 from gateway.upstream.exchange import attempt, read_stream
 from tests.support import upstream_servers
 from tests.support.upstream_servers import Script, permit, prompt
@@ -38,8 +38,8 @@ async def read(kind: str, pieces: list[bytes]) -> list[Chunk]:
 
     answer = Answer(permit(prompt()), ANSWER_BYTES)
     reader = anthropic.StreamReader(answer) if kind == "anthropic" else openai.StreamReader(answer)
-    events = link._events(body(), 1 << 20)
-    return [chunk async for chunk in read_stream(events, reader, asyncio.get_running_loop().time() + 60)]
+    found = events(body(), 1 << 20)
+    return [chunk async for chunk in read_stream(found, reader, asyncio.get_running_loop().time() + 60)]
 
 
 def wire(kind: str, script: Script) -> bytes:
@@ -64,13 +64,15 @@ EXPECTED = [
 
 
 @pytest.mark.parametrize("stream_kind", ["anthropic", "openai"])
-@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
-@given(places=st.lists(st.integers(0, 10_000), max_size=30))
-@example(places=list(range(10_000)))
-@example(places=[])
-def test_any_cut_of_a_stream_gives_the_same_chunks(stream_kind: str, newline: bytes, places: list[int]) -> None:
-    """Pieces may end anywhere: inside a character, a line ending, a name, a number."""
-    data = wire(stream_kind, RICH).replace(b"\n", newline)
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
+@given(places=st.lists(st.integers(0, 10_000), max_size=30), mark=st.sampled_from([b"", b"\xef\xbb\xbf"]))
+@example(places=list(range(10_000)), mark=b"\xef\xbb\xbf")
+@example(places=[], mark=b"")
+def test_any_cut_of_a_stream_gives_the_same_chunks(
+    stream_kind: str, newline: bytes, places: list[int], mark: bytes
+) -> None:
+    """Pieces may end anywhere: inside a character, a line ending, a name, a number, a mark before all."""
+    data = mark + wire(stream_kind, RICH).replace(b"\n", newline)
     *chunks, end = asyncio.run(read(stream_kind, cut(data, places)))
     assert chunks == EXPECTED
     assert isinstance(end, End)
@@ -95,6 +97,51 @@ def test_an_event_of_very_many_lines_is_no_answer(stream_kind: str) -> None:
     assert refused.value.detail == "an event of too many lines"
 
 
+@pytest.mark.parametrize("stream_kind", ["anthropic", "openai"])
+async def test_very_many_events_let_others_have_their_turns(stream_kind: str) -> None:
+    """A service can't keep every other call waiting with events that say nothing."""
+    turns = 0
+
+    async def another() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(another())
+    *chunks, _ = await read(stream_kind, [b"\n\n" * 100_000, wire(stream_kind, RICH)])
+    other.cancel()
+    assert chunks == EXPECTED
+    assert turns > 300
+
+
+@pytest.mark.parametrize("many", [b"[" + b"{}," * 100_000 + b"{}]", b"[" + b'"",' * 200_000 + b'""]', b"1" * 300_000])
+def test_json_of_very_many_parts_is_no_answer(many: bytes) -> None:
+    """What would take hundreds of times its bytes in memory is not parsed; a long text is."""
+    with pytest.raises(GatewayError) as refused:
+        mostly_text(many)
+    assert refused.value.detail == "an answer of too many parts"
+    text = b'{"text":"' + b'\\"{}[],' * 100_000 + b'"}'
+    assert mostly_text(text) == text
+
+
+def test_two_tool_calls_in_one_place_are_no_answer() -> None:
+    """No tool is called with the arguments of another call, and no call is dropped in silence."""
+    for first, second in (("", '{"b":2}'), ('{"a":1}', "")):
+        said = [piece(0, "c-1", first), piece(0, "c-2", second), data_of("openai")[-2], data_of("openai")[-1]]
+        with pytest.raises(GatewayError) as refused:
+            asyncio.run(read("openai", [b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in said)]))
+        assert refused.value.detail == "two tool calls in one place"
+
+
+def piece(index: int, identifier: str, arguments: str) -> Any:
+    """A piece of a stream that calls a tool."""
+    function = {"name": "lookup", "arguments": arguments}
+    call = {"index": index, "id": identifier, "type": "function", "function": function}
+    delta = {"tool_calls": [call]}
+    return {"model": upstream_servers.MODEL, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+
+
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 anything = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner)
@@ -115,7 +162,7 @@ def _break(event: Any) -> st.SearchStrategy[Any]:
     return anything
 
 
-def events(kind: str) -> list[Any]:
+def data_of(kind: str) -> list[Any]:
     """The data of each event of a stream."""
     lines = wire(kind, RICH).decode().splitlines()
     return [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
@@ -125,7 +172,7 @@ def events(kind: str) -> list[Any]:
 @given(data=st.data())
 async def test_any_events_are_chunks_or_one_error(stream_kind: str, module: Any, data: st.DataObject) -> None:
     """Parse, or GatewayError(UPSTREAM_FAILED): nothing else leaves a reader, and every text is a string."""
-    good = events(stream_kind)
+    good = data_of(stream_kind)
     said = data.draw(st.lists(st.one_of(st.sampled_from(good), broken(good), anything), max_size=12))
     reader = module.StreamReader(Answer(permit(prompt()), ANSWER_BYTES))
     try:
@@ -173,7 +220,7 @@ async def test_any_whole_answer_is_a_completion_or_one_error(
 )
 def test_events_out_of_order_are_no_answer(changed: Any) -> None:
     """Only the documented order of events makes an answer."""
-    said = changed([e for e in events("anthropic") if e["type"] != "ping"])
+    said = changed([e for e in data_of("anthropic") if e["type"] != "ping"])
     data = b"".join(upstream_servers._anthropic_event(event) for event in said)
     with pytest.raises(GatewayError) as refused:
         asyncio.run(read("anthropic", [data]))
@@ -193,7 +240,7 @@ def test_events_out_of_order_are_no_answer(changed: Any) -> None:
 )
 def test_chunks_out_of_order_are_no_answer(changed: Any) -> None:
     """One choice, one model, nothing after the finish reason, and a count of tokens."""
-    data = b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in changed(events("openai")))
+    data = b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in changed(data_of("openai")))
     with pytest.raises(GatewayError) as refused:
         asyncio.run(read("openai", [data + b"data: [DONE]\n\n"]))
     assert refused.value.reason is Reason.UPSTREAM_FAILED
