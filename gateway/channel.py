@@ -32,9 +32,11 @@ class Channel:
 
 def open_channel(settings: Service, section: str, answer_bytes: int) -> Channel:
     """A channel to the service for whole answers in JSON. Raises StartError, which names the section."""
-    # Their loggers print prompts when an environment variable says so; the gateway logs by itself.
+    # Their loggers print prompts when an environment variable says so; the gateway logs by itself. Not by a level: an
+    # SDK sets its own when it is imported, which is after this.
     for name in ("anthropic", "openai", "httpx2"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [logging.NullHandler()], False
     link = Link(settings, section, None, answer_bytes)
     http = httpx2.AsyncClient(transport=_Transport(link), trust_env=False, follow_redirects=False, timeout=None)
     return Channel(link.base_url, http)

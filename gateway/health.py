@@ -36,7 +36,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 class Health:
     """serves: whether calls can be permitted. services: the names that say so; LIVE is one more. watchers: at most.
 
-    A process that answers at all lives, until it has drained: a restart is no cure for what keeps it from serving.
+    A process that answers at all lives, until it drains: a restart is no cure for what keeps it from serving.
     """
 
     def __init__(self, serves: Callable[[], bool], services: tuple[str, ...], watchers: int) -> None:

@@ -11,10 +11,10 @@ from benchmarks.peers.systems import BLOCKED, MODEL, Common, Serving
 from benchmarks.run import TEXT
 
 
-def chat(place: Path, name: str, *, stream: bool = False, blocked: bool = False, model: str = MODEL) -> Path:
+def chat(place: Path, name: str, *, stream: bool = False, blocked: bool = False) -> Path:
     """A chat completion as a file. blocked: its text has the word that guardrails look for."""
     text = f"{TEXT} Purpose: {BLOCKED}." if blocked else TEXT
-    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 200}
+    body: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": text}], "max_tokens": 200}
     if stream:
         body["stream"] = True
     return written(place / f"{name}.json", json.dumps(body).encode())

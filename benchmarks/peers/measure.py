@@ -17,7 +17,7 @@ STREAMS = 20
 
 @dataclass(slots=True)
 class Measured:
-    """A system with its figures; those that could not be taken are None. reason: why, where that is so."""
+    """A system with its figures; those that could not be taken are None. reasons: why, where that is so."""
 
     system: System
     permitted: Result | None = None

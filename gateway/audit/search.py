@@ -58,8 +58,6 @@ class BehindError(Exception):
 
     def __init__(self, indexed: int, size: int) -> None:
         super().__init__(f"{indexed} of {size} records are in the index")
-        self.indexed = indexed
-        self.size = size
 
 
 def page(places: Sequence[Place], looked_for: Filter, start: Position | None = None, most: int = MOST_RECORDS) -> Page:

@@ -98,6 +98,8 @@ def passphrase(path: Path | None, *, confirm: bool = False) -> str:
             return path.read_text(encoding="utf-8").rstrip("\n")
         except OSError as error:
             raise StartError(f"{path}: cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError:
+            raise StartError(f"{path}: is no text in UTF-8") from None
     secret: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
     return secret
 

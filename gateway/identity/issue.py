@@ -38,11 +38,11 @@ class Pair:
     key: bytes = field(repr=False)
 
 
-def create_ca(name: str, *, now_us: int, days: int = 3650) -> Pair:
-    """A self-signed CA that signs leaf certificates and CRLs only (RFC 5280 section 4.2.1.9, path length 0)."""
+def create_ca(name: str, *, now_us: int) -> Pair:
+    """A self-signed CA for ten years, of leaf certificates and CRLs only (RFC 5280 section 4.2.1.9, path length 0)."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    builder = _builder(subject, subject, key.public_key(), now_us, days)
+    builder = _builder(subject, subject, key.public_key(), now_us, 3650)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_key_usage(ca=True), critical=True)
     return Pair(_pem(builder.sign(key, hashes.SHA256())), _private_pem(key))

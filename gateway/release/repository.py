@@ -81,7 +81,7 @@ class Repository(Shelf):
                 fresh.delegations = delegations(root)
             self._stage(role, Metadata(fresh))
 
-    def restrict(self, holder: str, document: bytes | None, now: datetime, days: int = DAYS[TARGETS]) -> None:
+    def restrict(self, holder: str, document: bytes | None, now: datetime) -> None:
         """Propose what one holder takes away alone; None takes its restriction back. Raises StartError."""
         before = self.published(holder)
         if before is None or holder not in HOLDERS:
@@ -91,7 +91,9 @@ class Repository(Shelf):
             info = TargetFile.from_data(f"{holder}/{RESTRICTIONS}", document, ["sha256"])
             found[info.path] = info
             self._keep(info, document)
-        self._stage(holder, Metadata(Targets(before.signed.version + 1, expires=after(now, days), targets=found)))
+        self._stage(
+            holder, Metadata(Targets(before.signed.version + 1, expires=after(now, DAYS[TARGETS]), targets=found))
+        )
 
     def replace_key(self, old: str, new: Key, now: datetime, *, revoked: bool) -> list[str]:
         """Propose another key of the same holder, wherever the old one stands; the roles that have to be signed anew.

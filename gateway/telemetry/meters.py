@@ -196,8 +196,12 @@ class Counted:
         """What another process said. Raises ValueError, TypeError, LookupError, AttributeError for anything else."""
         meters = Meters()
         meters.add(said["meters"])
-        detectors = {str(name): bool(live) for name, live in said["detectors"].items()}
-        return cls(meters, int(said["flying"]), int(said["waiting"]), detectors, bool(said["ready"]))
+        flying, waiting, detectors, ready = (said[name] for name in ("flying", "waiting", "detectors", "ready"))
+        if not (type(flying) is type(waiting) is int and min(flying, waiting) >= 0):
+            raise ValueError("these are no counts of calls")
+        if {type(is_so) for is_so in (ready, *detectors.values())} != {bool}:
+            raise ValueError("these say neither yes nor no")
+        return cls(meters, flying, waiting, detectors, ready)
 
     @classmethod
     def together(cls, several: Iterable[Counted], past: Meters) -> Counted:

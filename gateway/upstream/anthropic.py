@@ -16,7 +16,8 @@ from gateway.errors import GatewayError, Reason
 from gateway.link import Link, failed
 from gateway.types import Chunk, Completion, Document, End, Message, Part, Permitted, Stop, Text, ToolResult, ToolUse
 from gateway.upstream.answer import Answer, document_text, quoted
-from gateway.upstream.exchange import Exchange, Parsed, attempt, deadline_at
+from gateway.upstream.events import Parsed
+from gateway.upstream.exchange import Exchange, attempt, deadline_at
 
 _STOPS = {
     "end_turn": Stop.END,

@@ -28,7 +28,8 @@ from gateway.types import (
     ToolUse,
 )
 from gateway.upstream.answer import Answer, document_text
-from gateway.upstream.exchange import Exchange, Parsed, attempt, deadline_at
+from gateway.upstream.events import Parsed
+from gateway.upstream.exchange import Exchange, attempt, deadline_at
 
 _STOPS = {
     "stop": Stop.END,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
+import re
+import tomllib
 import types
 from collections.abc import Iterator
 from dataclasses import replace
@@ -170,3 +172,11 @@ def test_every_attack_has_the_test_that_is_named() -> None:
     for file, test in named:
         assert f"\ndef {test}(" in (folder / file).read_text(encoding="utf-8"), f"{file} has no {test}"
     assert len({test for _, test in named}) == len(named) > 25
+
+
+def test_the_layers_are_those_of_the_contract() -> None:
+    """The drawing of the layers has those that import-linter checks, in their order."""
+    (contract, *_) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    checked = [sorted(re.findall(r"\w+", layer.replace("gateway.", ""))) for layer in contract["layers"]]
+    drawn = (ROOT / "docs/architecture.md").read_text().partition("## Layers")[2].split("```")[1].strip().splitlines()
+    assert [sorted(re.findall(r"\w+", re.split(r" {3,}", line)[0])) for line in drawn] == checked

@@ -76,10 +76,10 @@ def authority(deployed: Deployment) -> Authority:
     return made
 
 
-def issuer(deployed: Deployment, tenant: str = LOGISTICS) -> TokenIssuer:
+def issuer(deployed: Deployment) -> TokenIssuer:
     """The deployment's token issuer, to sign defective tokens with."""
     key = (deployed.folder / "issuer" / "token.key").read_bytes()
-    return TokenIssuer(deployment.ISSUER, deployment.AUDIENCE, tenant, key=key)
+    return TokenIssuer(deployment.ISSUER, deployment.AUDIENCE, LOGISTICS, key=key)
 
 
 @dataclass(frozen=True)

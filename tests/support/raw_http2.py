@@ -43,7 +43,6 @@ class Raw:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, token: str) -> None:
         self.closed = False
         self.goodbye: int | None = None
-        self.pongs = 0
         self._leaving = False
         self._reader, self._writer, self._host, self.token = reader, writer, host, token
         self._answers: dict[int, Answer] = {}
@@ -173,14 +172,12 @@ class Raw:
                 self._answers[event.stream_id].reset = int(event.error_code)
             case h2.events.ConnectionTerminated():
                 self.goodbye = int(event.error_code)
-            case h2.events.PingAckReceived():
-                self.pongs += 1
 
 
-def tls(deployed: Deployment, tenant: str = LOGISTICS) -> ssl.SSLContext:
+def tls(deployed: Deployment) -> ssl.SSLContext:
     """The tenant's side of the handshake."""
     context = ssl.create_default_context(cadata=deployed.ca.decode())
-    place = deployed.folder / "tenants" / tenant
+    place = deployed.folder / "tenants" / LOGISTICS
     context.load_cert_chain(place / "client.pem", place / "client.key")
     context.set_alpn_protocols(["h2"])
     return context

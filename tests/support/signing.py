@@ -153,12 +153,12 @@ class Signing:
         (self.metadata / f"{snapshot.signed.version}.snapshot.json").write_bytes(snapshot.to_bytes())
         self.stamp(snapshot.to_bytes(), signer)
 
-    def stamp(self, snapshot: bytes, signer: Any = None, expires: datetime | None = None) -> None:
+    def stamp(self, snapshot: bytes, signer: Any = None) -> None:
         """With the online key: a new timestamp for that snapshot."""
         timestamp = Metadata[Timestamp].from_file(str(self.newest("timestamp")))
         timestamp.signed.version += 1
         timestamp.signed.snapshot_meta = meta(snapshot)
-        timestamp.signed.expires = (expires or self.now + timedelta(days=14)).replace(microsecond=0)
+        timestamp.signed.expires = (self.now + timedelta(days=14)).replace(microsecond=0)
         timestamp.sign(signer or self.signer(AGENCY, "online"))
         (self.metadata / "timestamp.json").write_bytes(timestamp.to_bytes())
 

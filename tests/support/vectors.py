@@ -37,9 +37,9 @@ class Vector:
 
 
 @functools.cache
-def bases(folder: Path = FOLDER) -> dict[str, Any]:
+def bases() -> dict[str, Any]:
     """The named inputs, whole."""
-    described: dict[str, Any] = json.loads((folder / "bases.json").read_bytes())
+    described: dict[str, Any] = json.loads((FOLDER / "bases.json").read_bytes())
 
     def whole(name: str) -> Any:
         base = described[name]

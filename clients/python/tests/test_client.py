@@ -13,7 +13,9 @@ from google.protobuf import struct_pb2
 import brightline
 from brightline import (
     Answer,
+    AsyncAuditClient,
     AsyncClient,
+    AuditClient,
     Check,
     Client,
     ConnectionFailed,
@@ -383,12 +385,16 @@ async def test_the_token_of_an_async_client_may_be_awaited(gateway: Scripted) ->
 
 def test_both_clients_have_the_same_face() -> None:
     """The methods and arguments of the two clients are the same."""
-    for name in ("generate", "stream", "check", "models", "in_force", "changes"):
-        one, two = (inspect.signature(getattr(kind, name)).parameters for kind in (Client, AsyncClient))
-        assert one == two
-    assert list(inspect.signature(Client).parameters) == list(inspect.signature(AsyncClient).parameters)
+    for blocking, asynchronous in ((Client, AsyncClient), (AuditClient, AsyncAuditClient)):
+        names = [name for name in dir(blocking) if not name.startswith("_")]
+        assert names == [name for name in dir(asynchronous) if not name.startswith("_")]
+        for name in names:
+            one, two = (inspect.signature(getattr(kind, name)).parameters for kind in (blocking, asynchronous))
+            assert one == two, name
+        assert list(inspect.signature(blocking).parameters) == list(inspect.signature(asynchronous).parameters)
 
 
 def test_everything_public_is_exported() -> None:
-    """What __all__ names is there."""
-    assert all(hasattr(brightline, name) for name in brightline.__all__)
+    """__all__ names everything public that the package has, and nothing else."""
+    public = {n for n, value in vars(brightline).items() if not n.startswith("_") and not inspect.ismodule(value)}
+    assert sorted(public) == sorted(set(brightline.__all__) - {"__version__"})

@@ -31,7 +31,10 @@ class Token:
             raise StartError(
                 "audit.sealed.pkcs11: needs the package python-pkcs11; install the extra: brightline-gateway[pkcs11]"
             ) from error
-        pin = read_private(settings.pin, "audit.sealed.pkcs11.pin").decode("utf-8").strip()
+        try:
+            pin = read_private(settings.pin, "audit.sealed.pkcs11.pin").decode("utf-8").strip()
+        except UnicodeDecodeError:
+            raise StartError(f"audit.sealed.pkcs11.pin: {settings.pin} is no text in UTF-8") from None
         try:
             token = pkcs11.lib(str(settings.module)).get_token(token_label=settings.token)
             return cls(pkcs11, token.open(rw=True, user_pin=pin))

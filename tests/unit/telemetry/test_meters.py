@@ -119,7 +119,8 @@ def test_what_is_no_count_is_not_taken(odd: Any, name: str, data: st.DataObject)
         heard = Counted.heard(said)
     except (ValueError, TypeError, LookupError, AttributeError):
         return
-    assert all(isinstance(number, int) and number >= 0 for number in heard.meters.refusals)
+    assert all(type(number) is int and number >= 0 for number in (*heard.meters.refusals, heard.flying, heard.waiting))
+    assert {type(is_so) for is_so in (heard.ready, *heard.detectors.values())} == {bool}
 
 
 def test_models_beyond_the_bound_are_counted_together() -> None:
