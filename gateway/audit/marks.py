@@ -16,7 +16,7 @@ from pathlib import Path
 
 from brightline_verify.check import BadRecordError, Checker
 from brightline_verify.merkle import Frontier, frontier_at
-from brightline_verify.note import Signer, open_checkpoint
+from brightline_verify.note import Signer
 from brightline_verify.report import Problem
 from brightline_verify.stored import CorruptError, Rows, Source, gathered
 
@@ -128,17 +128,17 @@ class Tail:
         return str(self._path)
 
 
-def look(log: Source, signer: Signer, tail: Tail) -> Problem | None:
-    """What is wrong with the records after the last checkpoint of a log that verifies, for who has its key.
+def look(log: Source, signer: Signer, tail: Tail, covered: int) -> Problem | None:
+    """What is wrong with the records from `covered` on, for who has the log's key.
+
+    covered: how many a checkpoint covers that was verified; one that came since is not relied on.
 
     Works while the gateway writes. Raises UnreadableError, OSError, CorruptError.
     """
     last = tail.read()  # first: what it is the mark of was durable before
     with log.reading() as rows:
-        _, note = rows.last_note() or (0, None)
-        size = open_checkpoint(note, signer.verifier).size if note is not None else 0
         try:
-            tree = replayed(rows, Marks(signer), gathered(rows, partial(frontier_at, size)))
+            tree = replayed(rows, Marks(signer), gathered(rows, partial(frontier_at, covered)))
         except ForeignError as error:
             return Problem(error.index, "", str(error))
         if last is not None and last[0] > tree.size:

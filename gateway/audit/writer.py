@@ -48,7 +48,8 @@ class _Item:
 class Writer:
     """Owns a store and its thread. Made and used on the event loop's thread; deadline_ms bounds every append.
 
-    checkpoint_ms, checkpoint_records: a checkpoint is signed when one is over, and there is something to sign.
+    checkpoint_ms, checkpoint_records: a checkpoint is signed when one is over, and there is something to sign. The
+    first one of a log is signed at once, since nothing proves a log without one.
     """
 
     def __init__(
@@ -194,7 +195,9 @@ class Writer:
     def _sign_when_due(self) -> None:
         now = time.monotonic()
         idle = now - self._worked_at >= PROBE_S
-        if idle or self._store.unsigned >= self._checkpoint_records or now - self._signed_at >= self._checkpoint_s:
+        first = self._store.unsigned == self.size
+        many = self._store.unsigned >= self._checkpoint_records
+        if idle or first or many or now - self._signed_at >= self._checkpoint_s:
             self._store.checkpoint(again=idle)
             self._signed_at = now
         if idle:

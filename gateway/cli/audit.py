@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +46,7 @@ def verify(*, log: Stored, json_: JsonOption = False) -> None:
     Exits with 0 when everything holds, 1 when something does not, 2 when there is no log or key to read.
     """
     console = Console(highlight=False, soft_wrap=True)
+    signer = _signer(log)
     try:
         with Progress(console=console, transient=True, disable=json_ or not console.is_terminal) as bar:
             task = bar.add_task("checking", total=None)
@@ -53,17 +54,23 @@ def verify(*, log: Stored, json_: JsonOption = False) -> None:
             def tell(done: int, size: int) -> None:
                 bar.update(task, completed=done, total=size)
 
-            report = verify_stored(log.source, Trust(log.verifier), processes=os.cpu_count() or 1, progress=tell)
+            report = verify_stored(
+                log.source,
+                Trust(log.verifier),
+                processes=os.cpu_count() or 1,
+                progress=tell,
+                unsigned=signer is not None,
+            )
     except UnreadableError as error:
         raise unusable(str(error)) from error
-    signer = _signer(log) if report.problem is None else None
-    if signer is not None and log.settings is not None:
-        report = replace(report, problem=_unmarked(log.source, signer, log.settings))
+    if signer is not None and log.settings is not None and report.problem is None:
+        problem = _unmarked(log.source, signer, log.settings, report.covered)
+        report = replace(report, problem=problem, marks=problem is None)
     if json_:
-        typer.echo(json.dumps({"ok": report.problem is None, "marks": signer is not None, **asdict(report)}, indent=2))
+        typer.echo(json.dumps(report.as_json(), indent=2))
     else:
         print_report(console, report)
-        if signer is not None and report.problem is None:
+        if report.marks:
             console.print("  the records after the last checkpoint have the marks of the log's key")
     raise typer.Exit(1 if report.problem else 0)
 
@@ -78,9 +85,9 @@ def _signer(log: Stored) -> Signer | None:
         return None
 
 
-def _unmarked(log: Source, signer: Signer, settings: Audit) -> Problem | None:
+def _unmarked(log: Source, signer: Signer, settings: Audit, covered: int) -> Problem | None:
     try:
-        return marks.look(log, signer, marks.Tail(marks.tail_path(settings.path)))
+        return marks.look(log, signer, marks.Tail(marks.tail_path(settings.path)), covered)
     except (CorruptError, UnreadableError) as error:
         return Problem(None, "", str(error))
     except OSError as error:

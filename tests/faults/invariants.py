@@ -18,7 +18,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from brightline_verify.database import checkpoint_path, verify
+from brightline_verify import stored
+from brightline_verify.database import File, checkpoint_path
 from brightline_verify.merkle import Frontier
 from brightline_verify.note import Checkpoint, Verifier, open_checkpoint
 from brightline_verify.whole import Trust
@@ -77,7 +78,7 @@ def published(deployed: Deployment) -> Checkpoint | None:
 def snapshot(deployed: Deployment) -> Snapshot:
     """Read and verify everything that is on the disk."""
     settings = config.load(deployed.config).audit
-    report = verify(settings.path, Trust(_verifier(settings)))
+    report = stored.verify(File(settings.path), Trust(_verifier(settings)), unsigned=True)
     with closing(sqlite3.connect(f"file:{settings.path}?mode=ro", uri=True)) as database:
         leaves = [row[0] for row in database.execute("SELECT leaf FROM entries ORDER BY idx")]
     journal = deployed.folder / "journal.jsonl"

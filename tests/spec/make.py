@@ -99,7 +99,7 @@ def files() -> dict[str, bytes]:
             "part.jsonl": exported(source, signer, 4),
             "records.jsonl": b"".join(archive.exported(Filter(tenant="t", kind="refusal"))),
             "several.jsonl": b"".join(several.exported(Filter(tenant="t", kind="refusal"))),
-            "wrong.json": text(wrong()),
+            "wrong.json": text(wrong(exported(source, signer, 0))),
         }
 
 
@@ -150,8 +150,9 @@ def described(made: list[bytes], perfect: Any, signer: Signer, witness: Cosigner
     }
 
 
-def wrong() -> list[dict[str, str]]:
+def wrong(export: bytes) -> list[dict[str, str]]:
     """Changes that a verifier has to find. old, new: bytes of the file, the first that there are."""
+    header, *rest = export.decode().splitlines(keepends=True)
     changes = {
         "a word of a record is another": ('"kind":"refusal"', '"kind":"check"'),
         "a record is gone": ("RECORD 5", ""),
@@ -162,6 +163,11 @@ def wrong() -> list[dict[str, str]]:
         "a root is another": ("\\n8\\n", "\\n8\\nAAAA"),
         "a hash that is told is another": ('"hashes":"', '"hashes":"AAAA'),
         "the end is missing": ('"size":13', '"size":14'),
+        "the last checkpoint is gone": (rest[-1], ""),
+        "nothing is left but a header of no records": (
+            "".join((header, *rest)),
+            header.replace('"size":13', '"size":0'),
+        ),
     }
     found = [{"file": "export.jsonl", "what": what, "old": old, "new": new} for what, (old, new) in changes.items()]
     chosen = {

@@ -95,7 +95,7 @@ def _log(given: argparse.Namespace, trust: Trust) -> int:
     report = check(given.file, trust, processes=given.processes, progress=bar.tell)
     bar.clear()
     if given.json:
-        _say(json.dumps({"ok": report.problem is None, **asdict(report)}, indent=2))
+        _say(json.dumps(report.as_json(), indent=2))
     else:
         _say("\n".join(in_words(report)))
     return 1 if report.problem else 0

@@ -52,6 +52,7 @@ def verify(path: Path, trust: Trust, *, processes: int = 1, progress: Progress =
             whole.add(batch)
             progress(whole.tree.size - whole.first, header.size - whole.first)
         _same("the number of records", whole.tree.size, header.size)
+        _ended(whole)
         whole.finish()
     except FoundError as found:
         problem = _named(path, header, found.problem)
@@ -124,6 +125,14 @@ def _hashes(text: Any) -> bytes:
 def _same(what: str, found: object, expected: object) -> None:
     if found != expected:
         raise FoundError(None, "", f"{what} is {found}, and should be {expected}")
+
+
+def _ended(whole: Whole) -> None:
+    """An export ends with a checkpoint over all of its records: without one nothing proves those after the last."""
+    if not whole.checkpoints or whole.covered != whole.tree.size:
+        first = max(whole.covered, whole.first)
+        what = f"no checkpoint covers the records from {first} on, and the last line of an export is one over all"
+        raise FoundError(None, "", what)
 
 
 def _named(path: Path, header: Header, problem: Problem) -> Problem:

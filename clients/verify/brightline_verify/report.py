@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -37,7 +37,8 @@ class Report:
 
     first, size: the records from first to size - 1. covered: those below it are under a checkpoint. open_intents:
     without an outcome; earlier_outcomes: of intents before the first record. gap_us, gap_index: the longest time
-    without a record, and the record that ended it. witnesses: what each that was asked about signed last.
+    without a record, and the record that ended it. witnesses: what each that was asked about signed last. marks: those
+    that no checkpoint covers have the marks of the log's key, which only its holder can see.
     """
 
     origin: str
@@ -51,6 +52,21 @@ class Report:
     gap_index: int | None
     witnesses: dict[str, Seen] = field(default_factory=dict)
     problem: Problem | None = None
+    marks: bool = False
+
+    @property
+    def uncovered(self) -> int:
+        """How many records, the last ones, no checkpoint covers."""
+        return self.size - max(self.covered, self.first)
+
+    @property
+    def unproved(self) -> int:
+        """How many records, the last ones, nothing proves: whoever writes the log can have made them up."""
+        return 0 if self.marks else self.uncovered
+
+    def as_json(self) -> dict[str, object]:
+        """Everything, for programs."""
+        return {"ok": self.problem is None, **asdict(self), "unproved": self.unproved}
 
 
 def in_words(report: Report) -> list[str]:
@@ -65,7 +81,7 @@ def in_words(report: Report) -> list[str]:
         ]
     lines = [
         f"VERIFIED {plain(report.origin)}",
-        f"  {report.size - report.first} records, {report.size - report.covered} of them after the last checkpoint",
+        f"  {report.size - report.first} records, {_after(report)}",
         f"  {report.checkpoints} checkpoints, each signature and root holds",
         f"  {len(report.open_intents)} intents without an outcome yet",
         *(f"    {plain(decision_id)}" for decision_id in report.open_intents[:_MOST_SHOWN]),
@@ -77,6 +93,16 @@ def in_words(report: Report) -> list[str]:
     for name, seen in report.witnesses.items():
         lines.append(f"  witness {plain(name)} signed {seen.size} records at {_when(seen.time_s)}")
     return lines
+
+
+def _after(report: Report) -> str:
+    """How many no checkpoint covers, and how far the records are proved then."""
+    told = f"{report.uncovered} of them after the last checkpoint"
+    if not report.uncovered:
+        return told
+    upto = f"up to record {report.covered - 1}, " if report.covered else ""
+    by = "the marks of the log's key alone" if report.marks else "nothing"
+    return f"{told}: proved {upto}by {by} from record {report.covered} on"
 
 
 def _when(time_s: int) -> str:

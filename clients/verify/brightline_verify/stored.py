@@ -166,9 +166,17 @@ def _whole(hashes: object, index: int) -> bytes:
 
 
 def verify(
-    source: Source, trust: Trust, *, processes: int = 1, progress: Progress = lambda _done, _size: None
+    source: Source,
+    trust: Trust,
+    *,
+    processes: int = 1,
+    progress: Progress = lambda _done, _size: None,
+    unsigned: bool = False,
 ) -> Report:
-    """Check the whole log. Raises UnreadableError; everything else that is wrong is in the report."""
+    """Check the whole log. Raises UnreadableError; everything else that is wrong is in the report.
+
+    unsigned: take a log with records of which no checkpoint covers any, for who looks at its marks.
+    """
     problem = None
     with source.reading() as rows, closing(Whole(trust)) as whole:
         try:
@@ -185,6 +193,9 @@ def verify(
                 what = f"a checkpoint covers {longest} entries, but there are {size}: the tail is missing"
                 raise FoundError(None, "", what)  # noqa: TRY301 - one place for all that is found
             whole.finish()
+            if size and not whole.covered and not unsigned:
+                what = "no checkpoint covers any of the records, so nothing proves them"
+                raise FoundError(None, "", what)  # noqa: TRY301 - see above
             _end(rows, source.beside if published is None and size else "")
         except FoundError as found:
             problem = _named(rows, found.problem)

@@ -58,6 +58,7 @@ def test_a_sound_log_exits_with_0(folder: Path) -> None:
         "gap_index": 1,
         "witnesses": {},
         "problem": None,
+        "unproved": 0,
     }
 
 
@@ -154,6 +155,27 @@ def test_a_configuration_names_log_and_key(folder: Path) -> None:
     config.write_text(CONFIG.format(origin=logs.ORIGIN))
     told = CliRunner().invoke(app, ["verify", "--config", str(config)])
     assert told.exit_code == 0, told.stderr
+
+
+def test_marks_prove_what_no_checkpoint_covers_to_who_has_the_key(tmp_path: Path) -> None:
+    """A log without any checkpoint verifies by its marks, with the log's key alone; a foreign record in it does not."""
+    logs.fill(tmp_path, 0)
+    append(tmp_path, *(made(Kind.REFUSAL, n) for n in range(3)), sign=False)
+    config = tmp_path / "gateway.toml"
+    config.write_text(CONFIG.format(origin=logs.ORIGIN))
+    told = run(tmp_path, "verify")
+    assert (told.exit_code, "no checkpoint covers any" in told.stdout) == (1, True)
+    told = CliRunner().invoke(app, ["verify", "--config", str(config)])
+    assert told.exit_code == 0, told.stdout
+    assert "3 of them after the last checkpoint: proved by the marks of the log's key alone from record 0 on" in (
+        told.stdout
+    )
+    report = json.loads(CliRunner().invoke(app, ["verify", "--config", str(config), "--json"]).stdout)
+    assert (report["marks"], report["covered"], report["unproved"]) == (True, 0, 0)
+    with logs.reading(tmp_path) as db:
+        db.execute("UPDATE entries SET mark = NULL WHERE idx = 2")
+    told = CliRunner().invoke(app, ["verify", "--config", str(config)])
+    assert (told.exit_code, "entry 2 has no mark" in told.stdout) == (1, True)
 
 
 CONFIG = """

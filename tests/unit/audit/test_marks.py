@@ -145,14 +145,14 @@ def test_who_has_the_key_sees_it_before_a_start(crashed: Path, tmp_path: Path) -
     """Without a start, the holder of the key finds what was added, and what was cut off."""
     signer = logs.signer(crashed)
     tail = Tail(tail_path(crashed / "audit.db"))
-    assert marks.look(File(crashed / "audit.db"), signer, tail) is None
+    assert marks.look(File(crashed / "audit.db"), signer, tail, SIGNED) is None
     copy = Path(shutil.copytree(crashed, tmp_path / "added"))
     changed(copy, lambda rows: rows.append(made(SIZE, rows[-1][6])))
-    problem = marks.look(File(copy / "audit.db"), signer, tail)
+    problem = marks.look(File(copy / "audit.db"), signer, tail, SIGNED)
     assert problem is not None
     assert problem.index == SIZE
     changed(copy, lambda rows: _cut(rows, COMMITS[0], 0))
-    problem = marks.look(File(copy / "audit.db"), signer, tail)
+    problem = marks.look(File(copy / "audit.db"), signer, tail, SIGNED)
     assert problem is not None
     assert f"is the mark of {SIZE}" in problem.what
 

@@ -10,18 +10,19 @@ from typing import Any
 
 import pytest
 
-from brightline_verify import database
+from brightline_verify import database, stored
 from brightline_verify.database import File, checkpoint_path, verify
 from brightline_verify.merkle import Frontier, ProofError
 from brightline_verify.note import Checkpoint
 from brightline_verify.record import Kind
-from brightline_verify.report import Problem, Report, UnreadableError
+from brightline_verify.report import Problem, Report, UnreadableError, in_words
 from gateway.audit.record import Entry, columns
 from gateway.audit.show import show
 from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
 from gateway.canonical import canonical
 from tests.support import logs
+from tests.support.waiting import until
 
 SIZE = 24
 
@@ -197,6 +198,26 @@ def test_whatever_is_changed_is_found_and_named(copy: Path, change: str, index: 
         assert problem.decision_id in {f"{index:032x}", "x"} | {f"{n:032x}" for n in range(8, 11)}
 
 
+def test_records_that_no_checkpoint_covers_are_told_as_proved_by_nothing(copy: Path) -> None:
+    """A live log verifies, and its report says how far it is proved and how many records after that nothing proves."""
+    append(copy, made(Kind.REFUSAL, 1000), made(Kind.REFUSAL, 1001), sign=False)
+    report = check(copy)
+    assert (report.problem, report.covered, report.uncovered, report.unproved) == (None, SIZE, 2, 2)
+    told = "  26 records, 2 of them after the last checkpoint: proved up to record 23, by nothing from record 24 on"
+    assert in_words(report)[1] == told
+    assert report.as_json() | {"ok": True, "covered": SIZE, "unproved": 2, "marks": False} == report.as_json()
+
+
+def test_a_log_of_which_no_checkpoint_covers_anything_does_not_verify(tmp_path: Path) -> None:
+    """Records without any checkpoint do not verify, whatever they say; who looks at marks may take them."""
+    logs.fill(tmp_path, 0)
+    append(tmp_path, *(made(Kind.REFUSAL, n) for n in range(3)), sign=False)
+    assert "no checkpoint covers any of the records" in found(tmp_path).what
+    assert verify(tmp_path / "audit.db", logs.trust(tmp_path)).covered == 0
+    report = stored.verify(File(tmp_path / "audit.db"), logs.trust(tmp_path), unsigned=True)
+    assert (report.problem, report.unproved) == (None, 3)
+
+
 def test_an_edit_with_all_hashes_made_again_is_found(copy: Path) -> None:
     """Who edits a record and computes every hash of the tree again still lacks the signature on the root."""
     with tampering(copy) as db:
@@ -346,6 +367,7 @@ def test_what_is_no_log_is_unreadable(tmp_path: Path) -> None:
 async def test_a_log_can_be_verified_while_it_is_written(tmp_path: Path) -> None:
     """The verifier checks what was there when it began, beside the writer, and never sees half a batch."""
     async with logs.opened(tmp_path) as log:
+        await until(lambda: check(tmp_path).covered > 0)
 
         async def write() -> None:
             for _ in range(40):

@@ -157,6 +157,7 @@ async def test_a_log_that_changed_is_never_written_again(tmp_path: Path) -> None
     one, other = logs.entries(2)
     async with written(tmp_path, faults) as writer:
         await writer.append(one)
+        await until(lambda: not writer.lag.unsigned)
         with logs.reading(tmp_path) as db:
             db.execute("UPDATE entries SET hashes = zeroblob(32)")
         faults.plan[ENTRIES] = [Fault.LOST]
@@ -187,6 +188,7 @@ async def test_a_log_that_was_changed_and_put_right_is_not_written_on(
     one, other = logs.entries(2)
     async with written(tmp_path, faults) as writer:
         await writer.append(one)
+        await until(lambda: not writer.lag.unsigned)
         with logs.reading(tmp_path) as db:
             ((hashes,),) = db.execute("SELECT hashes FROM entries").fetchall()
             db.execute("UPDATE entries SET hashes = zeroblob(32)")
@@ -208,6 +210,7 @@ async def test_a_log_that_can_not_publish_its_checkpoint_is_not_written_on(
     one, lost, other = logs.entries(3)
     async with written(tmp_path, faults, checkpoint_ms=3_600_000) as writer:
         await writer.append(one)
+        await until(lambda: not writer.lag.unsigned)
         place = checkpoint_path(tmp_path / "audit.db")
         place.unlink()
         place.mkdir()  # nothing can be put in its place
@@ -359,10 +362,23 @@ async def test_checkpoints_are_signed_while_writing(
     """After so much time or so many records a checkpoint covers what was written, in the database and in the file."""
     monkeypatch.setattr("gateway.audit.writer.PROBE_S", 3600.0)  # nor because nobody wrote
     async with written(tmp_path, Faults(), **often) as writer:
-        await asyncio.gather(*(writer.append(e) for e in logs.entries(5)))
+        await writer.append(logs.entries(1)[0])
+        await asyncio.gather(*(writer.append(e) for e in logs.entries(5, first=1)))
         file = checkpoint_path(tmp_path / "audit.db")
-        await until(lambda: open_checkpoint(file.read_bytes(), logs.verifier(tmp_path)).size == 5)
-        assert verify(tmp_path / "audit.db", logs.trust(tmp_path)).covered == 5
+        await until(lambda: open_checkpoint(file.read_bytes(), logs.verifier(tmp_path)).size == 6)
+        assert verify(tmp_path / "audit.db", logs.trust(tmp_path)).covered == 6
+
+
+async def test_the_first_checkpoint_of_a_log_is_signed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log verifies from its first record on, however rarely checkpoints are signed."""
+    monkeypatch.setattr("gateway.audit.writer.PROBE_S", 3600.0)
+    async with written(tmp_path, Faults(), checkpoint_ms=3_600_000) as writer:
+        await writer.append(logs.entries(1)[0])
+        file = checkpoint_path(tmp_path / "audit.db")
+        await until(lambda: open_checkpoint(file.read_bytes(), logs.verifier(tmp_path)).size == 1)
+        await writer.append(logs.entries(1, first=1)[0])
+        report = verify(tmp_path / "audit.db", logs.trust(tmp_path))
+        assert (report.problem, report.covered, report.unproved) == (None, 1, 1)
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.LIED])

@@ -361,6 +361,31 @@ def test_a_missing_file_is_unreadable(tmp_path: Path) -> None:
             export.verify(path, logs.trust(tmp_path))
 
 
+def made_up(lines: Lines, keep: int) -> Lines:
+    """The same with the records from `keep` on made up, by who has no key: nothing of the log's is said of them."""
+    ours = [n for n in records(lines) if json.loads(lines[n])["kind"] == "refusal"]
+    last = records(lines)[keep - 1] if keep else 0
+    before = [line for n, line in enumerate(lines[1:], 1) if n <= last + 2]
+    made = [lines[n].replace(b"node-1", b"node-9") for n in ours if n > last]
+    header = json.loads(lines[0]) | {"size": keep + len(made)}
+    return [json.dumps(header, separators=(",", ":")).encode(), *(before if keep else []), *made]
+
+
+@pytest.mark.parametrize("keep", [0, 7, 14])
+def test_records_that_no_checkpoint_covers_do_not_verify(folder: Path, lines: Lines, keep: int) -> None:
+    """An export whose end no checkpoint covers does not verify, whatever its records say."""
+    problem = found(folder, made_up(lines, keep))
+    assert (problem.index, f"no checkpoint covers the records from {keep} on" in problem.what) == (None, True), problem
+
+
+def test_a_part_or_an_empty_export_without_a_checkpoint_does_not_verify(folder: Path, lines: Lines) -> None:
+    """Neither a header alone nor the records of a part prove anything."""
+    assert "no checkpoint covers the records from 0 on" in found(folder, meta("export", 0, size=0)(lines[:1])).what
+    part = exported(folder, first=9)
+    bare = [line for n, line in enumerate(part) if n == 0 or n in records(part)]
+    assert "no checkpoint covers the records from 9 on" in found(folder, bare).what
+
+
 def test_an_export_that_was_cut_off_is_found(folder: Path, lines: Lines) -> None:
     """An export that ends early, within a line or between two, is found."""
     whole = b"".join(line + b"\n" for line in lines)
