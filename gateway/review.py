@@ -160,7 +160,8 @@ async def watch(
             since = partial(desk.archive.since, at, wanted)
             found, after, more = await find(call, desk, desk.gate.in_force, since)
             for one in found:
-                yield one, pages.word({**at, one.origin: one.index + 1}, bounds)
+                at = {**at, one.origin: one.index + 1}
+                yield one, pages.word(at, bounds)
             at = after
             if not more:
                 await asyncio.sleep(TICK_S)

@@ -6,6 +6,7 @@ each time, and what a record says decides whose it is.
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -78,16 +79,19 @@ class Archive:
             return {log.origin: log.size() for log in logs}
 
     def since(self, start: Position, looked_for: Filter) -> tuple[list[Found], Position, bool]:
-        """Records from there on that fit, where it goes on, and whether there is more now."""
-        found: list[Found] = []
+        """Records from there on that fit, where it goes on, and whether there is more now.
+
+        Those of a log stay in its order, also where their times are not: a position says no more than an index.
+        """
+        each: list[list[Found]] = []
         after: dict[str, int] = {}
         more = False
         with self._readers() as logs:
             for log in logs:
                 new, after[log.origin], full = _since(log, start.get(log.origin, 0), looked_for)
-                found += new
+                each.append(new)
                 more = more or full
-        return sorted(found, key=lambda one: int(one.record["time_us"])), after, more
+        return list(heapq.merge(*each, key=lambda one: int(one.record["time_us"]))), after, more
 
     def exported(self, looked_for: Filter) -> Iterator[bytes]:
         """A file of the records under the last checkpoint of each log that fit, newest first, with their proofs.

@@ -6,16 +6,26 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from brightline_verify.database import File
+from brightline_verify.note import Signer
+from brightline_verify.record import Kind
 from gateway import config, review
 from gateway.audit.filter import Filter
+from gateway.audit.index import Held
+from gateway.audit.record import entry
+from gateway.audit.sqlite import Sqlite
+from gateway.audit.store import Store
 from gateway.clock import Clock
 from gateway.errors import GatewayError, Reason
 from gateway.review import Asked, Desk
 from gateway.types import Call, Credentials, new_decision_id
+from tests.support import logs
 from tests.support.attacks import put
 from tests.support.gateways import LOGISTICS, Deployment, Running, serving
 from tests.support.tokens import unverified_claims
@@ -80,6 +90,33 @@ async def test_no_more_streams_are_open_than_may_be(
             for begun in streams:
                 await begun.aclose()
             assert desk.streams == 0
+
+
+async def test_who_goes_on_with_a_cursor_gets_every_later_record_once(tmp_path: Path) -> None:
+    """From any event's cursor a watch gives all that comes after it, also where times of a log go back."""
+    times = {"log.example/one": (5, 1, 9, 2, 8), "log.example/two": (3, 7, 4)}
+    async with opened(tmp_path / "gateway") as (running, desk):
+        stores, held = [], []
+        for number, (origin, at) in enumerate(times.items()):
+            store = Store(Sqlite(tmp_path / f"{number}.db"), Signer(origin, Ed25519PrivateKey.generate()))
+            made = [logs.record(Kind.REFUSAL, n, LOGISTICS, after_us=us - n) for n, us in enumerate(at)]
+            stores.append((store, [entry(record) for record in made]))
+            held.append(Held(File(tmp_path / f"{number}.db"), tmp_path / f"{number}.index"))
+        archive = desk.archive = replace(desk.archive, logs=lambda: held)
+        events = review.watch(call(running, "Watch"), one, desk, desk.gate.in_force)
+        await anext(events)
+        for store, entries in stores:
+            store.append(entries)
+            store.close()
+        given = [await anext(events) for _ in range(8)]
+        await events.aclose()
+    wanted = Filter(tenant=LOGISTICS)
+    bounds = review.bound(review.Reader(LOGISTICS), "cursor", wanted)
+    told = [(found.origin, found.index) for found, _ in given if found]
+    assert set(told) == {(origin, n) for origin, at in times.items() for n in range(len(at))}
+    for done, (_, word) in enumerate(given, 1):
+        later, *_ = archive.since(archive.pages.position(word, bounds), wanted)
+        assert sorted((found.origin, found.index) for found in later) == sorted(told[done:])
 
 
 @pytest.mark.parametrize("method", ["Watch", "Export"])
