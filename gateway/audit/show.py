@@ -63,15 +63,19 @@ def show(log: Source, verifier: Verifier, decision_id: str, note: bytes | None =
     with log.reading() as rows:
         try:
             led_to = (rows.last_note() or (0, None))[1] if note is None else note
-            read = [(index, leaf, _read(index, leaf, decision_id)) for index, leaf, *_ in rows.of_decision(decision_id)]
+            read = [(index, leaf, said(index, leaf, decision_id)) for index, leaf, *_ in rows.of_decision(decision_id)]
             signed = open_checkpoint(led_to, verifier) if read and led_to is not None else None
             return [Shown(i, leaf, record, _proof(rows, signed, led_to, i, leaf)) for i, leaf, record in read]
-        except (CorruptError, NoteError, NotCanonicalError, UnreadableError) as error:
+        except (CorruptError, NoteError, UnreadableError) as error:
             raise ProofError(str(error)) from error
 
 
-def _read(index: int, leaf: object, decision_id: str) -> Record:
-    value = parse(leaf) if isinstance(leaf, bytes) else None
+def said(index: int, leaf: object, decision_id: str) -> Record:
+    """What a record says, which is one of that decision. Raises ProofError."""
+    try:
+        value = parse(leaf) if isinstance(leaf, bytes) else None
+    except NotCanonicalError as error:
+        raise ProofError(f"entry {index}: {error}") from error
     if index < 0 or not isinstance(value, dict) or value.get("decision_id") != decision_id:
         raise ProofError(f"entry {index} is no record of this decision")
     return value

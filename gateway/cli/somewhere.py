@@ -17,8 +17,8 @@ from brightline_verify.merkle import ProofError
 from brightline_verify.note import NoteError, Verifier
 from brightline_verify.proof import Proof
 from gateway.audit.filter import Filter
-from gateway.audit.search import Found, said
-from gateway.audit.show import Shown
+from gateway.audit.search import Found
+from gateway.audit.show import Shown, said
 from gateway.cli import show
 from gateway.cli import token as development
 from gateway.cli.options import word
@@ -46,15 +46,24 @@ class Asked:
         return records, found.next_page_token
 
     def proved(self, decision_id: str) -> list[Shown]:
-        """The records of a decision, each proved. Raises BrightlineError, ProofError, NoteError."""
+        """The records of a decision, each proved. Raises BrightlineError, ProofError, NoteError.
+
+        1 each is one of that decision  2 its proof holds  3 and is of the place that it is said to have  4 there is one
+        """
         if self.verifier is None:
             raise unusable("--key: give the log's public key, by which the proofs are checked")
         shown = []
         for one in self.client.prove(decision_id):
+            index, leaf = one.record.index, one.record.json
+            record = said(index, leaf, decision_id)  # 1
             proof = Proof.parse(one.proof) if one.proof else None
             if proof is not None:
-                proof.verify(one.record.json, self.verifier)
-            shown.append(Shown(one.record.index, one.record.json, said(one.record.json), proof))
+                proof.verify(leaf, self.verifier)  # 2
+                if proof.index != index:  # 3
+                    raise ProofError(f"entry {index} is proved to be entry {proof.index}")
+            shown.append(Shown(index, leaf, record, proof))
+        if not shown:  # 4
+            raise ProofError("the answer has no record")
         return shown
 
 
