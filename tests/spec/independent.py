@@ -161,6 +161,7 @@ def chosen(data: bytes, *publics: str) -> int:
     header = json.loads(first)
     trees = {one["origin"]: one["checkpoint"] for one in header.get("logs", [header])}
     keys = dict(zip(trees, publics, strict=True))
+    ensure(all(public.startswith(f"{origin}+") for origin, public in keys.items()), "a key of another log")
     signed = {origin: checkpoint(note, keys[origin]) for origin, note in trees.items()}
     last = {origin: size for origin, (size, _) in signed.items()}
     for line in lines:

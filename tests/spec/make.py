@@ -175,7 +175,10 @@ def wrong(export: bytes) -> list[dict[str, str]]:
         "an index is another": ('"index":', '"index":1'),
         "a hash is another": ('"hashes":["', '"hashes":["AAAA'),
     }
-    found += [{"file": "records.jsonl", "what": w, "old": old, "new": new} for w, (old, new) in chosen.items()]
+    named = {"the log has another name": ('"origin":"vectors.example/log","v"', '"origin":"vectors.example/none","v"')}
+    found += [
+        {"file": "records.jsonl", "what": w, "old": old, "new": new} for w, (old, new) in (chosen | named).items()
+    ]
     theirs = '"origin":"vectors.example/other","record"'
     for what, name in (("of the other log", "log"), ("of no log", "none")):
         chosen[f"a record is {what}"] = (theirs, theirs.replace("other", name))

@@ -116,6 +116,29 @@ def test_exports_hold(tmp_path: Path) -> None:
     assert "not signed" in records.verify(make.VECTORS / "several.jsonl", TRUST).problem
 
 
+def test_a_log_of_whose_name_no_key_was_given_is_not_proved(tmp_path: Path) -> None:
+    """Not by another log's checkpoint either, under whose key its records would be counted twice."""
+    head, *lines = map(json.loads, read("records.jsonl").splitlines())
+    twice = [{"origin": name, "checkpoint": head["checkpoint"]} for name in (LOG["origin"], "vectors.example/none")]
+    doubled = [{**line, "origin": one["origin"]} for one in twice for line in lines]
+    renamed = head | {"origin": "vectors.example/none"}
+    for given in ([{"brightline": "records", "logs": twice, "v": 2}, *doubled], [renamed, *lines]):
+        data = "".join(f"{json.dumps(line)}\n" for line in given)
+        (tmp_path / "forged").write_text(data)
+        assert "not signed by a key that was given" in records.verify(tmp_path / "forged", TRUST).problem
+        with pytest.raises(independent.WrongError):
+            independent.chosen(data.encode(), *[LOG["key"]] * len(given[0].get("logs", [1])))
+
+
+@pytest.mark.parametrize("of", ["checkpoint", "origin"])
+def test_text_that_is_no_unicode_is_a_problem_and_no_error(tmp_path: Path, of: str) -> None:
+    """Half a character in what a file says of its log is found like anything else."""
+    head, *lines = map(json.loads, read("records.jsonl").splitlines())
+    given = [head | {of: "\ud800" + head[of]}, *lines]
+    (tmp_path / "forged").write_text("".join(f"{json.dumps(line)}\n" for line in given))
+    assert records.verify(tmp_path / "forged", TRUST).problem
+
+
 @pytest.mark.parametrize("change", json.loads(read("wrong.json")), ids=lambda c: f"{c['file']}: {c['what']}")
 def test_what_is_wrong_is_found(tmp_path: Path, change: dict[str, str]) -> None:
     """Each change of the list changes its file, and both verifiers find it."""

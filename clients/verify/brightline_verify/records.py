@@ -1,8 +1,8 @@
 """Reads chosen records with their proofs, as an auditor exports them: docs/spec/log.md as code.
 
-1 the checkpoint of each log is signed, also by as many witnesses as are asked for, and fits what was kept  2 each
-record is whole and of this format  3 none is there twice  4 each is in the tree of its log's checkpoint. Whether
-records were left out can't be seen here: only a whole log shows that.
+1 the checkpoint of each log is signed by the key of that name, also by as many witnesses as are asked for, and fits
+what was kept  2 each record is whole and of this format  3 none is there twice  4 each is in the tree of its log's
+checkpoint. Whether records were left out can't be seen here: only a whole log shows that.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def verify(path: Path, *trusts: Trust) -> Chosen:
     if not notes:
         raise UnreadableError(f"{path}: is not an export of records of version {ONE} or {SEVERAL}")
     known = {trust.verifier.name: trust for trust in trusts}
-    origin = ", ".join(known.get(name, trusts[0]).verifier.name for name, _ in notes)
+    origin = ", ".join(name for name, _ in notes)
     count, seen, index = 0, dict[str, int](), None
     logs: dict[str, Checkpoint] = {}
     try:
         for name, note in notes:  # 1
-            logs[name], signed = _checkpoint(note, known.get(name, trusts[0]))
+            logs[name], signed = _checkpoint(name, note, known.get(name))
             seen = {witness: min(at, seen.get(witness, at)) for witness, at in signed.items()}
         last, checker = {name: checkpoint.size for name, checkpoint in logs.items()}, Checker()
         for line in lines:
@@ -87,9 +87,15 @@ def _log(one: Any) -> tuple[str, str] | None:
     return None
 
 
-def _checkpoint(note: str, trust: Trust) -> tuple[Checkpoint, dict[str, int]]:
-    checkpoint = open_checkpoint(note.encode(), trust.verifier)
-    seen = Proof(0, (), note.encode()).witnessed(trust.witnesses, trust.quorum)
+def _checkpoint(name: str, text: str, trust: Trust | None) -> tuple[Checkpoint, dict[str, int]]:
+    if trust is None:
+        raise ProofError(f"the checkpoint of {name} is not signed by a key that was given")
+    try:
+        note = text.encode()
+    except UnicodeEncodeError as error:
+        raise ProofError(f"the checkpoint of {name} is malformed") from error
+    checkpoint = open_checkpoint(note, trust.verifier)
+    seen = Proof(0, (), note).witnessed(trust.witnesses, trust.quorum)
     _kept(checkpoint, trust)
     return checkpoint, seen
 
