@@ -105,7 +105,7 @@ def _recorded(log: Source, verifier: Verifier) -> Iterator[Numbered]:
     Nothing is given out of a log in which anything does not hold. Raises UnreadableError.
     """
     checked = recorded.verified(log, verifier)
-    found = ((index, record) for index, _, record in recorded.records(log, end=checked.size))
+    found = ((index, record) for index, _, record in checked.records())
     for asked in questions(found):
         if not asked.missing:
             yield asked.index, canonical({"id": asked.decision_id, "input": asked.input})

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from brightline_verify.note import NoteError, encode, open_checkpoint
 from brightline_verify.stored import verify
 from brightline_verify.whole import Trust
 from gateway import config as configuration
@@ -31,15 +32,18 @@ def lock(
     try:
         if store.read() is not None:
             raise unusable(f"{store} has a checkpoint of this log already, and is never set back")
-        problem = verify(log, Trust(verifier), processes=os.cpu_count() or 1).problem
-        if problem is not None:
-            typer.echo(f"error: the log does not hold: {problem.what}", err=True)
+        report = verify(log, Trust(verifier), processes=os.cpu_count() or 1)
+        if report.problem is not None:
+            typer.echo(f"error: the log does not hold: {report.problem.what}", err=True)
             raise typer.Exit(1)
         with log.reading() as rows:
-            last = rows.last_note()
-        if last is None or not isinstance(last[1], bytes):
+            last = rows.last_note(report.covered)
+        if last is None:
             raise unusable(f"{log}: there is no checkpoint yet")
+        signed = open_checkpoint(last[1], verifier)
+        if (signed.size, encode(signed.root)) != (report.covered, report.root) or not isinstance(last[1], bytes):
+            raise unusable(f"{log}: changed after it was verified")
         store.write(last[1])
-    except OSError as error:
+    except (OSError, NoteError) as error:
         raise unusable(str(error)) from error
     typer.echo(f"{store} has the checkpoint of {settings.origin} now")

@@ -68,17 +68,17 @@ def report(
 
 
 def _counted(source: Source, key: Verifier, period: Period, counts: Counts, bar: Progress) -> Report:
-    """Check a whole log, and count its records of the period. Raises UnreadableError."""
+    """Check a whole log, and count its records of the period under a checkpoint. Raises UnreadableError."""
     task = bar.add_task("checking", total=None)
     checked = recorded.verified(source, key, lambda done, size: bar.update(task, completed=done, total=size))
-    task = bar.add_task("counting", total=checked.size)
+    task = bar.add_task("counting", total=checked.report.covered)
     bounds = {"since_us": period.since_us, "before_us": period.before_us}
     given = {name: at for name, at in bounds.items() if at is not None}
-    for index, _, record in recorded.records(source, end=checked.size, **given):
+    for index, _, record in checked.records(**given):
         counts.add(record)
         if index % _EACH == 0:
             bar.update(task, completed=index)
-    return checked
+    return checked.report
 
 
 def _us(day: datetime | None, later: int) -> int | None:

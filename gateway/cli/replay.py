@@ -66,8 +66,8 @@ def _found(log: Stored, decision_id: str) -> Iterator[tuple[int, dict[str, Any]]
     if decision_id:
         yield from ((one.index, dict(one.record)) for one in proved(log, decision_id))
         return
-    report = recorded.verified(log.source, log.verifier)
-    yield from ((index, record) for index, _, record in recorded.records(log.source, end=report.size))
+    checked = recorded.verified(log.source, log.verifier)
+    yield from ((index, record) for index, _, record in checked.records())
 
 
 def _parts(made: Replayed) -> dict[str, Any]:

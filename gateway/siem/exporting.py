@@ -30,11 +30,12 @@ def write(
 
     The whole log is checked before, since events bring no proof. Raises UnreadableError.
     """
-    covered = recorded.verified(log, verifier).covered
+    checked = recorded.verified(log, verifier)
+    covered = checked.report.covered
     end = covered if until is None else min(until, covered)
     if not 0 <= first < end:
         raise UnreadableError(f"{log}: no checkpoint covers record {first}")
     line = FORMATS[form]
-    for index, leaf, record in recorded.records(log, first=first, end=end):
+    for index, leaf, record in checked.records(first=first, end=end):
         out.write(line(Event(verifier.name, index, leaf, record)).encode() + b"\n")
     return end

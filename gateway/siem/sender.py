@@ -120,7 +120,7 @@ class Sender:
     def _next(self) -> list[Event]:
         """The next records, after checking that the one before them is the one that was sent."""
         at = self._cursor.next
-        found = list(recorded.records(self._log, first=max(0, at - 1), end=at + AT_ONCE))
+        found = list(recorded.records(self._log, max(0, at - 1), at + AT_ONCE))
         before = found[0][1] if found and found[0][0] == at - 1 else None
         self._cursor.fits(before)
         events = [Event(self._cursor.origin, index, leaf, record) for index, leaf, record in found if index >= at]
@@ -151,7 +151,7 @@ class Sender:
         self._connection = None
         back = max(self._begun, self._cursor.next - AGAIN)
         if back < self._cursor.next:
-            before = list(recorded.records(self._log, first=back - 1, end=back)) if back else []
+            before = list(recorded.records(self._log, back - 1, back)) if back else []
             self._cursor.next, self._cursor.before = back, ""
             for index, leaf, _ in before:
                 self._cursor.past(index, leaf)

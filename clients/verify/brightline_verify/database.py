@@ -19,6 +19,9 @@ _ENDS: Final = """
 SELECT coalesce((SELECT min(idx) FROM entries), 0), coalesce((SELECT max(idx) FROM entries) + 1, 0)
 """
 """Each by itself: SQLite looks up one end, and reads through everything for both."""
+_TABLES: Final = {"log", "entries", "checkpoints"}
+_KEPT: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0"
+"""Tables that have rows of their own: a view or a virtual table can say something else each time."""
 _AT_ONCE: Final = 256
 _NO_BLOCKS: Final = "no such column: blocks"
 _LARGEST: Final = (1 << 63) - 1
@@ -46,8 +49,13 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(db):
         try:
             db.execute("SELECT format, origin FROM log").fetchall()
+            kept = {name for (name,) in db.execute(_KEPT)}
         except sqlite3.Error as error:
             raise UnreadableError(f"{path}: is not a log that can be read: {error}") from error
+        if not kept >= _TABLES:
+            raise UnreadableError(
+                f"{path}: is not a log that can be read: no table {', '.join(sorted(_TABLES - kept))}"
+            )
         yield db
 
 

@@ -38,7 +38,8 @@ class Report:
     first, size: the records from first to size - 1. covered: those below it are under a checkpoint. open_intents:
     without an outcome; earlier_outcomes: of intents before the first record. gap_us, gap_index: the longest time
     without a record, and the record that ended it. witnesses: what each that was asked about signed last. marks: those
-    that no checkpoint covers have the marks of the log's key, which only its holder can see.
+    that no checkpoint covers have the marks of the log's key, which only its holder can see. root: of the covered ones,
+    in base64, empty when there are none.
     """
 
     origin: str
@@ -53,6 +54,7 @@ class Report:
     witnesses: dict[str, Seen] = field(default_factory=dict)
     problem: Problem | None = None
     marks: bool = False
+    root: str = ""
 
     @property
     def uncovered(self) -> int:

@@ -16,7 +16,7 @@ from brightline_verify.check import NOT_HASHED, OLDER, TOLERANCE_US, Bad, Part
 from brightline_verify.cosignature import Witness
 from brightline_verify.distinct import Distinct
 from brightline_verify.merkle import HASH_BYTES, Frontier
-from brightline_verify.note import Checkpoint, NoteError, Verifier, open_checkpoint
+from brightline_verify.note import Checkpoint, NoteError, Verifier, encode, open_checkpoint
 from brightline_verify.report import Problem, Report, Seen
 
 MOST_OPEN: Final = 100_000
@@ -110,6 +110,7 @@ class Whole:
         self.tree = tree.copy() if tree else Frontier()
         self.first = self.tree.size
         self.covered = self.checkpoints = self.earlier_outcomes = 0
+        self._root = ""
         self.open_intents: dict[str, None] = {}
         self.witnesses: dict[str, Seen] = {}
         self._latest_us = self._last_us = self._gap_us = 0
@@ -173,6 +174,7 @@ class Whole:
             self._gap_index,
             self.witnesses,
             problem,
+            root=self._root,
         )
 
     def _reached(self, count: int) -> list[Mark]:
@@ -223,7 +225,7 @@ class Whole:
                     raise FoundError(last, "", what if checkpoint.size == last + 1 else MISPLACED)
                 if any(time_s * 1_000_000 < self._latest_us - TOLERANCE_US for time_s in times.values()):
                     raise FoundError(None, "", f"a witness signed {checkpoint.size} records before there were as many")
-                self.covered = self.tree.size
+                self.covered, self._root = self.tree.size, encode(checkpoint.root)
                 self.checkpoints += 1
                 self.witnesses.update({name: Seen(self.covered, time_s) for name, time_s in times.items()})
 

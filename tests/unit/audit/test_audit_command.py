@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from brightline_verify.database import checkpoint_path
 from brightline_verify.merkle import leaf_hash, verify_inclusion
 from brightline_verify.note import open_checkpoint
 from brightline_verify.record import Kind
@@ -29,6 +30,11 @@ def run(folder: Path, *arguments: str) -> Result:
     """`brightline audit` on the log in `folder`."""
     where = ("--log", str(folder / "audit.db"), "--key", str(folder / "log.key.pub"))
     return CliRunner().invoke(app, [*arguments, *where])
+
+
+def root(folder: Path) -> str:
+    """What the last checkpoint says of the tree."""
+    return checkpoint_path(folder / "audit.db").read_text().split("\n")[2]
 
 
 def spoil(folder: Path) -> None:
@@ -58,6 +64,7 @@ def test_a_sound_log_exits_with_0(folder: Path) -> None:
         "gap_index": 1,
         "witnesses": {},
         "problem": None,
+        "root": root(folder),
         "unproved": 0,
     }
 
