@@ -46,6 +46,7 @@ harmless if {
 }
 
 labelled if {
+	facts.text(data.brightline.labels.ai_only)
 	"ai_only_intel_product" in input.tenant.rules
 	"intelligence" in facts.areas
 	input.request.channel in {"unspecified", "interagency", "public", "foreign", "machine"}

@@ -39,6 +39,11 @@ test_labels_what_leaves_the_desk[note] if {
 	} with input as request
 }
 
+test_refuses_without_the_label if {
+	fixtures.says(rule.verdict) == refusal with input as object.union(product, {"request": {"channel": "public"}})
+		with data.brightline.labels as object.remove(data.brightline.labels, ["ai_only"])
+}
+
 test_refuses_spoiled_facts[note] if {
 	some pointer in ["/tenant", "/tenant/rules", "/request", "/request/purpose", "/request/channel"]
 	some note, request in fixtures.spoiled(product, pointer)

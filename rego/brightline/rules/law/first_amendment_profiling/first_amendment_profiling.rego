@@ -40,9 +40,11 @@ verdict := {
 	"obligations": [{"kind": "record_authority", "params": {"text": facts.cited}}],
 } if cited
 
+# Without the list of orders nobody knows which has to be recorded.
 harmless if {
 	facts.outside("expression")
 	facts.unheard("protected_expression")
+	is_object(data.brightline.authorities.expression)
 }
 
 # People abroad who are no US persons are outside the statute.

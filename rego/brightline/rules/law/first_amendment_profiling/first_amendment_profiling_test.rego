@@ -72,6 +72,11 @@ test_allows_and_records_what_a_statute_allows[note] if {
 	} with input as staged
 }
 
+test_refuses_without_the_list_of_orders if {
+	fixtures.says(rule.verdict) == refusal with input as fixtures.permitted
+		with data.brightline.authorities as object.remove(data.brightline.authorities, ["expression"])
+}
+
 test_refuses_spoiled_facts[note] if {
 	some pointer in ["/request", "/request/purpose", "/signals", "/signals/protected_expression"]
 	some note, request in fixtures.spoiled(fixtures.permitted, pointer)

@@ -69,6 +69,11 @@ test_no_approval_opens_it if {
 	fixtures.says(rule.verdict) == refusal with input as request
 }
 
+test_refuses_without_the_label if {
+	fixtures.says(rule.verdict) == refusal with input as excepted
+		with data.brightline.labels as object.remove(data.brightline.labels, ["foreign_intelligence"])
+}
+
 test_refuses_spoiled_facts[note] if {
 	some pointer in [
 		"/tenant",

@@ -39,6 +39,15 @@ test_refuses_and_reports_what_was_seen[note] if {
 	fixtures.says(rule.verdict) == reported with input as staged
 }
 
+# The incident is lost then, never the refusal.
+test_refuses_what_was_seen_where_the_data_lacks_its_text_or_clock if {
+	some request in seen
+	fixtures.says(rule.verdict) == refusal with input as request
+		with data.brightline.labels as object.remove(data.brightline.labels, ["child_safety"])
+	fixtures.says(rule.verdict) == refusal with input as request
+		with data.brightline.limits as object.remove(data.brightline.limits, ["child_safety_hours"])
+}
+
 test_nothing_opens_what_was_seen[note] if {
 	some note, request in seen
 	fixtures.says(rule.verdict) == reported with input as object.union(request, fixtures.keys("csam"))

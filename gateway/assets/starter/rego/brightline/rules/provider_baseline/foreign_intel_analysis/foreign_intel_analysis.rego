@@ -38,6 +38,7 @@ verdict := {
 
 # The authority that permits it.
 authority := facts.live_authority if {
+	facts.text(data.brightline.labels.foreign_intelligence)
 	"foreign_intelligence" in facts.areas
 	count(facts.grants("foreign_intel_analysis")) > 0
 	facts.live_authority.citation in object.keys(data.brightline.authorities.foreign_intelligence)

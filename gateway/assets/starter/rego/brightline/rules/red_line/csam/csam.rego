@@ -21,17 +21,21 @@ about := rego.metadata.chain()[1].annotations
 
 verdict := {"effect": "deny", "rule": about} if {
 	not harmless
-	not seen
+	not incident
 }
 
 verdict := {
 	"effect": "deny",
 	"rule": about,
-	"obligations": [{"kind": "incident", "params": {
-		"text": labels.child_safety,
-		"report_within_hours": limits.child_safety_hours,
-	}}],
-} if seen
+	"obligations": [incident],
+} if incident
+
+# Undefined where the policy's own data lacks its text or its clock: what was seen is refused without it.
+incident := {"kind": "incident", "params": {"text": text, "report_within_hours": hours}} if {
+	seen
+	text := labels.child_safety
+	hours := limits.child_safety_hours
+}
 
 harmless if facts.unheard("child_safety")
 

@@ -26,17 +26,21 @@ about := rego.metadata.chain()[1].annotations
 
 verdict := {"effect": "deny", "rule": about} if {
 	not harmless
-	not seen
+	not incident
 }
 
 verdict := {
 	"effect": "deny",
 	"rule": about,
-	"obligations": [{"kind": "incident", "params": {
-		"text": labels.safeguard_tampering,
-		"report_within_hours": limits.safeguard_tampering_hours,
-	}}],
-} if seen
+	"obligations": [incident],
+} if incident
+
+# Undefined where the policy's own data lacks its text or its clock: what was seen is refused without it.
+incident := {"kind": "incident", "params": {"text": text, "report_within_hours": hours}} if {
+	seen
+	text := labels.safeguard_tampering
+	hours := limits.safeguard_tampering_hours
+}
 
 harmless if {
 	facts.unheard("safeguard_tampering")
