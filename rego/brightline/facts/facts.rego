@@ -58,7 +58,10 @@ threshold(signal) := own if own := data.brightline.tenant_thresholds[input.tenan
 else := data.brightline.thresholds[signal]
 
 # The caller names evidence of this kind that is still valid.
-proven(kind) if {
+proven(kind) if count(proofs(kind)) > 0
+
+# Its identifiers.
+proofs(kind) := {item.id |
 	natural(input.now)
 	some item in input.request.evidence
 	item.kind == kind

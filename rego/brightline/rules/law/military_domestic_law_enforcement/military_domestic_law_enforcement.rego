@@ -8,7 +8,9 @@
 #   id: military_domestic_law_enforcement
 #   class: law
 #   statement: A military tenant does no law enforcement in the United States.
-#   remedy: State where the subject is, or cite the statute that expressly allows it with its identifier and period.
+#   remedy: >-
+#     State where the subject is, or cite the statute that expressly allows it with its identifier and period. No order of
+#     a court is one; where US persons are concerned, the statute is for few of them.
 #   relaxed_by: statute
 #   relaxed_how: An act of Congress that expressly allows it, cited.
 #   facts: [tenant.kind, request.purpose, request.geo, request.us_person, request.authority,

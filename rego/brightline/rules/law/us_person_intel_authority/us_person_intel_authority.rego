@@ -16,7 +16,9 @@
 #     State whether US persons are involved, and where the persons are, or on what basis they are no US persons, as
 #     where the content shows what US persons have: a number, an address, a word that says so. If
 #     they are, four things are needed, and an approval alone opens nothing: a purpose of foreign intelligence or
-#     counterintelligence, the authority and its period, the evidence least_intrusive_means, and an approval.
+#     counterintelligence, the authority and its period, the evidence least_intrusive_means, and an approval. Cite the
+#     order or certification that names its subject (50 USC 1805; 50 USC 1881a for fisa702_query): procedures alone leave
+#     the rule on mass surveillance closed.
 #   relaxed_by: official
 #   relaxed_how: By procedures that the Attorney General approved; the head of the component, by an approval that is recorded.
 #   facts:

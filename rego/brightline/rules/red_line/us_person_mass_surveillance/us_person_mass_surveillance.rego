@@ -3,27 +3,53 @@
 # description: >
 #   A request does not monitor US persons in bulk, commercially bought data included. What is not stated counts as the
 #   worst case: people not said to be other than US persons may be, an unknown number of them may be many, and data of
-#   an unknown origin may have been bought.
+#   an unknown origin may have been bought. Who looks at people, looks at US persons only where they are few and a paper
+#   for that very work names or allows it, which is recorded; for the use of force there is none.
 # custom:
 #   id: us_person_mass_surveillance
 #   class: red_line
 #   statement: US persons are not monitored in bulk, commercially bought data included.
 #   remedy: >-
 #     No approval opens this. State whether US persons are involved, how many persons the request touches, where they
-#     are and where the data came from, or narrow it to named subjects under a cited authority that is in force.
+#     are and where the data came from. Where the content shows US persons and none is involved, name the basis. Where
+#     US persons are looked at, narrow it to few of them under a paper for that work that is in force, cited with its
+#     identifier and period: 18 USC 2518 or FRCP 41 for law enforcement, tracking and records of expression; for those
+#     records, instead, consent as evidence; 50 USC 1805 for intelligence, and 50 USC 1881a for fisa702_query; for the
+#     military, the act that expressly allows its part in law enforcement. None opens the use of force.
 #   relaxed_by: nobody
-#   facts: [request.purpose, request.us_person, request.geo, request.volume, request.data_origin, request.authority, signals.domestic_surveillance,
-#     signals.us_person, now, tenant.kind]
+#   facts:
+#     - request.purpose
+#     - request.tools
+#     - request.us_person
+#     - request.geo
+#     - request.volume
+#     - request.data_origin
+#     - request.authority
+#     - request.evidence
+#     - signals.domestic_surveillance
+#     - signals.us_person
+#     - now
+#     - tenant.kind
 #   sources:
 #     - {title: "NSPM-11 §2(d)", read: first_hand}
 package brightline.rules.red_line.us_person_mass_surveillance
 
+import data.brightline.authorities
 import data.brightline.facts
 import data.brightline.limits
 
 about := rego.metadata.chain()[1].annotations
 
 verdict := {"effect": "deny", "rule": about} if not harmless
+
+verdict := {
+	"effect": "allow",
+	"rule": about,
+	"obligations": [{"kind": "record_authority", "params": {"text": paper}} | some paper in papers],
+} if {
+	harmless
+	narrowed
+}
 
 harmless if {
 	silent
@@ -33,30 +59,65 @@ harmless if {
 
 harmless if {
 	silent
-	facts.outside("people")
+	unwatched
 	few
 }
 
 harmless if {
 	silent
-	facts.outside("people")
+	unwatched
 	own_records
 }
 
 harmless if {
 	silent
-	facts.outside("domestic_surveillance")
-	few
-	facts.live_authority.citation in object.keys(data.brightline.authorities.targeted)
+	narrowed
 }
 
 silent if facts.unheard("domestic_surveillance")
+
+# Nobody in particular is looked at, and nobody is aimed at.
+unwatched if {
+	facts.outside("people")
+	facts.peaceful
+}
 
 few if facts.at_most(input.request.volume.persons, limits.named_subjects)
 
 own_records if {
 	input.request.data_origin == "agency_records"
 	facts.at_most(input.request.volume.persons, limits.own_records_persons)
+}
+
+# Few are looked at, under a paper for that work. No such paper is about the use of force.
+narrowed if {
+	facts.outside("domestic_surveillance")
+	facts.peaceful
+	few
+	count(papers) > 0
+}
+
+# At every stage, whatever is heard: it has to be recorded before the answer.
+papers contains facts.cited if {
+	some area in {"law_enforcement", "tracking", "expression"}
+	area in facts.areas
+	facts.live_authority.citation in object.keys(authorities.court_orders)
+}
+
+papers contains facts.cited if {
+	"intelligence" in facts.areas
+	facts.live_authority.citation in object.keys(authorities.intelligence_orders)
+}
+
+papers contains facts.cited if {
+	input.tenant.kind == "dod"
+	"law_enforcement" in facts.areas
+	facts.live_authority.citation in object.keys(authorities.domestic_support)
+}
+
+papers contains concat(" / ", ["consent", consent]) if {
+	"expression" in facts.areas
+	some consent in facts.proofs("consent")
 }
 
 # "No US persons" is believed where nothing else speaks against it: what was declared, and what the content shows.
@@ -66,14 +127,44 @@ no_us_persons if {
 }
 
 no_us_persons if {
-	input.request.us_person.involved == "no"
+	facts.no_us_person
 	few
 }
 
-# Where nobody in particular is looked at. Data whose origin is not stated may have been bought. The number counts no more
-# than where it is left out: who states it must not come off worse.
+# What the content shows of few may be anybody's.
+no_us_persons if {
+	input.request.us_person.involved == "no"
+	facts.peaceful
+	few
+}
+
+# Where nobody in particular is looked at, and the content shows no US persons. Data whose origin is not stated may have
+# been bought. The number counts no more than where it is left out: who states it must not come off worse.
 no_us_persons if {
 	input.request.us_person.involved == "no"
 	facts.outside("people")
+	facts.unheard("us_person")
 	input.request.data_origin in {"agency_records", "public", "intelligence", "partner", "synthetic"}
 }
+
+# Where the content shows some, in office work, it counts whose data it is. The agency writes to people and keeps what
+# they wrote, so that an address in its own records, or in what nobody is, says nothing.
+no_us_persons if {
+	input.request.us_person.involved == "no"
+	unwatched
+	input.request.data_origin in {"agency_records", "synthetic"}
+}
+
+# In the data of others it says that people may be looked at, unless the basis, the places or the number speak for it.
+no_us_persons if {
+	input.request.us_person.involved == "no"
+	unwatched
+	input.request.data_origin in {"public", "intelligence", "partner"}
+	unopposed
+}
+
+unopposed if facts.named(input.request.us_person.basis)
+
+unopposed if facts.abroad
+
+unopposed if facts.at_most(input.request.volume.persons, limits.own_records_persons)

@@ -30,12 +30,26 @@ test_silent[note] if {
 			"data_origin": "agency_records",
 			"volume": {"persons": 1000},
 		}),
-		"named subjects under authority": narrow,
 		"below the threshold": fixtures.changed({"signals": {"domestic_surveillance": 499}}),
 		"looked at abroad, number left out": fixtures.declared({"purpose": "law_enforcement", "geo": ["FR"]}),
 		"looked at, few": fixtures.declared({"purpose": "law_enforcement", "volume": {"persons": 25}}),
 		"no US persons, many, looked at for nothing": fixtures.declared({"geo": ["US"], "volume": {"persons": 1000000}}),
+		"looked at, few, the content shows some": object.union(
+			fixtures.declared({"purpose": "law_enforcement", "volume": {"persons": 25}}),
+			{"signals": {"us_person": 1000}},
+		),
 		"no US persons, published": fixtures.declared({"data_origin": "public"}),
+		"no US persons, aimed at": fixtures.declared({"purpose": "targeting_support"}),
+		"no US persons, few aimed at who were bought": fixtures.declared({
+			"purpose": "targeting_support",
+			"data_origin": "commercial",
+			"volume": {"persons": 25},
+		}),
+		"few, a tool that moves": fixtures.declared({
+			"us_person": {"involved": "yes"},
+			"volume": {"persons": 25},
+			"tools": fixtures.tools("physical"),
+		}),
 	}
 	not rule.verdict with input as request
 }
@@ -92,8 +106,168 @@ alone := {
 }
 
 test_silent_below_the_threshold[note] if {
-	some note, request in alone
+	some note, request in object.remove(alone, ["named subjects under an order"])
 	not rule.verdict with input as object.union(request, {"signals": {"domestic_surveillance": 499}})
+}
+
+test_allows_and_records_below_the_threshold if {
+	request := object.union(narrow, {"signals": {"domestic_surveillance": 499}})
+	fixtures.says(rule.verdict) == recorded("18 USC 2518 / order-1") with input as request
+}
+
+recorded(paper) := {
+	"effect": "allow",
+	"id": "us_person_mass_surveillance",
+	"obligations": [{"kind": "record_authority", "params": {"text": paper}}],
+}
+
+# One named US person, for this purpose, under this order.
+one(purpose, citation) := fixtures.declared({
+	"purpose": purpose,
+	"us_person": {"involved": "yes"},
+	"volume": {"persons": 1},
+	"authority": fixtures.authority(citation),
+})
+
+consented := object.union(one("expression_profiling", "none"), {"request": {"evidence": [{
+	"kind": "consent",
+	"id": "consent-1",
+	"expires": 1500,
+}]}})
+
+# Each paper opens the work that it is for.
+for_its_work := {
+	["law_enforcement", "18 USC 2518", "civil"],
+	["law_enforcement", "FRCP 41", "law_enforcement"],
+	["person_tracking", "FRCP 41", "civil"],
+	["expression_profiling", "18 USC 2518", "civil"],
+	["counterintelligence", "50 USC 1805", "intelligence"],
+	["foreign_intelligence_analysis", "50 USC 1805", "intelligence"],
+	["fisa702_query", "50 USC 1881a", "intelligence"],
+	["law_enforcement", "10 USC 252", "dod"],
+	["domestic_law_enforcement_support", "10 USC 282", "dod"],
+}
+
+test_allows_and_records_under_a_paper_for_the_work[note] if {
+	some [purpose, citation, kind] in for_its_work
+	some stage, request in fixtures.stages(object.union(one(purpose, citation), {"tenant": {"kind": kind}}))
+	note := concat(", ", [purpose, citation, stage])
+	paper := concat(" / ", [citation, "order-1"])
+	fixtures.says(rule.verdict) == recorded(paper) with input as request
+}
+
+test_allows_and_records_consent[stage] if {
+	some stage, request in fixtures.stages(consented)
+	fixtures.says(rule.verdict) == recorded("consent / consent-1") with input as request
+}
+
+test_refuses_under_a_paper_for_other_work[note] if {
+	some [purpose, citation] in [
+		["law_enforcement", "50 USC 1805"],
+		["law_enforcement", "10 USC 252"],
+		["counterintelligence", "18 USC 2518"],
+		["counterintelligence", "EO 12333 2.4"],
+		["emotion_inference", "18 USC 2518"],
+		["targeting_support", "50 USC 1805"],
+		["targeting_support", "18 USC 2518"],
+		["domestic_monitoring", "FRCP 41"],
+	]
+	note := concat(", ", [purpose, citation])
+	fixtures.says(rule.verdict) == refusal with input as one(purpose, citation)
+}
+
+test_refuses_where_consent_is_none[note] if {
+	some note, facts in {
+		"over": {"now": 1501},
+		"to law enforcement": {"request": {"purpose": "law_enforcement"}},
+		"of many": {"request": {"volume": {"persons": 26}}},
+		"without its name": {"request": {"evidence": [{"kind": "consent", "id": "-", "expires": 1500}]}},
+	}
+	fixtures.says(rule.verdict) == refusal with input as object.union(consented, facts)
+}
+
+# Who aims at people looks at them, and there is no paper for it.
+aimed := fixtures.declared({
+	"purpose": "targeting_support",
+	"us_person": {"involved": "yes"},
+	"volume": {"persons": 1},
+	"approval": fixtures.approval,
+})
+
+test_refuses_to_aim_at_us_persons[note] if {
+	some case, facts in {
+		"one": {},
+		"not known whether": {"request": {"us_person": {"involved": "unknown"}}},
+		"own records": {"request": {"data_origin": "agency_records"}},
+		"engaged": {"request": {"purpose": "weapon_engagement"}},
+		"harm estimated": {"request": {"purpose": "collateral_damage_estimation"}},
+		"with a weapon, for another purpose": {"request": {"purpose": "administrative", "tools": fixtures.tools("weapon")}},
+		"with what may be one": {"request": {"purpose": "administrative", "tools": fixtures.tools("unspecified")}},
+		"with what is described as one": {"request": {"purpose": "administrative", "tools": fixtures.described("weapon")}},
+		"with a weapon, under an order": {"request": {
+			"purpose": "law_enforcement",
+			"tools": fixtures.tools("weapon"),
+			"authority": fixtures.authority("FRCP 41"),
+		}},
+	}
+	some stage, request in fixtures.stages(object.union(aimed, facts))
+	note := concat(", ", [case, stage])
+	fixtures.says(rule.verdict) == refusal with input as request
+}
+
+# Where force may be used, the content has its say about few, and a basis about many abroad alone.
+shown_aimed(facts) := object.union(
+	object.union(aimed, {
+		"request": {"us_person": {"involved": "no"}, "geo": ["US"], "volume": {"persons": null}},
+		"signals": {"us_person": 500},
+	}),
+	{"request": facts},
+)
+
+test_refuses_to_aim_where_the_content_shows_us_persons[note] if {
+	some note, facts in {
+		"many": {"volume": {"persons": 1000000}, "data_origin": "intelligence"},
+		"few": {"volume": {"persons": 1}},
+		"nothing stated": {"geo": []},
+		"a basis for many": {"us_person": {"basis": "officers of another state"}},
+	}
+	fixtures.says(rule.verdict) == refusal with input as shown_aimed(facts)
+}
+
+test_silent_where_a_basis_says_who_is_aimed_at[note] if {
+	some note, facts in {
+		"abroad": {"geo": ["SY"], "us_person": {"basis": "officers of another state"}},
+		"few": {"volume": {"persons": 1}, "us_person": {"basis": "officers of another state"}},
+	}
+	not rule.verdict with input as shown_aimed(facts)
+}
+
+# Office work in which the content shows US persons.
+shown_office(facts) := object.union(fixtures.declared({"geo": ["US"]}), {
+	"request": facts,
+	"signals": {"us_person": 1000},
+})
+
+test_silent_where_the_agency_has_them_or_something_speaks_for_it[note] if {
+	some note, facts in {
+		"own records": {"data_origin": "agency_records"},
+		"nobody": {"data_origin": "synthetic"},
+		"published, the basis": {"data_origin": "public", "us_person": {"basis": "the publisher's address"}},
+		"published, abroad": {"data_origin": "public", "geo": ["FR"]},
+		"published by a thousand": {"data_origin": "public", "volume": {"persons": 1000}},
+	}
+	not rule.verdict with input as shown_office(facts)
+}
+
+test_refuses_where_others_have_them_in_bulk[note] if {
+	some origin in ["public", "partner", "intelligence", "commercial", "unspecified"]
+	some case, facts in {
+		"many": {"volume": {"persons": 1001}},
+		"number left out": {},
+		"place left out": {"geo": []},
+	}
+	note := concat(", ", [origin, case])
+	fixtures.says(rule.verdict) == refusal with input as shown_office(object.union(facts, {"data_origin": origin}))
 }
 
 test_refuses_content_at_every_stage[note] if {

@@ -10,7 +10,8 @@
 #   statement: No record is made of how people exercise their First Amendment rights.
 #   remedy: >-
 #     Choose the purpose that fits. If a statute allows it, cite that with its identifier and period, for law
-#     enforcement or for the record itself; if the person agreed, name the consent as evidence.
+#     enforcement or for the record itself; if the person agreed, name the consent as evidence. State how many persons:
+#     about US persons either is for few of them.
 #   relaxed_by: statute
 #   relaxed_how: The statute, the person concerned, or an authorised law enforcement activity, each cited.
 #   facts:

@@ -8,7 +8,9 @@
 #   id: foreign_intel_analysis
 #   class: provider_baseline
 #   statement: Foreign intelligence is analysed only by a tenant that was granted it, under a live authority, with an ASL-2 model.
-#   remedy: Cite an authority with its identifier and period. If your contract lacks the exception, ask the provider for it.
+#   remedy: >-
+#     Cite an authority with its identifier and period: where US persons may be concerned 50 USC 1805, or 50 USC 1881a
+#     for fisa702_query. If your contract lacks the exception, ask the provider for it.
 #   relaxed_by: nobody
 #   selected_by: grant
 #   facts: [tenant.kind, request.purpose, request.authority, request.us_person, request.geo, signals.us_person,
