@@ -108,5 +108,6 @@ def _print(made: Oversight) -> None:
     )
     for name, fired in sorted(counts.rules.items()):
         if fired.cls == "red_line":
-            typer.echo(f"  {fired.total():>9} red line {plain(name)}")
+            apart = f", and {fired.unjudged} times something that nobody could judge" if fired.unjudged else ""
+            typer.echo(f"  {fired.total():>9} red line {plain(name)}{apart}")
     typer.echo(f"  {counts.incidents_in_all:>9} incidents to report")

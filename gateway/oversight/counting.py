@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from brightline_verify.record import Kind, Outcome
+from gateway.audit.unjudged import unjudged
 from gateway.errors import Reason
 from gateway.oversight.clocks import Incident
 
@@ -32,15 +33,16 @@ NOBODY: Final = ""
 
 @dataclass(slots=True)
 class Fired:
-    """How often a rule stood behind a refusal. cls: its class."""
+    """How often a rule stood behind a refusal. cls: its class; unjudged: of what nobody could judge, and only there."""
 
     cls: str
     requests: int = 0
     approvals: int = 0
     answers: int = 0
+    unjudged: int = 0
 
     def total(self) -> int:
-        """How often altogether."""
+        """How often it refused what was judged."""
         return self.requests + self.approvals + self.answers
 
 
@@ -124,10 +126,13 @@ class Counts:
         release = self._release(record.get("release") or "", record["time_us"])
         release.calls[came_to] += 1
         if came_to in {DENIED, APPROVAL}:
+            apart = unjudged(record)
             for rule in record.get("rules") or ():
                 fired = self._rule(rule)
+                denied = rule["effect"] == "deny"
                 fired.approvals += rule["effect"] == "require_approval"
-                fired.requests += rule["effect"] == "deny"
+                fired.requests += denied and rule["id"] not in apart
+                fired.unjudged += denied and rule["id"] in apart
 
     def _relied_on(self, record: Mapping[str, Any]) -> None:
         """What a permitted call needed beside the rules: an approval by a person, grants of the provider."""
@@ -147,8 +152,10 @@ class Counts:
         tenant.refused_answers += refused
         tenant.model_refusals += by_model
         if refused:
+            apart = unjudged(record)
             for rule in record.get("rules") or ():
-                self._rule(rule).answers += 1
+                self._rule(rule).answers += rule["id"] not in apart
+                self._rule(rule).unjudged += rule["id"] in apart
 
     def _activated(self, record: Mapping[str, Any]) -> None:
         if record["kind"] == Kind.RELEASE:

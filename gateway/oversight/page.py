@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.oversight import plots
 from gateway.oversight.clocks import CLOCKS, Incident
-from gateway.oversight.counting import APPROVAL, CALLS, DENIED, PERMITTED, Counts
+from gateway.oversight.counting import APPROVAL, CALLS, DENIED, OTHERWISE, PERMITTED, Counts, Fired
 from gateway.oversight.report import Oversight, minute
 from gateway.workshop.page import ASSETS
 
@@ -74,11 +74,13 @@ def _rules(counts: Counts, *, red_line: bool) -> str:
     found = [(name, fired) for name, fired in counts.rules.items() if (fired.cls == "red_line") == red_line]
     found.sort(key=lambda item: (-item[1].total(), item[0]))
     names = [name if red_line else f"{name} ({fired.cls.replace('_', ' ')})" for name, fired in found]
-    rows = [
-        (name, [(DENIED, fired.requests), (APPROVAL, fired.approvals), ("answer", fired.answers)])
-        for name, (_, fired) in zip(names, found, strict=True)
-    ]
+    rows = [(name, _parts(fired)) for name, (_, fired) in zip(names, found, strict=True)]
     return _plot(rows, "How often a red line refused" if red_line else "How often a rule stood behind a refusal")
+
+
+def _parts(fired: Fired) -> list[tuple[str, int]]:
+    judged = [(DENIED, fired.requests), (APPROVAL, fired.approvals), ("answer", fired.answers)]
+    return [*judged, (OTHERWISE, fired.unjudged)]
 
 
 def _refusals(made: Oversight) -> str:

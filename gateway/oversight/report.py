@@ -110,6 +110,7 @@ def _tenant(name: str, tenant: Tenant) -> Json:
 
 def _rule(name: str, fired: Fired) -> Json:
     times = {"requests": fired.requests, "approvals": fired.approvals, "answers": fired.answers}
+    times["not_judged"] = fired.unjudged
     return {"id": name, "class": fired.cls, **times}
 
 

@@ -9,13 +9,17 @@ from enum import IntEnum
 from typing import Any, Final
 
 from brightline_verify.record import Kind, Outcome
+from gateway.audit.unjudged import unjudged
 
 _ENDED_WELL: Final = {Outcome.PERMITTED, Outcome.COMPLETED}
 _FAILED: Final = {Outcome.ERROR, Outcome.UPSTREAM_ERROR, Outcome.UNKNOWN, Outcome.NOT_FORWARDED}
 
 
 class Severity(IntEnum):
-    """How much it matters: a matter of course, a refusal, a failure, a red line, something that has to be reported."""
+    """How much it matters: a matter of course, a refusal, a failure, a red line, something that has to be reported.
+
+    A red line that refused only what nobody could judge is a failure: of a detector, or of whoever wrote the purpose.
+    """
 
     INFORMATION = 1
     LOW = 2
@@ -68,9 +72,10 @@ class Event:
         """How much it matters."""
         if self.incidents:
             return Severity.CRITICAL
-        if any(rule["class"] == "red_line" for rule in self.rules):
+        red_lines = {rule["id"] for rule in self.rules if rule["class"] == "red_line"}
+        if red_lines - unjudged(self.record):
             return Severity.HIGH
-        if self.outcome in _FAILED:
+        if red_lines or self.outcome in _FAILED:
             return Severity.MEDIUM
         return Severity.INFORMATION if self.well else Severity.LOW
 

@@ -59,6 +59,20 @@ def test_red_lines_that_never_fired_are_told() -> None:
     assert {name: fired.total() for name, fired in made.rules.items()} == {"csam": 0, RED["id"]: 1}
 
 
+def test_what_nobody_could_judge_is_told_apart_from_a_red_line() -> None:
+    """A refusal of content that nobody could read is told apart from a red line that content reached."""
+    unread, heard = ({"name": "autonomous_targeting", "version": "1", "score": score} for score in (None, 800))
+    made = counted(
+        record(Kind.REFUSAL, 1, rules=[RED], readings=[unread]),
+        record(Kind.REFUSAL, 2, rules=[RED], readings=[heard]),
+        record(Kind.OUTCOME, 3, outcome="refused_output", rules=[RED], judgements=[{"readings": [unread]}]),
+        record(Kind.OUTCOME, 4, outcome="refused_output", rules=[RED], judgements=[{"readings": [heard]}]),
+    )
+    fired = made.rules[RED["id"]]
+    assert (fired.requests, fired.answers, fired.unjudged, fired.total()) == (1, 1, 2, 2)
+    assert (made.calls[DENIED], made.answers["refused_output"]) == (2, 2)
+
+
 def test_what_a_permitted_call_rested_on_is_counted() -> None:
     """Each use of an approval counts for its approver, each use of a grant for the grant, and both for the tenant."""
     intent = record(Kind.INTENT, 1, "a")

@@ -21,6 +21,7 @@ from gateway.siem.event import Event, Severity, parted
 from tests.support.logs import record
 
 RED = {"id": "csam", "class": "red_line", "effect": "deny"}
+UNREAD = {"name": "child_safety", "version": "1", "score": None}
 INCIDENT = {"text": "a text", "aware_at_us": 1, "report_within_hours": 24}
 
 
@@ -82,11 +83,12 @@ def test_a_refusal_tells_who_was_denied_what_by_which_rule() -> None:
         ({"outcome": "refused", "rules": []}, Severity.LOW),
         ({"outcome": "upstream_error"}, Severity.MEDIUM),
         ({"outcome": "refused_output", "rules": [RED]}, Severity.HIGH),
+        ({"outcome": "refused_output", "rules": [RED], "judgements": [{"readings": [UNREAD]}]}, Severity.MEDIUM),
         ({"outcome": "completed", "incidents": [INCIDENT]}, Severity.CRITICAL),
     ],
 )
 def test_severity_grows_with_what_it_means(fields: dict[str, Any], severity: Severity) -> None:
-    """A refusal, a failure, a red line and an incident to report are told apart in every format."""
+    """A refusal, a failure, what nobody could judge, a red line and an incident are told apart in every format."""
     of = event(Kind.OUTCOME, **fields)
     assert of.severity is severity
     assert ocsf.event(of)["severity_id"] == severity
