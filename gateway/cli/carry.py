@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Root
 
 from gateway.config import ReleaseSource
 from gateway.errors import StartError
 from gateway.release.client import Client
 from gateway.release.documents import DATA, SOURCES, WASM
 from gateway.release.fetching import FOLDER, Folder, Https
+from gateway.release.holders import ROOT, SNAPSHOT, TIMESTAMP
+from gateway.release.making import put
+from gateway.release.shelf import version
 from gateway.types import Release
 from gateway.workshop.build import BuildError, build
 
@@ -86,11 +90,12 @@ def import_(
 def _carried(source: str, to: Path, root: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         metadata = Path(folder) / "metadata"
-        if (to / "metadata/timestamp.json").exists():
-            _client(str(to), root, metadata).load()  # what is there: nothing older comes after it
+        _seen(to / "metadata", metadata)  # nothing older comes after it
         found = _client(source, root, metadata).load()
         if not Path(source).is_dir():
             raise StartError(f"{source}: copy a folder; an address is mirrored with any tool, and verified after it")
+        if any(version(path) > found.metadata[ROOT] for path in (to / "metadata").glob(f"*.{ROOT}.json")):
+            raise StartError(f"{to}: has a root that is not of this repository; name a new folder")
         for part in ("targets", "metadata"):
             names = [p.relative_to(source) for p in sorted((Path(source) / part).rglob("*")) if p.is_file()]
             for name in (n for n in names if n.name != "timestamp.json" and not n.name.startswith(".")):
@@ -102,23 +107,41 @@ def _carried(source: str, to: Path, root: Path) -> None:
     typer.echo(f"copied to {to}")
 
 
+def _seen(there: Path, metadata: Path) -> None:
+    """Take what a folder has for what was seen last. TUF verifies it and compares versions, also where it expired.
+
+    The roots are needed for that: without them an older disk could bring older keys, which don't verify what is there.
+    """
+    found = [(path, f"root_history/{path.name}") for path in there.glob(f"*.{ROOT}.json")]
+    snapshot = max(there.glob(f"*.{SNAPSHOT}.json"), key=version, default=None)
+    found += [(snapshot, f"{SNAPSHOT}.json")] if snapshot else []
+    found += [(path, path.name) for path in there.glob(f"{TIMESTAMP}.json")]
+    for path, name in found:
+        (metadata / name).parent.mkdir(parents=True, exist_ok=True)
+        (metadata / name).write_bytes(_read(path))
+
+
 def _copied(source: Path, to: Path) -> None:
+    data = _read(source)
     try:
-        if to.exists() and to.read_bytes() == source.read_bytes():
-            return
-        to.parent.mkdir(parents=True, exist_ok=True)
-        draft = to.with_name(f".{to.name}.draft")
-        shutil.copyfile(source, draft)
-        draft.replace(to)
+        put(to, data)
     except OSError as error:
-        raise StartError(f"{error.filename or to}: {error.strerror}") from error
+        raise StartError(f"{to}: cannot be written: {error.strerror}") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _client(source: str, root: Path, metadata: Path) -> Client:
+    trusted = _read(root)
     try:
-        trusted = root.read_bytes()
-    except OSError as error:
-        raise StartError(f"{root}: cannot be read: {error.strerror}") from error
+        Metadata[Root].from_bytes(trusted)
+    except RepositoryError as error:
+        raise StartError(f"--root: {root}: is no root.json; `brightline release init` made the first") from error
     if source.startswith("https://"):
         return Client(source, Https(None, FILE_S), source if source.endswith("/") else f"{source}/", trusted, metadata)
     return Client(source, Folder(Path(source)), FOLDER, trusted, metadata)

@@ -14,7 +14,7 @@ from gateway.cli.proposed import diff, notes
 from gateway.errors import StartError
 from gateway.release import keyfiles, restrictions, staging, starter
 from gateway.release.documents import MANIFEST, VECTORS
-from gateway.release.holders import ROOT, TARGETS
+from gateway.release.holders import ROOT, TARGETS, TIMESTAMP
 from gateway.release.reading import parsed
 from gateway.release.repository import DAYS, STAGED, Repository
 from gateway.workshop import selftest
@@ -103,7 +103,7 @@ def publish(
     key: KeyOption,
     public: PublicOption = None,
     passphrase_file: SecretOption = None,
-    days: Annotated[int, typer.Option(help="How long snapshot and timestamp last.")] = DAYS["timestamp"],
+    days: Annotated[int, typer.Option(help="How long snapshot and timestamp last.", min=1, max=3650)] = DAYS[TIMESTAMP],
 ) -> None:
     """Publish what has every signature, with the agency's online key. With nothing staged it renews the times alone.
 
@@ -111,7 +111,7 @@ def publish(
     """
     at = Repository(repository)
     signer = keyfiles.signer(key, lambda: passphrase(passphrase_file), public)
-    ready = at.publish(signer, _now(), {**DAYS, "snapshot": days, "timestamp": days})
+    ready = at.publish(signer, _now(), {**DAYS, "snapshot": days, TIMESTAMP: days})
     typer.echo(f"published {', '.join(ready)}" if ready else "nothing was staged; the times are renewed")
 
 

@@ -40,7 +40,7 @@ class Shelf:
         """The newest published metadata of the role, None when there is none. Raises StartError."""
         if role == TIMESTAMP:
             return self._read(self.folder / "metadata/timestamp.json")
-        versions = [_version(p) for p in (self.folder / "metadata").glob(f"*.{role}.json")]
+        versions = [version(p) for p in (self.folder / "metadata").glob(f"*.{role}.json")]
         return self._read(self.folder / f"metadata/{max(versions)}.{role}.json") if versions else None
 
     def staged(self, role: str) -> Metadata[Any] | None:
@@ -67,7 +67,7 @@ class Shelf:
         Raises StartError.
         """
         roots = [self._read(path) for path in (self.folder / "metadata").glob("*.root.json")]
-        for path in sorted((self.folder / "metadata").glob("*.targets.json"), key=_version, reverse=True):
+        for path in sorted((self.folder / "metadata").glob("*.targets.json"), key=version, reverse=True):
             metadata = self._read(path)
             signed = [set(holders.signers(root.signed, TARGETS, metadata)) for root in roots if root and metadata]
             if metadata is not None and set(HOLDERS) in signed:
@@ -149,6 +149,7 @@ def _wanted(role: str) -> set[str]:
     return set(HOLDERS) if role in {ROOT, TARGETS} else {role}
 
 
-def _version(path: Path) -> int:
+def version(path: Path) -> int:
+    """Which version of its role a file of metadata is by its name; 0 for a name without one."""
     number = path.name.partition(".")[0]
     return int(number) if number.isdigit() else 0

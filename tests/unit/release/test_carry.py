@@ -1,0 +1,139 @@
+"""What is carried across an air gap: from a repository to a disk, and from there to where gateways read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway.cli import app
+from gateway.errors import StartError
+from gateway.release.holders import SNAPSHOT, TIMESTAMP
+from gateway.release.parts import AGENCY, HOLDERS
+from gateway.release.repository import DAYS
+from tests.support.signing import Signing
+
+OVER = {**DAYS, SNAPSHOT: -1, TIMESTAMP: -1}
+
+
+@pytest.fixture
+def signing(tmp_path: Path) -> Signing:
+    """One release."""
+    made = Signing.create(tmp_path)
+    made.release()
+    return made
+
+
+def carried(signing: Signing, source: Path, to: Path, way: str = "import") -> Result:
+    root = str(signing.folder / "root.json")
+    return CliRunner().invoke(app, ["release", way, str(source), str(to), "--root", root])
+
+
+def refused(done: Result) -> str:
+    assert isinstance(done.exception, StartError), done.output
+    return str(done.exception)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:40])
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def expired(signing: Signing, there: Path) -> None:
+    """Carried while its time was on; that is over now."""
+    signing.publish(OVER)
+    (there / "metadata/timestamp.json").write_bytes(signing.newest(TIMESTAMP).read_bytes())
+    for path in signing.metadata.glob("*.snapshot.json"):
+        (there / "metadata" / path.name).write_bytes(path.read_bytes())
+
+
+def damaged(_: Signing, there: Path) -> None:
+    cut(there / "metadata/timestamp.json")
+
+
+def gone(_: Signing, there: Path) -> None:
+    for path in (there / "targets").rglob("*.json"):
+        cut(path)
+
+
+@pytest.mark.parametrize("way", ["export", "import"])
+@pytest.mark.parametrize("state", [expired, damaged, gone])
+def test_what_is_newer_is_taken_whatever_is_there(
+    signing: Signing, state: Callable[[Signing, Path], None], way: str
+) -> None:
+    """A newer release replaces what expired or was cut off at the destination; an older one is refused as ever."""
+    old, there = signing.kept(), signing.folder / "there"
+    signing.release()
+    assert carried(signing, signing.repository.folder, there, way).exit_code == 0
+    state(signing, there)
+    before = files(there)
+    assert "BadVersionNumberError" in refused(carried(signing, old, there, way))
+    assert files(there) == before
+    signing.release()
+    done = carried(signing, signing.repository.folder, there, way)
+    assert done.exit_code == 0, done.exception
+    assert "release version 3" in done.stdout
+
+
+def test_older_keys_are_not_carried_back(signing: Signing) -> None:
+    """A disk from before a key was replaced is refused, also where all that is there has expired."""
+    old, there = signing.kept(), signing.folder / "there"
+    stolen = signing.signer(AGENCY, "online")
+    key = signing.key(AGENCY, "online", at="new")
+    signing.repository.replace_key(stolen.public_key.keyid, key, signing.now, revoked=True)
+    signing.sign(HOLDERS, ("root",))
+    signing.repository.publish(signing.signer(AGENCY, "online", at="new"), signing.now, OVER)
+    there.mkdir()
+    for path, raw in files(signing.repository.folder).items():
+        to = there / path.relative_to(signing.repository.folder)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_bytes(raw)
+    before = files(there)
+    signing.now += timedelta(seconds=1)
+    assert "UnsignedMetadataError" in refused(carried(signing, old, there))
+    assert files(there) == before
+
+
+def test_another_repository_is_not_written_over(signing: Signing, tmp_path: Path) -> None:
+    """A folder with the metadata of other holders is refused by name, and stays as it is."""
+    other = Signing.create(tmp_path / "other")
+    other.release()
+    old = other.signer(AGENCY, "online").public_key.keyid
+    other.repository.replace_key(old, other.key(AGENCY, "online", at="new"), other.now, revoked=False)
+    other.sign(HOLDERS, ("root",))
+    other.repository.publish(other.signer(AGENCY, "online", at="new"), other.now)
+    before = files(other.repository.folder)
+    said = refused(carried(signing, signing.repository.folder, other.repository.folder))
+    assert said == f"{other.repository.folder}: has a root that is not of this repository; name a new folder"
+    assert files(other.repository.folder) == before
+
+
+def test_a_file_that_can_not_be_written_is_named(signing: Signing) -> None:
+    """Where a copy fails it is the destination that is named, not the file that was read."""
+    there = signing.folder / "there"
+    there.write_text("a file")
+    assert refused(carried(signing, signing.repository.folder, there)).startswith(f"{there}/")
+
+
+def test_a_root_that_is_none_is_named(signing: Signing) -> None:
+    """What --root names and is no root.json is refused by the option's name."""
+    (signing.folder / "root.json").write_text("garbage")
+    said = refused(carried(signing, signing.repository.folder, signing.folder / "there"))
+    assert said == f"--root: {signing.folder}/root.json: is no root.json; `brightline release init` made the first"
+
+
+@pytest.mark.parametrize("days", ["-1", "0", "3651", "99999999"])
+def test_times_that_help_nobody_are_refused(signing: Signing, days: str) -> None:
+    """What is published lasts a day at least and ten years at most."""
+    key = str(signing.folder / "keys/agency/online.key")
+    before = files(signing.repository.folder)
+    done = CliRunner().invoke(app, ["release", "publish", str(signing.repository.folder), "--key", key, "--days", days])
+    assert done.exit_code == 2
+    assert "--days" in done.stderr
+    assert files(signing.repository.folder) == before
