@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,18 +26,19 @@ from gateway.audit.sealed.keeper import Keeper, keeping
 from gateway.audit.sealed.places import load_reviewer
 from gateway.audit.show import show
 from gateway.canonical import Json
+from gateway.cli import given
 from gateway.cli.stored import unusable
 from gateway.config import Audit
 from gateway.errors import StartError
 
 ConfigOption = Annotated[Path, typer.Option(help="The gateway's configuration, which names log and sealed store.")]
-WhyOption = Annotated[str, typer.Option(help="The reason, as it is recorded.", min=1)]
+WhyOption = Annotated[str, typer.Option(help="The reason, as it is recorded.", callback=given.something)]
 _MONTH = re.compile(r"(?:\d{4}-(?:0[1-9]|1[0-2]))?")
 
 
 def open_(
     *,
-    decision_id: Annotated[str, typer.Argument(help="As in the answer or the refusal.")],
+    decision_id: Annotated[str, typer.Argument(help="As in the answer or the refusal.", callback=given.text)],
     config: ConfigOption,
     reviewer: Annotated[list[Path], typer.Option(help="The private key of a reviewer; give two.")],
     why: WhyOption,
@@ -60,22 +62,44 @@ def open_(
 def hold(
     *,
     config: ConfigOption,
-    tenant: Annotated[str, typer.Option(help="Whose content.")],
-    name: Annotated[str, typer.Option(help="The name of the hold, for example a case.")],
+    tenant: Annotated[str, typer.Option(help="Whose content.", callback=given.text)],
+    name: Annotated[str, typer.Option(help="The name of the hold, for example a case.", callback=given.text)],
     why: WhyOption,
-    retention: Annotated[str, typer.Option("--class", help="Of this retention class only.")] = "",
+    retention: Annotated[str, typer.Option("--class", help="Of this retention class only.", callback=given.text)] = "",
     month: Annotated[str, typer.Option(help="Of this month only, like 2026-11.")] = "",
     free: Annotated[bool, typer.Option("--free", help="Take the hold away.")] = False,
 ) -> None:
     """Keep a tenant's sealed content from being purged, or let it go again. Exits with 0, with 2 when that fails.
 
+    Says how many periods the hold keeps now: none where nothing is sealed yet, or the tenant is spelled another way.
+
     Example: `brightline audit hold --config gateway.toml --tenant northern-logistics --name case-7 --why "court order"`
     """
     if not _MONTH.fullmatch(month):
         raise typer.BadParameter("give a month like 2026-11", param_hint="--month")
+    period = Period(tenant, retention, month)
+    which = plain(" ".join(filter(None, (tenant, retention, month, name))))
     with _kept(config) as (keeper, _):
-        (keeper.free if free else keeper.hold)(Period(tenant, retention, month), name, why)
-    typer.echo(f"{'freed' if free else 'held'}: {plain(' '.join(filter(None, (tenant, retention, month, name))))}")
+        if free:
+            if not keeper.free(period, name, why):
+                raise unusable(
+                    f"{which}: there is no such hold; name tenant, --class, --month and --name as it has them"
+                )
+            typer.echo(f"freed: {which}")
+            return
+        _meant(period, name, keeper)
+        keeps = keeper.hold(period, name, why)
+    typer.echo(f"held: {which}; keeps {keeps or 'none'} of the periods now")
+
+
+def _meant(period: Period, name: str, keeper: Keeper) -> None:
+    """What could hold nothing is refused. A hold of an earlier version that has it can be freed all the same."""
+    for option, value in (("--tenant", period.tenant), ("--name", name)):
+        if not value.strip():
+            raise typer.BadParameter("is empty; give at least a letter", param_hint=option)
+    if period.retention and period.retention not in keeper.classes():
+        known = ", ".join(sorted(keeper.classes()))
+        raise unusable(plain(f"--class: {period.retention}: no such class; audit.sealed.retention_months has {known}"))
 
 
 def purge(
@@ -91,11 +115,18 @@ def purge(
     Example: `brightline audit purge --config gateway.toml --dry-run`
     """
     with _kept(config) as (keeper, _):
-        for due in keeper.due():
+        for due in keeper.due() if dry_run else keeper.purge(_user(), why):
             state = due.why or ("to be purged" if dry_run else "purged")
             typer.echo(f"{plain(str(due.period))}: {due.envelopes} sealed, {plain(state)}")
-        if not dry_run:
-            keeper.purge(getpass.getuser(), why)
+
+
+def _user() -> str:
+    """Who runs this, by name; by number where that has none, as in many containers."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = ""
+    return name if name and name.isprintable() else f"user {os.getuid()}"
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from brightline_verify.record import Kind, Outcome
 from gateway.audit import keys, record
-from gateway.audit.record import Place, Record
+from gateway.audit.record import Entry, Place, Record
 from gateway.audit.sealed import envelope, places
 from gateway.audit.sealed.envelope import OUTPUT, PROMPT, Label, Period, SealError
 from gateway.audit.sealed.sealer import bound_to
@@ -80,44 +80,60 @@ class Keeper:
             if names[1] not in of.escrow.get(names[0], {}):
                 raise SealError(f"{' and '.join(names)} were not both reviewers when the keys of {period} were made")
         period = found[0][0].period
-        self._write("opened", period, names, why, about=decision_id, digests=sorted(told.values()))  # 3
+        self._write(self._made("opened", period, names, why, about=decision_id, digests=sorted(told.values())))  # 3
         private = {p: envelope.recover(of.escrow, reviewers, p) for p, of in kept.items()}  # 4
         return [
             (label, envelope.unseal(sealed, label, private[label.period], partial(self._vault.unwrap, label.period)))
             for label, sealed in reversed(found)
         ]
 
-    def hold(self, period: Period, name: str, why: str) -> None:
-        """Keep a period from being purged. An empty class or month stands for every one.
+    def hold(self, period: Period, name: str, why: str) -> int:
+        """Keep a period from being purged; how many that is now. An empty class or month stands for every one.
 
-        Raises OSError, CorruptError.
+        Raises OSError, CorruptError, and NotCanonicalError before anything is held.
         """
+        made = self._made("held", period, [name], why)
         # Crash after this: the hold is in force, and not recorded. To hold again records it.
         self._store.hold(period, name)
-        self._write("held", period, [name], why)
+        self._write(made)
+        return sum(
+            (kept.tenant, kept.retention, kept.month)
+            == (period.tenant, period.retention or kept.retention, period.month or kept.month)
+            for kept, *_ in self._store.periods()
+        )
 
-    def free(self, period: Period, name: str, why: str) -> None:
-        """Take a hold away. Raises OSError, CorruptError."""
+    def free(self, period: Period, name: str, why: str) -> bool:
+        """Take a hold away; whether there was one, of just this period. Raises OSError, CorruptError."""
+        if not self._store.holds(period, name):
+            return False
         # Crash after this: recorded, and still in force. To free again takes it away.
-        self._write("freed", period, [name], why)
+        self._write(self._made("freed", period, [name], why))
         self._store.free(period, name)
+        return True
+
+    def classes(self) -> set[str]:
+        """The classes that content can be of: those that are configured, and those that something is kept of.
+
+        Raises OSError.
+        """
+        return {*self._months, *(period.retention for period, *_ in self._store.periods())}
 
     def due(self) -> list[Due]:
         """Every period, and whether a purge would take it. Raises OSError."""
         return [Due(period, count, self._stays(period, holds)) for period, count, holds in self._store.periods()]
 
-    def purge(self, by: str, why: str) -> list[Period]:
+    def purge(self, by: str, why: str) -> Iterator[Due]:
         """Destroy the wrapping key of every period whose time is over, and what it wrapped.
 
-        Raises OSError, CorruptError.
+        Yields every period, one that goes once it is gone. Raises OSError, CorruptError.
         """
-        gone = [due.period for due in self.due() if not due.why]
-        for period in gone:
-            # Crash after this: recorded, and not or not wholly purged. The next purge does it, and records it again.
-            self._write("purged", period, [by], why)
-            self._vault.destroy(period)
-            self._store.forget(period)
-        return gone
+        for due in self.due():
+            if not due.why:
+                # Crash after this: recorded, and not or not wholly purged. The next purge does and records it again.
+                self._write(self._made("purged", due.period, [by], why))
+                self._vault.destroy(due.period)
+                self._store.forget(due.period)
+            yield due
 
     def _stays(self, period: Period, holds: list[str]) -> str:
         if holds:
@@ -135,10 +151,10 @@ class Keeper:
         self._vault.unwrap(period, kept.bound, bound_to(period, kept))
         return kept
 
-    def _write(
+    def _made(
         self, action: str, period: Period, by: Sequence[str], why: str, *, about: str = "", digests: Sequence[str] = ()
-    ) -> None:
-        """Record it, durably and under a checkpoint. Raises OSError, CorruptError."""
+    ) -> Entry:
+        """The record of it. Raises NotCanonicalError."""
         now_us = self._clock()
         made: Record = record.head(Kind.SEALED, new_decision_id(now_us), now_us, "system", self._place)
         made |= {
@@ -152,7 +168,11 @@ class Keeper:
             "by": list(by),
             "why": why,
         }
-        self._log.append([record.entry(made)])
+        return record.entry(made)
+
+    def _write(self, made: Entry) -> None:
+        """Record it, durably and under a checkpoint. Raises OSError, CorruptError."""
+        self._log.append([made])
         self._log.checkpoint()
 
 

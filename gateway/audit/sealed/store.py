@@ -145,6 +145,12 @@ class SealedStore:
         with self._told():
             self._db.execute("INSERT OR IGNORE INTO holds VALUES (?, ?, ?, ?)", (*_row(period), name))
 
+    def holds(self, period: Period, name: str) -> bool:
+        """Whether there is this hold, of just this period."""
+        with self._told():
+            query = f"SELECT 1 FROM holds WHERE {_OF} AND name = ?"  # noqa: S608 - constants
+            return self._db.execute(query, (*_row(period), name)).fetchone() is not None
+
     def free(self, period: Period, name: str) -> None:
         """Take a hold away, durably."""
         with self._told():

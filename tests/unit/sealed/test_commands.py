@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -191,6 +193,100 @@ def test_a_hold_on_others_stops_nothing(held: Held, monkeypatch: pytest.MonkeyPa
     held.run("hold", "--tenant", "tenant-b", "--name", "case-7", "--why", "order")
     held.run("hold", "--tenant", "tenant-a", "--month", "2020-01", "--name", "case-8", "--why", "order")
     assert "sealed, purged" in held.run("purge").stdout
+
+
+HOLD = ("hold", "--why", "order")
+
+
+def holds(held: Held) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(held.settings.path)) as db:
+        return db.execute("SELECT tenant, retention, month, name FROM holds").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--tenant", "", "--name", "case-7"), "--tenant"),
+        (("--tenant", " ", "--name", "case-7"), "--tenant"),
+        (("--tenant", "tenant-a", "--name", ""), "--name"),
+        (("--tenant", "tenant-a", "--name", "case-7", "--why", ""), "--why"),
+        (("--tenant", "tenant-a", "--name", "case-7", "--why", "w\udcff"), "--why"),
+        (("--tenant", "tenant-\udcff", "--name", "case-7"), "--tenant"),
+        (("--tenant", "tenant-a", "--name", "case-\udcff"), "--name"),
+        (("--tenant", "tenant-a", "--name", "case-7", "--class", "nosuch"), "--class: nosuch: no such class"),
+        (("--tenant", "tenant-a", "--name", "case-7", "--class", "standard\udcff"), "--class"),
+    ],
+)
+def test_a_hold_of_nothing_is_refused(held: Held, words: tuple[str, ...], named: str) -> None:
+    """A hold needs a tenant, a name, a reason and a class that there is, in UTF-8; else nothing is held or recorded."""
+    done = held.run(*HOLD, *words)
+    assert done.exit_code == 2, done.output
+    assert named in done.stderr
+    assert (holds(held), held.openings()) == ([], [])
+
+
+def test_a_hold_says_what_it_keeps(held: Held) -> None:
+    """A tenant that nothing is kept of may be held, and the command says that this keeps nothing now."""
+    assert "; keeps 1 of the periods now" in held.run(*HOLD, "--tenant", "tenant-a", "--name", "case-7").stdout
+    assert "; keeps none of the periods now" in held.run(*HOLD, "--tenant", "tenant-aa", "--name", "case-8").stdout
+    narrow = ("--tenant", "tenant-a", "--name", "case-7", "--month", "2020-01")
+    assert "; keeps none of the periods now" in held.run(*HOLD, *narrow).stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--tenant", "tenant-b", "--name", "case-7"),
+        ("--tenant", "tenant-a", "--name", "never"),
+        ("--tenant", "tenant-a", "--name", "case-7", "--class", "standard"),
+        ("--tenant", "tenant-a", "--name", "case-7", "--month", MONTH),
+    ],
+)
+def test_what_is_not_held_is_not_freed(held: Held, words: tuple[str, ...]) -> None:
+    """To free what no hold is of exits with 2, is not recorded, and every hold stays."""
+    held.run(*HOLD, "--tenant", "tenant-a", "--name", "case-7")
+    before = held.openings()
+    done = held.run(*HOLD, *words, "--free")
+    assert (done.exit_code, "there is no such hold" in done.stderr) == (2, True)
+    assert (holds(held), held.openings()) == ([("tenant-a", "", "", "case-7")], before)
+
+
+def test_a_hold_of_a_class_that_is_no_longer_configured(held: Held) -> None:
+    """Content of a class that the configuration lost can be held as long as it is there."""
+    held.deployed.edit("[audit.sealed]\n", "[audit.sealed]\nretention_months = {other = 6}\n")
+    done = held.run(*HOLD, "--tenant", "tenant-a", "--name", "case-7", "--class", "standard")
+    assert (done.exit_code, "keeps 1 of the periods" in done.stdout) == (0, True)
+
+
+def test_a_hold_that_can_not_be_recorded(held: Held) -> None:
+    """Where there can be no log of openings the command fails, and nothing is held without a record."""
+    held.settings.log.mkdir()
+    assert held.run(*HOLD, "--tenant", "tenant-a", "--name", "case-7").exit_code == 2
+    assert holds(held) == []
+
+
+def test_purged_is_said_of_what_is_gone(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A purge that breaks off has told of nothing that is still there."""
+    later(monkeypatch, 32)
+    monkeypatch.setattr("gateway.audit.sealed.store.SealedStore.forget", _crash)
+    assert "purged" not in held.run("purge").stdout
+
+
+def _nobody() -> str:
+    raise KeyError("getpwuid(): uid not found: 54321")  # what Python 3.13 calls OSError
+
+
+def _odd() -> str:
+    return "w\udcff"
+
+
+@pytest.mark.parametrize("name", [_nobody, _odd])
+def test_a_user_without_a_name_purges(held: Held, monkeypatch: pytest.MonkeyPatch, name: Callable[[], str]) -> None:
+    """In a container whose user has no name, the record has the user's number."""
+    later(monkeypatch, 32)
+    monkeypatch.setattr("getpass.getuser", name)
+    assert "sealed, purged" in held.run("purge").stdout
+    assert [record["by"] for record in held.openings()] == [[f"user {os.getuid()}"]]
 
 
 def test_a_purge_that_broke_off_is_finished_by_the_next(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
