@@ -42,7 +42,7 @@ AGENCY_POLICY = "example"
 
 
 def create(folder: Path, now_us: int, port: int = 0, *, sealed: bool = False, learned: bool = True) -> Path:
-    """Make the deployment; the path of its configuration. Raises StartError when `folder` exists.
+    """Make the deployment; the path of its configuration. Raises StartError when `folder` exists or can't be made.
 
     sealed: with a store for sealed content, its reviewers' keys, and the policy of an agency that obliges to it.
     learned: also with the learned detector.
@@ -51,12 +51,24 @@ def create(folder: Path, now_us: int, port: int = 0, *, sealed: bool = False, le
         raise StartError(f"{folder}: exists already; choose another folder, or remove it to start over")
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
+    try:
+        _fill(draft, now_us, port, sealed=sealed, learned=learned)
+        # Crash before the rename: a hidden draft that the next run removes. After it: a whole deployment.
+        draft.rename(folder)
+    except OSError as error:
+        raise StartError(f"{folder}: cannot be made: {error.strerror}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder / "gateway.toml"
+
+
+def _fill(draft: Path, now_us: int, port: int, *, sealed: bool, learned: bool) -> None:
     draft.mkdir(parents=True, mode=0o700)
     _certificates(draft, now_us)
     _issuer(draft)
     (draft / "audit").mkdir(mode=0o700)
-    keys.create_signing_key(draft / "audit" / "log.key", "brightline.test/development")
-    keys.create_commitment_key(draft / "audit" / "commitment.key")
+    audit = draft / "audit"
+    keys.create_log_keys(audit / "log.key", "brightline.test/development", audit / "commitment.key")
     tenants = [replace(t, attributes={**t.attributes, "policy": AGENCY_POLICY}) for t in TENANTS] if sealed else TENANTS
     digest = release.create(draft / "release", 1, tenants, MODELS, ())
     _signers(draft)
@@ -68,9 +80,6 @@ def create(folder: Path, now_us: int, port: int = 0, *, sealed: bool = False, le
         _sealed(draft)
         config += _text("sealed.toml")
     (draft / "gateway.toml").write_text(config, encoding="utf-8")
-    # Crash before the rename: a hidden draft that the next run removes. After it: a whole deployment.
-    draft.rename(folder)
-    return folder / "gateway.toml"
 
 
 def _sealed(folder: Path) -> None:

@@ -7,7 +7,6 @@ is an HMAC under a key that the auditor does not need for verification and the o
 from __future__ import annotations
 
 import hmac
-import os
 import re
 import secrets
 from pathlib import Path
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from brightline_verify.cosignature import Cosigner, Witness
 from brightline_verify.note import NoteError, Signer
+from gateway import written
 from gateway.config import read_private, read_public
 from gateway.errors import StartError
 
@@ -59,10 +59,12 @@ class Commitments:
 
 def create_signing_key(path: Path, origin: str) -> None:
     """Create the key (PEM, PKCS #8, mode 0600) and, beside it, `<path>.pub` for verifiers. Raises StartError."""
-    key = Ed25519PrivateKey.generate()
-    signer = _signer(origin, key)
-    _create(path, _pem(key), 0o600)
-    _create(public_path(path), f"{signer.verifier}\n".encode(), 0o644)
+    _create(*_signing(path, origin))
+
+
+def create_log_keys(signing_key: Path, origin: str, commitment_key: Path) -> None:
+    """Create both keys of a log, and the public half of one: all of them or none. Raises StartError."""
+    _create(*_signing(signing_key, origin), _commitment(commitment_key))
 
 
 def create_witness_key(path: Path, name: str) -> None:
@@ -72,8 +74,7 @@ def create_witness_key(path: Path, name: str) -> None:
         cosigner = Cosigner(name, key)
     except NoteError as error:
         raise StartError(f"{name}: {error}") from error
-    _create(path, _pem(key), 0o600)
-    _create(public_path(path), f"{cosigner.witness}\n".encode(), 0o644)
+    _create((path, _pem(key), 0o600), (public_path(path), f"{cosigner.witness}\n".encode(), 0o644))
 
 
 def load_cosigner(path: Path) -> Cosigner:
@@ -96,7 +97,7 @@ def load_signer(path: Path, origin: str) -> Signer:
 
 def create_commitment_key(path: Path) -> None:
     """Create the key: 32 random bytes in hexadecimal, mode 0600. Raises StartError."""
-    _create(path, secrets.token_hex(32).encode() + b"\n", 0o600)
+    _create(_commitment(path))
 
 
 def load_commitments(path: Path) -> Commitments:
@@ -136,10 +137,22 @@ def _signer(origin: str, key: Ed25519PrivateKey) -> Signer:
         raise StartError(f"audit.origin: {error}") from error
 
 
-def _create(path: Path, data: bytes, mode: int) -> None:
-    """Write a file that does not exist yet: a key is never overwritten."""
+_File = tuple[Path, bytes, int]
+
+
+def _signing(path: Path, origin: str) -> tuple[_File, _File]:
+    key = Ed25519PrivateKey.generate()
+    signer = _signer(origin, key)
+    return (path, _pem(key), 0o600), (public_path(path), f"{signer.verifier}\n".encode(), 0o644)
+
+
+def _commitment(path: Path) -> _File:
+    return path, secrets.token_hex(32).encode() + b"\n", 0o600
+
+
+def _create(*files: _File) -> None:
+    """Write files that do not exist yet, all or none: a key is never overwritten."""
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)
+        written.create(*files)
     except OSError as error:
-        raise StartError(f"{path}: cannot be created: {error.strerror}") from error
+        raise StartError(f"{error.filename}: cannot be created: {error.strerror}") from error

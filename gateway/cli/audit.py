@@ -24,7 +24,7 @@ from brightline_verify.stored import CorruptError, Source
 from brightline_verify.stored import verify as verify_stored
 from brightline_verify.whole import Trust
 from gateway.audit import marks
-from gateway.audit.keys import create_commitment_key, create_signing_key, create_witness_key, load_signer, public_path
+from gateway.audit.keys import create_log_keys, create_signing_key, create_witness_key, load_signer, public_path
 from gateway.audit.sealed.places import create_reviewer_key
 from gateway.audit.show import Shown
 from gateway.audit.show import show as find
@@ -175,8 +175,7 @@ def keygen(  # noqa: PLR0917 - one parameter for each option
         create_witness_key(witness, origin)
         typer.echo(f"made {witness} and {public_path(witness)}")
         return
-    create_signing_key(signing_key, origin)
-    create_commitment_key(commitment_key)
+    create_log_keys(signing_key, origin, commitment_key)
     typer.echo(f"made {signing_key}, {public_path(signing_key)} and {commitment_key}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +11,7 @@ import typer
 
 from brightline import RecordFilter
 from brightline_verify.report import UnreadableError
+from gateway import written
 from gateway.audit import export as exporting
 from gateway.audit import tiles as tiling
 from gateway.audit.archive import Archive
@@ -50,7 +50,7 @@ def export(
     """
     try:
         notes = [cosigned.read_bytes()] if cosigned else []
-        with file.open("xb") as out, _or_nothing(file):
+        with written.new(file) as out:
             if format_ == "jsonl":
                 size = exporting.write(log.source, log.verifier, out, first=first, until=until, cosigned=notes)
             else:
@@ -76,7 +76,7 @@ def extract(
     refuses or can't answer.
     """
     try:
-        with told(log), file.open("xb") as out, _or_nothing(file):
+        with told(log), written.new(file) as out:
             for piece in _pieces(log, looked_for):
                 out.write(piece)
     except (UnreadableError, StaleError, OSError) as error:
@@ -90,16 +90,6 @@ def _pieces(log: Stored | Asked, looked_for: Filter) -> Iterator[bytes]:
     own = Held(log.source, log.index)
     keys = {verifier.name: verifier for verifier in log.with_keys().values()}
     return Archive(log.together, own, keys, Pages(b""), unindexed=None).exported(looked_for)
-
-
-@contextmanager
-def _or_nothing(file: Path) -> Iterator[None]:
-    """Remove the file again when it can't be made whole."""
-    try:
-        yield
-    except BaseException:
-        file.unlink()
-        raise
 
 
 @takes(log=somewhere)
@@ -123,8 +113,8 @@ def prove(
                 typer.echo(f"error: record {one.index} is not under that checkpoint", err=True)
                 raise typer.Exit(1)
             name = f"record-{one.index}"
-            (folder / f"{name}.json").write_bytes(one.leaf)
-            (folder / f"{name}.tlog-proof").write_bytes(one.proof.text())
+            written.replace(folder / f"{name}.json", one.leaf)
+            written.replace(folder / f"{name}.tlog-proof", one.proof.text())
             typer.echo(f"made {folder / name}.json and {folder / name}.tlog-proof")
     except OSError as error:
         raise unusable(str(error)) from error

@@ -20,6 +20,7 @@ from brightline_verify.note import NoteError, Verifier
 from brightline_verify.report import UnreadableError
 from brightline_verify.stored import Source
 from gateway import config as configuration
+from gateway import written
 from gateway.audit import places, recorded
 from gateway.audit.keys import public_path
 from gateway.canonical import canonical
@@ -113,7 +114,7 @@ def _recorded(log: Source, verifier: Verifier) -> Iterator[Numbered]:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        written.replace(path, text.encode())
     except OSError as error:
         raise StartError(f"{path}: cannot be written: {error.strerror}") from error
 

@@ -15,6 +15,7 @@ from rich.progress import Progress
 from brightline_verify.note import Verifier
 from brightline_verify.report import Report, UnreadableError, plain
 from brightline_verify.stored import Source
+from gateway import written
 from gateway.audit import recorded
 from gateway.cli.stored import Stored, stored, unusable
 from gateway.cli.taking import takes
@@ -59,9 +60,9 @@ def report(
                 errors.print(f"not in this report: {left}; audit.other_keys has no key of it", markup=False)
         made = Oversight(checked, period, counts, time.time_ns() // 1000)
         if json_:
-            json_.write_text(json.dumps(made.as_json(), indent=1) + "\n", encoding="utf-8")
+            written.replace(json_, (json.dumps(made.as_json(), indent=1) + "\n").encode())
         if html:
-            html.write_text(page(made), encoding="utf-8")
+            written.replace(html, page(made).encode())
     except (UnreadableError, StartError, OSError) as error:
         raise unusable(str(error)) from error
     _print(made)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from gateway import written
 from gateway.errors import StartError
 from gateway.measuring import corpus, figures
 from gateway.measuring.choosing import choose
@@ -139,9 +140,8 @@ def thresholds(
 
 
 def _write(file: Path, text: str) -> None:
-    # A crash leaves a part of the page; the command makes it again.
     try:
-        file.write_text(text, encoding="utf-8")
+        written.replace(file, text.encode())
     except OSError as error:
         raise StartError(f"{file}: can't be written: {error.strerror}; name a file in a folder that is there") from None
 

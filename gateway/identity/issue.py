@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
-import os
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
@@ -24,6 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from jwt.algorithms import ECAlgorithm
+
+from gateway import written
 
 _USAGES = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.SERVER_AUTH}
 _SKEW = timedelta(minutes=5)
@@ -131,12 +132,7 @@ def mint(
 
 def write_private(path: Path, data: bytes) -> None:
     """Create the file for its owner alone (mode 0600). Raises FileExistsError rather than replace a key."""
-    # Crash before the last line: a short file that no key loads from, and that a second run refuses to replace.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
+    written.create((path, data, 0o600))
 
 
 def _builder(

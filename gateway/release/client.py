@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -87,14 +88,28 @@ class Client:
             raise StartError(f"release.source: {self._name}: {_said(error)}") from error
 
     def extract(self, to: Path) -> None:
-        """Write the files that both signed into a new folder. Raises StartError."""
+        """Write the files that both signed into a new folder: all of them or none. Raises StartError."""
         self.load()
-        with alone(self._folder):
-            manifest = (self._folder / CACHE / str(self._view.refresh().state[0])).read_bytes()
-            named = reading.named(to, manifest, None)[0].files
-            for name, digest in {**named, MANIFEST: hashlib.sha256(manifest).hexdigest()}.items():
-                (to / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(self._folder / CACHE / digest, to / name)
+        try:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
+            try:
+                with alone(self._folder):
+                    self._copy(to, draft)
+                draft.chmod(0o755)
+                # A crash before this line leaves a draft whose name starts with a dot; after it, the whole release.
+                draft.rename(to)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+        except OSError as error:
+            raise StartError(f"{to}: cannot be written: {error.strerror}") from error
+
+    def _copy(self, to: Path, draft: Path) -> None:
+        manifest = (self._folder / CACHE / str(self._view.refresh().state[0])).read_bytes()
+        named = reading.named(to, manifest, None)[0].files
+        for name, digest in {**named, MANIFEST: hashlib.sha256(manifest).hexdigest()}.items():
+            (draft / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self._folder / CACHE / digest, draft / name)
 
     def _release(self, trusted: Trusted, pinned: str | None) -> Release:
         where = Path(f"{self._name}: release")

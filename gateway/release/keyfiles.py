@@ -7,7 +7,6 @@ it is and is given to the other side by a way of its own.
 from __future__ import annotations
 
 import json
-import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,7 @@ from securesystemslib.exceptions import Error, UnsupportedLibraryError
 from securesystemslib.signer import CryptoSigner, HSMSigner, Signer, SSlibKey
 from tuf.api.metadata import Key
 
+from gateway import written
 from gateway.errors import StartError
 from gateway.release import holders
 from gateway.release.parts import AGENCY, HOLDERS
@@ -49,13 +49,12 @@ def create(folder: Path, holder: str, name: str, passphrase: str) -> Key:
     key = _held(SSlibKey.from_crypto(private.public_key()), holder)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Crash between the two: a private key that nobody knows; remove it and make another.
-        descriptor = os.open(folder / f"{name}.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        with written.new(folder / f"{name}.key", 0o600) as file:
             file.write(pem)
+            # Crash after this: a key that nobody was told of; remove both files and make another.
+            _write_public(folder, name, key)
     except OSError as error:
         raise StartError(f"{error.filename or folder}: cannot be written: {error.strerror}") from error
-    _write_public(folder, name, key)
     return key
 
 
@@ -130,7 +129,7 @@ def _write_public(folder: Path, name: str, key: Key) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         text = json.dumps({"keyid": key.keyid, **key.to_dict()}, indent=1) + "\n"
-        (folder / f"{name}.pub").write_text(text, encoding="ascii")
+        written.replace(folder / f"{name}.pub", text.encode("ascii"))
     except OSError as error:
         raise StartError(f"{error.filename or folder}: cannot be written: {error.strerror}") from error
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import getpass
-import os
 import re
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
+from gateway import written
 from gateway.audit.keys import public_path
 from gateway.audit.sealed.vault import Files, Vault
 from gateway.config import Sealed, read_private, read_public
@@ -61,12 +61,10 @@ def create_reviewer_key(path: Path, name: str, passphrase: bytes) -> None:
     if passphrase:
         encryption = serialization.BestAvailableEncryption(passphrase)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-    for file, data, mode in ((path, pem, 0o600), (public_path(path), line.encode(), 0o644)):
-        try:
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
-                out.write(data)
-        except OSError as error:
-            raise StartError(f"{file}: cannot be created: {error.strerror}") from error
+    try:
+        written.create((path, pem, 0o600), (public_path(path), line.encode(), 0o644))
+    except OSError as error:
+        raise StartError(f"{error.filename}: cannot be created: {error.strerror}") from error
 
 
 def load_reviewer(path: Path) -> tuple[str, X25519PrivateKey]:

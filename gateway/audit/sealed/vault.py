@@ -14,6 +14,7 @@ from urllib.parse import quote
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gateway import written
 from gateway.audit.sealed.envelope import Period, SealError
 from gateway.config import read_private
 from gateway.errors import StartError
@@ -56,10 +57,8 @@ class Files:
         if path.exists():
             return
         temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with written.new(temporary, 0o600) as file:
             file.write(secrets.token_hex(32).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
         # Crash before this: a file that nobody reads. Crash after it: a key that has wrapped nothing yet, and will.
         with contextlib.suppress(FileExistsError):  # another gateway was faster, and that key is the one
             path.hardlink_to(temporary)
