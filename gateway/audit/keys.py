@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from brightline_verify.cosignature import Cosigner, Witness
-from brightline_verify.note import NoteError, Signer
+from brightline_verify.note import NoteError, Signer, Verifier
 from gateway import written
 from gateway.config import read_private, read_public
 from gateway.errors import StartError
@@ -88,6 +88,14 @@ def load_cosigner(path: Path) -> Cosigner:
     if cosigner.witness != witness:
         raise StartError(f"--key: {public}: is not the public half of {path}")
     return cosigner
+
+
+def load_verifier(path: Path, key: str) -> Verifier:
+    """A log's public key, in the file that the configuration key or option `key` names. Raises StartError."""
+    try:
+        return Verifier.parse(read_public(path, key).decode("utf-8"))
+    except (NoteError, UnicodeDecodeError) as error:
+        raise StartError(f"{key}: {path}: is no public key of a log; give the .pub file beside its key") from error
 
 
 def load_signer(path: Path, origin: str) -> Signer:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from brightline_verify.database import File
-from brightline_verify.note import NoteError, Verifier
+from brightline_verify.note import Verifier
 from brightline_verify.stored import Source
 from gateway.audit.index import Held, index_path
 from gateway.audit.kept import Kept, Place
+from gateway.audit.keys import load_verifier
 from gateway.audit.lock_store import Folder
 from gateway.audit.marks import tail_path
 from gateway.audit.sqlite import Sqlite
-from gateway.config import Audit, read_public
+from gateway.config import Audit
 from gateway.errors import StartError
 
 if TYPE_CHECKING:
@@ -68,10 +69,7 @@ def keys(settings: Audit) -> dict[str, Verifier]:
     """The public keys of other gateways' logs in the same database, by the name of the log. Raises StartError."""
     found: dict[str, Verifier] = {}
     for path in settings.other_keys:
-        try:
-            key = Verifier.parse(read_public(path, "audit.other_keys").decode("utf-8"))
-        except (NoteError, UnicodeDecodeError) as error:
-            raise StartError(f"audit.other_keys: {path}: is no public key of a log: {error}") from error
+        key = load_verifier(path, "audit.other_keys")
         if key.name in {settings.origin, *found}:
             raise StartError(f"audit.other_keys: {path}: is one more key of {key.name}")
         found[key.name] = key

@@ -121,9 +121,14 @@ def _options(
 
 
 def main() -> None:
-    """Run a command; a start that is refused says why and exits with 2."""
+    """Run a command; a start that is refused, and output that can't be written, say why and exit with 2."""
     try:
-        app()
-    except StartError as error:
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:  # where it was closed, the exit code is all that is asked for
+                sys.stdout.flush()
+    except (StartError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
+        sys.stdout = None  # what could not be written is not tried once more at the end
         sys.exit(2)

@@ -53,7 +53,9 @@ def approve(
     client: Client,
     decision: Annotated[str, typer.Option(help="The decision id of the request that was held back.")],
     why: Annotated[str, typer.Option(help="Why you approve it; kept in the log.")],
-    valid_s: Annotated[int, typer.Option("--for", help="Seconds that it holds; 0 for as long as it may.")] = 0,
+    valid_s: Annotated[
+        int, typer.Option("--for", help="Seconds that it holds; 0 for as long as it may.", min=0, max=(1 << 31) - 1)
+    ] = 0,
     as_json: _Json = False,
 ) -> None:
     """Approve a request of somebody else, to be sent once and soon. Your token needs the approver's role.

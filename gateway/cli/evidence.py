@@ -21,7 +21,7 @@ from gateway.audit.pages import Pages
 from gateway.cli.audit import proved
 from gateway.cli.search import wanted
 from gateway.cli.somewhere import Asked, somewhere, told
-from gateway.cli.stored import Stored, stored, unusable
+from gateway.cli.stored import MOST, Stored, stored, unusable
 from gateway.cli.taking import takes
 from gateway.siem import exporting as events
 
@@ -35,8 +35,10 @@ def export(
     *,
     file: Annotated[Path, typer.Argument(help="The file to make.")],
     log: Stored,
-    first: Annotated[int, typer.Option(help="The record to begin with.", min=0)] = 0,
-    until: Annotated[int | None, typer.Option(help="End with the last checkpoint over no more records.")] = None,
+    first: Annotated[int, typer.Option(help="The record to begin with.", min=0, max=MOST)] = 0,
+    until: Annotated[
+        int | None, typer.Option(help="End with the last checkpoint over no more records.", min=0, max=MOST)
+    ] = None,
     cosigned: Cosigned = None,
     format_: Annotated[
         Literal["jsonl", "ocsf", "cef"], typer.Option("--format", help="jsonl has the proofs; the others are events.")

@@ -11,7 +11,7 @@ import typer
 
 from brightline_verify.report import UnreadableError
 from gateway.audit import disk
-from gateway.cli.stored import Stored, stored, unusable
+from gateway.cli.stored import MOST, Stored, stored, unusable
 from gateway.cli.taking import takes
 from gateway.errors import StartError
 from gateway.siem.cursor import Cursor
@@ -33,7 +33,7 @@ def forward(
         Path | None, typer.Option(help="PEM file of the client certificate, if it asks for one.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file of its private key.")] = None,
-    first: Annotated[int, typer.Option(help="Where to begin while there is no cursor.", min=0)] = 0,
+    first: Annotated[int, typer.Option(help="Where to begin while there is no cursor.", min=0, max=MOST)] = 0,
     once: Annotated[bool, typer.Option("--once", help="Send what is there and stop.")] = False,
 ) -> None:
     """Send the log as syslog over TLS (RFC 5424, RFC 5425), in CEF or OCSF, and go on as it grows.

@@ -99,7 +99,9 @@ def passphrase(path: Path | None, *, confirm: bool = False) -> str:
         except OSError as error:
             raise StartError(f"{path}: cannot be read: {error.strerror}") from error
         except UnicodeDecodeError:
-            raise StartError(f"{path}: is no text in UTF-8") from None
+            raise StartError(
+                f"--passphrase-file: {path}: is not UTF-8; give a file with the passphrase alone"
+            ) from None
     secret: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
     return secret
 

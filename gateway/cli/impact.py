@@ -16,13 +16,13 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from brightline_verify.note import NoteError, Verifier
+from brightline_verify.note import Verifier
 from brightline_verify.report import UnreadableError
 from brightline_verify.stored import Source
 from gateway import config as configuration
 from gateway import written
 from gateway.audit import places, recorded
-from gateway.audit.keys import public_path
+from gateway.audit.keys import load_verifier, public_path
 from gateway.canonical import canonical
 from gateway.cli.terminal import line as show
 from gateway.cli.terminal import safe
@@ -83,9 +83,9 @@ def _found(path: Path | None, log: Path | None) -> Iterator[tuple[int | None, It
     try:
         if log is not None:
             audit = configuration.load(log / "gateway.toml").audit
-            key = configuration.read_public(public_path(audit.signing_key), "audit.signing_key")
+            key = load_verifier(public_path(audit.signing_key), "audit.signing_key")
             kept = places.source(audit)
-            yield None, _recorded(kept, Verifier.parse(key.decode("utf-8")))
+            yield None, _recorded(kept, key)
         elif path is None or str(path) == "-":
             with nullcontext(sys.stdin.buffer) as file:
                 yield None, numbered(file)
@@ -94,7 +94,7 @@ def _found(path: Path | None, log: Path | None) -> Iterator[tuple[int | None, It
                 total = sum(1 for _ in numbered(file))
                 file.seek(0)
                 yield total, numbered(file)
-    except (UnreadableError, NoteError, UnicodeDecodeError) as error:
+    except UnreadableError as error:
         raise StartError(f"{log}: {error}") from error
     except OSError as error:
         raise StartError(f"{error.filename or path}: cannot be read: {error.strerror}") from error

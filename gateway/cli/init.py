@@ -13,7 +13,9 @@ from gateway.clock import system_us
 
 def init(
     folder: Annotated[Path, typer.Argument(help="The folder to make. It must not exist yet.")],
-    port: Annotated[int, typer.Option(help="The port to listen on; 0 chooses a free one at each start.")] = 0,
+    port: Annotated[
+        int, typer.Option(help="The port to listen on; 0 chooses a free one at each start.", min=0, max=65535)
+    ] = 0,
     sealed: Annotated[
         bool, typer.Option("--sealed", help="With a store for sealed content, and a policy that obliges to it.")
     ] = False,

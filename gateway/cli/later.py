@@ -50,7 +50,20 @@ class Later(TyperCommand):
         module, _, function = self.where.partition(":")
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
         alone.command(self.name)(getattr(import_module(f"gateway.cli.{module}"), function))
-        return get_command(alone).make_context(info_name, args, parent, **extra)
+        made = get_command(alone).make_context(info_name, args, parent, **extra)
+        _text(made)
+        return made
+
+
+def _text(made: Any) -> None:
+    """Bytes that are no UTF-8 come as halves of characters, which nothing that text is for can hold."""
+    for option in made.command.params:
+        given = made.params.get(option.name)
+        for value in given if isinstance(given, list | tuple) else (given,):
+            try:
+                value.encode("utf-8") if isinstance(value, str) else None  # a path is none: it may be of any bytes
+            except UnicodeEncodeError as error:
+                raise typer.BadParameter("is not UTF-8", ctx=made, param=option) from error
 
 
 def _nothing() -> None:

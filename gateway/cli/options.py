@@ -35,7 +35,7 @@ def question(  # noqa: PLR0917 - one parameter for each option
         list[str] | None,
         typer.Option(help="A tool the model may ask for: NAME=EFFECTOR, like map=read_only (repeatable)."),
     ] = None,
-    max_tokens: Annotated[int, typer.Option(help="The most tokens to generate.")] = 1024,
+    max_tokens: Annotated[int, typer.Option(help="The most tokens to generate.", max=(1 << 31) - 1)] = 1024,
     release: Annotated[
         str, typer.Option(help="The digest of the release that has to decide; another in force is a refusal.")
     ] = "",

@@ -49,7 +49,9 @@ def report(
 
     Example: `brightline audit report --config gateway.toml --since 2026-07-01 --until 2026-09-30 --html oversight.html`
     """
-    period = Period(_us(since, 0), _us(until, 1))
+    if since and until and until < since:
+        raise typer.BadParameter("is before --since, so that nothing is in between", param_hint="--until")
+    period = Period(_us(since), _us(until, timedelta(days=1)))
     errors = Console(stderr=True, highlight=False)
     counts = Counts(_red_lines(release) if release else ())
     try:
@@ -82,9 +84,9 @@ def _counted(source: Source, key: Verifier, period: Period, counts: Counts, bar:
     return checked.report
 
 
-def _us(day: datetime | None, later: int) -> int | None:
-    """The beginning of a day, or of that many days later."""
-    return None if day is None else int((day.replace(tzinfo=UTC) + timedelta(days=later)).timestamp()) * 1_000_000
+def _us(day: datetime | None, later: timedelta = timedelta()) -> int | None:
+    """The beginning of a day, or that much later."""
+    return None if day is None else (int(day.replace(tzinfo=UTC).timestamp()) + int(later.total_seconds())) * 1_000_000
 
 
 def _red_lines(release: Path) -> list[str]:

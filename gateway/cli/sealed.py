@@ -14,31 +14,37 @@ from typing import Annotated
 import typer
 
 from brightline_verify.merkle import ProofError
-from brightline_verify.note import Verifier
 from brightline_verify.report import UnreadableError, plain
 from brightline_verify.stored import CorruptError
 from gateway import config as configuration
 from gateway.audit import places
-from gateway.audit.keys import public_path
+from gateway.audit.keys import load_verifier, public_path
 from gateway.audit.record import Place
 from gateway.audit.sealed.envelope import PROMPT, Period, SealError
 from gateway.audit.sealed.keeper import Keeper, keeping
 from gateway.audit.sealed.places import load_reviewer
 from gateway.audit.show import show
 from gateway.canonical import Json
-from gateway.cli import given
 from gateway.cli.stored import unusable
 from gateway.config import Audit
 from gateway.errors import StartError
 
 ConfigOption = Annotated[Path, typer.Option(help="The gateway's configuration, which names log and sealed store.")]
-WhyOption = Annotated[str, typer.Option(help="The reason, as it is recorded.", callback=given.something)]
+
+
+def _something(value: str) -> str:
+    if not value.strip():
+        raise typer.BadParameter("is empty; give at least a letter")
+    return value
+
+
+WhyOption = Annotated[str, typer.Option(help="The reason, as it is recorded.", callback=_something)]
 _MONTH = re.compile(r"(?:\d{4}-(?:0[1-9]|1[0-2]))?")
 
 
 def open_(
     *,
-    decision_id: Annotated[str, typer.Argument(help="As in the answer or the refusal.", callback=given.text)],
+    decision_id: Annotated[str, typer.Argument(help="As in the answer or the refusal.")],
     config: ConfigOption,
     reviewer: Annotated[list[Path], typer.Option(help="The private key of a reviewer; give two.")],
     why: WhyOption,
@@ -51,7 +57,7 @@ def open_(
     Example: `brightline audit open ID --config gateway.toml --reviewer a.key --reviewer b.key --why "case 7"`
     """
     with _kept(config) as (keeper, audit):
-        verifier = Verifier.parse(configuration.read_public(public_path(audit.signing_key), "--config").decode("utf-8"))
+        verifier = load_verifier(public_path(audit.signing_key), "audit.signing_key")
         records = [one.record for one in show(places.source(audit), verifier, decision_id)]
         if len(reviewer) != 2:
             raise unusable("--reviewer: two different reviewers open together; give it twice")
@@ -62,10 +68,10 @@ def open_(
 def hold(
     *,
     config: ConfigOption,
-    tenant: Annotated[str, typer.Option(help="Whose content.", callback=given.text)],
-    name: Annotated[str, typer.Option(help="The name of the hold, for example a case.", callback=given.text)],
+    tenant: Annotated[str, typer.Option(help="Whose content.")],
+    name: Annotated[str, typer.Option(help="The name of the hold, for example a case.")],
     why: WhyOption,
-    retention: Annotated[str, typer.Option("--class", help="Of this retention class only.", callback=given.text)] = "",
+    retention: Annotated[str, typer.Option("--class", help="Of this retention class only.")] = "",
     month: Annotated[str, typer.Option(help="Of this month only, like 2026-11.")] = "",
     free: Annotated[bool, typer.Option("--free", help="Take the hold away.")] = False,
 ) -> None:
@@ -96,7 +102,7 @@ def _meant(period: Period, name: str, keeper: Keeper) -> None:
     """What could hold nothing is refused. A hold of an earlier version that has it can be freed all the same."""
     for option, value in (("--tenant", period.tenant), ("--name", name)):
         if not value.strip():
-            raise typer.BadParameter("is empty; give at least a letter", param_hint=option)
+            raise unusable(f"{option}: is empty; give at least a letter")
     if period.retention and period.retention not in keeper.classes():
         known = ", ".join(sorted(keeper.classes()))
         raise unusable(plain(f"--class: {period.retention}: no such class; audit.sealed.retention_months has {known}"))

@@ -55,6 +55,8 @@ def wanted(  # noqa: PLR0917 - one parameter for each option
     for name, word, known in (("effect", effect_, EFFECTS), ("kind", kind, Kind), ("outcome", outcome, Outcome)):
         if word and word not in tuple(map(str, known)):
             raise typer.BadParameter(f"--{name} {word}: is none of {', '.join(map(str, known))}")
+    if since and until and until <= since:
+        raise typer.BadParameter("is not after --since, so that nothing fits", param_hint="--until")
     return Filter(tenant, subject, rule, effect_, kind, outcome, reason, decision, _us(since), _us(until))
 
 

@@ -41,7 +41,7 @@ def stage(  # noqa: PLR0917 - one parameter for each option
         vectors = vectors or (None if policy else starter().parent / VECTORS)
         policy = policy or starter()
     with tempfile.TemporaryDirectory() as folder:
-        if renew and policy and (old := vectors.read_bytes() if vectors else published.get(VECTORS)):
+        if renew and policy and (old := staging.read(vectors) if vectors else published.get(VECTORS)):
             vectors = Path(folder) / VECTORS
             vectors.write_bytes(selftest.renewed(policy, old))
         made = staging.files(published, policy=policy, tenants=tenants, grants=grants, models=models, vectors=vectors)

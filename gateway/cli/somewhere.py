@@ -17,6 +17,7 @@ from brightline_verify.merkle import ProofError
 from brightline_verify.note import NoteError, Verifier
 from brightline_verify.proof import Proof
 from gateway.audit.filter import Filter
+from gateway.audit.keys import load_verifier
 from gateway.audit.search import Found
 from gateway.audit.show import Shown, said
 from gateway.cli import show
@@ -24,7 +25,6 @@ from gateway.cli import token as development
 from gateway.cli.options import word
 from gateway.cli.stored import Stored, stored, unusable
 from gateway.cli.terminal import safe
-from gateway.config import read_public
 from gateway.errors import StartError
 
 _GATEWAY = "A gateway to ask instead of a log's files"
@@ -102,14 +102,14 @@ def somewhere(  # noqa: PLR0917 - one parameter for each option
     if config or log or origin:
         raise unusable("give a log's files, or a gateway to ask")
     try:
-        verifier = Verifier.parse(read_public(key, "--key").decode("utf-8")) if key else None
+        verifier = load_verifier(key, "--key") if key else None
         if deployment is not None and auditor_of and not any(remote[1:]):
             client = development.connected(AuditClient, deployment, auditor_of, address, roles=(ROLE,))
             return Asked(client, verifier)
         if deployment is None and address and ca and cert and cert_key and token_file:
             token = partial(word, token_file)
             return Asked(AuditClient(address, ca=ca, certificate=cert, key=cert_key, token=token), verifier)
-    except (StartError, NoteError, UnicodeDecodeError, OSError, ValueError) as error:
+    except (StartError, OSError, ValueError) as error:
         raise unusable(str(error)) from error
     raise unusable("give --deployment and --auditor-of, or all of --address --ca --cert --cert-key --token-file")
 

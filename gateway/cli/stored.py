@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from brightline_verify.database import File
-from brightline_verify.note import NoteError, Verifier
+from brightline_verify.note import Verifier
 from brightline_verify.stored import Source
 from gateway import config as configuration
 from gateway.audit import places
 from gateway.audit.index import Held, index_path
-from gateway.audit.keys import public_path
+from gateway.audit.keys import load_verifier, public_path
 from gateway.config import Audit
 from gateway.errors import StartError
 from gateway.release.documents import MANIFEST
+
+MOST: Final = (1 << 63) - 1
+"""No log has more records: that is what its database can count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def stored(
     ] = None,
 ) -> Stored:
     """The log. Exits with 2 when the options don't name log and key, or the key can't be read."""
-    release = own = None
+    release, own, given = None, None, key
     try:
         match config, log, key, origin:
             case Path(), None, None, None:
@@ -71,9 +74,9 @@ def stored(
                 source = File(log)
             case _:
                 raise unusable("give --config, or --log and --key, or --config, --origin and --key")
-        verifier = Verifier.parse(configuration.read_public(key, "--key").decode("utf-8"))
+        verifier = load_verifier(key, "audit.signing_key" if given is None else "--key")
         return Stored(source, index_path(log), verifier, release, own)
-    except (StartError, NoteError, UnicodeDecodeError) as error:
+    except StartError as error:
         raise unusable(str(error)) from error
 
 

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from brightline_verify.note import NoteError, Verifier
+from brightline_verify.note import NoteError
 from brightline_verify.report import plain
 from gateway.audit import disk
-from gateway.audit.keys import load_cosigner
+from gateway.audit.keys import load_cosigner, load_verifier
 from gateway.audit.witness import RefusedError
 from gateway.audit.witness import witness as sign
 from gateway.cli.stored import unusable
-from gateway.config import read_public
+from gateway.errors import StartError
 
 
 def witness(  # noqa: PLR0917 - one parameter for each option
@@ -32,12 +32,12 @@ def witness(  # noqa: PLR0917 - one parameter for each option
     watched. Exits with 0, 1 when it refuses to sign, 2 when something can't be read or written.
     """
     try:
-        verifier = Verifier.parse(read_public(log_key, "--log-key").decode("utf-8"))
+        verifier = load_verifier(log_key, "--log-key")
         signed = sign(published, verifier, load_cosigner(key), state, int(time.time()), begin=begin)
         disk.replace(to, signed)
     except RefusedError as error:
         typer.echo(f"REFUSED: {plain(str(error))}", err=True)
         raise typer.Exit(1) from error
-    except (NoteError, UnicodeDecodeError, OSError) as error:
+    except (NoteError, OSError, StartError) as error:
         raise unusable(str(error)) from error
     typer.echo(f"signed {signed.split(maxsplit=2)[1].decode()} records of {verifier.name}")

@@ -94,6 +94,8 @@ def signer(key: str, passphrase: Passphrase, of: Path | None = None) -> Signer:
     if key.startswith("hsm:"):
         return _device(key, passphrase, of)
     path = Path(key)
+    if not path.name:
+        raise StartError(f"{path}: is no key; name the file NAME.key, or hsm:… for a key in a device")
     owner = public(of or path.with_suffix(".pub"))
     try:
         mode = stat.S_IMODE(path.stat().st_mode)

@@ -31,7 +31,7 @@ def files(published: Mapping[str, bytes], *, policy: Path | None = None, **docum
     for name, document in ((TENANTS, "tenants"), (GRANTS, "grants"), (MODELS, "models"), (VECTORS, "vectors")):
         path = documents.get(document)
         if path is not None:
-            made[name] = _read(path)
+            made[name] = read(path)
     for name in (WASM, TENANTS, MODELS, VECTORS):
         if name not in made:
             raise StartError(f"{name}: the first release has to be given everything: policy, tenants, models, vectors")
@@ -45,7 +45,7 @@ def files(published: Mapping[str, bytes], *, policy: Path | None = None, **docum
 
 def folder(path: Path) -> dict[str, bytes]:
     """The files of a release folder as they are. Raises StartError."""
-    found = {p.relative_to(path).as_posix(): _read(p) for p in sorted(path.rglob("*")) if p.is_file()}
+    found = {p.relative_to(path).as_posix(): read(p) for p in sorted(path.rglob("*")) if p.is_file()}
     if MANIFEST not in found:
         raise StartError(f"{path}: is not a release folder; it has no {MANIFEST}")
     return found
@@ -57,7 +57,8 @@ def release(made: Mapping[str, bytes]) -> Release:
     return reading.whole(NAME, manifest, found, made)
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """A file of a release. Raises StartError."""
     try:
         return path.read_bytes()
     except OSError as error:
