@@ -7,10 +7,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from brightline_verify import database, export, records
 from brightline_verify.check import BadRecordError, Checker
@@ -21,6 +21,7 @@ from brightline_verify.proof import Proof
 from brightline_verify.report import UnreadableError, in_words, plain
 from brightline_verify.whole import Trust
 
+T = TypeVar("T")
 _SQLITE: Final = b"SQLite format 3\x00"
 _BAR: Final = 30
 _OFTEN_S: Final = 0.2
@@ -38,13 +39,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _trust(given: argparse.Namespace) -> list[Trust]:
     """One for each key of a log. A kept checkpoint is of the log whose key signed it."""
-    verifiers = [Verifier.parse(_text(path)) for path in given.key]
-    witnesses = tuple(Witness.parse(_text(path)) for path in given.witness)
+    verifiers = _each("--key", given.key, lambda raw: Verifier.parse(raw.decode()))
+    witnesses = tuple(_each("--witness", given.witness, lambda raw: Witness.parse(raw.decode())))
     kept: dict[str, list[Checkpoint]] = {verifier.name: [] for verifier in verifiers}
-    for note in map(_bytes, given.kept):
+
+    def keep(note: bytes) -> None:
         signer = next((v for v in verifiers[:-1] if _opens(note, v)), verifiers[-1])
         kept[signer.name].append(open_checkpoint(note, signer))
+
+    _each("--kept", given.kept, keep)
     return [Trust(v, witnesses, given.witnesses, tuple(kept[v.name])) for v in verifiers]
+
+
+def _each(option: str, paths: Sequence[Path], read: Callable[[bytes], T]) -> list[T]:
+    """What the files of an option hold. Raises UnreadableError, which names both."""
+    found = []
+    for path in paths:
+        try:
+            found.append(read(_bytes(path)))
+        except (NoteError, UnicodeDecodeError) as error:
+            said = "is not text" if isinstance(error, UnicodeDecodeError) else f"is not read: {error}"
+            raise UnreadableError(f"{option}: {path}: {said}") from error
+    return found
 
 
 def _opens(note: bytes, verifier: Verifier) -> bool:
@@ -133,7 +149,14 @@ def _records(given: argparse.Namespace, *trusts: Trust) -> int:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    if sys.stdout is None:  # closed: the exit code is all that is asked for
+        return
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        sys.stdout = None  # it is not tried once more at the end
+        raise UnreadableError(f"the standard output can't be written: {error.strerror}") from error
 
 
 class _Bar:
@@ -161,13 +184,6 @@ class _Bar:
 
 def _is_database(path: Path) -> bool:
     return _bytes(path, len(_SQLITE)) == _SQLITE
-
-
-def _text(path: Path) -> str:
-    try:
-        return _bytes(path).decode()
-    except UnicodeDecodeError as error:
-        raise UnreadableError(f"{path}: is not text") from error
 
 
 def _bytes(path: Path, most: int = 1 << 20) -> bytes:

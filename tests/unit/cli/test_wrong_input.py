@@ -15,6 +15,7 @@ from tests.support.signing import Signing
 from tests.unit.audit.test_verify import append, made
 
 BRIGHTLINE = [sys.executable, "-m", "gateway"]
+VERIFY = [sys.executable, "-m", "brightline_verify.cli"]
 NO_UTF8 = b"\xff"
 LOG = ("--log", "{at}/audit.db", "--key", "{at}/log.key.pub")
 WIDE = {**os.environ, "COLUMNS": "400"}
@@ -95,6 +96,8 @@ def test_signing(tmp_path: Path) -> None:
     [
         (BRIGHTLINE, "audit", "verify", *LOG),
         (BRIGHTLINE, "audit", "verify", "--json", *LOG),
+        (VERIFY, "log", "{at}/audit.db", "--key", "{at}/log.key.pub"),
+        (VERIFY, "log", "{at}/audit.db", "--key", "{at}/log.key.pub", "--json"),
     ],
     ids=lambda command: " ".join(command[1:3]),
 )
@@ -109,3 +112,13 @@ def test_a_verdict_that_can_not_be_written(at: Path, command: tuple[list[str], s
     )
     closed = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *given], check=False, stderr=subprocess.PIPE, text=True)
     assert (closed.returncode, closed.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("option", ["--key", "--kept", "--witness"])
+@pytest.mark.parametrize("file", ["garbage", "empty"])
+def test_the_verifier_names_option_and_file(at: Path, option: str, file: str) -> None:
+    """A key or checkpoint that is none is named with its option."""
+    key = () if option == "--key" else ("--key", "{at}/log.key.pub")
+    done = run(at, "log", "{at}/audit.db", *key, option, f"{{at}}/{file}", program=VERIFY)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {option}: {at}/{file}: is ")
