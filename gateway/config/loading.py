@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -17,13 +18,20 @@ def load(path: Path) -> Config:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StartError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOML, UTF-8, a number of thousands of digits
         raise StartError(f"{path}: is not TOML: {error}") from error
     try:
-        return Config.model_validate(raw, context={"base": path.parent.resolve()})
+        # As JSON, where arrays and paths have one form too: a number is no truth value there, and a word is neither.
+        strict = json.dumps(raw, default=_odd)
+        return Config.model_validate_json(strict, strict=True, context={"base": path.parent.resolve()})
     except ValidationError as error:
         lines = [f"{path}: {_key(e['loc'])}{_say(e)}" for e in error.errors(include_input=False, include_url=False)]
         raise StartError("\n".join(lines)) from None
+
+
+def _odd(value: object) -> dict[str, str]:
+    """A date or a time, which no key takes."""
+    return {"of type": type(value).__name__}
 
 
 def _key(location: tuple[int | str, ...]) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from gateway import dsn
 
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
+    if "\0" in str(path):
+        raise ValueError("has a control character; no file is called so")
     base: Path = (info.context or {}).get("base", Path())
     return path if path.is_absolute() else base / path
 
@@ -23,10 +26,31 @@ Milliseconds = Annotated[int, Field(gt=0, le=3_600_000)]
 Dsn = Annotated[str, AfterValidator(dsn.checked)]
 
 
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What a terminal, a line of a log or a reader would obey instead of show."""
+
+
 class Section(BaseModel):
-    """A table of the file."""
+    """A table of the file. lines: keys whose text may have several lines."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    lines: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _printed(cls, value: object, info: ValidationInfo) -> object:
+        for text in _texts(value):
+            if _CONTROLS.search(text.translate(_BREAKS) if info.field_name in cls.lines else text):
+                raise ValueError("has a control character; write what can be printed")
+        return value
+
+
+_BREAKS: Final = dict.fromkeys(map(ord, "\t\r\n"))
+
+
+def _texts(value: object) -> list[str]:
+    each = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, tuple) else [value]
+    return [text for text in each if isinstance(text, str)]
 
 
 def part(whole: int, workers: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,8 @@ from gateway.errors import StartError
 
 class Config(Section):
     """Everything the gateway is told at start. marking_ceiling: the highest marking that the enclave is cleared for."""
+
+    lines: ClassVar = frozenset({"appeal"})
 
     profile: Literal["development", "production"]
     appeal: str = ""

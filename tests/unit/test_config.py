@@ -173,6 +173,51 @@ def test_a_wrong_value_is_told_with_what_would_be_accepted(tmp_path: Path, old: 
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("[release]", '[signals]\nlearned = "no"\n[release]', "signals.learned: "),
+        ("[release]", "[signals]\nlearned = 0\n[release]", "signals.learned: "),
+        ("[release]", "[approvals]\nvalid_s = true\n[release]", "approvals.valid_s: "),
+        ('key = "server.key"', 'key = "server.key"\nworkers = true', "listener.workers: "),
+        ('key = "server.key"', 'key = "server.key"\nworkers = "2"', "listener.workers: "),
+        ('key = "server.key"', 'key = "server.key"\nworkers = 2.0', "listener.workers: "),
+        ('key = "server.key"', 'key = "server.key"\nworkers = nan', "listener.workers: "),
+        ('key = "server.key"', f'key = "server.key"\nworkers = {"9" * 4000}', "listener.workers: "),
+        ('key = "server.key"', f'key = "server.key"\nworkers = {"9" * 5000}', "is not TOML: "),
+        ('audience = "gateway"', "audience = 7", "identity.audience: "),
+        ('audience = "gateway"', "audience = 2026-11-30", "identity.audience: "),
+        ('path = "log.db"', "path = 7", "audit.path: "),
+        ('path = "log.db"', 'path = "a\\u0000b"', "audit.path: has a control character"),
+        ('path = "log.db"', 'path = "log.db"\nnode = "a\\u0000b\\u001b[31m"', "audit.node: has a control character"),
+        ('path = "log.db"', 'path = "log.db"\nenclave = "a\\nb"', "audit.enclave: has a control character"),
+        ('path = "log.db"', 'path = "log.db"\nnode = "a\\u202eb"', "audit.node: has a control character"),
+        ("[release]", '[review]\nauditor_role = "a\\u007f"\n[release]', "review.auditor_role: has a control"),
+        ("[release]", '[review]\ninspector_role = "a"\ninspector_tenants = ["b\\u0001"]\n[release]',
+         "review.inspector_tenants: has a control"),
+        ('marking_ceiling = "CUI"', 'marking_ceiling = "CUI"\nappeal = "a\\u001b[31m"', "appeal: has a control"),
+    ],
+)  # fmt: skip
+def test_every_key_has_one_type(tmp_path: Path, old: str, new: str, named: str) -> None:
+    """A truth value is no number, a word is neither, and no text has what a terminal would obey; the key is named."""
+    text = good()
+    assert old in text
+    path = written(tmp_path, text.replace(old, new, 1))
+    with pytest.raises(StartError) as refused:
+        load(path)
+    assert str(refused.value).startswith(f"{path}: {named}")
+    assert "\x1b" not in str(refused.value)
+
+
+def test_what_is_meant_is_read(tmp_path: Path) -> None:
+    """Text in any script, and an address of several lines for appeals, are as they are written."""
+    text = good().replace('path = "log.db"', 'path = "log.db"\nnode = "Rechner Süd 東"')
+    text = text.replace('marking_ceiling = "CUI"', 'marking_ceiling = "CUI"\nappeal = """Office\nStreet 1"""')
+    config = load(written(tmp_path, text))
+    assert (config.audit.node, config.appeal) == ("Rechner Süd 東", "Office\nStreet 1")
+    assert Config.model_validate_json(config.model_dump_json()) == config  # as workers get it
+
+
 def test_every_pattern_has_words() -> None:
     """Whatever key has a pattern is explained by FORMS."""
     found: set[str] = set()
