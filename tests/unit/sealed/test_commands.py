@@ -139,6 +139,15 @@ def test_what_was_swapped_is_not_opened(held: Held, changed: object) -> None:
     assert held.openings() == []
 
 
+def test_a_damaged_public_key_is_named(held: Held) -> None:
+    """Without the log's public key nothing is opened, and the key of the configuration that leads to it is named."""
+    key = config.load(held.deployed.config).audit.signing_key
+    key.with_name(f"{key.name}.pub").write_bytes(b"damaged")
+    done = held.open("ito", "meyer")
+    assert (done.exit_code, f"audit.signing_key: {key}.pub: is no public key" in done.stderr) == (2, True)
+    assert held.openings() == []
+
+
 def test_what_is_not_sealed_is_told(held: Held) -> None:
     """A decision without sealed content says so."""
     done = held.open("ito", "meyer", decision_id=held.other)
