@@ -486,9 +486,10 @@ def test_a_database_that_was_put_back_is_refused(shared: Shared, elsewhere: Remo
 def test_a_tail_that_went_with_its_checkpoints_is_found_by_the_lock_store(shared: Shared, elsewhere: Remote) -> None:
     """What looks whole by itself does not hold against the lock store, nor while that can't be asked."""
     with closing(shared.open(lock_store=elsewhere)) as store:
-        store.append(logs.entries(8))
+        store.append(logs.entries(5))
+        store.checkpoint()
+        store.append(logs.entries(3, first=5))
     shared.run("DELETE FROM brightline.entries WHERE idx >= 5; DELETE FROM brightline.checkpoints WHERE size > 5")
-    shared.run("INSERT INTO brightline.checkpoints SELECT 1, 5, note FROM brightline.checkpoints")
     trust = logs.trust(shared.folder)
     assert verifying.verify(shared.source(), trust).problem is None
     found = verifying.verify(replace(shared.source(), kept=elsewhere), trust).problem
@@ -498,6 +499,16 @@ def test_a_tail_that_went_with_its_checkpoints_is_found_by_the_lock_store(shared
     found = verifying.verify(replace(shared.source(), kept=away), trust).problem
     assert found is not None
     assert "x at /nowhere is missing" in found.what
+
+
+def test_a_log_of_which_no_checkpoint_covers_anything_does_not_verify(shared: Shared) -> None:
+    """Without a lock store, too: rows alone prove nothing."""
+    with closing(shared.open()) as store:
+        store.append(logs.entries(8))
+    shared.run("DELETE FROM brightline.checkpoints")
+    found = verifying.verify(shared.source(), logs.trust(shared.folder)).problem
+    assert found is not None
+    assert "no checkpoint covers any of the records" in found.what
 
 
 def test_a_lock_store_takes_no_smaller_checkpoint(shared: Shared, elsewhere: Remote) -> None:
