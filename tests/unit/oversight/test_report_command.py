@@ -61,6 +61,14 @@ def test_a_report_is_printed_and_written(folder: Path) -> None:
     assert "4 records" in page
 
 
+def test_every_rule_tells_what_it_refused_unjudged(folder: Path) -> None:
+    """The report has for each rule how often it refused what nobody could judge, and the page names its colour."""
+    told = report(folder, "--html", folder / "o.html")
+    assert told["rules"]
+    assert all(rule["not_judged"] == 0 for rule in told["rules"])
+    assert "Grey: what nobody could judge" in (folder / "o.html").read_text()
+
+
 def test_the_page_obeys_nothing_that_a_record_says(folder: Path) -> None:
     """Text of a record stays text, and the page asks for no script and nothing from elsewhere."""
     run(folder, "--html", folder / "o.html")
