@@ -51,7 +51,6 @@ def test_plain_http_is_for_loopback_addresses(kind: str, url: str) -> None:
         "https://models.example/?key=secret",
         "https://models.example/#there",
         "https://models.example:99999",
-        "https://models.example/\r\nX: 1",
         "https://möbel.example",
     ],
 )
