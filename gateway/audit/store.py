@@ -166,11 +166,12 @@ class Store:
         after, growing = self.frontier.copy(), self._growing.copy()
         results: list[Result] = []
         rows: list[Row] = []
-        keys, closed = set(taken), set[str]()
+        keys, beside = set(taken), set[tuple[str, str]]()
         for e in entries:
-            rejection = self._rejection(e, keys, closed)
+            rejection = self._rejection(e, keys, beside)
             results.append(rejection or after.size)
             if rejection is None:
+                beside.add((e.decision_id, e.kind))
                 index = after.size
                 hashes = after.append(e.leaf)
                 columns = e.decision_id, e.kind, e.time_us, e.tenant, e.idempotency_key
@@ -180,12 +181,13 @@ class Store:
             rows[-1] = (*last[:8], self._marks.of(after), last[9])
         return after, growing, results, rows
 
-    def _rejection(self, e: Entry, keys: set[Key], closed: set[str]) -> Rejection | None:
+    def _rejection(self, e: Entry, keys: set[Key], beside: set[tuple[str, str]]) -> Rejection | None:
+        """beside: decision id and kind of what is written before it in the same batch."""
         if e.closes:
-            kinds = [row[4] for row in self._kept.rows.of_decision(e.decision_id)]
-            if Kind.INTENT not in kinds or Kind.OUTCOME in kinds or e.decision_id in closed:
+            kinds = {row[4] for row in self._kept.rows.of_decision(e.decision_id)}
+            kinds |= {kind for kind in (Kind.INTENT, Kind.OUTCOME) if (e.decision_id, kind) in beside}
+            if Kind.INTENT not in kinds or Kind.OUTCOME in kinds:
                 return Rejection.NOTHING_TO_CLOSE
-            closed.add(e.decision_id)
             return None
         if e.idempotency_key is not None:
             key = (e.tenant, e.idempotency_key)

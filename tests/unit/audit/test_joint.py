@@ -191,3 +191,42 @@ async def test_a_worker_that_ends_while_its_outcome_is_written_left_nothing_open
             await leaving
     assert logs.kinds(tmp_path) == ["intent", "outcome"]
     assert logs.records(tmp_path)[2]["outcome"] == "completed"
+
+
+@pytest.mark.parametrize("forwarded", [False, True])
+async def test_an_intent_has_one_outcome_whatever_waits_for_the_log_when_its_worker_ends(
+    tmp_path: Any, forwarded: bool
+) -> None:
+    """A worker that ends while its intent or its outcome waits for the log leaves an intent with one outcome."""
+    intent, outcome = (logs.entries(1, kind=kind)[0] for kind in (Kind.INTENT, Kind.OUTCOME))
+    async with logs.opened(tmp_path, deadline_ms=60_000) as log:
+        mine, its = socket.socketpair()
+        hub = Hub(log, lambda: None)
+        await hub.join(mine, {}, lambda: ("ab", 1))
+        member = await Member.join(its)
+        await until(lambda: member.ready)
+        if forwarded:
+            await member.append(intent)
+        writer, go_on = log._ledger._writer, threading.Event()
+        assert isinstance(writer, Writer)
+        real = writer._store.append
+
+        def append(batch: Sequence[Entry]) -> list[Result]:
+            assert go_on.wait(240)
+            return real(batch)
+
+        writer._store.append = append  # type: ignore[method-assign]
+        other = log.append(logs.entries(1, first=7)[0])
+        await until(lambda: bool(writer._in_doubt))  # the log is busy with another's
+        last = member.append(outcome if forwarded else intent)
+        await until(lambda: writer._queue.qsize() == 1)
+        member._frames.close()  # as when the process is killed
+        await until(lambda: writer._queue.qsize() == 2)
+        go_on.set()
+        await hub.closed()
+        await asyncio.gather(other, last, return_exceptions=True)
+    of_it = [one for one in logs.records(tmp_path) if one["decision_id"] == intent.decision_id]
+    assert [(one["kind"], one["outcome"]) for one in of_it] == [
+        ("intent", "permitted"),
+        ("outcome", "completed" if forwarded else "outcome_unknown"),
+    ]

@@ -225,6 +225,27 @@ def test_only_an_open_intent_can_be_closed(tmp_path: Path) -> None:
     sound(tmp_path, 2)
 
 
+def test_what_is_written_beside_it_counts_for_what_closes(tmp_path: Path) -> None:
+    """In one batch an intent can be closed after it and not before it, and what has its outcome is not closed again."""
+    outcome = entry(logs.record(Kind.OUTCOME, 2))
+    with stored(tmp_path) as store:
+        assert store.append([closing_of(0), keyed(0, "k"), closing_of(0), closing_of(0)]) == [
+            Rejection.NOTHING_TO_CLOSE,
+            0,
+            1,
+            Rejection.NOTHING_TO_CLOSE,
+        ]
+        assert store.append([keyed(1, "k"), closing_of(1), keyed(2, "l"), outcome, closing_of(2)]) == [
+            Rejection.DUPLICATE_KEY,
+            Rejection.NOTHING_TO_CLOSE,
+            2,
+            3,
+            Rejection.NOTHING_TO_CLOSE,
+        ]
+        assert store.orphans() == []
+    sound(tmp_path, 4)
+
+
 @pytest.mark.parametrize("batch", [1, 3, MAX_BATCH])
 def test_a_lost_batch_leaves_nothing(tmp_path: Path, batch: int) -> None:
     """A batch that failed before it was done is not there after recovery, and the log goes on."""
