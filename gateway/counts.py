@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -30,6 +31,8 @@ CONNECTIONS: Final = 16
 PAUSE_S: Final = 1.0
 NOBODY: Final = "/"
 """No tenant has this name."""
+_NO_NUMBER: Final = ValueError, TypeError, RecursionError
+"""What comes of an answer that is none."""
 
 
 class Shared:
@@ -56,8 +59,9 @@ class Shared:
                 # Crash or a lost answer here: counted, and refused or never answered. Nothing was forwarded.
                 if await self._counts.test(item, tenant, cost=cost) and await self._counts.hit(item, tenant, cost=cost):
                     return None
-                return (await self._counts.get_window_stats(item, tenant)).reset_time
-        except (TimeoutError, ValkeyError, OSError, ValueError) as error:  # ValueError: what is there is no number
+                ends = (await self._counts.get_window_stats(item, tenant)).reset_time
+                return min(ends, time.time() + item.get_expiry())
+        except (TimeoutError, ValkeyError, OSError, *_NO_NUMBER) as error:
             self._again_s = loop.time() + PAUSE_S
             log.error("quotas not counted", error=type(error).__name__)  # noqa: TRY400 - its text may quote the address
             raise _unavailable(type(error).__name__) from error
@@ -71,7 +75,22 @@ class Shared:
         await self._pool.disconnect()
 
 
-class _Tls(SSLConnection):
+class _Plain(Connection):
+    """One over which something came that nobody asked for is not used again: it would be the next question's answer."""
+
+    async def can_read_destructive(self) -> bool:
+        """Whether there is anything to read, or no other end; the library asks before each question, and looks less."""
+        if await super().can_read_destructive() or self._reader is None:  # type: ignore[no-untyped-call]  # untyped
+            return True
+        try:
+            async with asyncio.timeout(0):
+                await self._reader.read(1)
+        except TimeoutError:
+            return False
+        return True
+
+
+class _Tls(_Plain, SSLConnection):
     """Believes what this context does; the library's own would believe public CAs beside the one that is configured."""
 
     def __init__(self, *, context: ssl.SSLContext, **rest: Any) -> None:
@@ -82,7 +101,7 @@ class _Tls(SSLConnection):
 def _options(settings: QuotaStore) -> dict[str, Any]:
     url = urlsplit(settings.url or "")
     given: dict[str, Any] = {
-        "connection_class": Connection,
+        "connection_class": _Plain,
         "host": url.hostname,
         "port": url.port,
         "db": int(url.path[1:] or 0),

@@ -7,7 +7,7 @@ import os
 import signal
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.support.gateways import Deployment
 from tests.support.pki import Authority
 from tests.support.quotas import refusal
 from tests.support.valkey import PASSWORD, USER, Server, password_file, valkey
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +161,66 @@ async def test_what_is_no_number_refuses(server: Server, password: Path) -> None
         error = await refusal(quotas, tenant("odd"), 1)
     assert error is not None
     assert error.reason is Reason.POLICY_UNAVAILABLE
+
+
+@asynccontextmanager
+async def answering(*answers: bytes) -> AsyncIterator[tuple[Quotas, list[asyncio.StreamWriter]]]:
+    """The quotas of a gateway whose store gives these answers, whatever is asked, and its connections."""
+    connections: list[asyncio.StreamWriter] = []
+    left = iter(answers)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        with suppress(ConnectionError):
+            while asked := await reader.read(1 << 16):
+                writer.write(b"+OK\r\n" if b"SETINFO" in asked else next(left, b":1\r\n"))
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"valkey://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        quotas = Quotas(Shared(QuotaStore(url=url, deadline_ms=10_000)))
+        try:
+            yield quotas, connections
+        finally:
+            await quotas.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"*-1\r\n", b"*2\r\n:1\r\n:2\r\n", b"$2\r\n-1\r\n", b"*1\r\n" * 5_000 + b":1\r\n", b"_\r\n", b"\0"],
+    ids=["nothing", "a list", "a text", "a list of lists", "another version", "no answer"],
+)
+async def test_an_answer_of_another_kind_refuses(answer: bytes) -> None:
+    """What is no number for an answer counts as a store that failed, which is left alone for a moment."""
+    async with answering(answer, answer, answer) as (quotas, _):
+        errors = [await refusal(quotas, tenant("a"), 1) for _ in range(2)]
+    assert [(e.reason, e.sent) for e in errors if e] == [(Reason.POLICY_UNAVAILABLE, False)] * 2
+    assert "failed just now" in str(errors[1] and errors[1].detail)
+
+
+async def test_an_answer_that_nobody_asked_for_answers_nobody() -> None:
+    """What a store says between two questions is not the answer to the second."""
+    async with answering(b"$1\r\n1\r\n", b":1\r\n", b"$3\r\n100\r\n") as (quotas, connections):
+        assert await refusal(quotas, tenant("a"), 1) is None
+        connections[0].write(b"$1\r\n1\r\n:1\r\n")
+        (kept,) = quotas._counts._pool._available_connections  # type: ignore[attr-defined]
+        await until(lambda: bool(kept._reader._buffer))
+        error = await refusal(quotas, tenant("a"), 1)
+    assert error is not None
+    assert error.reason is Reason.QUOTA_EXHAUSTED
+    assert len(connections) == 2
+
+
+async def test_a_quota_is_never_said_to_last_longer_than_its_unit(server: Server, password: Path) -> None:
+    """Whoever can write to the store can't make a refusal that has no form on the wire."""
+    with Valkey(port=server.port, password=PASSWORD) as direct:
+        direct.set("brightline:LIMITER/long/100/1/hour", "100", ex=10**14)
+    async with gateway(server.port, password) as quotas:
+        error = await refusal(quotas, tenant("long"), 1)
+    assert error is not None
+    assert error.again_s is not None
+    assert 0 < error.again_s <= 3600
 
 
 async def test_doctor_counts_with_the_rights_that_a_gateway_has(server: Server, tmp_path: Path) -> None:
