@@ -29,12 +29,14 @@ class Tls:
     """The TLS side of the port. Its files are read again when they change, for the connections that come then.
 
     What can't be used changes nothing: a certificate and its key are two files, and one is replaced before the other.
+    It is tried again for each connection: that a file may be read now, nothing but reading it tells.
     """
 
     def __init__(self, listener: Listener) -> None:
         """Raises StartError."""
         self._listener = listener
         self._turn = threading.Lock()
+        self._wrong = ""
         self._stamp = self._stamped()
         self._in_use = configuration(listener)
 
@@ -52,12 +54,14 @@ class Tls:
             stamp = self._stamped()
             if stamp == self._stamp:
                 return None
-            self._stamp = stamp
             try:
                 self._in_use = configuration(self._listener)
             except StartError as error:
-                log.error("certificates not replaced", why=str(error))  # noqa: TRY400 - the text says all there is
+                if str(error) != self._wrong:
+                    log.error("certificates not replaced", why=str(error))  # noqa: TRY400 - the text says all there is
+                self._wrong = str(error)
                 return None
+            self._stamp, self._wrong = stamp, ""
             log.info("certificates replaced")
             return self._in_use
 

@@ -70,6 +70,26 @@ async def test_a_renewed_certificate_is_shown_to_who_connects_next(deployed: Dep
         verified(running)
 
 
+async def test_what_could_not_be_used_is_used_as_soon_as_it_can_be(deployed: Deployment) -> None:
+    """A key that others could read is taken once they can't, though it is the same file; until then it is said once."""
+    other = Authority()
+    renewed = other.server()
+    async with serving(deployed) as running:
+        with structlog.testing.capture_logs() as said:
+            (deployed.folder / "server.key").chmod(0o644)
+            replace(deployed, "server.key", renewed.key)
+            replace(deployed, "server.pem", renewed.certificate)
+            for _ in range(2):
+                assert await answered(running, honest(running))
+            (deployed.folder / "server.key").chmod(0o600)
+            assert await answered(running, honest(running), ca=other.ca.certificate)
+        assert [s["event"] for s in said if s["event"].startswith("certificates")] == [
+            "certificates not replaced",
+            "certificates replaced",
+        ]
+        verified(running)
+
+
 def honest(running: Running) -> Pair:
     return Pair(running.certificate(LOGISTICS), running.key(LOGISTICS))
 
