@@ -35,9 +35,9 @@ async def named(
     if prompt.use["idempotency_key"]:
         text = "leave it out: an approval is used once, and sees to that"
         raise GatewayError(Reason.INVALID_REQUEST, f"idempotency_key: {text}", field="prompt.use.idempotency_key")
-    given = await _given(log, principal.tenant, identifier)
+    given = await _given(log, principal, identifier)
     if given is None:
-        raise _invalid("there is no such approval; send the identifier as the approver got it")
+        raise _invalid("this caller has no such approval; send the identifier as the approver got it")
     if given.subject != principal.subject:
         raise _invalid("the approval was given to another caller")
     if given.until_us <= now_us:
@@ -47,15 +47,15 @@ async def named(
     return {"id": given.id, "approver": given.approver, "digest": given.digest}
 
 
-async def _given(log: Log, tenant: str, identifier: str) -> Approval | None:
+async def _given(log: Log, principal: Principal, identifier: str) -> Approval | None:
     decision_id = approval.decision_of(identifier)
     try:
         async with asyncio.timeout(LOOKING_S):
-            records = await asyncio.to_thread(log.archive.of_decision, decision_id, tenant)
+            records = await asyncio.to_thread(log.archive.of_decision, decision_id, principal.tenant)
     except (UnreadableError, TimeoutError) as error:
         text = "the log can't be read now, so no approval can be looked up; try again"
         raise GatewayError(Reason.REVIEW_UNAVAILABLE, text, detail=str(error)) from error
-    return approval.found(identifier, [one.record for one in records], log.commitments)
+    return approval.found(identifier, [one.record for one in records], principal.issuer, log.commitments)
 
 
 def _invalid(text: str) -> GatewayError:

@@ -69,8 +69,9 @@ async def approve(call: Call, read: Read[Asked], desk: Desk, in_force: InForce) 
         _check(waiting, asked, who, desk, in_force)
         valid_s = asked.valid_s or desk.approvals.valid_s
         until_us = gate.clock() + valid_s * 1_000_000
+        asker = waiting.issuer, waiting.subject
         given = Approval(
-            call.decision_id, asked.id, who.tenant, waiting.subject, who.subject, waiting.digest, until_us, asked.why
+            call.decision_id, asked.id, who.tenant, *asker, who.subject, waiting.digest, until_us, asked.why
         )
         await trail.approve(given)  # 5
         return given, given.identifier(gate.log.commitments)

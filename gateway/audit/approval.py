@@ -28,12 +28,13 @@ _ID: Final = 32
 class Approval:
     """id: the decision id of its record. about: of the request that was held back. digest: of what was asked.
 
-    subject: who asked. until_us: when it is over. why: what the approver wrote.
+    subject: who asked, as the token issuer calls it. until_us: when it is over. why: what the approver wrote.
     """
 
     id: str
     about: str
     tenant: str
+    issuer: str
     subject: str
     approver: str
     digest: str
@@ -42,7 +43,7 @@ class Approval:
 
     def identifier(self, commitments: Commitments) -> str:
         """What a caller sends as `approval_id`."""
-        about: Json = [self.id, self.about, self.tenant, self.subject, self.approver]
+        about: Json = [self.id, self.about, self.tenant, self.issuer, self.subject, self.approver]
         said = canonical([about, self.digest, self.until_us, self.why])
         return self.id + hmac.digest(commitments.derived(_LABEL), said, "sha256").hex()[:_ID]
 
@@ -53,6 +54,7 @@ class Held:
 
     id: str
     time_us: int
+    issuer: str
     subject: str
     purpose: str
     model: str
@@ -83,6 +85,7 @@ def held(record: Mapping[str, Any], commitments: Commitments) -> Held | None:
     return Held(
         record["decision_id"],
         record["time_us"],
+        ((record.get("peer") or {}).get("token") or {}).get("issuer", ""),
         record["principal"].get("subject", ""),
         request.get("purpose", ""),
         request.get("model", ""),
@@ -91,13 +94,18 @@ def held(record: Mapping[str, Any], commitments: Commitments) -> Held | None:
     )
 
 
-def found(identifier: str, records: Iterable[Mapping[str, Any]], commitments: Commitments) -> Approval | None:
-    """The approval with that identifier among the records of its decision; None when none of them makes it."""
+def found(
+    identifier: str, records: Iterable[Mapping[str, Any]], issuer: str, commitments: Commitments
+) -> Approval | None:
+    """The approval with that identifier among the records of its decision; None when none of them makes it.
+
+    issuer: of the token that it is sent with. The record has none, and the identifier is made with that of who asked.
+    """
     for record in records:
         said, principal = record.get("approval"), record.get("principal")
         if (record["kind"], record.get("outcome")) != (Kind.APPROVAL, Outcome.COMPLETED) or not said or not principal:
             continue
-        who = principal.get("tenant", ""), said["subject"], principal.get("subject", "")
+        who = principal.get("tenant", ""), issuer, said["subject"], principal.get("subject", "")
         what = said["digest"], said["until_us"], said["why"]
         approval = Approval(record["decision_id"], record["about"], *who, *what)
         if hmac.compare_digest(approval.identifier(commitments).encode(), identifier.encode()):

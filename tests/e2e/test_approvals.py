@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,6 +130,22 @@ async def test_an_approval_serves_who_asked_alone(running: Running) -> None:
     for forged in (given.approval_id[:-1] + digit, decision_of(given.approval_id), "0" * 64, "x"):
         await refused(running.client().generate(**ask(approval_id=forged)), ApprovalInvalid)
     assert isinstance(await running.client().generate(**with_it), Answer)
+
+
+async def test_a_subject_of_another_issuer_is_another_caller(tmp_path: Path) -> None:
+    """What two issuers call alike are two callers: the approval of the one is none of the other."""
+    deployed = Deployment.create(tmp_path)
+    other = "https://other.example"
+    section = "\n[[identity.issuers]]\n"
+    config = (deployed.folder / "gateway.toml").read_text()
+    (jwks,) = (line for line in config.splitlines() if line.startswith("jwks_file"))
+    deployed.edit(section, f'{section}issuer = "{other}"\n{jwks}\n{section}')
+    async with serving(deployed) as running:
+        given = await approved(running)
+        with_it = ask(approval_id=given.approval_id)
+        namesake = running.client(token=running.token(LOGISTICS, issuer=other))
+        assert "this caller" in (await refused(namesake.generate(**with_it), ApprovalInvalid)).message
+        assert isinstance(await running.client().generate(**with_it), Answer)
 
 
 async def test_who_may_approve(running: Running) -> None:

@@ -13,7 +13,7 @@ from gateway.types import Message, Prompt, Text
 from tests.support import logs
 
 KEY = Commitments(b"k" * 32)
-GIVEN = Approval("0" * 32, "1" * 32, "t", "bob", "colonel", "ab" * 32, 5, "read")
+GIVEN = Approval("0" * 32, "1" * 32, "t", "https://issuer", "bob", "colonel", "ab" * 32, 5, "read")
 PROMPT = Prompt("m", "", (Message("user", (Text("question"),)),), (), 10, None, {})
 
 
@@ -34,8 +34,8 @@ def test_every_word_of_an_approval_counts(name: str, text: str, number: int) -> 
     """A record of which one field was changed has no identifier that was given out before."""
     changed = replace(GIVEN, **{name: number if name == "until_us" else text})  # type: ignore[arg-type]  # by its type
     expected = GIVEN if changed == GIVEN else None
-    assert found(GIVEN.identifier(KEY), [record(changed)], KEY) == expected
-    assert found(GIVEN.identifier(Commitments(b"o" * 32)), [record(GIVEN)], KEY) is None
+    assert found(GIVEN.identifier(KEY), [record(changed)], changed.issuer, KEY) == expected
+    assert found(GIVEN.identifier(Commitments(b"o" * 32)), [record(GIVEN)], GIVEN.issuer, KEY) is None
 
 
 @given(st.text(max_size=8), st.text(max_size=8))
