@@ -15,6 +15,8 @@ from gateway.identity.certificate import Certificate
 MAX_BYTES = 64 << 20
 
 _END = b"-----END X509 CRL-----"
+_PART = x509.DeltaCRLIndicator, x509.IssuingDistributionPoint, x509.CertificateIssuer
+"""What a list that is not all of its issuer's has, in itself or in an entry. It must be critical, and may not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class Crls:
 def parse(data: bytes, authorities: Sequence[x509.Certificate]) -> Crls:
     """Read one DER list or PEM lists, each signed by one of the client CAs. Raises ValueError.
 
-    One full list an issuer: delta and partitioned lists carry critical extensions, and a list with a critical
-    extension that is not understood must not be used (RFC 5280 section 5.2).
+    One full list an issuer, neither delta nor partitioned nor indirect; and a list with a critical extension that is
+    not understood must not be used (RFC 5280 section 5.2).
     """
     try:
         return Crls(_crls(data, authorities))
@@ -73,8 +75,7 @@ def _crls(data: bytes, authorities: Sequence[x509.Certificate]) -> Mapping[bytes
             raise ValueError("two revocation lists of one issuer")
         if crl.next_update_utc is None:
             raise ValueError("a revocation list without nextUpdate")
-        if any(extension.critical for extension in crl.extensions):
-            raise ValueError("a revocation list with a critical extension")
+        _check_whole(crl.extensions, "")
         crls[issuer] = _Crl(
             frozenset(_serials(crl)),
             timegm(crl.last_update_utc.utctimetuple()),
@@ -109,9 +110,15 @@ def _may_sign_crls(authority: x509.Certificate) -> bool:
 
 def _serials(crl: x509.CertificateRevocationList) -> Iterator[int]:
     for entry in crl:
-        if any(extension.critical for extension in entry.extensions):
-            raise ValueError("a revocation list with a critical extension in an entry")
+        _check_whole(entry.extensions, " in an entry")
         yield entry.serial_number
+
+
+def _check_whole(extensions: x509.Extensions, where: str) -> None:
+    if any(extension.critical for extension in extensions):
+        raise ValueError(f"a revocation list with a critical extension{where}")
+    if any(isinstance(extension.value, _PART) for extension in extensions):
+        raise ValueError(f"a revocation list that is only a part{where}")
 
 
 def _unavailable(detail: str) -> GatewayError:

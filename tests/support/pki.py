@@ -90,20 +90,21 @@ class Authority:
         next_update_us: int | None = None,
         extension: x509.ExtensionType | None = None,
         entry_extension: x509.ExtensionType | None = None,
+        critical: bool = True,
     ) -> bytes:
-        """A PEM revocation list of this CA that names the PEM certificates given. Extensions are critical."""
+        """A PEM revocation list of this CA that names the PEM certificates given. critical: whether extensions are."""
         issued = self.now_us - HOURS if issued_us is None else issued_us
         expires = self.now_us + 24 * HOURS if next_update_us is None else next_update_us
         builder = x509.CertificateRevocationListBuilder()
         builder = builder.issuer_name(x509.load_pem_x509_certificate(self.ca.certificate).subject)
         builder = builder.last_update(_time(issued)).next_update(_time(expires))
         if extension is not None:
-            builder = builder.add_extension(extension, critical=True)
+            builder = builder.add_extension(extension, critical=critical)
         for pem in revoked:
             serial = x509.load_pem_x509_certificate(pem).serial_number
             entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(_time(issued))
             if entry_extension is not None:
-                entry = entry.add_extension(entry_extension, critical=True)
+                entry = entry.add_extension(entry_extension, critical=critical)
             builder = builder.add_revoked_certificate(entry.build())
         return builder.sign(self._key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -72,6 +74,35 @@ def test_a_list_that_must_not_be_used_is_refused(data: bytes, complaint: str) ->
     """Another signer, two lists of one issuer, trailing data, a delta list, an indirect list, no list: ValueError."""
     with pytest.raises(ValueError, match=complaint):
         crl.parse(data, cas(AUTHORITY))
+
+
+PART = x509.IssuingDistributionPoint(
+    full_name=[x509.UniformResourceIdentifier("http://ca.example/1.crl")],
+    relative_name=None,
+    only_contains_user_certs=False,
+    only_contains_ca_certs=False,
+    only_some_reasons=None,
+    indirect_crl=False,
+    only_contains_attribute_certs=False,
+)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"extension": x509.DeltaCRLIndicator(1)}, {"extension": PART}, {"entry_extension": OTHER_ISSUER}],
+    ids=["delta", "partition", "indirect"],
+)
+def test_a_list_of_a_part_is_none_of_all_though_it_does_not_say_that_this_matters(given: dict[str, Any]) -> None:
+    """A delta, partitioned or indirect list is refused also where its mark is not critical, as it has to be."""
+    with pytest.raises(ValueError, match="part"):
+        crl.parse(AUTHORITY.crl(SECOND.ca.certificate, critical=False, **given), cas(AUTHORITY))
+
+
+def test_a_list_may_have_a_number_and_reasons() -> None:
+    """What says nothing of which certificates a list is about does not keep it from being used."""
+    reason = x509.CRLReason(x509.ReasonFlags.key_compromise)
+    extensions: dict[str, Any] = {"extension": x509.CRLNumber(7), "entry_extension": reason}
+    crl.parse(AUTHORITY.crl(SECOND.ca.certificate, critical=False, **extensions), cas(AUTHORITY)).check(CLIENT, NOW_US)
 
 
 def test_a_ca_that_may_not_sign_lists_signs_none() -> None:
