@@ -24,8 +24,8 @@ LOOKING_S: Final = 1.0
 
 async def named(
     log: Log, principal: Principal, prompt: Prompt, request: Mapping[str, Json], now_us: int
-) -> Mapping[str, Json] | None:
-    """The fact for rules; None when the caller names no approval. request: the request facts so far.
+) -> Approval | None:
+    """What the caller names; None when it names no approval. request: the request facts so far.
 
     Raises GatewayError: APPROVAL_INVALID, INVALID_REQUEST, REVIEW_UNAVAILABLE.
     """
@@ -40,11 +40,21 @@ async def named(
         raise _invalid("this caller has no such approval; send the identifier as the approver got it")
     if given.subject != principal.subject:
         raise _invalid("the approval was given to another caller")
-    if given.until_us <= now_us:
-        raise _invalid("the time of the approval is over; ask for another")
+    check_time(given, now_us)
     if given.digest != approval.asked(log.commitments, given.about, prompt, request):
         raise _invalid("another request was approved; send that one without any change")
+    return given
+
+
+def fact(given: Approval) -> Mapping[str, Json]:
+    """The approval as rules see it."""
     return {"id": given.id, "approver": given.approver, "digest": given.digest}
+
+
+def check_time(given: Approval, now_us: int) -> None:
+    """Raise GatewayError(APPROVAL_INVALID) when its time is over."""
+    if given.until_us <= now_us:
+        raise _invalid("the time of the approval is over; ask for another")
 
 
 async def _given(log: Log, principal: Principal, identifier: str) -> Approval | None:

@@ -156,6 +156,7 @@ async def admit(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InFo
     await gate.quotas.take_bytes(tenant, permitted.prompt.texts())
     await gate.quotas.take_tokens(tenant, permitted.prompt.max_tokens)
     await gate.quotas.take_spend(tenant, permitted.model, permitted.prompt.texts(), permitted.prompt.max_tokens)
+    await prove_again(call, gate, in_force)  # 1: all of this may have taken long
     await trail.intend(permitted)  # 5
     return Admitted(permitted, known, in_force)
 
@@ -182,7 +183,7 @@ async def _decided(
     known = facts.gather(in_force.attributes, principal, prompt, judged, gate.clock(), audit_ready=gate.log.ready)  # 2
     trail.asked(prompt)
     if approval := await approvals.named(gate.log, principal, prompt, known.request, gate.clock()):
-        known = facts.approved(known, approval)
+        known = facts.approved(known, approvals.fact(approval))
     in_force.check_pinned(prompt.release)
     readings = await gate.detectors.read(judged, principal.tenant)  # 3
     known = known.at(Stage.REQUEST, readings, gate.detectors.pulse.standings())
@@ -196,6 +197,8 @@ async def _decided(
             raise GatewayError(
                 Reason.POLICY_UNAVAILABLE, "the policy engine gave no decision", detail="routes that contradict"
             )
+    if approval:
+        approvals.check_time(approval, gate.clock())
     trail.decided(decision)
     return prompt, known, decision
 

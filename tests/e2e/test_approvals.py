@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,11 @@ from brightline import (
 )
 from brightline_verify.record import pattern
 from gateway.audit.approval import decision_of
+from gateway.canonical import Json
+from gateway.pdp import Engine
+from gateway.types import Decision
 from tests.support.gateways import INTELLIGENCE, LOGISTICS, Deployment, Running, refused, serving
+from tests.support.waiting import Passing
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -191,3 +196,31 @@ async def test_an_approval_is_over_in_time(running: Running) -> None:
             await running.client().check(**with_it)
 
     assert "time" in (await refused(asyncio.wait_for(ask_until_refused(), 60), ApprovalInvalid)).message
+
+
+class Long:
+    """An engine that takes its time."""
+
+    def __init__(self, engine: Engine, passing: Passing, seconds: int) -> None:
+        self._engine, self._passing, self._us = engine, passing, seconds * 1_000_000
+        self.name, self.version = engine.name, engine.version
+
+    async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - as policies call it
+        self._passing.by_us += self._us
+        return await self._engine.decide(input)
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+
+async def test_an_approval_that_is_over_before_the_decision_is_there_permits_nothing(tmp_path: Path) -> None:
+    """Reading and deciding may take long: who is out of time by then is refused, and nothing is forwarded."""
+    passing = Passing()
+    async with serving(Deployment.create(tmp_path), passing.clock) as running:
+        given = await approved(running)
+        assert running.gate is not None
+        running.gate.in_force = replace(running.gate.in_force, engine=Long(running.gate.in_force.engine, passing, 901))
+        error = await refused(running.client().generate(**ask(approval_id=given.approval_id)), ApprovalInvalid)
+        assert "over" in error.message
+        assert running.calls == 0
+        assert not running.records("intent")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_activation import NARROWER, in_force, reloading
+from tests.e2e.test_activation import NARROWER, Held, in_force, reloading
 from tests.support.attacks import METHODS, SERVICE, put, unpacked, verified
 from tests.support.gateways import LOGISTICS, Deployment, Running, serving
 from tests.support.raw_http2 import Answer, Raw, connected
@@ -121,3 +122,27 @@ async def test_a_release_that_expires_while_the_message_is_awaited_decides_nothi
             unavailable(await raw.answer(stream), "has expired")
         assert running.calls == 0
         verified(running)
+
+
+@pytest.mark.parametrize("method", ["Generate", "GenerateStream"])
+async def test_a_token_that_is_revoked_while_the_policy_decides_permits_nothing(tmp_path: Path, method: str) -> None:
+    """Who is not believed any more when the decision is there has no intent, and no model is asked."""
+    deployed, passing = deployment(tmp_path), Passing()
+    revoked = deployed.folder / "revoked.json"
+    put(revoked, b"[]")
+    deployed.edit("[identity]\n", '[identity]\nrevoked_tokens = "revoked.json"\n')
+    async with serving(deployed, passing.clock) as running, connected(running) as raw:
+        text, engine = token(running), Held(in_force(running).engine)
+        assert running.gate is not None
+        running.gate.in_force = replace(in_force(running), engine=engine)
+        stream = raw.begin(method, {"authorization": f"Bearer {text}"})
+        raw.message(stream, METHODS[f"{SERVICE}/{method}"], end=True)
+        await engine.asked.wait()
+        passing.by_us += 2_000_000
+        put(revoked, f'["{unverified_claims(text)["jti"]}"]'.encode())
+        engine.go.set()
+        assert (await raw.answer(stream)).headers["grpc-status"] == "16"
+        assert running.calls == 0
+        (record,) = running.records("refusal")
+        assert record["reason"] == "CREDENTIAL_REVOKED"
+        assert not running.records("intent")
