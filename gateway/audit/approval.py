@@ -81,6 +81,8 @@ def held(record: Mapping[str, Any], commitments: Commitments) -> Held | None:
         return None
     request = (record.get("input") or {}).get("request") or {}
     commitment = record.get("commitments") or {}
+    declared = record.get("declared") or {}
+    as_asked = {**request, "model": declared.get("model", request.get("model"))}  # the input has the routed one
     same_key = request and commitment.get("key") == commitments.key_id
     return Held(
         record["decision_id"],
@@ -90,7 +92,7 @@ def held(record: Mapping[str, Any], commitments: Commitments) -> Held | None:
         request.get("purpose", ""),
         request.get("model", ""),
         tuple(rule["id"] for rule in record.get("rules", ()) if rule["effect"] == "require_approval"),
-        _digest(commitment.get("judged"), request) if same_key else "",
+        _digest(commitment.get("judged"), as_asked) if same_key else "",
     )
 
 

@@ -29,7 +29,8 @@ from brightline_verify.record import pattern
 from gateway.audit.approval import decision_of
 from gateway.canonical import Json
 from gateway.pdp import Engine
-from gateway.types import Decision
+from gateway.types import Decision, Obligation
+from gateway.types import Effect as Decided
 from tests.support.gateways import INTELLIGENCE, LOGISTICS, Deployment, Running, refused, serving
 from tests.support.waiting import Passing
 
@@ -224,3 +225,34 @@ async def test_an_approval_that_is_over_before_the_decision_is_there_permits_not
         assert "over" in error.message
         assert running.calls == 0
         assert not running.records("intent")
+
+
+class Routing:
+    """An engine that has another model asked in the place of one, and decides about that."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.name, self.version = engine.name, engine.version
+
+    async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - as policies call it
+        decision, request = await self._engine.decide(input), input["request"]
+        if not isinstance(request, Mapping) or request["model"] != "small":
+            return decision
+        return replace(decision, effect=Decided.ALLOW, rules=(), obligations=(Obligation("route", text="loopback"),))
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+
+async def test_a_request_that_goes_to_another_model_can_be_approved(tmp_path: Path) -> None:
+    """What is approved is what was asked, for the model that it named; where it goes the rules decide each time."""
+    async with serving(Deployment.create(tmp_path)) as running:
+        assert running.gate is not None
+        running.gate.in_force = replace(running.gate.in_force, engine=Routing(running.gate.in_force.engine))
+        asked = {**ask(), "model": "small"}
+        decision_id = (await refused(running.client().generate(**asked), ApprovalRequired)).decision_id
+        other = {**asked, "model": "loopback"}
+        await refused(approver(running).approve(decision_id, why=WHY, **other), ApprovalInvalid)
+        given = await approver(running).approve(decision_id, why=WHY, **asked)
+        with_it = {**asked, "use": use(approval_id=given.approval_id)}
+        assert isinstance(await running.client().generate(**with_it), Answer)
