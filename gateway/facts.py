@@ -150,6 +150,8 @@ def routed(attributes: Attributes, known: Facts, model: str) -> Facts:
 
 _MOST = 64
 """Different banners in the content of a request."""
+_MARKS = 1024
+"""What looks like one there, each once: reading holds up every other call, and takes some microseconds each."""
 _FEW = 4
 """Requests with more banners than this are not remembered: they could fill the memory."""
 
@@ -162,8 +164,10 @@ def _marking(banner: str) -> Json:
 
 def _borne(judged: Iterable[str], declared: list[str]) -> list[str]:
     """The banners that the content itself bears, each once. More than can be looked at are not understood: refused."""
-    texts = (text for text in judged if text not in declared)
-    found = {marking.write(borne) for text in texts for borne in marking.borne(text)}
+    marks = {mark for text in judged if text not in declared for mark in marking.marks(text)}
+    if len(marks) > _MARKS:
+        return [""]
+    found = {marking.write(borne) for borne in map(marking.said, marks) if borne is not None}
     return sorted(found) if len(found) <= _MOST else [""]
 
 

@@ -28,13 +28,13 @@ information. Each module says what of it was read first hand, what second hand, 
 from __future__ import annotations
 
 from gateway.marking.banner import parse, read
-from gateway.marking.content import borne
+from gateway.marking.content import borne, marks, said
 from gateway.marking.fault import MarkingError
 from gateway.marking.lattice import controls, dominates, highest, release_to
 from gateway.marking.portions import portion
 from gateway.marking.value import Marking, write
 
-__all__ = ["Marking", "borne", "dominates", "explain", "facts", "highest", "parse", "portion", "write"]
+__all__ = ["Marking", "borne", "dominates", "explain", "facts", "highest", "marks", "parse", "portion", "said", "write"]
 
 
 def explain(text: str) -> str:

@@ -2,40 +2,67 @@
 
 What stands in a text is no declaration and may be garbled: of a mark that is not understood its level alone counts. A
 single (C) is more often a copyright or a third choice than a mark, and (U) and UNCLASSIFIED say nothing that matters.
+Lines end as files of any system end them, pages too. Blanks beside strokes are nothing, nor is what nobody sees.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from gateway.marking.banner import parse
 from gateway.marking.portions import portion
 from gateway.marking.value import LONGEST, Marking
 
-_LEVEL: Final = "TOP SECRET|SECRET|CONFIDENTIAL|CUI"
-_REST: Final = rf"//[^\n]{{1,{LONGEST}}}?"
-_BEFORE: Final = r"^[ \t>*#|]{0,16}"
+_LEVEL: Final = "TOP {1,4}SECRET|SECRET|CONFIDENTIAL|CUI"
+_ABROAD: Final = r"(?:UNCLASSIFIED|CONTROLLED|) {0,4}//(?= {0,4}[A-Z])"
+_SIGNS: Final = r"[ \t>*#|]{0,16}"
+_MORE_SIGNS: Final = r"[ \t>*#|_`~=+\u2022\u00b7\u2013\u2014-]{0,16}"
+_NUMBER: Final = r"\(?(?:[0-9]{1,3}|[A-Za-z]|[ivxIVX]{1,5})(?:\.[0-9A-Za-z]{1,3}){0,4}[.)]{1,2}"
+_NUMBERED: Final = rf"(?:(?:{_NUMBER}[ \t]{{0,4}}){{1,2}}|[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{1,4}}[ \t]{{1,4}})?"
 _BANNER: Final = re.compile(
-    rf"{_BEFORE}((?:{_LEVEL})(?:{_REST})?|(?:UNCLASSIFIED|CONTROLLED|){_REST})[ \t*|]{{0,16}}\r?$", re.MULTILINE
-)
-_PORTION: Final = re.compile(
-    rf"{_BEFORE}(?:[0-9]{{1,3}}[.)][ \t]?|[a-z][.)][ \t]?)?"
-    r"(\((?:TS|S|CUI|C(?=//)|U(?=//)|(?=//))(?://[^()\n]{1,100})?\))(?=[ \t])",
+    rf"^{_SIGNS}({_LEVEL}){_SIGNS}$|"
+    rf"^{_MORE_SIGNS}((?:{_LEVEL}) {{0,4}}//[^\n]{{1,{LONGEST}}}?|{_ABROAD}[A-Z0-9 ,/-]{{1,{LONGEST}}}?){_MORE_SIGNS}$",
     re.MULTILINE,
 )
+_PORTION: Final = re.compile(
+    rf"^{_MORE_SIGNS}{_NUMBERED}(\( ?(?:TS|S|CUI|C|U|) ?//[^()\n]{{1,100}}\)|\((?:TS|S|CUI)\)(?=[ \t]))",
+    re.MULTILINE,
+)
+_ODD: Final = re.compile(r"[^\0-\x7f]")
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Me", "Mn"})
+_BLANKS: Final = re.compile(r" *(//?|[()]) *| {2,}")
 _NOTHING: Final = parse("UNCLASSIFIED")
 
 
 def borne(text: str) -> Iterator[Marking]:
-    """Each marking in the text that says more than UNCLASSIFIED."""
-    for line in _BANNER.finditer(text):
-        yield from _said(parse(line[1]) or parse(line[1].partition("//")[0]))
-    for mark in _PORTION.finditer(text):
-        yield from _said(portion(mark[1]) or portion(f"{mark[1].partition('//')[0].rstrip(')')})"))
+    """Each marking in the text that says more than UNCLASSIFIED, once for each way in which it is written."""
+    return filter(None, map(said, marks(text)))
 
 
-def _said(marking: Marking | None) -> Iterator[Marking]:
-    if marking is not None and marking != _NOTHING:
-        yield marking
+def marks(text: str) -> dict[str, None]:
+    """What looks like a marking in the text, each once, in order of banner lines and then portion marks."""
+    lines = "\n".join((text if text.isascii() else _ODD.sub(_as_seen, text)).splitlines())
+    found = [line[1] or line[2] for line in _BANNER.finditer(lines)]
+    found += [mark[1] for mark in _PORTION.finditer(lines)]
+    return dict.fromkeys(_BLANKS.sub(lambda blanks: blanks[1] or " ", mark) for mark in found)
+
+
+def said(mark: str) -> Marking | None:
+    """What a mark says: all of it, or its level alone; None where that is nothing."""
+    head = mark.partition("//")[0]
+    marking = portion(mark) or portion(f"{head.rstrip(')')})") if mark[0] == "(" else parse(mark) or parse(head)
+    return None if marking == _NOTHING else marking
+
+
+def _as_seen(character: re.Match[str]) -> str:
+    return _plain(character[0])
+
+
+@lru_cache(maxsize=16_384)
+def _plain(character: str) -> str:
+    unseen = unicodedata.category(character) in _UNSEEN and not character.isspace()
+    return "" if unseen else unicodedata.normalize("NFKC", character)

@@ -178,6 +178,22 @@ def test_more_markings_than_can_be_looked_at_are_not_understood() -> None:
     assert (request["documents"], request["output_marking"]) == ([None], None)
 
 
+def test_more_that_looks_like_a_marking_than_can_be_read_is_not_understood() -> None:
+    """Reading holds up every other call: content with thousands of garbled marks is refused before they are read."""
+    lines = "\n".join(f"SECRET//{number}" for number in range(facts._MARKS + 1))
+    request = gathered(replace(PROMPT, messages=(Message("user", (Text(lines),)),))).input["request"]
+    assert isinstance(request, Mapping)
+    assert (request["documents"], request["output_marking"]) == ([None], None)
+
+
+@pytest.mark.parametrize("text", ["\ufeffSECRET//NOFORN\nA", "\xa0SECRET//NOFORN\xa0", "SECRET//NO\u200bFORN\xad"])
+def test_what_nobody_sees_hides_no_marking(text: str) -> None:
+    """A banner line counts as it is seen: without marks of byte order, with any blanks, without zero width."""
+    request = gathered(replace(PROMPT, messages=(Message("user", (Text(text),)),))).input["request"]
+    assert isinstance(request, Mapping)
+    assert request["documents"] == [NOFORN]
+
+
 @pytest.mark.parametrize(
     ("banners", "remark"),
     [

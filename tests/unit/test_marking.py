@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.marking import borne, dominates, explain, facts, highest, parse, portion, write
+from gateway.marking import borne, dominates, explain, facts, highest, marks, parse, portion, write
 from gateway.marking.value import LONGEST, Marking
 from tests.support.markings import FEW, banners, markings, mutations, understood
 
@@ -54,6 +54,47 @@ def test_a_banner_on_a_line_of_its_own_is_found(banner: str, before: str, after:
 def test_marks_in_a_text_are_told_from_words(text: str, found: list[str]) -> None:
     """A mark counts where it stands as one, a garbled one by its level; what only looks like one does not."""
     assert [write(marking) for marking in borne(text)] == found
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\f", "\v", "\n\f", "\x85", "\u2028", "\u2029"])
+def test_a_line_ends_as_on_any_system(end: str) -> None:
+    """A mark at the beginning of a line or of a page is found, whatever parts it from what stands before it."""
+    text = f"Plan{end}SECRET//NOFORN{end}More.{end}(TS//SI//NF) Of it.{end}"
+    assert [*map(write, borne(text))] == ["SECRET//NOFORN", "TOP SECRET//SI//NOFORN"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "SECRET // NOFORN",
+        "SECRET //NOFORN ",
+        "`SECRET//NOFORN`",
+        "- SECRET//NOFORN -",
+        "___SECRET//NOFORN___",
+        "- (S//NF) The convoy leaves.",
+        "\u2022 (S//NF) The convoy leaves.",
+        "(1) (S//NF) The convoy leaves.",
+        "A. (S//NF) The convoy leaves.",
+        "1.a. (S//NF) The convoy leaves.",
+        "3.2 (S//NF) The convoy leaves.",
+        "(iv) (S//NF) The convoy leaves.",
+        "( S // NF ) The convoy leaves.",
+        "(S//NF): The convoy leaves.",
+        "(S//NF)\nThe convoy leaves.",
+        "(S//NF)The convoy leaves.",
+    ],
+)
+def test_no_way_to_set_a_mark_hides_it(line: str) -> None:
+    """A mark with its strokes counts in lists, under any number, in code, and with blanks beside its strokes."""
+    assert [*map(write, borne(line))] == ["SECRET//NOFORN"]
+
+
+@pytest.mark.parametrize("line", ["\n(S//NF) a", "\n(S//-) ", "\nSECRET//-", "\n//GBR SECRET"])
+def test_what_is_written_alike_is_read_once(line: str) -> None:
+    """A mark that stands in a text a thousand times is read as often as one that stands there once."""
+    once, often = ([*borne(line * times)] for times in (1, 1000))
+    assert once == often
+    assert len(marks(line * 1000)) == 1
 
 
 @given(st.text() | st.lists(st.sampled_from(["\n", "(", ")", " "]) | PIECES, max_size=40).map("".join))
