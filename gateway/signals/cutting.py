@@ -1,6 +1,7 @@
 """How content is cut for the detectors: into one text, its overlapping slices, and their words. Pure and linear.
 
-A slice holds so many characters, so what stands between words must not fill it: it is shortened before.
+A slice holds so many characters, so what stands between words must not fill it: it is shortened before. Symbols that
+are seen as letters, such as Ⓐ, are no such thing: they are spelled out first.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Iterator
 from string import ascii_letters, ascii_lowercase, digits
 from typing import Final
 
-from gateway.signals.normalise import is_tag, kinds, normalise
+from gateway.signals.filled import Filled
+from gateway.signals.normalise import is_tag, kinds, letters, normalise
 from gateway.signals.readable import is_opaque
 
 __all__ = ["LETTERS", "SLICE", "glued", "length", "shortened", "slices", "words_of"]
@@ -23,6 +25,10 @@ _LONGEST: Final = 64
 _WORD: Final = re.compile(rf"[a-z0-9]{{1,{_LONGEST}}}")
 LETTERS: Final = 16
 _BETWEEN: Final = 4
+_SHORT: Final = 8
+_SEVERAL: Final = 4
+_SYMBOL: Final = re.compile(r"([^\w\s\0-\x7f]+)")
+_REMEMBERED: Final = 16_384
 _FAR_APART: Final = re.compile(rf"[\W_]{{{_BETWEEN + 1},}}")
 _LONG: Final = re.compile(rf"[^\W_]{{{LETTERS + 1},}}|{_FAR_APART.pattern}")
 _PARTED: Final = bytes(code if chr(code) in ascii_lowercase + digits else ord(" ") for code in range(256))
@@ -39,11 +45,19 @@ def words_of(plain: str) -> list[str]:
 def glued(texts: list[str]) -> Iterator[str]:
     """The texts, and between two neighbours the word that their ends make together: a term may be split anywhere.
 
-    Two words, where they differ: one made as if no white space stood between the texts, and one that minds it. No text
-    is empty.
+    Two words, where they differ: one made as if no white space stood between the texts, and one that minds it. Several
+    short texts in a row are also one: they may have a letter each. No text is empty.
     """
     loose = strict = ""
-    for text in texts:
+    row: list[str] = []
+    for text in [*texts, ""]:
+        if text and len(text) <= _SHORT:
+            row.append(text)
+        else:
+            yield from ["".join(row)] * (len(row) >= _SEVERAL)
+            row.clear()
+        if not text:
+            break
         first, *more = text.split(None, 1) or [""]
         if text[0].isspace():
             strict = ""
@@ -61,7 +75,21 @@ def shortened(text: str) -> str:
     """
     if text.isascii() and b" " * (_BETWEEN + 1) not in kinds(text, _JOINED):
         return text
+    if not text.isascii():
+        text = _SYMBOL.sub(lambda run: run[0].translate(_SPELLED), text)
     return _FAR_APART.sub(_cut_short, text)
+
+
+def _spelled(code: int) -> str:
+    """What a symbol spells, such as a letter in a circle; itself where that is nothing."""
+    symbol = chr(code)
+    cased, plain = letters(symbol), normalise(symbol)
+    if is_tag(symbol) or not any(map(str.isalnum, plain)):
+        return symbol
+    return cased if cased.lower() == plain else plain
+
+
+_SPELLED: Final = Filled(_spelled, _REMEMBERED)
 
 
 def _cut_short(between: re.Match[str]) -> str:

@@ -27,8 +27,8 @@ _PLAIN: Final = "aaabbbbcccddeeeeefffggghhhhiiiiiijjkkkllmmnnnooooppqqrrssttuuuv
 _QUOTES: Final = "\u2019\u2018\u02bc\u2032"
 _LATIN: Final = dict(zip(map(ord, _ALIKE + _QUOTES), _PLAIN + "'" * len(_QUOTES), strict=True))
 _NAMED: Final = re.compile(
-    r"(?:LATIN (?:SMALL |CAPITAL )?LETTER (?:SMALL CAPITAL )?|NEGATIVE (?:SQUARED|CIRCLED) LATIN CAPITAL LETTER )"
-    r"([A-Z])(?: WITH .*)?"
+    r"(?:LATIN (?:SMALL |CAPITAL )?LETTER (?:SMALL CAPITAL )?|NEGATIVE (?:SQUARED|CIRCLED) LATIN CAPITAL LETTER "
+    r"|REGIONAL INDICATOR SYMBOL LETTER )([A-Z])(?: WITH .*)?"
 )
 """Letters that Unicode itself names after a Latin one, small capitals and those with a stroke or a hook among them."""
 _INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # letters and symbols without ink
@@ -46,6 +46,8 @@ def _fold(code: int) -> str:
     if character in _INVISIBLE:
         return ""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+    if len(plain) > 1 and not character.isascii():
+        plain = plain.strip("()\u3014\u3015")  # a letter in brackets that is one character
     return "".join(_latin(c) for c in plain if unicodedata.category(c) not in _DROPPED)
 
 
@@ -69,7 +71,7 @@ _TABLE: Final = Filled(_fold, _REMEMBERED)
 _CASED: Final = Filled(_letters, _REMEMBERED)
 _ODD: Final = re.compile("([^\0-\x7f]+)")
 _TAGS: Final = re.compile("[\U000e0020-\U000e007e]+")
-_ENTITY: Final = re.compile(r"&(?:#([0-9]{1,7})|#x([0-9a-f]{1,6})|([a-z][a-z0-9]{1,31}));?")
+_ENTITY: Final = re.compile(r"&(?:#0{0,64}([0-9]{1,7})|#x0{0,64}([0-9a-f]{1,6})|([a-z][a-z0-9]{1,31}));?")
 _ENTITIES: Final = {name.rstrip(";").lower(): text for name, text in sorted(html5.items(), reverse=True)}
 _BROKEN: Final = re.compile(r"(?<=[a-z])-\n[ ]*(?=[a-z])")
 _PERHAPS_APART: Final = b" a a "  # inside all that is apart, and sooner seen
