@@ -9,8 +9,8 @@ What a stream guarantees, however the upstream cut it into chunks, for text that
   call stands inside the passage;
 3 no window begins inside a word of at most `overlap` characters, or ends inside one of at most `window`, unless a
   tool call stands there.
-A tool call leaves after it was judged whole, beside the text before it, and is judged again beside that after it. The
-end leaves after everything else was judged.
+A tool call leaves after it was judged whole, beside the text and the calls before it, and is judged again beside those
+after it, as far as the overlap. The end leaves after everything else was judged.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ AHEAD: Final = 80
 """Characters that are judged beyond what is released."""
 MOST_HELD: Final = 1 << 16
 """Characters that may wait for more between them to judge."""
+LEAST: Final = 16
+"""What a piece that left counts at least, where calls before it are forgotten: pieces may be empty."""
 
 
 async def judge_whole(completion: Completion, judge: Judge) -> None:
@@ -82,7 +84,7 @@ async def hold_back(
             if isinstance(chunk, End):
                 yield chunk
                 return
-            await judge(Stage.TOOL_CALL, held.call(chunk), (chunk,))
+            await judge(Stage.TOOL_CALL, held.call(chunk, overlap), (chunk,))
             yield chunk
     raise GatewayError(Reason.UPSTREAM_FAILED, "the answer of the model broke off", sent=True)
 
@@ -91,22 +93,24 @@ async def hold_back(
 class _Held:
     """before: what left, shortened, as far back as the overlap. text: what has not left; judged up to `judged`.
 
-    fresh: the length of what was not. called: what the tool calls say that left last, and since: what text left after
-    them, until that is as long as the overlap.
+    fresh: the length of what was not. called: what the tool calls say that left last, each with what `passed` then: the
+    length of all that left, in text and in calls. A call is forgotten when more than the overlap passed after it.
     """
 
     before: str = ""
     text: str = ""
     judged: int = 0
     fresh: int = 0
-    called: tuple[str, ...] = ()
-    since: int = 0
+    called: tuple[tuple[tuple[str, ...], int], ...] = ()
+    passed: int = 0
 
-    def call(self, call: ToolUse) -> tuple[str, ...]:
+    def call(self, call: ToolUse, overlap: int) -> tuple[str, ...]:
         """A tool call comes, after all text before it has left. What to judge of it."""
         said = tuple(judged_texts([call]))
-        self.called, self.since = self.called + said, 0
-        return (self.before, *said)
+        together = (self.before, *self._calls(), *said)
+        self._pass(sum(map(length, said)), overlap)
+        self.called += ((said, self.passed),)
+        return together
 
     def add(self, text: str) -> None:
         """More text came."""
@@ -124,7 +128,7 @@ class _Held:
     async def judge_to(self, end: int, judge: Judge) -> None:
         """Judge everything up to `end`, unless it was already."""
         if end > self.judged:
-            await judge(Stage.RESPONSE, (self.before + self.text[:end], *self.called), ())
+            await judge(Stage.RESPONSE, (self.before + self.text[:end], *self._calls()), ())
             self.judged = end
             self.fresh = length(self.text[end:])
 
@@ -135,10 +139,15 @@ class _Held:
         if piece:
             left = shortened(self.before + piece)
             self.before = left[_word_start(left, _back(left, len(left), overlap), overlap) :]
-            self.since += length(piece)
-            if self.since > overlap:
-                self.called = ()
+            self._pass(length(piece), overlap)
         return piece
+
+    def _calls(self) -> tuple[str, ...]:
+        return tuple(text for said, _ in self.called for text in said)
+
+    def _pass(self, size: int, overlap: int) -> None:
+        self.passed += max(LEAST, size)
+        self.called = tuple(call for call in self.called if self.passed - call[1] <= overlap)
 
 
 def _back(text: str, end: int, least: int) -> int:

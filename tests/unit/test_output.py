@@ -1,6 +1,7 @@
 """Properties of what is released. The judge here is a real one: it refuses a phrase, and remembers what it saw."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -35,6 +36,19 @@ class Watcher:
 
     def windows(self) -> list[str]:
         return [texts[0] for stage, texts, _ in self.seen if stage is Stage.RESPONSE]
+
+
+class Together(Watcher):
+    """A judge that refuses content in which all of these stand."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__()
+        self.words = words
+
+    async def __call__(self, stage: Stage, texts: tuple[str, ...], tools: tuple[ToolUse, ...]) -> None:
+        await super().__call__(stage, texts, tools)
+        if set(self.words) <= set(texts):
+            raise GatewayError(Reason.OUTPUT_DENIED, "refused", sent=True)
 
 
 @dataclass
@@ -220,6 +234,27 @@ async def test_a_tool_call_is_judged_beside_the_text_after_it() -> None:
     beside = ["fire" in texts for stage, texts, _ in watcher.seen if stage is Stage.RESPONSE]
     assert beside == sorted(beside, reverse=True)
     assert (beside[:2], beside[-1]) == ([True, True], False)
+
+
+@pytest.mark.parametrize("between", [[], [Text("And ")], [Text("word " * 20)]])
+async def test_a_term_split_over_tool_calls_is_seen(between: list[Chunk]) -> None:
+    """What calls near each other say is judged together, as it is in an answer that is not streamed."""
+    first, second = ToolUse("1", "map", '{"do": "forbid"}'), ToolUse("2", "map", '{"do": "den"}')
+    watcher = Together("forbid", "den")
+    left, error = await drain([first, *between, second, END], watcher)
+    assert error is not None
+    assert left == [first, *between]
+
+
+async def test_tool_calls_are_judged_a_bounded_number_of_times() -> None:
+    """Twice the calls, with a little text between them, cost twice the judging and not four times."""
+    sizes = []
+    for count in (100, 200):
+        watcher = Watcher()
+        call = ToolUse("1", "map", json.dumps({"do": "words " * 200}))
+        await drain([*[call, Text("a"), TOOL] * count, END], watcher)
+        sizes.append(sum(len(text) for _, texts, _ in watcher.seen for text in texts))
+    assert sizes[1] < 2.2 * sizes[0]
 
 
 @pytest.mark.parametrize("padding", [" ", "\n", "\u200b ", ". ", "\u0301 ", "_", "0" * 40 + " "])
