@@ -4,6 +4,9 @@
 2 a sentence says what its verbs do to what stands near them; nothing where it begins with a verb that only looks
 3 the actions to choose from, in a schema, are done to what name and description speak of
 
+A schema speaks in descriptions and titles, its own and those of any part at any depth. It offers choices as `enum` and
+as `const`, in any part of a property and in what that refers to.
+
 Words, not meaning: who declares less than he writes is found, who hides what a tool does is not.
 """
 
@@ -30,6 +33,8 @@ _WORD: Final = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+")
 _END: Final = re.compile(r"[;:!?\n]|(?<!e\.g)(?<!i\.e)\.(?!\w)")
 _ORDER: Final[tuple[Effector, ...]] = get_args(Effector)
 _GRAVITY: Final[Mapping[str, int]] = {effector: rank for rank, effector in enumerate(_ORDER)}
+_NAMING: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+"""Members of a schema that give schemas names."""
 _VOWELS: Final = frozenset("aeiouwxy")
 
 
@@ -93,7 +98,7 @@ _BEFORE: Final = frozenset(BEFORE.split())
 _BEGINS: Final = _BEFORE.union(BEGINS.split())
 _PERHAPS: Final = frozenset(PERHAPS.split())
 _BEEN: Final = frozenset({"are", "be", "been", "being", "get", "gets", "is", "was", "were"})
-_CHOICES: Final = frozenset(CHOICES.split())
+_CHOICES: Final = _plurals(CHOICES)
 
 
 def apparent(name: str, description: str, input_schema: str) -> tuple[Effector, ...]:
@@ -108,12 +113,16 @@ def apparent(name: str, description: str, input_schema: str) -> tuple[Effector, 
 def _apparent(name: str, description: str, input_schema: str) -> tuple[Effector, ...]:
     called, sentences, chosen = _words(name), [*_sentences(description)], []
     spoken = [*called]
-    for key, schema in _properties(input_schema):
-        sentences += _sentences(str(schema.get("description", "")))
+    parts = [*_schemas(input_schema)]
+    referred = {str(part["$ref"]).rpartition("/")[2] for key, part in parts if "$ref" in part and _is_choice(key)}
+    for key, schema in parts:
+        for word in ("title", "description"):
+            sentences += _sentences(str(schema.get(word, "")))
         values = schema.get("enum")
-        choices = [word for value in values for word in _words(str(value))] if isinstance(values, list) else []
+        offered = [*(values if isinstance(values, list) else ()), schema.get("const", "")]
+        choices = [word for value in offered for word in _words(str(value))]
         spoken += choices
-        if _CHOICES.intersection(_words(key)) or not _SEEN.isdisjoint(choices):
+        if _is_choice(key) or key in referred or not _SEEN.isdisjoint(choices):
             chosen += choices
     spoken += chain(*sentences)
     found = _together(_ALONE, chosen) | _together(_VERBS, chosen) & _together(_OBJECTS, spoken)
@@ -143,20 +152,28 @@ def _sentences(text: str) -> Iterator[list[str]]:
     return filter(None, map(_words, _END.split(text)))
 
 
-def _properties(schema: str) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """The properties of a JSON schema, at any depth, with their names. Nothing of what is no schema."""
+def _schemas(schema: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """The parts of a JSON schema, at any depth, each with the name of the property that it is of. Nothing of no schema.
+
+    What a property or a definition is called counts for what is within it.
+    """
     try:
-        waiting: list[object] = [json.loads(schema)]
+        waiting: list[tuple[str, object]] = [("", json.loads(schema))]
     except (ValueError, RecursionError):
         return
     while waiting:
         match waiting.pop():
-            case dict(part):
-                waiting += part.values()
-                if isinstance(named := part.get("properties"), dict):
-                    yield from ((key, value) for key, value in named.items() if isinstance(value, dict))
-            case list(items):
-                waiting += items
+            case name, dict(part):
+                yield name, part
+                for key, value in part.items():
+                    named = key in _NAMING and isinstance(value, dict)
+                    waiting += value.items() if named else [(name, value)]
+            case name, list(items):
+                waiting += [(name, item) for item in items]
+
+
+def _is_choice(key: str) -> bool:
+    return not _CHOICES.isdisjoint(_words(key))
 
 
 def _looks(name: Sequence[str]) -> bool:

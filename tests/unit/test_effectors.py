@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -69,6 +70,38 @@ def test_an_action_to_choose_is_one_that_the_tool_does() -> None:
     assert says("valve_control", "", action={"enum": ["status", "start", "stop"]}) == ("physical",)
     assert says("station", "Gun station.", what={"enum": ["status", "fire"]}) == ("weapon",)
     assert says("station", "Gun station.", colour={"enum": ["fire", "grass"]}) == ()
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"action": {"const": "fire"}}},
+        {"properties": {"action": {"oneOf": [{"const": "safe"}, {"const": "fire"}]}}},
+        {"properties": {"action": {"anyOf": [{"enum": ["safe", "fire"]}, {"type": "null"}]}}},
+        {"properties": {"actions": {"type": "array", "items": {"enum": ["safe", "fire"]}}}},
+        {"properties": {"action": {"$ref": "#/$defs/Do"}}, "$defs": {"Do": {"enum": ["safe", "fire"]}}},
+    ],
+)
+def test_a_choice_counts_however_the_schema_offers_it(schema: dict[str, object]) -> None:
+    """An action to choose is one that the tool does, as a list, a constant, a part of the property or a definition."""
+    assert apparent("weapon_control", "", json.dumps(schema)) == ("weapon",)
+
+
+@pytest.mark.parametrize("word", ["title", "description"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        lambda said: said,
+        lambda said: {"properties": {"a": said}},
+        lambda said: {"properties": {"a": {"items": said}}},
+        lambda said: {"properties": {"a": {"oneOf": [said]}}},
+        lambda said: {"patternProperties": {"a": said}},
+        lambda said: {"$defs": {"A": said}},
+    ],
+)
+def test_every_part_of_a_schema_is_read(where: Callable[[object], object], word: str) -> None:
+    """What a schema says of itself, or of any part, is said by the tool: a model reads all of it."""
+    assert apparent("t", "", json.dumps(where({word: "Launches the rocket."}))) == ("weapon",)
 
 
 def test_a_description_deep_in_a_schema_counts() -> None:
