@@ -32,15 +32,15 @@ _RUN: Final = b"b" * 16
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]+)*={0,2}")
 _IN_BASE64: Final = bytes(ord("b" if c in ascii_letters + digits + "+/_-" else " ") for c in map(chr, range(256)))
-_HEX: Final = re.compile(r"(?:(?:0x|\\x|%)?[0-9A-Fa-f]{2}[ ,:.\r\n-]{0,2}){8,}")
+_HEX: Final = re.compile(r"(?:(?:0x|\\x|%)?[0-9A-Fa-f]{2}[ \t,;:.|/'\"\r\n-]{0,4}){8,}")
 _IN_HEX: Final = bytes(
-    ord("h" if c in hexdigits else " " if c in " ,:.-%\\\r\n" else "x" if c == "x" else ".")
+    ord("h" if c in hexdigits else " " if c in " \t,;:.|/'\"-%\\\r\n" else "x" if c == "x" else ".")
     for c in map(chr, range(256))
 )
 _HEX_RUNS: Final = (b"h" * 12, b"hhhxhh")
 _HEX_APART: Final = (
-    re.compile(b"hh {1,3}(?:h?x)?hh {1,3}(?:h?x)?hh"),
-    re.compile(b"hhhh {1,3}(?:h?x)?hhhh"),
+    re.compile(b"hh {1,5}(?:h?x)?hh {1,5}(?:h?x)?hh"),
+    re.compile(b"hhhh {1,5}(?:h?x)?hhhh"),
 )
 """Whatever has eight bytes in hexadecimal has one of these, by the kinds of its characters: six bytes in a row, two
 with 0x between, one that stands apart, or two pairs. Other text hardly has.

@@ -74,12 +74,20 @@ _TAGS: Final = re.compile("[\U000e0020-\U000e007e]+")
 _ENTITY: Final = re.compile(r"&(?:#0{0,64}([0-9]{1,7})|#x0{0,64}([0-9a-f]{1,6})|([a-z][a-z0-9]{1,31}));?")
 _ENTITIES: Final = {name.rstrip(";").lower(): text for name, text in sorted(html5.items(), reverse=True)}
 _BROKEN: Final = re.compile(r"(?<=[a-z])-\n[ ]*(?=[a-z])")
-_PERHAPS_APART: Final = b" a a "  # inside all that is apart, and sooner seen
+_BETWEEN: Final = (" ", r"  (?![a-z] [a-z])", r"\n", r"\n\n(?![a-z]\n[a-z])", r"[.*_\-/|+~,:]")
+"""What letters stand apart by, each the same between all letters of a word: where one space does, two part words."""
+_PERHAPS_APART: Final = (b" a a ", b" a  a ")  # inside all that is apart, and sooner seen
 _APART_KINDS: Final = bytes(
-    ord("a" if c in ascii_lowercase else " " if c in " .*_-" else "0") for c in map(chr, range(256))
+    ord("a" if c in ascii_lowercase else " " if c in " \n.*_-/|+~,:" else "0") for c in map(chr, range(256))
 )
-_APART: Final = re.compile(r"(?<![a-z0-9])[a-z](?:(?: [a-z]){3,}|(?:[.*_\-][a-z]){3,})(?![a-z0-9])")
-_LETTERS_APART: Final = re.compile(r"(?<![a-z0-9])[a-z](?:(?: [a-z])+|(?:[.*_\-][a-z])+)(?![a-z0-9])")
+
+
+def _apart(times: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![a-z0-9])[a-z](?:{'|'.join(f'(?:{b}[a-z]){times}' for b in _BETWEEN)})(?![a-z0-9])")
+
+
+_APART: Final = _apart("{3,}")
+_LETTERS_APART: Final = _apart("+")
 """Where four letters stand apart, two that do are a word, too."""
 
 
@@ -90,7 +98,7 @@ def normalise(text: str) -> str:
         plain = _fold_all(clear)  # 2, 3
     if "-\n" in plain:
         plain = _BROKEN.sub("", plain)  # 4
-    if _PERHAPS_APART in kinds(plain, _APART_KINDS) and _APART.search(plain):
+    if any(map(kinds(plain, _APART_KINDS).__contains__, _PERHAPS_APART)) and _APART.search(plain):
         plain = _LETTERS_APART.sub(_join, plain)  # 5
     return " ".join(plain.split())  # 6
 
@@ -144,4 +152,4 @@ def _character(entity: re.Match[str]) -> str:
 
 
 def _join(letters: re.Match[str]) -> str:
-    return letters[0][::2]
+    return "".join(filter(str.isalpha, letters[0]))
