@@ -52,8 +52,11 @@ def folder(path: Path) -> dict[str, bytes]:
 
 
 def release(made: Mapping[str, bytes]) -> Release:
-    """The files as a release, checked like one that is loaded. Raises StartError."""
+    """The files as a release, checked like one that is loaded: they are those of its manifest. Raises StartError."""
     manifest, found = reading.named(NAME, made[MANIFEST], None)
+    for name in sorted({*manifest.files, *made} - {MANIFEST}):
+        if name not in made or manifest.files.get(name) != hashlib.sha256(made[name]).hexdigest():
+            raise StartError(f"{NAME / name}: is not the file that {MANIFEST} names; stage the release again")
     return reading.whole(NAME, manifest, found, made)
 
 

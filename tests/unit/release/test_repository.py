@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ from typer.testing import CliRunner
 from gateway import deployment
 from gateway.canonical import canonical
 from gateway.cli import app
+from gateway.cli.proposed import notes
 from gateway.clock import system_us
 from gateway.errors import StartError
 from gateway.release import staging
-from gateway.release.documents import GRANTS, TENANTS
+from gateway.release.documents import GRANTS, MANIFEST, MODELS, TENANTS
 from gateway.release.parts import AGENCY, HOLDERS, PROVIDER, holder_of, target
 from gateway.release.repository import Repository
 from gateway.types import Price
@@ -210,6 +213,22 @@ def test_sign_asks_and_refuses_what_is_not_as_it_says(tmp_path: Path) -> None:
     Repository(at).stage(made, {**said, "changes": []}, Signing.create(tmp_path / "clock").now)
     assert "REFUSED" in run("sign", at, "--key", keys / "agency/release.key", "--yes", code=1)
     assert Repository(at).missing("targets") == sorted(HOLDERS)
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_what_is_signed_is_what_is_shown(tmp_path: Path, holder: str) -> None:
+    """A manifest that names other files than the holders' roles is not signed: one holder could add them alone."""
+    deployment.create(tmp_path / "dev", system_us())
+    at, keys = tmp_path / "dev/repository", tmp_path / "dev/signers"
+    repository, name = Repository(at), {AGENCY: TENANTS, PROVIDER: MODELS}[holder]
+    made = staging.files(repository.agreed())
+    manifest = json.loads(made[MANIFEST])
+    manifest["files"][name] = hashlib.sha256(made[name] + b"\n").hexdigest()
+    repository.stage({**made, MANIFEST: canonical(manifest)}, notes(repository.agreed(), made), datetime.now(UTC))
+    for other in HOLDERS:
+        done = CliRunner().invoke(app, ["release", "sign", str(at), "--key", str(keys / other / "release.key"), "--yes"])
+        assert f"{name}: is not the file that manifest.json names" in str(done.exception)
+    assert repository.missing("targets") == sorted(HOLDERS)
 
 
 def test_the_demonstration_of_releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
