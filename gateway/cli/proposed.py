@@ -32,10 +32,16 @@ def diff(
     if as_json:
         typer.echo(_json(at))
         return
+    tell(at)
+
+
+def tell(at: Repository) -> None:
+    """The same of a repository, to who looks at it."""
     console = Console(highlight=False, soft_wrap=True)
     there = [role for role in STAGED if at.staged(role) is not None]
     if not there:
-        typer.echo(f"{repository}: nothing is staged")
+        typer.echo(f"{at.folder}: nothing is staged")
+    _strange(console, at)
     if at.staged(ROOT) is not None:
         _keys(console, at)
     if at.staged(TARGETS) is not None and at.file(MANIFEST, staged=True) is not None:
@@ -62,10 +68,22 @@ def notes(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, Any]:
     }
 
 
+def renewed(at: Repository) -> bool:
+    """Whether the staged release is the one that both signed last, with what was said of it then."""
+    agreed = at.agreed_targets()
+    if agreed is None or at.file(MANIFEST, staged=True) != at.agreed()[MANIFEST]:
+        return False
+    staging.release(at.files(staged=True))
+    return dict(agreed.signed.targets[MANIFEST].custom or {}) == at.custom(staged=True)
+
+
 def _release(console: Console, at: Repository) -> None:
     said = at.custom(staged=True)
     raw = at.file(MANIFEST, staged=True) or b""
     show(console, f"release version {said.get('version')}, digest {digest(parse(raw))}", "bold")
+    if renewed(at):
+        show(console, "  is the one that both signed last, to be signed again")
+        return
     computed = said.get("effect") or {}
     if computed:
         style = "bold red" if computed["looser"] else "bold green"
@@ -79,8 +97,23 @@ def _release(console: Console, at: Repository) -> None:
         show(console, "  nothing changes but dates")
 
 
+def _strange(console: Console, at: Repository) -> None:
+    """Whoever can write the folder could show an old state, or a made-up one, that a change is told against."""
+    for role in at.signable(at.by.keyid) if at.by else ():
+        before, published, staged = at.signed_before(role), at.published(role), at.newest(role)
+        if published is not None and before is None:
+            text = "this key signed nothing of what is published; do not sign unless it is a new key"
+            show(console, f"{role}: {text}", "bold red")
+        elif before is not None and staged.signed.version != before.signed.version + 1:
+            text = (
+                f"version {staged.signed.version} does not follow {before.signed.version}, which this key signed last"
+            )
+            show(console, f"{role}: {text}", "bold red")
+
+
 def _keys(console: Console, at: Repository) -> None:
-    before, root = at.published(ROOT), at.newest(ROOT).signed
+    mine = at.by is not None and ROOT in at.signable(at.by.keyid)
+    before, root = at.signed_before(ROOT) if mine else at.published(ROOT), at.newest(ROOT).signed
     old = before.signed.keys if before else {}
     show(console, f"root version {root.version}", "bold")
     for keyid in sorted(old.keys() - root.keys.keys()):
@@ -92,7 +125,8 @@ def _keys(console: Console, at: Repository) -> None:
 
 
 def _alone(console: Console, at: Repository, holder: str) -> None:
-    staged, published = at.staged(holder), at.published(holder)
+    mine = at.by is not None and holder in at.signable(at.by.keyid)
+    staged, published = at.staged(holder), at.signed_before(holder) if mine else at.published(holder)
     name = f"{holder}/{restrictions.NAME}"
     now, was = (m.signed.targets.get(name) if m else None for m in (staged, published))
     if staged is not None and now != was:

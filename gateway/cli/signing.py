@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.holding import KeyOption, PublicOption, RepositoryArgument, SecretOption, passphrase
-from gateway.cli.proposed import diff, notes
+from gateway.cli.proposed import diff, notes, renewed, tell
 from gateway.errors import StartError
 from gateway.release import keyfiles, restrictions, staging, starter
 from gateway.release.documents import MANIFEST, VECTORS
@@ -81,9 +81,10 @@ def sign(
 
     Exits with 1 when you decline, when there is nothing for this key, or when the effect is not what the metadata says.
     """
-    at = Repository(repository)
-    diff(repository)
-    if at.staged(TARGETS) is not None and at.file(MANIFEST, staged=True) is not None:
+    signer = keyfiles.signer(key, lambda: passphrase(passphrase_file), public)
+    at = Repository(repository).looked_at(signer.public_key, STAGED)
+    tell(at)
+    if at.staged(TARGETS) is not None and at.file(MANIFEST, staged=True) is not None and not renewed(at):
         computed = notes(at.agreed(), at.files(staged=True))
         if computed != at.custom(staged=True):
             typer.echo("REFUSED: the metadata does not say what this release does; stage it again", err=True)
@@ -91,7 +92,7 @@ def sign(
     if not yes and not typer.confirm("Sign this?"):
         typer.echo("not signed")
         raise typer.Exit(1)
-    signed = at.sign(keyfiles.signer(key, lambda: passphrase(passphrase_file), public))
+    signed = at.sign(signer)
     if not signed:
         typer.echo(f"error: nothing that is staged is signed with {key}; see brightline release status", err=True)
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ whoever counts two keys has counted both holders; a key is replaced in one step,
 2 snapshot and timestamp are the agency's
 3 no key stands there twice under two names, and none that was revoked
 4 the valid signatures come from both holders, counted again after TUF's own verification
-5 each holder has one delegated role, over its own paths and ending there, with a key of its own
+5 each holder has one delegated role, over its own paths and ending there, with the key that it signs targets with
 """
 
 from __future__ import annotations
@@ -75,6 +75,8 @@ def check_targets(root: Root, targets: Metadata[Targets], revoked: Iterable[str]
     _once(where, found.keys)
     for name, role in roles.items():
         _check_delegation(where, name, role, found.keys)
+        if not set(role.keyids) <= set(root.roles[TARGETS].keyids):
+            raise StartError(f"{where}: the role {name} has another key than the one that root says {name} signs with")
         for keyid in role.keyids:
             if keyid in revoked:
                 raise StartError(f"{where}: key {keyid} was revoked and is used again; make a new one")

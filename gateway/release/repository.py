@@ -137,8 +137,13 @@ class Repository(Shelf):
         return [r for r in there if any(keyid in d.get_delegated_role(r).keyids for d in self._delegators(r))]
 
     def sign(self, signer: Signer) -> list[str]:
-        """Add the signature to all that is staged and the key may sign; what that was. Raises StartError."""
+        """Add the signature to all that is staged and the key may sign; what that was.
+
+        Raises StartError, also when something else is staged now than who signs has looked at.
+        """
         signed = self.signable(signer.public_key.keyid)
+        if self.held is not None and self.looked_at(signer.public_key, STAGED).held != self.held:
+            raise StartError(f"{self.folder}: what is staged was changed while you looked; look at it again, then sign")
         for role in signed:
             metadata = self.newest(role)
             metadata.sign(signer, append=True)

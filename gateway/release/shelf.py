@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, TargetFile, Targets
+from tuf.api.metadata import Key, Metadata, Root, TargetFile, Targets
 
 from gateway.errors import StartError
 from gateway.release import holders
@@ -23,9 +24,20 @@ from gateway.release.restrictions import NAME as RESTRICTIONS
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The folder."""
+    """The folder. by: the key of who looks, and signs what was shown; held: what is staged, as it was read at once.
+
+    Others may write the folder meanwhile. What a key signed before is what it believes to be published.
+    """
 
     folder: Path
+    by: Key | None = None
+    held: Mapping[str, bytes] | None = None
+
+    def looked_at(self, by: Key, roles: tuple[str, ...]) -> Self:
+        """The same with what is staged for these roles as it is now, whatever is done to it. Raises StartError."""
+        with self._readable():
+            paths = {role: self.folder / f"staged/{role}.json" for role in roles}
+            return replace(self, by=by, held={role: p.read_bytes() for role, p in paths.items() if p.exists()})
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -45,6 +57,9 @@ class Shelf:
 
     def staged(self, role: str) -> Metadata[Any] | None:
         """What waits for signatures. Raises StartError."""
+        if self.held is not None:
+            with self._readable():
+                return Metadata.from_bytes(self.held[role]) if role in self.held else None
         return self._read(self.folder / f"staged/{role}.json")
 
     def newest(self, role: str) -> Metadata[Any]:
@@ -60,19 +75,39 @@ class Shelf:
         info = metadata.signed.targets.get(target(name)) if metadata else None
         return self._content(info) if info else None
 
+    def signed_before(self, role: str) -> Metadata[Any] | None:
+        """The newest published metadata of the role with a signature of who looks. Raises StartError."""
+        paths = sorted((self.folder / "metadata").glob(f"*.{role}.json"), key=version, reverse=True)
+        return next((found for found in map(self._read, paths) if found and self._own(found)), None)
+
     def agreed(self) -> dict[str, bytes]:
         """Every file of the newest release that both signed, its manifest included; empty when there is none.
 
         What is published need not be: the online key alone can publish. A change is shown against what was agreed.
         Raises StartError.
         """
+        found = self.agreed_targets()
+        return self._named(found.signed.targets[MANIFEST]) if found else {}
+
+    def agreed_targets(self) -> Metadata[Any] | None:
+        """The metadata of that release: by who looks, where that key signed any. Raises StartError."""
+        own = self.signed_before(TARGETS) is not None
         roots = [self._read(path) for path in (self.folder / "metadata").glob("*.root.json")]
         for path in sorted((self.folder / "metadata").glob("*.targets.json"), key=version, reverse=True):
             metadata = self._read(path)
             signed = [set(holders.signers(root.signed, TARGETS, metadata)) for root in roots if root and metadata]
-            if metadata is not None and set(HOLDERS) in signed:
-                return self._named(metadata.signed.targets[MANIFEST])
-        return {}
+            if metadata is not None and set(HOLDERS) in signed and (not own or self._own(metadata)):
+                return metadata
+        return None
+
+    def _own(self, metadata: Metadata[Any]) -> bool:
+        if self.by is None or self.by.keyid not in metadata.signatures:
+            return False
+        try:
+            self.by.verify_signature(metadata.signatures[self.by.keyid], metadata.signed_bytes)
+        except (UnverifiedSignatureError, VerificationError):
+            return False
+        return True
 
     def _named(self, info: TargetFile) -> dict[str, bytes]:
         manifest = self._content(info)

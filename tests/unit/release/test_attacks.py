@@ -500,6 +500,22 @@ def test_a_delegation_that_reaches_further(signing: Signing) -> None:
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
+def test_a_delegation_to_a_key_that_root_does_not_name(signing: Signing, holder: str) -> None:
+    """A key that root doesn't name takes back no restriction, though both signed a delegation to it."""
+    strange = signing.key(holder, "release", "strange")
+    signing.stage()
+    targets = Metadata[Targets].from_file(str(signing.repository.folder / "staged/targets.json"))
+    found = targets.signed.delegations
+    assert found is not None
+    assert found.roles is not None
+    found.keys[strange.keyid], found.roles[holder].keyids = strange, [strange.keyid]
+    (signing.repository.folder / "staged/targets.json").write_bytes(targets.to_bytes())
+    signing.sign()
+    signing.force({holder}, at="strange")
+    refused(signing.client(), f"the role {holder} has another key")
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
 def test_a_holder_that_delegates_further(signing: Signing, holder: str) -> None:
     """A holder's own role names nobody else to sign in its place, however well the other one signs."""
     key = signing.key(holder, "release", "more")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
+from tuf.api.metadata import Metadata, Root
 from typer.testing import CliRunner
 
 from gateway import deployment
@@ -18,7 +23,7 @@ from gateway.cli import app
 from gateway.cli.proposed import notes
 from gateway.clock import system_us
 from gateway.errors import StartError
-from gateway.release import staging
+from gateway.release import keyfiles, staging
 from gateway.release.documents import GRANTS, MANIFEST, MODELS, TENANTS
 from gateway.release.parts import AGENCY, HOLDERS, PROVIDER, holder_of, target
 from gateway.release.repository import Repository
@@ -226,9 +231,81 @@ def test_what_is_signed_is_what_is_shown(tmp_path: Path, holder: str) -> None:
     manifest["files"][name] = hashlib.sha256(made[name] + b"\n").hexdigest()
     repository.stage({**made, MANIFEST: canonical(manifest)}, notes(repository.agreed(), made), datetime.now(UTC))
     for other in HOLDERS:
-        done = CliRunner().invoke(app, ["release", "sign", str(at), "--key", str(keys / other / "release.key"), "--yes"])
+        done = CliRunner().invoke(
+            app, ["release", "sign", str(at), "--key", str(keys / other / "release.key"), "--yes"]
+        )
         assert f"{name}: is not the file that manifest.json names" in str(done.exception)
     assert repository.missing("targets") == sorted(HOLDERS)
+
+
+def test_what_is_staged_while_somebody_looks_is_not_signed(tmp_path: Path) -> None:
+    """Who is asked signs what was shown, whatever the other holder puts in its place before the answer."""
+    deployment.create(tmp_path / "dev", system_us())
+    at, keys = tmp_path / "dev/repository", tmp_path / "dev/signers"
+    (tmp_path / "tenants.json").write_bytes(tenants(purposes=["x"])[TENANTS])
+    run("stage", at)
+    wider = staging.files(Repository(at).agreed(), tenants=tmp_path / "tenants.json")
+    command = [sys.executable, "-c", "from gateway.cli import main; main()", "release", "sign", at]
+    with subprocess.Popen(
+        [*command, "--key", keys / "provider/release.key"], stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True
+    ) as asked:
+        assert asked.stdin is not None
+        assert asked.stdout is not None
+        shown = ""
+        while not shown.endswith("Sign this?") and (letter := asked.stdout.read(1)):
+            shown += letter
+        assert "nothing changes but dates" in shown
+        Repository(at).stage(wider, {}, datetime.now(UTC))
+        _, wrong = asked.communicate("y\n", timeout=60)
+    assert (asked.returncode, "was changed while you looked" in wrong) == (2, True)
+    assert Repository(at).missing("targets") == sorted(HOLDERS)
+
+
+def test_a_change_is_told_against_what_the_key_that_signs_has_signed(tmp_path: Path) -> None:
+    """A made-up root and release in the folder, by keys that say they are both holders', hide no change from who signs."""
+    deployment.create(tmp_path / "dev", system_us())
+    at, keys = tmp_path / "dev/repository", tmp_path / "dev/signers"
+    (tmp_path / "tenants.json").write_bytes(tenants(purposes=["x"])[TENANTS])
+    forged = Signing.create(tmp_path / "forged")
+    wider = staging.files(Repository(at).agreed(), tenants=tmp_path / "tenants.json")
+    forged.repository.stage(wider, {}, forged.now)
+    forged.sign()
+    forged.publish()
+    for role in ("root", "targets"):
+        (at / f"metadata/9.{role}.json").write_bytes((forged.metadata / f"1.{role}.json").read_bytes())
+    shutil.copytree(forged.repository.folder / "targets", at / "targets", dirs_exist_ok=True)
+    again = staging.files(wider)
+    Repository(at).stage(again, notes(wider, again), forged.now)
+    assert "REFUSED" in run("sign", at, "--key", keys / "provider/release.key", "--yes", code=1)
+
+
+def test_a_made_up_root_hides_no_key_from_who_signs(tmp_path: Path) -> None:
+    """A key that comes is shown also where the published root was replaced by one that has it already."""
+    deployment.create(tmp_path / "dev", system_us())
+    at, keys = tmp_path / "dev/repository", tmp_path / "dev/signers"
+    new = Signing(tmp_path, datetime.now(UTC)).key(PROVIDER, "release", "strange")
+    old = keyfiles.public(keys / "provider/release.pub").keyid
+    Repository(at).replace_key(old, new, datetime.now(UTC), revoked=False)
+    root = Metadata[Root].from_file(str(at / "staged/root.json"))
+    root.signed.version = 1
+    for role in ("targets", "provider"):
+        (at / f"staged/{role}.json").unlink()
+    (at / "metadata/1.root.json").write_bytes(root.to_bytes())
+    assert f"key {new.keyid} of provider comes" in run("sign", at, "--key", keys / "provider/root.key", "--yes")
+
+
+@pytest.mark.parametrize("command", ["rotate", "revoke"])
+def test_a_release_key_is_replaced(tmp_path: Path, command: str) -> None:
+    """Another release key comes in the place of one that is lost, by what the commands sign, and gateways believe it."""
+    deployment.create(tmp_path / "dev", system_us())
+    at, keys, secret = tmp_path / "dev/repository", tmp_path / "dev/signers", tmp_path / "secret"
+    secret.write_text("secret")
+    run("keygen", "provider", "--to", tmp_path / "new", "--only", "release", "--passphrase-file", secret)
+    run(command, at, "--old", keys / "provider/release.pub", "--new", tmp_path / "new/release.pub")
+    for key in (keys / "provider/root", keys / "agency/root", tmp_path / "new/release", keys / "agency/release"):
+        assert "to be signed again" in run("sign", at, "--key", f"{key}.key", "--passphrase-file", secret, "--yes")
+    run("publish", at, "--key", keys / "agency/online.key")
+    run("verify", at, "--root", tmp_path / "dev/root.json")
 
 
 def test_the_demonstration_of_releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
