@@ -105,9 +105,7 @@ def _strange(console: Console, at: Repository) -> None:
             text = "this key signed nothing of what is published; do not sign unless it is a new key"
             show(console, f"{role}: {text}", "bold red")
         elif before is not None and staged.signed.version != before.signed.version + 1:
-            text = (
-                f"version {staged.signed.version} does not follow {before.signed.version}, which this key signed last"
-            )
+            text = f"version {staged.signed.version} does not follow {before.signed.version}, the last by this key"
             show(console, f"{role}: {text}", "bold red")
 
 

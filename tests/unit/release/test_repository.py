@@ -262,7 +262,7 @@ def test_what_is_staged_while_somebody_looks_is_not_signed(tmp_path: Path) -> No
 
 
 def test_a_change_is_told_against_what_the_key_that_signs_has_signed(tmp_path: Path) -> None:
-    """A made-up root and release in the folder, by keys that say they are both holders', hide no change from who signs."""
+    """A made-up root and release, by keys that say they are both holders', hide no change from who signs."""
     deployment.create(tmp_path / "dev", system_us())
     at, keys = tmp_path / "dev/repository", tmp_path / "dev/signers"
     (tmp_path / "tenants.json").write_bytes(tenants(purposes=["x"])[TENANTS])
@@ -296,7 +296,7 @@ def test_a_made_up_root_hides_no_key_from_who_signs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["rotate", "revoke"])
 def test_a_release_key_is_replaced(tmp_path: Path, command: str) -> None:
-    """Another release key comes in the place of one that is lost, by what the commands sign, and gateways believe it."""
+    """Another release key takes the place of a lost one by what the commands sign, and gateways believe it."""
     deployment.create(tmp_path / "dev", system_us())
     at, keys, secret = tmp_path / "dev/repository", tmp_path / "dev/signers", tmp_path / "secret"
     secret.write_text("secret")
