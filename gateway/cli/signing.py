@@ -18,6 +18,7 @@ from gateway.release.holders import ROOT, TARGETS, TIMESTAMP
 from gateway.release.reading import parsed
 from gateway.release.repository import DAYS, STAGED, Repository
 from gateway.workshop import selftest
+from gateway.workshop.build import BuildError, differing, policy_of
 
 
 def stage(  # noqa: PLR0917 - one parameter for each option
@@ -79,7 +80,9 @@ def sign(
 ) -> None:
     """Show what is staged, compute its effect again, ask, and sign it with this key.
 
-    Exits with 1 when you decline, when there is nothing for this key, or when the effect is not what the metadata says.
+    A policy that is neither the one in force nor the starter's is compiled again, which needs Open Policy Agent.
+    Exits with 1 when you decline, when there is nothing for this key, or when the effect is not what the metadata says,
+    or the compiled policy not what its sources say.
     """
     signer = keyfiles.signer(key, lambda: passphrase(passphrase_file), public)
     at = Repository(repository).looked_at(signer.public_key, STAGED)
@@ -89,6 +92,7 @@ def sign(
         if computed != at.custom(staged=True):
             typer.echo("REFUSED: the metadata does not say what this release does; stage it again", err=True)
             raise typer.Exit(1)
+        _compiled(at.agreed(), at.files(staged=True))
     if not yes and not typer.confirm("Sign this?"):
         typer.echo("not signed")
         raise typer.Exit(1)
@@ -97,6 +101,20 @@ def sign(
         typer.echo(f"error: nothing that is staged is signed with {key}; see brightline release status", err=True)
         raise typer.Exit(1)
     typer.echo(f"signed {', '.join(signed)}")
+
+
+def _compiled(before: dict[str, bytes], after: dict[str, bytes]) -> None:
+    """Refuse a module or data that nobody could have read in the sources."""
+    policy = policy_of(after)
+    if policy in (policy_of(before), policy_of(staging.folder(starter()))):
+        return
+    try:
+        wrong = differing(policy)
+    except BuildError as error:
+        raise StartError(f"the staged policy: {error}") from error
+    if wrong:
+        typer.echo(f"REFUSED: the staged policy is not what its sources say: {', '.join(wrong[:5])}", err=True)
+        raise typer.Exit(1)
 
 
 def publish(

@@ -12,12 +12,12 @@ import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gateway.canonical import Json, canonical, digest
 from gateway.pdp.wasm import ENTRYPOINT
-from gateway.release.documents import DATA, MANIFEST, WASM
+from gateway.release.documents import DATA, MANIFEST, SOURCES, WASM
 from gateway.workshop.opa import opa, said
 from gateway.workshop.places import Finding, files, sources
 
@@ -55,6 +55,25 @@ def build(rego: Path, out: Path) -> str:
         manifest: Json = {"format": 1, "revision": revision, "files": _digests(out)}
         (out / MANIFEST).write_bytes(canonical(manifest))
         return digest(manifest)
+
+
+def policy_of(release: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Of the files of a release those that a build gives, its manifest excepted."""
+    return {name: raw for name, raw in release.items() if name in {WASM, DATA} or name.startswith(SOURCES)}
+
+
+def differing(policy: Mapping[str, bytes]) -> list[str]:
+    """The files that a build of the sources among them does not give, byte for byte. Raises BuildError."""
+    with tempfile.TemporaryDirectory() as folder:
+        at, out = Path(folder) / "given", Path(folder) / "built"
+        for name, raw in policy.items():
+            if not set(name.split("/")).isdisjoint({"", ".", ".."}):
+                raise BuildError(f"{name}: is no name of a file of a policy")
+            (at / name).parent.mkdir(parents=True, exist_ok=True)
+            (at / name).write_bytes(raw)
+        build(at / SOURCES, out)
+        fresh = policy_of({name: (out / name).read_bytes() for name in files(out)})
+    return sorted(name for name in {*policy, *fresh} if policy.get(name) != fresh.get(name))
 
 
 def _digests(folder: Path) -> dict[str, Json]:

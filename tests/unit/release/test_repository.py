@@ -308,6 +308,25 @@ def test_a_release_key_is_replaced(tmp_path: Path, command: str) -> None:
     run("verify", at, "--root", tmp_path / "dev/root.json")
 
 
+@pytest.mark.parametrize(
+    "name", ["policy.wasm", "data.json", "rego/brightline/limits/data.yaml", "rego/more/data.json"]
+)
+def test_a_policy_that_is_not_of_its_sources_is_not_signed(tmp_path: Path, name: str) -> None:
+    """What an engine would run is what the sources say: a module or data that nobody could read there is not signed."""
+    deployment.create(tmp_path / "dev", system_us())
+    at, keys = tmp_path / "dev/repository", tmp_path / "dev/signers"
+    agreed = Repository(at).agreed()
+    custom = b"\x00\x05\x01x..."  # a section that changes no decision: what it does is not the matter
+    made = {**agreed, name: agreed.get(name, b"{}") + (custom if name.endswith("wasm") else b"\n")}
+    manifest = json.loads(agreed[MANIFEST])
+    manifest["files"][name] = hashlib.sha256(made[name]).hexdigest()
+    made[MANIFEST] = canonical(manifest)
+    Repository(at).stage(made, notes(agreed, made), datetime.now(UTC))
+    found = run("sign", at, "--key", keys / "provider/release.key", "--yes", code=1)
+    assert "REFUSED: the staged policy is not what its sources say: " in found
+    assert Repository(at).missing("targets") == sorted(HOLDERS)
+
+
 def test_the_demonstration_of_releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every outcome is the expected one."""
     monkeypatch.chdir(tmp_path)
