@@ -35,7 +35,7 @@ def _placed(rego: Path, module: Module) -> Iterator[tuple[str, int]]:
     folder, _, name = path.rpartition("/")
     package = ".".join(module.package)
     expected = folder.replace("/", ".") + ("_test" if is_test(name) else "")
-    if package != expected:
+    if package != expected or any("." in part for part in module.package):
         owner = agency_of(path)
         stays = f" (an agency's packages stay below brightline.agency.{owner})" if owner else ""
         yield f"package {package} is not its folder; write: package {expected}{stays}", row

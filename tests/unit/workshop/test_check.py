@@ -44,6 +44,13 @@ BREAKS: list[tuple[str, str, str, str, tuple[str, ...]]] = [
     ("checked", RULE, "harmless if {", "harmless if {\n\tunused := 1", (f"{RULE}:", "unused; remove it")),
     ("checked", RULE, "facts.conventional", "facts.unheard_of(1)", (f"{RULE}:", "undefined function", "define it")),
     ("placed", RULE, "law.nuclear_employment_human", "law.nuclear", (f"{RULE}:", "write: package brightline.rules")),
+    (
+        "placed",
+        RULE,
+        "rules.law.nuclear_employment_human\n",
+        'rules["law.nuclear_employment_human"]\n',
+        (f"{RULE}:", "write: package brightline.rules.law"),
+    ),
     ("placed", TEST, "human_test", "human_tests", (f"{TEST}:1: package", "write: package brightline.rules")),
     ("placed", RULE, "\nimport", "\nimport rego.v1\nimport", (f"{RULE}:", "imports rego.v1; remove the line")),
     (
