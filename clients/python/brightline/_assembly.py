@@ -38,7 +38,7 @@ class Assembly:
                 return self._start
             case "text":
                 self._text.append(message.text)
-                return Text(message.text) if message.text else None
+                return _response.text(message.text)
             case "tool_use":
                 use = _response.tool_use(message.tool_use)
                 self._close_text()

@@ -11,6 +11,7 @@ import math
 import random
 import time
 
+from brightline import _check
 from brightline.errors import BrightlineError
 
 TRANSIENT = frozenset(
@@ -32,6 +33,7 @@ class Attempts:
     def __init__(self, retries: int, timeout_s: float) -> None:
         if not (math.isfinite(timeout_s) and timeout_s > 0):
             raise ValueError(f"timeout_s: must be a number of seconds above 0; got {timeout_s!r}")
+        _check.integer("retries", retries, 0)
         self._left = retries
         self._before: BrightlineError | None = None
         self._pause_s = FIRST_PAUSE_S

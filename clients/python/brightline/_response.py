@@ -58,6 +58,14 @@ def tool_use(message: message_pb2.ToolUse) -> ToolUse:
         raise NotThisGateway(f"the answer holds a tool call that is none: {error}") from None
 
 
+def text(said: str) -> Text | None:
+    """What the model wrote; None where that is nothing. Raises NotThisGateway."""
+    try:
+        return Text(said) if said else None
+    except ValueError as error:
+        raise NotThisGateway(f"the answer holds text that is none: {error}") from None
+
+
 def rules(messages: Iterable[refusal_pb2.Rule]) -> tuple[Rule, ...]:
     """The rules of a refusal or a check, in the gateway's order."""
     return tuple(
@@ -79,7 +87,7 @@ def started(
 def _answered(message: message_pb2.Part) -> Text | ToolUse | None:
     match message.WhichOneof("content"):
         case "text":
-            return Text(message.text) if message.text else None
+            return text(message.text)
         case "tool_use":
             return tool_use(message.tool_use)
         case kind:

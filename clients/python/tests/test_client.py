@@ -165,6 +165,7 @@ def test_a_refusal_after_the_end_is_raised(gateway: Scripted, use: Use) -> None:
         (pb.GenerateStreamResponse(start=pb.StreamStart()),),
         (scripted.start(), pb.GenerateStreamResponse(end=pb.StreamEnd())),
         (scripted.start(), pb.GenerateStreamResponse(tool_use=message_pb2.ToolUse())),
+        (scripted.start(), scripted.text("a\0b")),
     ],
 )
 def test_a_stream_out_of_order_is_not_this_gateway(
@@ -191,6 +192,9 @@ NAN = struct_pb2.Struct(fields={"x": struct_pb2.Value(number_value=float("nan"))
             decision_id=DECISION,
             stop_reason=pb.STOP_REASON_END,
             parts=[message_pb2.Part(tool_use=message_pb2.ToolUse(id="1", name="t", input=NAN))],
+        ),
+        pb.GenerateResponse(
+            decision_id=DECISION, stop_reason=pb.STOP_REASON_END, parts=[message_pb2.Part(text="a\0b")]
         ),
     ],
 )

@@ -4,6 +4,7 @@ import itertools
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -195,3 +196,12 @@ def test_a_refusal_is_final(gateway: Scripted, use: Use) -> None:
     with Client(gateway.target, **gateway.options(retries=10)) as client, pytest.raises(Refused):
         client.generate(model="general", use=use, prompt="x")
     assert len(gateway.calls) == 1
+
+
+@pytest.mark.parametrize("retries", [-1, 2.5, True, "2"])
+def test_a_number_of_retries_that_is_none_is_refused(gateway: Scripted, use: Use, retries: Any) -> None:
+    """Less than none, or a part of one, would never be used up: the call is refused before anything is sent."""
+    client = Client(gateway.target, **{**gateway.options(), "retries": retries})
+    with client, pytest.raises(ValueError, match="retries: must be a whole number"):
+        client.generate(model="general", use=use, prompt="x")
+    assert not gateway.calls
