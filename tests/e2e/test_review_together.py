@@ -63,9 +63,10 @@ def verifier(running: Running) -> Verifier:
 
 
 def signed(running: Running) -> bool:
-    """Whether the gateway's own log has a checkpoint."""
+    """Whether a checkpoint covers all that the gateway's own log has."""
     with places.source(config.load(running.config).audit).reading() as rows:
-        return rows.last_note() is not None
+        last = rows.last_note()
+        return last is not None and last[0] == rows.ends()[1]
 
 
 async def test_the_logs_are_one_in_the_order_of_time(running: Running) -> None:
