@@ -44,6 +44,8 @@ class Answer:
             self._bytes_left -= len(text.encode())
         except UnicodeEncodeError:
             raise failed("text holds a lone surrogate") from None
+        if "\0" in text:
+            raise failed("text holds U+0000")  # who reads up to it gets another text than the one that is judged
         if self._bytes_left < 0:
             raise failed("the answer is over the size limit")
         return text
@@ -93,6 +95,8 @@ def _compact(arguments: str) -> str:
         raise failed("the arguments of a tool call are not a JSON object")
     if _depth(value) > _DEEPEST:
         raise failed("the arguments of a tool call are nested too deep")
+    if "\\u0000" in text.replace("\\\\", ""):
+        raise failed("the arguments of a tool call hold U+0000")
     return text
 
 

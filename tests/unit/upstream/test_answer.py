@@ -38,15 +38,14 @@ def test_as_many_tokens_as_permitted_are_permitted() -> None:
         answer().end(Stop.END, 0, 65)
 
 
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | st.text(st.characters(codec="utf-8")),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
-    ),
+    st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
 )
 
 
-@given(st.dictionaries(st.text(st.characters(codec="utf-8")), values, max_size=4), st.booleans())
+@given(st.dictionaries(texts, values, max_size=4), st.booleans())
 def test_arguments_keep_their_value_in_one_form(value: dict[str, object], ascii_only: bool) -> None:
     """However a service writes them, equal arguments are equal text."""
     written = answer().tool_use("c", "lookup", json.dumps(value, ensure_ascii=ascii_only, indent=1)).input
@@ -54,7 +53,7 @@ def test_arguments_keep_their_value_in_one_form(value: dict[str, object], ascii_
     assert written == answer().tool_use("c", "lookup", json.dumps(dict(reversed(value.items())))).input
 
 
-@given(st.dictionaries(st.text(st.characters(codec="utf-8")), values, max_size=4))
+@given(st.dictionaries(texts, values, max_size=4))
 def test_arguments_reach_the_caller_as_they_were_judged(value: dict[str, object]) -> None:
     """What the wire carries reads back as the arguments that were judged, so no call ends well and fails to be sent."""
     use = answer().tool_use("c", "lookup", json.dumps(value))
@@ -72,13 +71,23 @@ def test_arguments_reach_the_caller_as_they_were_judged(value: dict[str, object]
         '{"a":' * 33 + "1" + "}" * 33,
         '{"a":"]]]]]]]]","b":' * 33 + "1" + "}" * 33,
         '{"a":' + "[" * 100_000,
+        '{"a":["x\\u0000y"]}',
+        '{"\\u0000":1}',
     ],
 )
 def test_arguments_that_the_wire_would_change_are_refused(arguments: str) -> None:
-    """Numbers that a double can't hold, and nesting that readers refuse, are no answer."""
+    """Numbers that a double can't hold, nesting that readers refuse, and U+0000 are no answer."""
     with pytest.raises(GatewayError) as refused:
         answer().tool_use("c", "lookup", arguments)
     assert refused.value.reason is Reason.UPSTREAM_FAILED
+
+
+def test_text_that_ends_early_for_some_readers_is_no_answer() -> None:
+    """Who reads up to U+0000 would get another text than the one that was judged; the name of it is only text."""
+    with pytest.raises(GatewayError) as refused:
+        answer().take("as far as here\0and no further")
+    assert refused.value.reason is Reason.UPSTREAM_FAILED
+    assert answer().tool_use("c", "lookup", '{"a":"\\\\u0000"}').input == '{"a":"\\\\u0000"}'
 
 
 def test_a_repeated_key_has_one_reading() -> None:
