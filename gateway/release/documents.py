@@ -7,7 +7,18 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway.release.granting import Grant
-from gateway.release.values import Banner, Certificate, Country, Document, Id, Name, Revision, Sha256, without_null
+from gateway.release.values import (
+    Banner,
+    Certificate,
+    Country,
+    Document,
+    Id,
+    Name,
+    Revision,
+    Sha256,
+    Within,
+    without_null,
+)
 
 MANIFEST: Final = "manifest.json"
 WASM: Final = "policy.wasm"
@@ -34,7 +45,7 @@ class Manifest(Document):
     version: int = Field(ge=1)
     signers: list[Name]
     revision: Revision
-    files: dict[str, Sha256]
+    files: dict[Within, Sha256]
 
 
 class PolicyManifest(Document):
@@ -42,7 +53,7 @@ class PolicyManifest(Document):
 
     format: Literal[1]
     revision: Revision
-    files: dict[str, Sha256]
+    files: dict[Within, Sha256]
 
 
 class Quotas(Document):

@@ -34,10 +34,19 @@ def _banner(value: str) -> str:
 _explained = lru_cache(maxsize=1024)(marking.explain)
 """Ten thousand tenants have a few ceilings."""
 
+
+def _within(value: str) -> str:
+    """A file of a release is in its folder, whoever signed its name."""
+    if {"", ".", ".."} & {*value.split("/")} or "\\" in value or not value.isprintable():
+        raise ValueError(f"{value!a} is no path below the release; name folders and a file, parted by /")
+    return value
+
+
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Banner = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_banner)]
 Revision = Annotated[str, Field(min_length=1, max_length=128)]
+Within = Annotated[str, Field(max_length=1024), AfterValidator(_within)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 # ISO 3166-1 alpha-2.

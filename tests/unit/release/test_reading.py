@@ -95,11 +95,16 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
     assert "no links or devices" in refusal(folder)
 
 
-def test_a_name_outside_the_folder_is_refused(tmp_path: Path) -> None:
-    """A manifest can't reach a file outside its folder."""
-    (tmp_path / "outside").write_text("x")
-    content = {**releases.files(), "../outside": b"x"}
-    assert "../outside: is missing" in refusal(releases.write(tmp_path / "release", content))
+@pytest.mark.parametrize(
+    "name", ["../outside", "rego/../../outside", "/outside", "rego//rule", "./rule", "a\\b", "a\nb"]
+)
+def test_a_name_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    """A manifest can't name a file outside its folder, nor one that reads otherwise than it is."""
+    named = release.load(releases.write(tmp_path / "release", releases.files()), None)
+    manifest = json.loads((tmp_path / "release" / "manifest.json").read_text())
+    manifest["files"][name] = named.digest
+    (tmp_path / "release" / "manifest.json").write_text(json.dumps(manifest))
+    assert "is no path below the release" in refusal(tmp_path / "release")
 
 
 @pytest.mark.parametrize("path", ["nowhere", "file"])
