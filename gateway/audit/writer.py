@@ -25,9 +25,9 @@ from gateway.telemetry import meters
 TICK_S = 0.2
 PROBE_S = 5.0
 """How long nothing may have been written until it is tried whether something could be."""
-GATHER_S, GATHER_MOST_S = 0.002, 0.006
-"""How long a batch waits for more, for each entry of the last one where that had several, and at most: a commit costs
-the same for one entry and for fifty, and each wakes the event loop. A caller who is alone never waits."""
+GATHER_S = 0.001
+"""How long a batch waits for more where the last one had several: a commit costs the same for one entry and for fifty,
+and each wakes the event loop. A caller who is alone never waits."""
 
 log = structlog.get_logger()
 
@@ -63,8 +63,7 @@ class Writer:
         self._late = self._closing = self._lost = False
         self._closed: asyncio.Future[None] = self._loop.create_future()
         # The thread's own, except that `ready` reads _failing.
-        self._failing = self._corrupt = False
-        self._last = 0
+        self._failing = self._corrupt = self._crowded = False
         self._in_doubt: list[_Item] = []
         self._signed_at = self._worked_at = self._durable_at = time.monotonic()
         self._commits = meters.histogram()
@@ -165,8 +164,8 @@ class Writer:
         items: list[_Item] = []
         with contextlib.suppress(queue.Empty):
             item = self._queue.get(timeout=TICK_S)
-            if self._last > 1:
-                time.sleep(min(self._last * GATHER_S, GATHER_MOST_S))
+            if self._crowded:
+                time.sleep(GATHER_S)
             while item is not None:
                 if item.claim.acquire(blocking=False):
                     items.append(item)
@@ -179,7 +178,7 @@ class Writer:
     def _write(self, items: list[_Item]) -> None:
         try:
             if items:
-                self._last = len(items)
+                self._crowded = len(items) > 1
                 self._in_doubt, begin = items, time.monotonic_ns()
                 results = self._store.append([item.entry for item in items])
                 self._in_doubt = []
