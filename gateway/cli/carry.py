@@ -19,6 +19,7 @@ from gateway.release.fetching import FOLDER, Folder, Https
 from gateway.release.holders import ROOT, SNAPSHOT, TIMESTAMP
 from gateway.release.making import put
 from gateway.release.shelf import version
+from gateway.release.staging import read
 from gateway.types import Release
 from gateway.workshop.build import BuildError, build
 
@@ -118,26 +119,19 @@ def _seen(there: Path, metadata: Path) -> None:
     found += [(path, path.name) for path in there.glob(f"{TIMESTAMP}.json")]
     for path, name in found:
         (metadata / name).parent.mkdir(parents=True, exist_ok=True)
-        (metadata / name).write_bytes(_read(path))
+        (metadata / name).write_bytes(read(path))
 
 
 def _copied(source: Path, to: Path) -> None:
-    data = _read(source)
+    data = read(source)
     try:
         put(to, data)
     except OSError as error:
         raise StartError(f"{to}: cannot be written: {error.strerror}") from error
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StartError(f"{path}: cannot be read: {error.strerror}") from error
-
-
 def _client(source: str, root: Path, metadata: Path) -> Client:
-    trusted = _read(root)
+    trusted = read(root)
     try:
         Metadata[Root].from_bytes(trusted)
     except RepositoryError as error:

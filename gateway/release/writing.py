@@ -20,6 +20,7 @@ from gateway.errors import StartError
 from gateway.release.documents import GRANTS, MANIFEST, MODELS, TENANTS, VECTORS
 from gateway.release.granting import Given
 from gateway.release.reading import load, read_policy
+from gateway.release.staging import read
 from gateway.types import Model, Release, Tenant
 
 
@@ -49,7 +50,7 @@ def create(
     revision, files = read_policy(policy or starter())
     tested = vectors if policy or vectors else starter().parent / VECTORS
     if tested is not None:
-        files[VECTORS] = _read(tested)
+        files[VECTORS] = read(tested)
     try:
         files[TENANTS] = canonical({"tenants": [_without_grants(t) for t in tenants]})
         if given := [grant for tenant in tenants for grant in _given(tenant)]:
@@ -111,13 +112,6 @@ def _unexpired(made: Release) -> None:
                     f"{GRANTS}: {tenant.id}: grant {grant.id}: expired at {grant.expires} (ms since 1970)\n"
                     "renew it with the provider, or leave it out"
                 )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StartError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _write(draft: Path, files: Mapping[str, bytes]) -> None:

@@ -15,6 +15,7 @@ from brightline_verify.record import Kind
 from gateway.audit.joint import frames
 from gateway.audit.joint.hub import Hub
 from gateway.audit.joint.member import Member
+from gateway.audit.log import Log
 from gateway.audit.record import Entry
 from gateway.audit.store import Rejection, Result
 from gateway.audit.writer import Writer
@@ -162,6 +163,20 @@ async def test_the_keeper_answers_each_and_closes_what_was_left_open(tmp_path: A
     )
 
 
+def held(log: Log) -> tuple[Writer, threading.Event]:
+    """The log's writer, whose store writes nothing until the event is set."""
+    writer, go_on = log._ledger._writer, threading.Event()
+    assert isinstance(writer, Writer)
+    real = writer._store.append
+
+    def append(batch: Sequence[Entry]) -> list[Result]:
+        assert go_on.wait(240)
+        return real(batch)
+
+    writer._store.append = append  # type: ignore[method-assign]
+    return writer, go_on
+
+
 async def test_a_worker_that_ends_while_its_outcome_is_written_left_nothing_open(tmp_path: Any) -> None:
     """The intent is closed by the outcome that was on its way, and no call is counted that was not refused."""
     intent, outcome = (logs.entries(1, kind=kind)[0] for kind in (Kind.INTENT, Kind.OUTCOME))
@@ -172,15 +187,7 @@ async def test_a_worker_that_ends_while_its_outcome_is_written_left_nothing_open
         member = await Member.join(its)
         await until(lambda: member.ready)
         assert await member.append(intent) == 1
-        writer, go_on = log._ledger._writer, threading.Event()
-        assert isinstance(writer, Writer)
-        real = writer._store.append
-
-        def append(batch: Sequence[Entry]) -> list[Result]:
-            assert go_on.wait(240)
-            return real(batch)
-
-        writer._store.append = append  # type: ignore[method-assign]
+        writer, go_on = held(log)
         leaving = member.append(outcome)
         await until(lambda: bool(writer._in_doubt))
         member._frames.close()  # as when the process ends
@@ -207,15 +214,7 @@ async def test_an_intent_has_one_outcome_whatever_waits_for_the_log_when_its_wor
         await until(lambda: member.ready)
         if forwarded:
             await member.append(intent)
-        writer, go_on = log._ledger._writer, threading.Event()
-        assert isinstance(writer, Writer)
-        real = writer._store.append
-
-        def append(batch: Sequence[Entry]) -> list[Result]:
-            assert go_on.wait(240)
-            return real(batch)
-
-        writer._store.append = append  # type: ignore[method-assign]
+        writer, go_on = held(log)
         other = log.append(logs.entries(1, first=7)[0])
         await until(lambda: bool(writer._in_doubt))  # the log is busy with another's
         last = member.append(outcome if forwarded else intent)
