@@ -19,7 +19,7 @@ from gateway.telemetry import Meters
 
 log = structlog.get_logger()
 
-WORKER: Final = sys.executable, "-m", "gateway.worker"
+WORKER: Final = sys.executable, "-P", "-m", "gateway.worker"
 AGAIN_S: Final = 0.2
 LONGEST_S: Final = 5.0
 """How long until a worker is replaced: soon, and later each time that one ends before it served."""

@@ -22,6 +22,7 @@ NEEDED: Final = 1000
 """Records that a search looks through at once without an index: no process is started for fewer."""
 TICK_S: Final = 0.5
 SEVERAL: Final = 2
+PROGRAM: Final = (sys.executable, "-P", "-m", "gateway.audit.indexing")
 _AGAIN_S: Final = 5.0
 _LOOK_EVERY: Final = 60
 """Ticks after which it is looked for logs of gateways that are new."""
@@ -64,9 +65,8 @@ async def _there(logs: Callable[[], Sequence[Held]]) -> Sequence[Held]:
 
 async def _one(there: Sequence[Held], logs: Callable[[], Sequence[Held]]) -> None:
     """One process, until it ends or there are other logs."""
-    program = [sys.executable, "-m", "gateway.audit.indexing"]
     try:
-        process = subprocess.Popen(program, stdin=subprocess.PIPE)  # noqa: S603, ASYNC220 - ours; it returns at once
+        process = subprocess.Popen(PROGRAM, stdin=subprocess.PIPE)  # noqa: S603, ASYNC220 - ours; it returns at once
         told = base64.b64encode(pickle.dumps(list(there))) + b"\n"  # not as an argument, which everybody can read
         with contextlib.suppress(BrokenPipeError):
             os.write(process.stdin.fileno() if process.stdin else -1, told)

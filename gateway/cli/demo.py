@@ -180,7 +180,7 @@ def gateway(config: Path) -> Iterator[str]:
     """A gateway in a process of its own; its address. It is told to drain at the end, and waited for."""
     address = config.parent / "address"
     with (config.parent / "gateway.log").open("wb") as log:
-        command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
+        command = [sys.executable, "-P", "-m", "gateway", "serve", "--config", str(config)]
         process = subprocess.Popen(command, stderr=log)  # noqa: S603 - our own program and our own path
         try:
             give_up = time.monotonic() + PATIENCE_S

@@ -215,7 +215,7 @@ def _rollback(shown: Shown, older: Path) -> None:
 
 def _restart(shown: Shown, config: Path) -> None:
     shown.console.print("\n[bold]7. a restart with the older state[/]")
-    command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
+    command = [sys.executable, "-P", "-m", "gateway", "serve", "--config", str(config)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=demo.PATIENCE_S)  # noqa: S603 - our own program
     except subprocess.TimeoutExpired:

@@ -1,6 +1,6 @@
 """Runs a function in several processes and yields the results in order.
 
-Each process is `python -m brightline_verify.workers`, with tasks on its standard input and results on its standard
+Each process is `python -P -m brightline_verify.workers`, with tasks on its standard input and results on its standard
 output. It is spared what the main program imports, and a task holds a few bytes, so that neither side waits for the
 other to read.
 """
@@ -17,6 +17,8 @@ from itertools import cycle
 from typing import IO, Any, Final, Self, TypeVar
 
 T = TypeVar("T")
+PROGRAM: Final = (sys.executable, "-P", "-m", "brightline_verify.workers")
+"""Nothing of the folder that it is run in is taken for a module: what is checked may have come with some."""
 _AHEAD: Final = 3
 
 
@@ -40,8 +42,7 @@ def run(function: Callable[..., T], tasks: Iterable[tuple[object, ...]], process
 
 class _Worker:
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "brightline_verify.workers"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - fixed
+        self._process = subprocess.Popen(PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - fixed
 
     def __enter__(self) -> Self:
         return self
