@@ -29,6 +29,7 @@ from gateway.audit.sealed.places import create_reviewer_key
 from gateway.audit.show import Shown
 from gateway.audit.show import show as find
 from gateway.canonical import Json
+from gateway.cli import terminal
 from gateway.cli.somewhere import Asked, somewhere, told
 from gateway.cli.stored import Stored, stored, unusable
 from gateway.cli.taking import takes
@@ -195,7 +196,8 @@ def _print_shown(console: Console, one: Shown) -> None:
     console.print(f"  in the log: {len(one.proof.hashes)} hashes lead to the signed root")
     for node in one.proof.hashes:
         console.print(f"    {base64.b64encode(node).decode()}")
-    console.print(Text("".join(f"    {line}\n" for line in one.proof.note.decode().splitlines())))
+    for line in one.proof.note.decode().split("\n"):
+        terminal.line(console, f"    {line}".rstrip())
 
 
 def _shown_json(one: Shown) -> dict[str, Json]:

@@ -16,6 +16,7 @@ from gateway import config as configuration
 from gateway.audit import places
 from gateway.audit.index import Held, index_path
 from gateway.audit.keys import load_verifier, public_path
+from gateway.cli.terminal import safe
 from gateway.config import Audit
 from gateway.errors import StartError
 from gateway.release.documents import MANIFEST
@@ -90,5 +91,5 @@ def _in_force(whole: configuration.Config, config: Path) -> Path | None:
 
 def unusable(text: str) -> typer.Exit:
     """Say on the error output what can't be read or written; exits with 2 when raised."""
-    typer.echo(f"error: {text}", err=True)
+    typer.echo(f"error: {safe(text)}", err=True)
     return typer.Exit(2)

@@ -40,4 +40,4 @@ def witness(  # noqa: PLR0917 - one parameter for each option
         raise typer.Exit(1) from error
     except (NoteError, OSError, StartError) as error:
         raise unusable(str(error)) from error
-    typer.echo(f"signed {signed.split(maxsplit=2)[1].decode()} records of {verifier.name}")
+    typer.echo(f"signed {signed.split(maxsplit=2)[1].decode()} records of {plain(verifier.name)}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from brightline_verify import export, records
-from brightline_verify.note import Verifier
+from brightline_verify.note import Checkpoint, Verifier
 from brightline_verify.proof import Proof
 from brightline_verify.record import Kind
 from brightline_verify.report import UnreadableError
@@ -128,6 +129,27 @@ def test_a_log_of_whose_name_no_key_was_given_is_not_proved(tmp_path: Path) -> N
         assert "not signed by a key that was given" in records.verify(tmp_path / "forged", TRUST).problem
         with pytest.raises(independent.WrongError):
             independent.chosen(data.encode(), *[LOG["key"]] * len(given[0].get("logs", [1])))
+
+
+@pytest.mark.parametrize("name", [None, 1, True, [], ["x"], {}])
+def test_a_log_that_has_no_name_is_a_problem_and_no_error(tmp_path: Path, name: object) -> None:
+    """Whatever stands where a record names its log is found like anything else."""
+    head, first, *lines = map(json.loads, read("several.jsonl").splitlines())
+    (tmp_path / "forged").write_text(
+        "".join(f"{json.dumps(one)}\n" for one in (head, first | {"origin": name}, *lines))
+    )
+    assert "malformed" in records.verify(tmp_path / "forged", TRUST, OTHER).problem
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_kept_checkpoint_that_chosen_records_can_not_be_compared_with_is_told(more: int) -> None:
+    """Nobody who names a checkpoint to compare with is told that records are proved which were not compared with it."""
+    size = len(LOG["leaves"])
+    for kept in (Checkpoint(LOG["origin"], size + more, b"r" * 32), Checkpoint(LOG["origin"], size, b"r" * 32)):
+        found = records.verify(make.VECTORS / "records.jsonl", replace(TRUST, kept=(kept,)))
+        assert "kept" in found.problem
+    same = Checkpoint(LOG["origin"], size, bytes.fromhex(LOG["roots"][str(size)]))
+    assert not records.verify(make.VECTORS / "records.jsonl", replace(TRUST, kept=(same,))).problem
 
 
 @pytest.mark.parametrize("of", ["checkpoint", "origin"])

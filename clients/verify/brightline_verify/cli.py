@@ -18,7 +18,7 @@ from brightline_verify.cosignature import Witness
 from brightline_verify.merkle import ProofError
 from brightline_verify.note import Checkpoint, NoteError, Verifier, open_checkpoint
 from brightline_verify.proof import Proof
-from brightline_verify.report import UnreadableError, in_words, plain
+from brightline_verify.report import UnreadableError, in_words, plain, printable
 from brightline_verify.whole import Trust
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         sys.exit(given.run(given, *_trust(given)))
     except (UnreadableError, NoteError) as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {printable(str(error))}\n")
         sys.exit(2)
 
 

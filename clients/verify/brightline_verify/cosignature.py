@@ -6,6 +6,7 @@ stands below the log's own in the same note.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,6 +56,19 @@ class Witness:
         return time_s
 
 
+def signed_at(signed: bytes, witnesses: Sequence[Witness]) -> dict[str, int]:
+    """When each of the witnesses signed, by name, as far as they did; of several keys of one, the earliest time.
+
+    Raises NoteError.
+    """
+    times: dict[str, int] = {}
+    for witness in witnesses:
+        time_s = witness.signed_at(signed)
+        if time_s is not None:
+            times[witness.name] = min(time_s, times.get(witness.name, time_s))
+    return times
+
+
 class Cosigner:
     """A witness's private key. Raises NoteError for a name that a note can't carry."""
 
@@ -63,11 +77,16 @@ class Cosigner:
         self.witness = Witness(note.checked(name), key.public_key().public_bytes_raw())
 
     def cosign(self, signed: bytes, time_s: int) -> bytes:
-        """The note with this witness's line, in the place of an older one of its own. Raises NoteError."""
+        """The note with this witness's line, in the place of an older one of its own, which can be read.
+
+        Raises NoteError, also where the line of this witness would be one too many.
+        """
         text, _ = note.split(signed)
         signature = time_s.to_bytes(8) + self._key.sign(_message(time_s, text))
         kept = note.without(signed, self.witness.name, self.witness.key_id)
-        return kept + note.line(self.witness.name, self.witness.key_id + signature)
+        made = kept + note.line(self.witness.name, self.witness.key_id + signature)
+        note.split(made)
+        return made
 
 
 def _message(time_s: int, text: str) -> bytes:

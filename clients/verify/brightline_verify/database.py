@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from brightline_verify import stored
-from brightline_verify.report import Report, UnreadableError
+from brightline_verify.report import Report, UnreadableError, printable
 from brightline_verify.stored import Progress, Row
 from brightline_verify.whole import Trust
 
@@ -45,13 +45,13 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     except sqlite3.Error as error:
-        raise UnreadableError(f"{path}: can't be opened: {error}") from error
+        raise UnreadableError(f"{path}: can't be opened: {printable(str(error))}") from error
     with closing(db):
         try:
             db.execute("SELECT format, origin FROM log").fetchall()
             kept = {name for (name,) in db.execute(_KEPT)}
         except sqlite3.Error as error:
-            raise UnreadableError(f"{path}: is not a log that can be read: {error}") from error
+            raise UnreadableError(f"{path}: is not a log that can be read: {printable(str(error))}") from error
         if not kept >= _TABLES:
             raise UnreadableError(
                 f"{path}: is not a log that can be read: no table {', '.join(sorted(_TABLES - kept))}"
@@ -104,12 +104,13 @@ class Table:
 
     def ends(self) -> tuple[int, int]:
         """The smallest index, and one more than the largest; 0 and 0 when there is no record."""
-        first, end = self._all(_ENDS)[0]
+        first, end = _numbers(self._all(_ENDS)[0])
         return first, end
 
     def sizes(self) -> tuple[int, int]:
         """The sizes of the shortest and the longest checkpoint; 1 and 0 when there is none."""
-        shortest, longest = self._all("SELECT coalesce(min(size), 1), coalesce(max(size), 0) FROM checkpoints")[0]
+        query = "SELECT coalesce(min(size), 1), coalesce(max(size), 0) FROM checkpoints"
+        shortest, longest = _numbers(self._all(query)[0])
         return shortest, longest
 
     def rows(self, first: int, end: int) -> Iterator[Row]:
@@ -138,7 +139,7 @@ class Table:
         except sqlite3.Error as error:
             if _NO_BLOCKS in str(error):  # a log of a former version, which no gateway has opened since
                 return {}
-            raise UnreadableError(f"can't be read: {error}") from error
+            raise UnreadableError(f"can't be read: {printable(str(error))}") from error
 
     def marks(self, first: int, end: int) -> dict[int, object]:
         """The marks beside records from `first` to `end` - 1."""
@@ -146,12 +147,16 @@ class Table:
 
     def notes(self, above: int, upto: int) -> list[tuple[int, object]]:
         """The checkpoints over more than `above` and no more than `upto` records, in order."""
-        return self._all("SELECT size, note FROM checkpoints WHERE size > ? AND size <= ? ORDER BY size", above, upto)
+        query = "SELECT size, note FROM checkpoints WHERE size > ? AND size <= ? ORDER BY size"
+        found = self._all(query, above, upto)
+        _numbers([size for size, _ in found])
+        return found
 
     def last_note(self, upto: int | None = None) -> tuple[int, object] | None:
         """Size and note of the last checkpoint, over no more than `upto` records."""
         query = "SELECT size, note FROM checkpoints WHERE size <= ? ORDER BY size DESC LIMIT 1"
         found = self._all(query, _LARGEST if upto is None else upto)
+        _numbers([size for size, _ in found])
         return found[0] if found else None
 
     def last_time_us(self) -> int:
@@ -168,7 +173,7 @@ class Table:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise UnreadableError(f"can't be read: {error}") from error
+            raise UnreadableError(f"can't be read: {printable(str(error))}") from error
 
     def _each(self, query: str, *values: object) -> Iterator[Any]:
         try:
@@ -176,7 +181,14 @@ class Table:
             while rows := cursor.fetchmany(_AT_ONCE):
                 yield from rows
         except sqlite3.Error as error:
-            raise UnreadableError(f"can't be read: {error}") from error
+            raise UnreadableError(f"can't be read: {printable(str(error))}") from error
+
+
+def _numbers(values: Sequence[Any]) -> Sequence[int]:
+    """Indexes or sizes. Raises UnreadableError: a table that somebody else made may have anything there."""
+    if not all(type(value) is int for value in values):
+        raise UnreadableError("can't be read: an index or a size is not a number that a log has")
+    return values
 
 
 def _marks(values: Sequence[object]) -> str:

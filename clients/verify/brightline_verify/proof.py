@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from brightline_verify.cosignature import Witness
+from brightline_verify.cosignature import Witness, signed_at
 from brightline_verify.merkle import HASH_BYTES, ProofError, leaf_hash, verify_inclusion
 from brightline_verify.note import Checkpoint, NoteError, Verifier, decode, encode, open_checkpoint
 
@@ -56,10 +56,9 @@ class Proof:
     def witnessed(self, witnesses: Sequence[Witness], quorum: int) -> dict[str, int]:
         """When each of the witnesses signed, as far as they did. Raises ProofError when they are too few."""
         try:
-            times = {witness.name: witness.signed_at(self.note) for witness in witnesses}
+            signed = signed_at(self.note, witnesses)
         except NoteError as error:
             raise ProofError(str(error)) from error
-        signed = {name: time_s for name, time_s in times.items() if time_s is not None}
         if len(signed) < quorum:
             raise ProofError(f"{quorum} witnesses are asked for, and {len(signed)} signed")
         return signed

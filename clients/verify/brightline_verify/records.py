@@ -110,8 +110,12 @@ def _below(last: int, index: int) -> None:
 
 
 def _kept(checkpoint: Checkpoint, trust: Trust) -> None:
+    """A kept checkpoint of another size can't be compared: only a whole log shows that one goes on from the other."""
     for kept in trust.kept:
-        if kept.size == checkpoint.size and kept.root != checkpoint.root:
+        if kept.size != checkpoint.size:
+            what = f"covers {kept.size} records, and the one here {checkpoint.size}"
+            raise ProofError(f"a kept checkpoint {what}: only a whole log shows whether it goes on from it")
+        if kept.root != checkpoint.root:
             raise ProofError(f"another root of {kept.size} records was kept")
 
 
@@ -129,7 +133,7 @@ def _record(line: bytes, notes: list[tuple[str, str]]) -> tuple[str, int, bytes,
     match _object(line):
         case {"index": int(index), "record": str(record), "hashes": list(told), **others} if index >= 0:
             name = others.pop("origin", None) if len(notes) > 1 else notes[0][0]
-            if others or name not in dict(notes):
+            if others or not isinstance(name, str) or name not in dict(notes):
                 raise ProofError("a line is malformed, or of a log that the file does not have")
             try:
                 return name, index, record.encode(), [decode(node) for node in told]

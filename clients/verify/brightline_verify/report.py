@@ -117,3 +117,8 @@ def _when(time_s: int) -> str:
 def plain(text: str) -> str:
     """As in JSON: nothing but printable ASCII."""
     return json.dumps(text)[1:-1]
+
+
+def printable(text: str) -> str:
+    """The text in its own letters, without what a terminal obeys: what a database calls its tables may be an error."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from typing import Final, TypeAlias
 
 from brightline_verify.check import NOT_HASHED, OLDER, TOLERANCE_US, Bad, Part
-from brightline_verify.cosignature import Witness
+from brightline_verify.cosignature import Witness, signed_at
 from brightline_verify.distinct import Distinct
 from brightline_verify.merkle import HASH_BYTES, Frontier
 from brightline_verify.note import Checkpoint, NoteError, Verifier, encode, open_checkpoint
@@ -95,10 +95,10 @@ def signed(at: int, note: object, trust: Trust) -> Mark:
     """The mark of a checkpoint's note."""
     try:
         checkpoint = open_checkpoint(note, trust.verifier)
-        times = {w.name: w.signed_at(note) for w in trust.witnesses} if isinstance(note, bytes) else {}
+        times = signed_at(note, trust.witnesses) if isinstance(note, bytes) else {}
     except NoteError as error:
         return Broken(at, str(error))
-    return Signed(at, checkpoint, {name: time for name, time in times.items() if time is not None})
+    return Signed(at, checkpoint, times)
 
 
 class Whole:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from brightline_verify.database import checkpoint_path
 from brightline_verify.merkle import leaf_hash, verify_inclusion
-from brightline_verify.note import open_checkpoint
+from brightline_verify.note import line, open_checkpoint
 from brightline_verify.record import Kind
 from gateway.canonical import canonical
 from gateway.cli import trail as app
@@ -133,6 +133,17 @@ def test_what_a_caller_wrote_does_not_reach_the_terminal_raw(folder: Path) -> No
     append(folder, made(Kind.REFUSAL, 1000, method="\x1b[2J\u202e[red]\r\n"))
     told = run(folder, "show", f"{1000:032x}")
     assert '"method": "\\u001b[2J\\u202e[red]\\r\\n"' in told.stdout
+
+
+def test_what_others_signed_below_a_checkpoint_does_not_reach_the_terminal_raw(folder: Path) -> None:
+    """The names of keys that nobody asked about can hold no sequence that a terminal obeys."""
+    with logs.reading(folder) as db:
+        others = line("other.example/\x9b2J\u202e", bytes(5))
+        db.execute("UPDATE checkpoints SET note = CAST(note || ? AS BLOB)", (others,))
+    told = run(folder, "show", f"{6:032x}")
+    assert told.exit_code == 0, told.stderr
+    assert "other.example/" in told.stdout
+    assert not {"\x9b", "\u202e"} & set(told.stdout)
 
 
 @pytest.mark.parametrize("command", [["verify"], ["show", "x"]])

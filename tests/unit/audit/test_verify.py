@@ -349,6 +349,26 @@ def append_bytes(folder: Path, leaf: bytes) -> None:
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("entries", "UPDATE entries SET idx = 9223372036854775807 WHERE idx = (SELECT max(idx) FROM entries)"),
+        ("entries", "UPDATE entries SET idx = idx + 0.5 WHERE idx = (SELECT max(idx) FROM entries)"),
+        ("entries", "UPDATE entries SET idx = 'last' WHERE idx = (SELECT max(idx) FROM entries)"),
+        ("checkpoints", "UPDATE checkpoints SET size = 'last' WHERE size = (SELECT max(size) FROM checkpoints)"),
+        ("checkpoints", "UPDATE checkpoints SET size = size + 0.5 WHERE size = (SELECT min(size) FROM checkpoints)"),
+    ],
+)
+def test_what_is_no_number_where_one_belongs_is_found(copy: Path, table: str, change: str) -> None:
+    """A table that was made again with anything for an index or a size is a problem of the log, and no crash."""
+    with tampering(copy) as db:
+        db.execute(f"CREATE TABLE other AS SELECT * FROM {table}")  # noqa: S608 - of the list above
+        db.execute(f"DROP TABLE {table}")
+        db.execute(f"ALTER TABLE other RENAME TO {table}")
+        db.execute(change)
+    assert found(copy).what
+
+
 def test_what_is_no_log_is_unreadable(tmp_path: Path) -> None:
     """No file, a folder, garbage and another database are told apart from a bad log."""
     key, trust = logs.verifier(tmp_path), logs.trust(tmp_path)

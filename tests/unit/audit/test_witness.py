@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from brightline_verify.database import File
-from brightline_verify.note import open_checkpoint
+from brightline_verify.note import MAX_BYTES, MAX_SIGNATURES, line, open_checkpoint
 from gateway.audit import disk
 from gateway.audit.keys import create_witness_key, load_cosigner, public_path
 from gateway.audit.sqlite import Sqlite
@@ -60,6 +60,23 @@ def test_a_log_that_goes_on_is_signed_each_time(folder: Path) -> None:
         assert (folder / "state").read_bytes() == note
         if n:
             grow(folder, 1000 if n == 1 else 65_000)
+
+
+def test_a_checkpoint_without_room_for_its_line_is_refused_and_the_witness_goes_on(folder: Path) -> None:
+    """Nobody who publishes a log can have a witness sign what it can't read any more, and so never sign again."""
+    first = signed(folder, begin=True)
+    checkpoint = folder / "tiles" / "checkpoint"
+    plain = checkpoint.read_bytes()
+    for lines in (MAX_SIGNATURES - 1, 1):
+        long = b"" if lines > 1 else b"l" * (MAX_BYTES - len(plain) - 40)
+        others = b"".join(line(f"other.example/{n}{long.decode()}", bytes(5)) for n in range(lines))
+        checkpoint.write_bytes(plain + others)
+        assert open_checkpoint(plain + others, logs.verifier(folder)).size == 300
+        with pytest.raises(RefusedError, match="too"):
+            signed(folder, NOW_S + 1)
+        assert (folder / "state").read_bytes() == first
+    checkpoint.write_bytes(plain)
+    assert open_checkpoint(signed(folder, NOW_S + 1), logs.verifier(folder)).size == 300
 
 
 def copied(folder: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner
 
 from brightline_verify import cli
 from brightline_verify.cosignature import Cosigner
@@ -18,6 +19,7 @@ from brightline_verify.record import Kind
 from brightline_verify.stored import nodes_of
 from gateway.audit.export import write
 from gateway.canonical import canonical
+from gateway.cli import trail
 from tests.support import logs
 
 SIZE = 20
@@ -146,3 +148,20 @@ def test_nothing_else_of_ours_is_needed(folder: Path) -> None:
     command = [sys.executable, "-c", program, "log", folder / "export.jsonl", "--key", folder / "log.key.pub"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_a_database_calls_its_tables_is_not_obeyed_by_a_terminal(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    """An error of a made up database is told without its escape sequences and line ends, by both commands."""
+    with logs.reading(folder) as db:
+        db.execute("PRAGMA writable_schema = 1")
+        db.execute("INSERT INTO sqlite_master VALUES ('table', ?, 'x', 0, 'CREATE x')", ("a\x1b[2J\u202e\nVERIFIED",))
+    ran = run(capsys, folder, "log", "@audit.db", "--key", "@log.key.pub")
+    told = CliRunner().invoke(
+        trail, ["verify", "--log", str(folder / "audit.db"), "--key", str(folder / "log.key.pub")]
+    )
+    for code, err in ((ran.code, ran.err), (told.exit_code, told.stderr)):
+        assert (code, err.count("\n")) == (2, 1)
+        assert "malformed database schema" in err
+        assert err.rstrip("\n").isprintable()

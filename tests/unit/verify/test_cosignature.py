@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from brightline_verify.cosignature import Cosigner, Witness
+from brightline_verify.cosignature import Cosigner, Witness, signed_at
 from brightline_verify.note import Checkpoint, NoteError, Signer, open_checkpoint
 
 LOG = Signer("log.example/a", Ed25519PrivateKey.from_private_bytes(b"k" * 32))
@@ -80,3 +80,15 @@ def test_a_cosignature_that_does_not_hold_is_an_error(note: bytes) -> None:
     """Another time, text or signature, or two, is refused."""
     with pytest.raises(NoteError):
         COSIGNER.witness.signed_at(note)
+
+
+def test_a_witness_may_have_several_keys() -> None:
+    """Whichever key of a witness signed, it signed, in whatever order the keys are given, and it counts once."""
+    other = Cosigner(COSIGNER.witness.name, Ed25519PrivateKey.from_private_bytes(b"2" * 32))
+    unasked = Cosigner(COSIGNER.witness.name, Ed25519PrivateKey.from_private_bytes(b"3" * 32))
+    both = [COSIGNER.witness, other.witness]
+    for keys in (both, both[::-1]):
+        assert signed_at(COSIGNER.cosign(NOTE, TIME_S), keys) == {COSIGNER.witness.name: TIME_S}
+        twice = other.cosign(COSIGNER.cosign(NOTE, TIME_S), TIME_S + 1)
+        assert signed_at(twice, keys) == {COSIGNER.witness.name: TIME_S}
+        assert signed_at(unasked.cosign(NOTE, TIME_S), keys) == {}
