@@ -43,7 +43,7 @@ def replay_(
 
     Example: `brightline audit replay --all --config gateway.toml --release archive/releases`
 
-    Exits with 0 when all are the same, 1 when one is different or can't be made again, 2 when something can't be read.
+    Exits with 0 when all are the same, 1 when one is different, not proved yet or can't be made again, 2 when something can't be read.
     """
     if bool(decision_id) == everything:
         raise typer.BadParameter("give a decision id, or --all")
@@ -64,7 +64,11 @@ def replay_(
 
 def _found(log: Stored, decision_id: str) -> Iterator[tuple[int, dict[str, Any]]]:
     if decision_id:
-        yield from ((one.index, dict(one.record)) for one in proved(log, decision_id))
+        for one in proved(log, decision_id):
+            if one.proof is None:
+                typer.echo(f"error: record {one.index} is not under a checkpoint, so nothing proves it yet", err=True)
+                raise typer.Exit(1)
+            yield one.index, dict(one.record)
         return
     checked = recorded.verified(log.source, log.verifier)
     yield from ((index, record) for index, _, record in checked.records())

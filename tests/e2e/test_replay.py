@@ -7,6 +7,8 @@ import contextlib
 import json
 import random
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,23 @@ def test_one_decision_is_made_again(deployed: Deployment) -> None:
     told = run(deployed, outcome["decision_id"], "--json")
     assert (told.exit_code, json.loads(told.stdout)["same"]) == (0, 1 + len(outcome["judgements"]))
     assert run(deployed, "0" * 32).exit_code == 1
+
+
+def test_a_record_that_nothing_proves_is_not_made_again(deployed: Deployment, tmp_path: Path) -> None:
+    """Whoever can write a database has no decision of their own confirmed by what the command says of it."""
+    made_up = {**next(r for r in deployed.records("intent")), "decision_id": "ab" * 16}
+    shutil.copytree(deployed.folder / "audit", tmp_path / "audit")
+    leaf, row = canonical(made_up), columns(made_up)
+    with closing(sqlite3.connect(tmp_path / "audit" / "log.db", isolation_level=None)) as db:
+        db.execute(
+            "INSERT INTO entries (idx, leaf, hashes, decision_id, kind, time_us, tenant) "
+            "SELECT max(idx) + 1, ?, x'00', ?, 'intent', ?, 'x' FROM entries",
+            (leaf, row[0], made_up["time_us"]),
+        )
+    log = ["--log", str(tmp_path / "audit" / "log.db"), "--key", str(tmp_path / "audit" / "log.key.pub")]
+    told = CliRunner().invoke(trail, ["replay", row[0], *log, "--release", str(deployed.folder / "release")])
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert "is not under a checkpoint" in told.stderr
 
 
 def test_what_can_not_be_made_again_is_told(deployed: Deployment, tmp_path: Path) -> None:
