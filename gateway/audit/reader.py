@@ -57,7 +57,10 @@ class _Log:
     def __init__(self, source: Source, rows: Rows) -> None:
         self._source = source
         self._rows = rows
-        self.origin = str(rows.written()[0][1])
+        written = rows.written()
+        if len(written) != 1:
+            raise UnreadableError(f"{source}: is not a log that can be read: it has not one name")
+        self.origin = str(written[0][1])
 
     def size(self) -> int:
         return self._rows.ends()[1]

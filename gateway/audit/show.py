@@ -70,13 +70,13 @@ def show(log: Source, verifier: Verifier, decision_id: str, note: bytes | None =
             raise ProofError(str(error)) from error
 
 
-def said(index: int, leaf: object, decision_id: str) -> Record:
+def said(index: object, leaf: object, decision_id: str) -> Record:
     """What a record says, which is one of that decision. Raises ProofError."""
     try:
         value = parse(leaf) if isinstance(leaf, bytes) else None
     except NotCanonicalError as error:
         raise ProofError(f"entry {index}: {error}") from error
-    if index < 0 or not isinstance(value, dict) or value.get("decision_id") != decision_id:
+    if type(index) is not int or index < 0 or not isinstance(value, dict) or value.get("decision_id") != decision_id:
         raise ProofError(f"entry {index} is no record of this decision")
     return value
 

@@ -34,7 +34,7 @@ def publish(log: Source, verifier: Verifier, folder: Path) -> int:
             before = _published(rows, verifier, folder, size)  # 1
             for name, data in _tiles(rows, before, size):  # 2
                 _write(folder / name, data)
-        except (CorruptError, NoteError) as error:
+        except (CorruptError, NoteError, TypeError, OverflowError) as error:
             raise UnreadableError(f"{log}: can't be published in {folder}: {error}") from error
     os.sync()
     # Crash before this: tiles beyond the published checkpoint, which the next call writes again.

@@ -43,7 +43,8 @@ def replay_(
 
     Example: `brightline audit replay --all --config gateway.toml --release archive/releases`
 
-    Exits with 0 when all are the same, 1 when one is different, not proved yet or can't be made again, 2 when something can't be read.
+    Exits with 0 when all are the same, 1 when one is different, not proved yet or can't be made again, 2 when something
+    can't be read.
     """
     if bool(decision_id) == everything:
         raise typer.BadParameter("give a decision id, or --all")

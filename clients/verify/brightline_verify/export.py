@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from brightline_verify import workers
 from brightline_verify.check import BadRecordError, Checker
+from brightline_verify.lines import parsed
 from brightline_verify.merkle import HASH_BYTES, Frontier
 from brightline_verify.report import Problem, Report, UnreadableError
 from brightline_verify.whole import Batch, Broken, FoundError, Leaves, Mark, Trust, Whole, signed
@@ -69,7 +69,7 @@ def read_header(path: Path) -> Header:
     except OSError as error:
         raise UnreadableError(f"{path}: can't be read: {error.strerror}") from error
     try:
-        match json.loads(line):
+        match parsed(line):
             case {
                 "brightline": "export",
                 "v": 1,
@@ -77,7 +77,8 @@ def read_header(path: Path) -> Header:
                 "first": int(first),
                 "nodes": list(told),
                 "size": int(size),
-            }:
+                **others,
+            } if not others:
                 nodes = [_hashes(node) for node in told]
                 if 0 <= first <= size and all(len(node) == HASH_BYTES for node in nodes):
                     return Header(origin, size, Frontier(first, nodes), len(line))
@@ -105,7 +106,7 @@ def check_lines(path: Path, start: int, end: int, trust: Trust) -> Batch:
 
 def _mark(at: int, line: bytes, trust: Trust) -> Mark:
     try:
-        match json.loads(line):
+        match parsed(line):
             case {"brightline": "checkpoint", "note": str(note), **others} if not others:
                 return signed(at, note.encode(), trust)
             case {"brightline": "leaves", "first": int(first), "hashes": str(hashes), **others} if not others:
@@ -141,7 +142,8 @@ def _named(path: Path, header: Header, problem: Problem) -> Problem:
         return problem
     with path.open("rb") as file:
         file.seek(header.length)
-        leaves = (line.rstrip(b"\n") for line in file if not line.startswith(PREFIX))
+        lines = iter(partial(file.readline, MOST_LINE), b"")
+        leaves = (line.rstrip(b"\n") for line in lines if not line.startswith(PREFIX))
         numbered = enumerate(leaves, header.tree.size)
         if problem.index is not None:
             leaf = next((leaf for n, leaf in numbered if n == problem.index), b"")

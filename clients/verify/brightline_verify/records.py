@@ -7,13 +7,13 @@ checkpoint. Whether records were left out can't be seen here: only a whole log s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from brightline_verify.check import BadRecordError, Checker
+from brightline_verify.lines import parsed
 from brightline_verify.merkle import ProofError, leaf_hash, verify_inclusion
 from brightline_verify.note import Checkpoint, NoteError, decode, open_checkpoint
 from brightline_verify.proof import Proof
@@ -145,6 +145,6 @@ def _record(line: bytes, notes: list[tuple[str, str]]) -> tuple[str, int, bytes,
 
 def _object(line: bytes) -> Any:
     try:
-        return json.loads(line) if line.endswith(b"\n") else None
+        return parsed(line) if line.endswith(b"\n") else None
     except (ValueError, RecursionError):
         return None

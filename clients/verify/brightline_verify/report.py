@@ -93,7 +93,8 @@ def in_words(report: Report) -> list[str]:
     if report.gap_index is not None:
         lines.append(f"  longest time without a record: {report.gap_us / 1e6:.1f} s, before record {report.gap_index}")
     for name, seen in report.witnesses.items():
-        lines.append(f"  witness {plain(name)} signed {seen.size} records at {_when(seen.time_s)}")
+        after = f", and none of the {report.covered - seen.size} after them" if seen.size < report.covered else ""
+        lines.append(f"  witness {plain(name)} signed {seen.size} records at {_when(seen.time_s)}{after}")
     return lines
 
 

@@ -16,10 +16,12 @@ from brightline_verify.merkle import Frontier, ProofError
 from brightline_verify.note import Checkpoint
 from brightline_verify.record import Kind
 from brightline_verify.report import Problem, Report, UnreadableError, in_words
+from gateway.audit.reader import opened
 from gateway.audit.record import Entry, columns
 from gateway.audit.show import show
 from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
+from gateway.audit.tiles import publish
 from gateway.canonical import canonical
 from tests.support import logs
 from tests.support.waiting import until
@@ -362,11 +364,39 @@ def append_bytes(folder: Path, leaf: bytes) -> None:
 def test_what_is_no_number_where_one_belongs_is_found(copy: Path, table: str, change: str) -> None:
     """A table that was made again with anything for an index or a size is a problem of the log, and no crash."""
     with tampering(copy) as db:
-        db.execute(f"CREATE TABLE other AS SELECT * FROM {table}")  # noqa: S608 - of the list above
-        db.execute(f"DROP TABLE {table}")
-        db.execute(f"ALTER TABLE other RENAME TO {table}")
+        again(db, table)
         db.execute(change)
     assert found(copy).what
+
+
+def again(db: sqlite3.Connection, table: str) -> None:
+    """Make a table again, without what its columns ask of a value."""
+    db.execute(f"CREATE TABLE other AS SELECT * FROM {table}")  # noqa: S608 - a name of ours
+    db.execute(f"DROP TABLE {table}")
+    db.execute(f"ALTER TABLE other RENAME TO {table}")
+
+
+@pytest.mark.parametrize("leaf", ["'text'", "NULL", "zeroblob(70000)"])
+def test_what_is_no_record_is_not_published(copy: Path, leaf: str) -> None:
+    """A log with anything else than records is told as one that can't be published."""
+    with tampering(copy) as db:
+        again(db, "entries")
+        db.execute(f"UPDATE entries SET leaf = {leaf} WHERE idx = 3")  # noqa: S608 - of the list above
+    with pytest.raises(UnreadableError):
+        publish(File(copy / "audit.db"), logs.verifier(copy), copy / "tiles")
+
+
+def test_what_stands_at_no_index_is_not_shown(copy: Path) -> None:
+    """A record with anything else than an index is not proved, nor looked for in a log without a name."""
+    with tampering(copy) as db:
+        again(db, "entries")
+        db.execute("UPDATE entries SET idx = 'last' WHERE idx = 3")
+    with pytest.raises(ProofError):
+        show(File(copy / "audit.db"), logs.verifier(copy), f"{3:032x}")
+    with tampering(copy) as db:
+        db.execute("DELETE FROM log")
+    with pytest.raises(UnreadableError), opened(copy / "audit.db"):
+        pass
 
 
 def test_what_is_no_log_is_unreadable(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from brightline_verify.cosignature import Cosigner
 from brightline_verify.database import File
 from brightline_verify.note import Checkpoint, Signer, open_checkpoint
 from brightline_verify.record import Kind
-from brightline_verify.report import Problem, Report, Seen, UnreadableError
+from brightline_verify.report import Problem, Report, Seen, UnreadableError, in_words
 from brightline_verify.whole import Trust
 from gateway.audit.export import write
 from gateway.audit.record import entry
@@ -307,6 +308,7 @@ def test_witnesses_are_told_and_counted(folder: Path, lines: Lines) -> None:
     trust = Trust(verifier, (WITNESS.witness,), 1)
     report = check(folder, witnessed, trust)
     assert (report.problem, report.witnesses) == (None, {WITNESS.witness.name: Seen(21, SIGNED_S)})
+    assert in_words(report)[-1].endswith(f", and none of the {SIZE - 21} after them")
     assert "1 witnesses are asked for, and 0 signed" in found(folder, lines, trust).what
     assert check(folder, witnessed).witnesses == {}
 
@@ -393,6 +395,41 @@ def test_an_export_that_was_cut_off_is_found(folder: Path, lines: Lines) -> None
     for end in (*range(len(lines[0]) + 1, len(whole), 9973), len(whole) - 1):
         path.write_bytes(whole[:end])
         assert export.verify(path, logs.trust(folder)).problem is not None
+
+
+def test_a_file_without_line_ends_takes_no_memory(folder: Path, lines: Lines) -> None:
+    """A few bytes that say they are gigabytes are found with the memory that any other export takes."""
+    path = folder / "hollow"
+    with path.open("wb") as out:
+        out.write(lines[0] + b"\n")
+        out.truncate(256 << 20)
+    tracemalloc.start()
+    try:
+        report = export.verify(path, logs.trust(folder))
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+    assert report.problem is not None
+    assert "ends within a line" in report.problem.what
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"v":1', b'"v":true'),
+        (b'"v":1', b'"v":1.0'),
+        (b'"first":0', b'"first":false'),
+        (b'{"brightline"', b'\xef\xbb\xbf{"brightline"'),
+        (b'"first":0', b'"first":7,"first":0'),
+        (b'"v":1', b'"v":1,"w":2'),
+    ],
+)
+def test_a_first_line_that_readers_could_take_for_different_things_is_none(
+    folder: Path, lines: Lines, old: bytes, new: bytes
+) -> None:
+    """What the format does not have in the first line is refused: another verifier could read something else there."""
+    with pytest.raises(UnreadableError):
+        check(folder, [lines[0].replace(old, new), *lines[1:]])
 
 
 def test_another_key_verifies_nothing(folder: Path, lines: Lines) -> None:
