@@ -1,8 +1,8 @@
 r"""Records in ArcSight's Common Event Format, revision 0: a header of seven fields, then keys and values.
 
 What callers wrote can't end a field, a value or a line: in the header a backslash and a vertical bar are escaped, in a
-value a backslash, an equals sign, and line ends as \n and \r. Other control characters, and line ends in the header,
-have no escape and become U+FFFD.
+value a backslash, an equals sign, and line ends as \n and \r. Other control characters, what turns text around, and
+line ends in the header have no escape and become U+FFFD.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ _SEVERITY: Final = {
     Severity.HIGH: 8,
     Severity.CRITICAL: 10,
 }
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_CONTROL_BUT_LINE_ENDS: Final = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NEVER: Final = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+"""In no part of a line. What changes the order in which text is seen misleads like a control character."""
+_CONTROL: Final = re.compile(rf"[\x00-\x1f{_NEVER}]")
+_CONTROL_BUT_LINE_ENDS: Final = re.compile(rf"[\x00-\x09\x0b\x0c\x0e-\x1f{_NEVER}]")
 
 
 def line(of: Event) -> str:

@@ -95,6 +95,7 @@ def test_severity_grows_with_what_it_means(fields: dict[str, Any], severity: Sev
     assert syslog.message(of, "").startswith(b"<%d>1 " % (13 * 8 + 7 - severity))
 
 
+TURNING = (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 TEXT = st.text(st.characters(codec=None), max_size=30) | st.sampled_from(
     ["a|b\\", "x=1 y=2", "\r\nCEF:0|", "\\n", "=", "\\"]
 )
@@ -114,6 +115,14 @@ def test_nothing_that_a_caller_wrote_breaks_a_line_of_cef(subject: str, purpose:
     told = {"suser": subject, "cs4": purpose, "reason": reason}
     assert {name: values.get(name, "") for name in told} == {name: shown(value) for name, value in told.items()}
     assert values["cn1"] == "7"
+
+
+def test_no_line_of_cef_is_turned_around() -> None:
+    """What a caller wrote can't have a reader of events see a line in another order, as on a terminal."""
+    turning = "\u202eweapon_engagement\u2066\u200f\u061c"
+    of = event(Kind.REFUSAL, input={"request": {"purpose": turning}}, reason=turning)
+    assert cef.line(of).isprintable()
+    assert "weapon_engagement" in cef.line(of)
 
 
 @given(st.text(max_size=2000))
@@ -175,8 +184,6 @@ def read_cef(text: str) -> tuple[list[str], dict[str, str]]:
 def shown(text: str, *, in_header: bool = False) -> str:
     """Text with what CEF can't say replaced."""
     kept = "" if in_header else "\n\r"
-    lost = [
-        c for c in map(chr, [*range(32), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0xD800, 0xE000)]) if c not in kept
-    ]
+    lost = [c for c in map(chr, [*range(32), *range(0x7F, 0xA0), *TURNING, *range(0xD800, 0xE000)]) if c not in kept]
     text = text.translate(dict.fromkeys(map(ord, lost), "\N{REPLACEMENT CHARACTER}"))
     return text if in_header else text.rstrip(" ")
