@@ -20,6 +20,12 @@ CONNECT_S: Final = 2
 """The least that PostgreSQL's library takes."""
 PREPARE_AFTER: Final = 3
 """How often a connection sends a statement before it has it prepared, which costs one more way to the server."""
+_SET: Final[dict[str, Any]] = {
+    "client_encoding": "utf8",
+    "fallback_application_name": "brightline",
+    "options": "-c search_path=pg_catalog",
+}
+"""Functions are PostgreSQL's own: another schema may have one of the same name that fits what is sent better."""
 _KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -57,7 +63,7 @@ class Server:
 
     def connect(self, *, autocommit: bool = True) -> Bounded:
         """A connection; each statement is committed. Raises PostgresError, StartError for the password file."""
-        given = _KEEPALIVE | {"client_encoding": "utf8", "fallback_application_name": "brightline"}
+        given = _KEEPALIVE | _SET
         if self.password_file is not None:
             password = read_private(self.password_file, self.key.replace("dsn", "password_file"))
             given["password"] = password.decode("utf-8", "surrogateescape").rstrip("\n")

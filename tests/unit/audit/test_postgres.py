@@ -161,6 +161,18 @@ def test_two_writers_on_one_log_are_refused(shared: Shared) -> None:
     shared.sound(1)
 
 
+@pytest.mark.parametrize("first", ["public", "pg_catalog, public", "public, pg_catalog"])
+def test_a_function_of_the_same_name_elsewhere_is_not_called(shared: Shared, first: str) -> None:
+    """Who may make functions in some schema of the database gives out no lock of a log, whatever is searched first."""
+    for kind in ("smallint", "integer"):
+        shared.run(
+            f"CREATE FUNCTION public.pg_try_advisory_lock({kind}, {kind}) RETURNS boolean LANGUAGE sql AS 'SELECT true'"
+        )
+    shared.run(f"ALTER DATABASE {shared.name} SET search_path = {first}")
+    with closing(shared.open()):
+        assert "another process writes the log" in refusal(shared)
+
+
 def test_the_lock_ends_with_the_process_however_it_ends(shared: Shared) -> None:
     """A writer that was killed does not keep the next one out."""
     logs.settings(shared.folder)
