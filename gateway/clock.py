@@ -1,7 +1,8 @@
 """The wall clock, and whether it can be believed. Ground floor.
 
 Expiry of tokens, authorities and approvals is judged by wall time. A wall clock that parts from the monotonic clock was
-set by somebody while the gateway ran: until it agrees again, or the gateway is restarted, every call is refused.
+set by somebody while the gateway ran: until it agrees again, or the gateway is restarted, every call is refused. A
+worker compares with what its keeper began with.
 """
 
 from __future__ import annotations
@@ -26,12 +27,21 @@ def monotonic_us() -> int:
 
 
 class Clock:
-    """A wall clock in microseconds since 1970 UTC, with a check. wall, monotonic: sources, given by tests."""
+    """A wall clock in microseconds since 1970 UTC, with a check. wall, monotonic: sources, given by tests.
 
-    def __init__(self, wall: Callable[[], int] = system_us, monotonic: Callable[[], int] = monotonic_us) -> None:
+    apart_us: how far they are apart, for a process of a gateway that began before it; else as they are now.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], int] = system_us,
+        monotonic: Callable[[], int] = monotonic_us,
+        *,
+        apart_us: int | None = None,
+    ) -> None:
         self._wall = wall
         self._monotonic = monotonic
-        self._offset = wall() - monotonic()
+        self.apart_us = wall() - monotonic() if apart_us is None else apart_us
 
     def __call__(self) -> int:
         """Microseconds since 1970 UTC."""
@@ -39,7 +49,7 @@ class Clock:
 
     def drift_us(self) -> int:
         """How far the wall clock moved against the monotonic clock since the start."""
-        return self._wall() - self._monotonic() - self._offset
+        return self._wall() - self._monotonic() - self.apart_us
 
     @property
     def trusted(self) -> bool:

@@ -118,7 +118,12 @@ class Seat:
     def _greeting(self) -> dict[str, object]:
         config = self._config.of_worker(self._port)
         key = self._gate.log.archive.keys[self._config.audit.origin]
-        return {"worker": self._number + 1, "config": config.model_dump_json(exclude_unset=True), "log_key": str(key)}
+        return {
+            "worker": self._number + 1,
+            "config": config.model_dump_json(exclude_unset=True),
+            "log_key": str(key),
+            "clocks_apart_us": self._gate.clock.apart_us,
+        }
 
     def _in_force(self) -> tuple[str, int]:
         return self._gate.in_force.release.digest, self._gate.in_force.since_us

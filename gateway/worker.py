@@ -52,7 +52,8 @@ async def work(end: socket.socket) -> None:
     member = await Member.join(end)
     config = Config.model_validate_json(member.said["config"])
     logs.configure(config.log_level)
-    async with opened(config, Clock(), member) as gate, listening(config, gate) as listener:
+    clock = Clock(apart_us=member.said["clocks_apart_us"])
+    async with opened(config, clock, member) as gate, listening(config, gate) as listener:
         memory.settle()
         activation = Activation(config, gate, partial(from_keeper, member))
         member.serving(gate.in_force.release.digest)

@@ -18,14 +18,15 @@ import grpc
 import pytest
 
 from brightline_verify.note import Checkpoint
-from gateway import config
+from gateway import app, config
 from gateway.audit.keys import load_signer
 from gateway.audit.lock_store import Folder
 from gateway.canonical import canonical
 from gateway.cli.doctor import examine
 from gateway.clock import Clock, monotonic_us, system_us
+from gateway.crew import crew
 from gateway.errors import StartError
-from tests.support.attacks import attacking, message, refused, serves, verified
+from tests.support.attacks import attacking, message, refused, refused_in, serves, verified
 from tests.support.gateways import LOGISTICS, Deployment, serving, spawned
 from tests.support.releases import compile_policy
 from tests.support.waiting import until
@@ -77,6 +78,20 @@ async def test_a_clock_set_back_across_a_restart_refuses_the_start(tmp_path: Pat
     async with serving(deployed, Set(passed_us=48 * HOUR_US).clock()) as gateway, attacking(gateway) as attacker:
         token = gateway.token(LOGISTICS, now_us=system_us() + 48 * HOUR_US)
         assert await attacker.call(authorizations=[f"Bearer {token}"])
+
+
+async def test_a_worker_that_begins_after_the_clock_was_set_does_not_believe_it(tmp_path: Path) -> None:
+    """What was the time as the keeper began is what every worker compares with, however late it was started."""
+    deployed, time = Deployment.create(tmp_path), Set(by_us=-HOUR_US)
+    deployed.edit("[listener]\n", "[listener]\nworkers = 2\n")
+    settings = config.load(deployed.config)
+    async with app.opened(settings, time.clock()) as gate:
+        time.by_us = 0  # as the worker's own clocks have it
+        async with crew(settings, gate) as port:
+            deployed.address = f"127.0.0.1:{port.port}"
+            async with attacking(deployed) as attacker:
+                await refused_in(deployed, "CLOCK_UNTRUSTED", attacker.call())
+    verified(deployed)
 
 
 # --- what refuses the start --------------------------------------------------------------------------------------
