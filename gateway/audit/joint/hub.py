@@ -3,6 +3,7 @@
 1 entries of all workers go into the log in the order in which they come; each is answered once it is durable
 2 what a worker has not closed is known: when it ends, its intents are marked outcome_unknown
 3 workers are told when the log can't be written, and when it can again
+4 a worker whose record is not what is said of it, or is one that the keeper alone writes, is hung up on
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import asyncio
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
+
+import orjson
 
 from brightline_verify.record import Kind
 from gateway.audit.joint import frames
 from gateway.audit.log import Log
-from gateway.audit.record import Entry
+from gateway.audit.record import Entry, columns
 from gateway.audit.store import Result
 from gateway.telemetry import Counted, Meters
+
+_KEEPERS: Final = Kind.START, Kind.STOP
 
 
 class Hub:
@@ -68,6 +73,7 @@ class Hub:
         if "counted" in said:
             self.counted = Counted.heard(said["counted"])
         for number, entry in frames.entries(said.get("entries", []), content):  # 1
+            _check(entry)  # 4
             if entry.kind == Kind.INTENT:
                 self._open[entry.decision_id] = entry.tenant
             self._log.append(entry).add_done_callback(partial(self._written, number, entry))
@@ -88,3 +94,15 @@ class Hub:
 
     def _gone(self) -> None:
         self._left.set_result(asyncio.get_running_loop().create_task(self._log.abandon(self._open)))  # 2
+
+
+def _check(entry: Entry) -> None:
+    """Raises ValueError. Of releases a worker says which one it could not put in force, never that one is.
+
+    That a record has the fields of its kind is not looked at: it would cost the only process that all calls pass.
+    """
+    record = orjson.loads(entry.leaf)
+    if columns(record) != (entry.decision_id, entry.kind, entry.time_us, entry.tenant, entry.idempotency_key):
+        raise ValueError("the record is not what was said of it")
+    if entry.kind in _KEEPERS or (entry.kind == Kind.RELEASE and record.get("release") is not None):
+        raise ValueError(f"no worker writes such a record of kind {entry.kind}")

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from gateway.audit.joint import frames
 from gateway.audit.joint.hub import Hub
 from gateway.audit.joint.member import Member
 from gateway.audit.log import Log
-from gateway.audit.record import Entry
+from gateway.audit.record import Entry, entry
 from gateway.audit.store import Rejection, Result
 from gateway.audit.writer import Writer
 from gateway.errors import GatewayError, Reason
@@ -144,7 +145,7 @@ async def test_when_the_keeper_is_gone_nothing_is_durable() -> None:
 
 async def test_the_keeper_answers_each_and_closes_what_was_left_open(tmp_path: Any) -> None:
     """Entries are durable when they are answered, a key counts once, and a lost worker's intent gets its outcome."""
-    one, other = (Entry(e.leaf, e.decision_id, "intent", e.time_us, "t", "key") for e in logs.entries(2))
+    one, other = (entry(logs.record(Kind.INTENT, n, idempotency_key="key")) for n in range(2))
     async with logs.opened(tmp_path) as log:
         mine, its = socket.socketpair()
         hub = Hub(log, lambda: None)
@@ -161,6 +162,55 @@ async def test_the_keeper_answers_each_and_closes_what_was_left_open(tmp_path: A
         one.decision_id,
         "outcome_unknown",
     )
+
+
+_SOUND = entry(logs.record(Kind.REFUSAL, 1))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        logs.entries(1, kind=Kind.START)[0],
+        logs.entries(1, kind=Kind.STOP)[0],
+        logs.entries(1, kind=Kind.RELEASE)[0],
+        replace(_SOUND, leaf=b"{}"),
+        replace(_SOUND, leaf=b"no JSON"),
+        replace(_SOUND, leaf=b"[]"),
+        replace(_SOUND, kind="check"),
+        replace(_SOUND, tenant="another"),
+        replace(_SOUND, time_us=1 << 63),
+        replace(_SOUND, decision_id="f" * 32),
+        replace(_SOUND, idempotency_key="key"),
+        replace(_SOUND, kind="start"),
+    ],
+)
+async def test_a_worker_writes_no_record_of_its_keepers_nor_another_than_it_says(tmp_path: Any, made: Entry) -> None:
+    """The keeper hangs up on who sends one: the log has what its records say, and no start or release by a worker."""
+    async with logs.opened(tmp_path) as log:
+        mine, its = socket.socketpair()
+        hub = Hub(log, lambda: None)
+        await hub.join(mine, {}, lambda: ("ab", 1))
+        member = await Member.join(its)
+        await until(lambda: member.ready)
+        with pytest.raises(GatewayError):
+            await member.append(made)
+        await hub.closed()
+        assert member.gone.is_set()
+    assert [r["kind"] for r in logs.records(tmp_path)] == ["start", "stop"]
+
+
+async def test_a_worker_says_that_it_could_not_follow_a_release(tmp_path: Any) -> None:
+    """Such a record puts nothing in force."""
+    said = logs.record(Kind.RELEASE, 1, outcome="refused", release=None, why="no memory")
+    async with logs.opened(tmp_path) as log:
+        mine, its = socket.socketpair()
+        hub = Hub(log, lambda: None)
+        await hub.join(mine, {}, lambda: ("ab", 1))
+        member = await Member.join(its)
+        await until(lambda: member.ready)
+        assert await member.append(entry(said)) == 1
+        await member.close()
+        await hub.closed()
 
 
 def held(log: Log) -> tuple[Writer, threading.Event]:
