@@ -128,6 +128,8 @@ class Store:
         # Crash before this commit: the entries are durable, and the next start checks them without a checkpoint.
         open_from, _ = next(iter(self._open.values()), (self.frontier.size, ""))
         self._kept.sign(self.frontier.size, note, open_from)
+        if self._kept.rows.last_note() != (self.frontier.size, note):
+            raise CorruptError("the log holds a checkpoint that nobody signed here")
         for place in self._places:
             # Crash before it is there: this place is behind the log, which is no sign of a rollback.
             place.write(note)

@@ -370,6 +370,22 @@ def test_an_entry_that_nobody_wrote_stops_the_writer(shared: Shared) -> None:
             store.recover()
 
 
+@pytest.mark.parametrize("size", [5, 9])
+def test_a_checkpoint_that_nobody_signed_stops_the_writer(shared: Shared, size: int) -> None:
+    """One of the size that comes next, or of a later one, is not taken for the writer's own, as who may add could."""
+    store = shared.open()
+    store.append(logs.entries(3))
+    store.checkpoint()
+    shared.run(f"INSERT INTO brightline.checkpoints SELECT log, {size}, 'forged', 0 FROM brightline.checkpoints")
+    store.append(logs.entries(2, first=3))
+    for _ in range(2):
+        with pytest.raises(CorruptError, match="nobody signed"):
+            store.checkpoint(again=True)
+    assert store.unsigned == 2
+    with pytest.raises(CorruptError, match="nobody signed"):
+        store.close()
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
