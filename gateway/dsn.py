@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import Final
 
-_REFUSED: Final = ("password", "passfile", "sslpassword", "service", "servicefile", "options")
+_REFUSED: Final = (
+    "password",
+    "passfile",
+    "sslpassword",
+    "scram_client_key",
+    "scram_server_key",
+    "oauth_client_secret",
+    "sslkeylogfile",
+    "service",
+    "servicefile",
+    "options",
+)
 _NEEDED: Final = ("host", "dbname", "user")
 
 
@@ -24,12 +35,16 @@ def checked(dsn: str) -> str:
 
 
 def is_protected(dsn: str | None) -> bool:
-    """Whether nobody between can read or answer: the server proves its name, or is reached by sockets of this host."""
+    """Whether nobody between can read or answer: the server proves its name, or is reached by sockets of this host.
+
+    Where there is a hostaddr, that is what is connected to, and a host is a name alone.
+    """
     if dsn is None:
         return True
     given = _parts(dsn) or {}
     hosts = (given.get("host") or "").split(",")
-    return given.get("sslmode") == "verify-full" or all(host.startswith("/") for host in hosts)
+    sockets = not given.get("hostaddr") and all(host.startswith("/") for host in hosts)
+    return given.get("sslmode") == "verify-full" or sockets
 
 
 def _parts(dsn: str) -> dict[str, str] | None:
