@@ -7,12 +7,14 @@ from importlib.resources import files
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from psycopg import sql
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from gateway.audit.postgres.connection import Server
 from gateway.audit.postgres.schema import SCHEMA
+from gateway.errors import StartError
 
 _MAY = {"logs": "SELECT, INSERT", "entries": "SELECT, INSERT", "checkpoints": "SELECT, INSERT"}
 _LOCKING = {"locks": "SELECT, INSERT, UPDATE"}
@@ -21,7 +23,7 @@ _LOCKING = {"locks": "SELECT, INSERT, UPDATE"}
 def migrate(server: Server, role: str | None = None, *, lock: bool = False) -> None:
     """Make or change the tables. role: who a gateway logs in as; it may add and read, and nothing else.
 
-    lock: the database is a lock store. Raises PostgresError, sqlalchemy.exc.SQLAlchemyError.
+    lock: the database is a lock store. Raises PostgresError, sqlalchemy.exc.SQLAlchemyError, StartError.
     """
     engine = create_engine(
         "postgresql+psycopg://", creator=partial(server.connect, autocommit=False), poolclass=NullPool
@@ -32,7 +34,10 @@ def migrate(server: Server, role: str | None = None, *, lock: bool = False) -> N
     with engine.begin() as connection:
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise StartError(f"the tables are of no revision that this gateway knows: {error}") from error
         if role is not None:
             for statement in _grants(role, _LOCKING if lock else _MAY):
                 connection.exec_driver_sql(statement.as_string(None))

@@ -491,6 +491,18 @@ def test_migrating_again_changes_nothing(shared: Shared) -> None:
     shared.sound(3)
 
 
+@pytest.mark.parametrize("revisions", ["('9999')", "('0004'), ('0005')"], ids=["a newer gateway's", "two"])
+def test_tables_of_a_revision_that_is_not_known_are_left_as_they_are(
+    shared: Shared, tmp_path: Path, revisions: str
+) -> None:
+    """What a newer gateway made is not migrated by an older one: the command says so, and exits with 2."""
+    deployed = Deployment.create(tmp_path / "deployment")
+    deployed.edit("[audit]\n", f'[audit]\nstore = "postgresql"\ndsn = "{shared.server().dsn}"\n')
+    shared.run(f"DELETE FROM brightline.alembic_version; INSERT INTO brightline.alembic_version VALUES {revisions}")
+    found = CliRunner().invoke(app, ["audit", "migrate", "--config", str(deployed.config)])
+    assert (found.exit_code, "the tables are of no revision that this gateway knows" in found.output) == (2, True)
+
+
 # --- the lock store in a database of another host ---------------------------------------------------------------------
 
 
