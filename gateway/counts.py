@@ -1,9 +1,11 @@
 """Quotas that several gateways count together, in a Valkey server.
 
 Each question has a deadline, and one that fails refuses the call: nobody knows what was used up. After a failure calls
-are refused at once for a second, so that a server that is down or slow is not asked by every call. What is counted is
-no secret and no proof: whoever can write there can give tenants more, or nothing. A key is a tenant's name, its quota
-and the unit of time; a name has no "/", so that no two are the same. The server forgets a key when its time is over.
+are refused at once for a second, so that a server that is down or slow is not asked by every call. No more ask at once
+than there are connections, so that a burst of calls is not taken for a slow server: the others wait for them. What is
+counted is no secret and no proof: whoever can write there can give tenants more, or nothing. A key is a tenant's name,
+its quota and the unit of time; a name has no "/", so that no two are the same. The server forgets a key when its time
+is over.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ class Shared:
         self._pool = BlockingConnectionPool(**_options(settings))
         options: dict[str, Any] = {"connection_pool": self._pool}
         self._counts = FixedWindowRateLimiter(RedisStorage("async+valkey://", key_prefix=PREFIX, **options))
+        self._asking = asyncio.Semaphore(CONNECTIONS)
         self._again_s = 0.0
 
     async def take(self, item: RateLimitItem, tenant: str, cost: int) -> float | None:
@@ -51,6 +54,18 @@ class Shared:
 
         Raises GatewayError (POLICY_UNAVAILABLE).
         """
+        async with self._asking:
+            return await self._taken(item, tenant, cost)
+
+    async def check(self) -> None:
+        """Count one for nobody. Raises GatewayError (POLICY_UNAVAILABLE)."""
+        await self.take(RateLimitItemPerMinute(1_000), NOBODY, 1)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._pool.disconnect()
+
+    async def _taken(self, item: RateLimitItem, tenant: str, cost: int) -> float | None:
         loop = asyncio.get_running_loop()
         if loop.time() < self._again_s:
             raise _unavailable("the store failed just now")
@@ -65,14 +80,6 @@ class Shared:
             self._again_s = loop.time() + PAUSE_S
             log.error("quotas not counted", error=type(error).__name__)  # noqa: TRY400 - its text may quote the address
             raise _unavailable(type(error).__name__) from error
-
-    async def check(self) -> None:
-        """Count one for nobody. Raises GatewayError (POLICY_UNAVAILABLE)."""
-        await self.take(RateLimitItemPerMinute(1_000), NOBODY, 1)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._pool.disconnect()
 
 
 class _Plain(Connection):

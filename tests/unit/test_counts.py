@@ -127,6 +127,15 @@ async def test_a_server_that_is_down_is_not_asked_by_every_call(
     assert connections == 1
 
 
+async def test_a_burst_of_calls_is_not_taken_for_a_store_that_failed(server: Server, password: Path) -> None:
+    """However many ask at once, the deadline is the store's: who only waits for others to be answered is counted."""
+    async with gateway(server.port, password, deadline_ms=1_000) as quotas:
+        await answered(quotas)
+        many = Tenant("burst", (), {}, {"tokens_per_hour": 10**9})
+        errors = await asyncio.gather(*(refusal(quotas, many, 1) for _ in range(3_000)))
+        assert [*filter(None, errors)] == []
+
+
 async def test_a_password_that_is_not_the_servers_refuses(server: Server, password: Path) -> None:
     """Without the right password nothing is counted, so nothing is permitted; the password is in no error."""
     other = password_file(password.with_name("other"), "another")
