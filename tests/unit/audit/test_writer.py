@@ -49,6 +49,14 @@ async def reason(result: asyncio.Future[Result]) -> Reason:
     return caught.value.reason
 
 
+def taken_up(place: Path) -> None:
+    """A folder in the place of a file, so that nothing can be put there. The writer may put one there meanwhile."""
+    while not place.is_dir():
+        place.unlink(missing_ok=True)
+        with suppress(FileExistsError):
+            place.mkdir()
+
+
 def stored(folder: Path) -> list[str]:
     """The decision ids in the log, in order."""
     return [r["decision_id"] for r in logs.records(folder)]
@@ -212,8 +220,7 @@ async def test_a_log_that_can_not_publish_its_checkpoint_is_not_written_on(
         await writer.append(one)
         await until(lambda: not writer.lag.unsigned)
         place = checkpoint_path(tmp_path / "audit.db")
-        place.unlink()
-        place.mkdir()  # nothing can be put in its place
+        taken_up(place)
         faults.plan[ENTRIES] = [Fault.LOST]
         assert await reason(writer.append(lost)) is Reason.AUDIT_UNAVAILABLE
         tried = rounds(writer, monkeypatch)
@@ -472,8 +479,7 @@ async def test_an_idle_log_notices_by_itself_what_it_can_not_write(
         assert await writer.append(logs.entries(1)[0]) == 0
         place = checkpoint_path(tmp_path / "audit.db")
         await until(place.is_file)
-        place.unlink()
-        place.mkdir()  # nothing can be put in its place
+        taken_up(place)
         await until(lambda: not writer.healthy)
         place.rmdir()
         await until(lambda: writer.healthy)
