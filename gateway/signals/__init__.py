@@ -13,12 +13,13 @@ from typing import Final, Protocol
 import structlog
 
 from gateway.errors import StartError
+from gateway.looks import letters
 from gateway.signals import credentials, persons
 from gateway.signals.cutting import SLICE, glued, shortened, slices, words_of
 from gateway.signals.decode import respelled, unpacked
 from gateway.signals.lexical import Lexical
 from gateway.signals.lexicon import load
-from gateway.signals.normalise import letters, normalise
+from gateway.signals.normalise import normalise
 from gateway.signals.pulse import Pulse
 from gateway.signals.readable import readable_text, readable_words
 from gateway.signals.sharing import Sharing
@@ -204,7 +205,9 @@ class Detectors:
         yield words if self._known(words) else None, Way(piece)
         seen = piece if piece.isascii() else letters(piece)
         clear = unpacked(seen)
-        if clear != seen:
+        if clear is None:
+            yield None, Way(piece)
+        elif clear != seen:
             plain = normalise(clear)
             words = words_of(plain)
             yield words if readable_text(clear) and self._known(words) else None, Way(plain, clear)

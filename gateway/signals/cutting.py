@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from string import ascii_letters, ascii_lowercase, digits
 from typing import Final
 
-from gateway.signals.filled import Filled
-from gateway.signals.normalise import is_tag, kinds, letters, normalise
+from gateway.filled import Filled
+from gateway.looks import is_hidden, letters
+from gateway.signals.normalise import kinds, normalise
 from gateway.signals.readable import is_opaque
 
 __all__ = ["LETTERS", "SLICE", "glued", "length", "shortened", "slices", "words_of"]
@@ -84,7 +85,7 @@ def _spelled(code: int) -> str:
     """What a symbol spells, such as a letter in a circle; itself where that is nothing."""
     symbol = chr(code)
     cased, plain = letters(symbol), normalise(symbol)
-    if is_tag(symbol) or not any(map(str.isalnum, plain)):
+    if is_hidden(symbol) or not any(map(str.isalnum, plain)):
         return symbol
     return cased if cased.lower() == plain else plain
 
@@ -96,8 +97,10 @@ def _cut_short(between: re.Match[str]) -> str:
     run, first = between[0], between[0][: _BETWEEN - 1]
     if run.isspace():
         return f"{first} "
-    kept = "".join(c for c in run[len(first) :] if is_opaque(c) or is_tag(c))
-    return f"{first}{kept} " if normalise(f"a{run}a") != "aa" else first + kept
+    kept = "".join(c for c in run[len(first) :] if is_opaque(c) or is_hidden(c))
+    if normalise(f"a{run}a") != "aa":
+        return f"{first}{kept} "
+    return first + kept if normalise(f"a{first}a") == "aa" else kept
 
 
 def length(text: str) -> int:

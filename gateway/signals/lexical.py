@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.signals.filled import Filled
+from gateway.filled import Filled
 from gateway.signals.lexicon import Lexicon, stem
 from gateway.signals.weighing import highest, mask, union, weigher
 

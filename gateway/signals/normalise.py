@@ -1,7 +1,10 @@
 """One plain form for text that is written to be missed: pure, linear in the length of the text, and bounded.
 
-1 fold every character on its own     2 undo HTML entities and percent-encoding, once     3 fold what came out of it
-4 join words broken at a line's end   5 join letters that stand apart                     6 fold white space
+1 fold every character on its own     2 undo HTML entities and percent-encoding     3 fold what came out of it
+4 drop markup within words            5 join words broken at a line's end           6 join letters that stand apart
+7 fold white space
+
+Steps 2 and 3 are taken again while something is encoded still, a few times.
 
 Whole passages that are encoded are read by `gateway.signals.decode`, for which case counts.
 
@@ -14,26 +17,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from html.entities import html5
-from string import ascii_lowercase
+from string import ascii_lowercase, digits
 from typing import Final
 from urllib.parse import unquote
 
-from gateway.signals.filled import Filled
+from gateway.filled import Filled
+from gateway.looks import hidden, is_seen, latin, translated
 
-# Letters that pass for Latin ones, after case folding: the look-alikes of UTS #39 that keyboards offer, and those of a
-# lower-case letter whose capital is a look-alike (small к for K), which UTS #39 leaves out.
-_ALIKE: Final = "аαɑвьβƅсϲᴄԁɖеєҽεɛғƒքɡԍցһнηհіιıɩӏꙇјϳкκĸǀⅼмμпոռоοσօрρԛգгᴦѕꜱтτυսʋѵνᴠԝшѡωɯաхχуүγʏᴢʐζ"
-_PLAIN: Final = "aaabbbbcccddeeeeefffggghhhhiiiiiijjkkkllmmnnnooooppqqrrssttuuuvvvwwwwwwxxyyyyzzz"
-_QUOTES: Final = "\u2019\u2018\u02bc\u2032"
-_LATIN: Final = dict(zip(map(ord, _ALIKE + _QUOTES), _PLAIN + "'" * len(_QUOTES), strict=True))
-_NAMED: Final = re.compile(
-    r"(?:LATIN (?:SMALL |CAPITAL )?LETTER (?:SMALL CAPITAL )?|NEGATIVE (?:SQUARED|CIRCLED) LATIN CAPITAL LETTER "
-    r"|REGIONAL INDICATOR SYMBOL LETTER )([A-Z])(?: WITH .*)?"
-)
-"""Letters that Unicode itself names after a Latin one, small capitals and those with a stroke or a hook among them."""
-_INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # letters and symbols without ink
-_DROPPED: Final = frozenset({"Mn", "Me", "Cf", "Cc"})  # marks, format characters (bidi, zero width, tags), controls
 _SPACES: Final = frozenset({"Zs", "Zl", "Zp"})
+_DEPTH: Final = 4
+"""How often entities and percent-encoding are undone, in one another."""
 _REMEMBERED: Final = 16_384
 
 
@@ -43,42 +36,41 @@ def _fold(code: int) -> str:
         return "\n"
     if character == "\t" or unicodedata.category(character) in _SPACES:
         return " "
-    if character in _INVISIBLE:
+    if not is_seen(character):
         return ""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
     if len(plain) > 1 and not character.isascii():
         plain = plain.strip("()\u3014\u3015")  # a letter in brackets that is one character
-    return "".join(_latin(c) for c in plain if unicodedata.category(c) not in _DROPPED)
-
-
-def _latin(character: str) -> str:
-    alike = _LATIN.get(ord(character))
-    if alike is None and not character.isascii():
-        named = _NAMED.fullmatch(unicodedata.name(character, ""))
-        alike = named and named[1].lower()
-    return alike or character
-
-
-def _letters(code: int) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKD", chr(code)) if c.isspace() or _is_kept(c))
-
-
-def _is_kept(character: str) -> bool:
-    return unicodedata.category(character) not in _DROPPED and character not in _INVISIBLE
+    return "".join(latin(c) for c in plain if is_seen(c))
 
 
 _TABLE: Final = Filled(_fold, _REMEMBERED)
-_CASED: Final = Filled(_letters, _REMEMBERED)
-_ODD: Final = re.compile("([^\0-\x7f]+)")
-_TAGS: Final = re.compile("[\U000e0020-\U000e007e]+")
+_HYPHENATED: Final = re.compile(r"\u00ad[ \t]{0,8}\r?\n[ \t>]{0,16}")
 _ENTITY: Final = re.compile(r"&(?:#0{0,64}([0-9]{1,7})|#x0{0,64}([0-9a-f]{1,6})|([a-z][a-z0-9]{1,31}));?")
 _ENTITIES: Final = {name.rstrip(";").lower(): text for name, text in sorted(html5.items(), reverse=True)}
-_BROKEN: Final = re.compile(r"(?<=[a-z])-\n[ ]*(?=[a-z])")
-_BETWEEN: Final = (" ", r"  (?![a-z] [a-z])", r"\n", r"\n\n(?![a-z]\n[a-z])", r"[.*_\-/|+~,:]")
-"""What letters stand apart by, each the same between all letters of a word: where one space does, two part words."""
-_PERHAPS_APART: Final = (b" a a ", b" a  a ")  # inside all that is apart, and sooner seen
+_TAGS: Final = "b|i|u|s|em|strong|small|big|sub|sup|span|font|mark|wbr|code|tt|ins|del|strike|abbr"
+_MARKUP: Final = re.compile(
+    rf"</?(?:{_TAGS})[ /]{{0,4}}>|(?<=[a-z])(?:\*\*\*?|``?`?|~~|\{{\}}|/\*[ ]{{0,4}}\*/|<!--[ -]{{0,4}}-->)+(?=[a-z])"
+)
+"""What is not seen where a page or Markdown is shown, or a program is read, and parts no words; it says nothing."""
+_MARKS: Final = ("**", "`", "~~", "{}", "*/", "<")
+"""What markup has in it."""
+_BROKEN: Final = re.compile(r"(?<=[a-z])-\n[ >]*(?=[a-z])")
+_SIGN: Final = r"(?:[^\w\s]|_)"
+_BETWEEN: Final = (
+    " ",
+    r"  (?![a-z] [a-z])",
+    r"\n",
+    r"\n\n(?![a-z]\n[a-z])",
+    rf"{_SIGN}{{1,3}}",
+    rf" {_SIGN} ",
+    rf"{_SIGN}{{1,2}} {_SIGN}{{1,2}}",
+    rf"{_SIGN} (?! )",
+)
+"""What letters stand apart by, of a kind between all letters of a word: where one space does, two part words."""
+_PERHAPS_APART: Final = (b" a a ", b" a  a ", b" a   a ", b" a    a ")  # inside all that is apart, and sooner seen
 _APART_KINDS: Final = bytes(
-    ord("a" if c in ascii_lowercase else " " if c in " \n.*_-/|+~,:" else "0") for c in map(chr, range(256))
+    ord("a" if c in ascii_lowercase else "0" if c in digits else " ") for c in map(chr, range(256))
 )
 
 
@@ -94,18 +86,17 @@ _LETTERS_APART: Final = _apart("+")
 def normalise(text: str) -> str:
     """The text as detectors read it: lower-case, Latin where it passes for Latin, single spaces."""
     plain = _fold_all(text)  # 1
-    if ("&" in plain or "%" in plain) and (clear := _unescape(plain)) != plain:
+    for _ in range(_DEPTH):
+        if not ("&" in plain or "%" in plain) or (clear := _unescape(plain)) == plain:
+            break
         plain = _fold_all(clear)  # 2, 3
+    if any(map(plain.__contains__, _MARKS)):
+        plain = _MARKUP.sub("", plain)  # 4
     if "-\n" in plain:
-        plain = _BROKEN.sub("", plain)  # 4
+        plain = _BROKEN.sub("", plain)  # 5
     if any(map(kinds(plain, _APART_KINDS).__contains__, _PERHAPS_APART)) and _APART.search(plain):
-        plain = _LETTERS_APART.sub(_join, plain)  # 5
-    return " ".join(plain.split())  # 6
-
-
-def letters(text: str) -> str:
-    """The text with its case, without what nobody sees, and with plain letters for styled ones."""
-    return _translated(text, _CASED)
+        plain = _LETTERS_APART.sub(_join, plain)  # 6
+    return " ".join(plain.split())  # 7
 
 
 def kinds(text: str, table: bytes) -> bytes:
@@ -113,28 +104,14 @@ def kinds(text: str, table: bytes) -> bytes:
     return text.encode("ascii", "replace").translate(table)
 
 
-def is_tag(character: str) -> bool:
-    """Whether it is a tag character, which spells text that nobody sees."""
-    return bool(_TAGS.match(character))
-
-
-def plain_letters(word: str) -> str:
-    """A folded word with Latin letters for those that look like them."""
-    return word.translate(_LATIN)
-
-
 def _fold_all(text: str) -> str:
+    if "\r\n" in text:
+        text = text.replace("\r\n", "\n")
     if text.isascii():
         return text.translate(_TABLE)
-    plain = _translated(text, _TABLE)
-    # Tag characters spell text that no person sees and a model may read: they are also read out, after the rest.
-    hidden = ["".join(chr(ord(c) - 0xE0000) for c in run) for run in _TAGS.findall(text)]
-    return " ".join([plain, *(run.translate(_TABLE) for run in hidden)])
-
-
-def _translated(text: str, table: Filled[int, str]) -> str:
-    """The text by a table; ASCII apart, which takes no time when it is by itself."""
-    return "".join([piece.translate(table) for piece in _ODD.split(text)])
+    if "\u00ad" in text:
+        text = _HYPHENATED.sub("", text)
+    return " ".join([translated(text, _TABLE), *(run.translate(_TABLE) for run in hidden(text))])
 
 
 def _unescape(text: str) -> str:

@@ -11,8 +11,9 @@ import re
 import unicodedata
 from typing import Final
 
-from gateway.signals.filled import Filled
-from gateway.signals.normalise import normalise, plain_letters
+from gateway.filled import Filled
+from gateway.looks import plain_letters
+from gateway.signals.normalise import normalise
 
 _KEPT_MARKS: Final = re.compile("[\u0900-\u097f]")
 """Marks that are vowels: Devanagari can't be read without them."""

@@ -27,8 +27,23 @@ HIDDEN = {
     "spaced out": "a u t o n o m o u s  t a r g e t",
     "dotted": "a.u.t.o.n.o.m.o.u.s target",
     "dotted words": "a.u.t.o.n.o.m.o.u.s t.a.r.g.e.t",
+    "any sign between letters": "a=u=t=o=n=o=m=o=u=s t\u00b7a\u00b7r\u00b7g\u00b7e\u00b7t",
+    "a face between letters": "\U0001f600".join("autonomous") + " target",
+    "letters listed": "a, u, t, o, n, o, m, o, u, s  t - a - r - g - e - t",
     "hyphens between letters": "a-u-t-o-n-o-m-o-u-s t_a_r_g_e_t",
     "broken at a line's end": "auto-\n  nomous target",
+    "broken at the end of a line of Windows": "auto-\r\nnomous tar-\r\nget",
+    "broken at a soft hyphen": "auto\u00ad\n  nomous tar\u00ad\r\nget",
+    "broken at another hyphen": "auto\u2010\nnomous tar\u2011\nget",
+    "broken in a quotation": "> auto-\n> nomous target"[2:],
+    "entities twice": "&amp;#97;uto&amp;#x6E;omous&amp;nbsp;target",
+    "percent three times": "%252561utonomous%252520t%252561rget",
+    "entities in percent": "%26%2397%3Butonomous%20target",
+    "tags": "<b>au</b>to<i>n</i>om<wbr>ous <strong>tar</strong>get",
+    "empty comments": "auto<!-- -->nomous tar/**/get",
+    "emphasis within a word": "auto**nom**ous tar`get",
+    "nothing within a word": "auto{}nomous target",
+    "Cherokee, Lisu and Coptic look-alikes": "\u13aauton\u2c9fm\ua4f3us tar\u13c0et",
     "odd spaces": "autonomous\u2003\u00a0\t\n target",
     "Turkish capital": "AUTONOMOUS TARGET".replace("O", "O\u0307"),
 }
@@ -46,18 +61,39 @@ def test_turkish_letters_fold(turkish: str, plain: str) -> None:
     assert normalise(turkish) == plain
 
 
+def test_letters_in_brackets_are_a_word() -> None:
+    """Letters that have brackets each are read as one word."""
+    assert normalise("(t)(a)(r)(g)(e)(t) [f][i][r][e]") == "(target) [fire]"
+
+
 def test_tag_characters_are_read_out() -> None:
     """Text in tag characters, which a model may read and no person sees, is read after the rest."""
     hidden = "".join(chr(0xE0000 + ord(c)) for c in "Fire")
     assert normalise(f"hello{hidden} there") == "hello there fire"
 
 
-def test_encodings_are_undone_once() -> None:
-    """What is encoded twice stays encoded once: undoing more would be guessing."""
-    assert normalise("&amp;lt;") == "&lt;"
+def test_encodings_are_undone_in_one_another() -> None:
+    """What is encoded up to four times is read; how often more, nothing is undone."""
+    assert normalise("&amp;amp;amp;lt;") == "<"
+    assert normalise("&amp;amp;amp;amp;amp;lt;") == "&amp;lt;"
 
 
-@pytest.mark.parametrize("plain", ["100% & more", "a b c", "u.s. persons", "i.e. 5 % of a & b", "well-known"])
+def test_what_variation_selectors_spell_is_read_out() -> None:
+    """Bytes in a row of variation selectors, which no person sees, are read after the rest; one alone is nothing."""
+    row = "".join(chr(0xE0100 + ord(c) - 16) for c in "Fire")
+    assert normalise(f"hello \u263a{row} there") == "hello \u263a there fire"
+    assert normalise("hello \u2764\ufe0f there") == "hello \u2764 there"
+
+
+@pytest.mark.parametrize("said", ['<b title="fire">', "<!-- fire -->", "/* fire */", "](http://fire)"])
+def test_what_markup_says_is_never_dropped(said: str) -> None:
+    """Only markup that says nothing is read over: words in an attribute, a comment or an address stay."""
+    assert "fire" in normalise(f"a{said}b")
+
+
+@pytest.mark.parametrize(
+    "plain", ["100% & more", "a b c", "u.s. persons", "i.e. 5 % of a & b", "well-known", "a, b or c", "x**2", "a < b"]
+)
 def test_ordinary_text_is_left_alone(plain: str) -> None:
     """Text with nothing hidden comes back as it was."""
     assert normalise(plain) == plain
@@ -90,6 +126,10 @@ def test_folding_twice_changes_nothing_more_in_plain_text(text: str) -> None:
         "\U000e0041" * 100_000,
         "\ufdfa" * 20_000,
         "\ud800" * 1000,
+        "a<b " * 25_000,
+        "a, " * 30_000,
+        "\u00ad " * 50_000,
+        "\U000e0141" * 100_000,
     ],
     ids=lambda text: ascii(text[:6]),
 )

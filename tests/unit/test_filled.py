@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.signals.filled import Filled
+from gateway.filled import Filled
 
 
 @given(keys=st.lists(st.integers(0, 9)), most=st.integers(1, 4))
