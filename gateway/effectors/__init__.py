@@ -22,6 +22,7 @@ from operator import or_
 from typing import Final, NamedTuple, get_args
 
 from gateway.effectors.words import BEFORE, BEGINS, CHOICES, DEEDS, LOOKS, PERHAPS, RECORDS
+from gateway.looks import letters
 from gateway.types import Effector, Tool
 
 __all__ = ["apparent", "beyond"]
@@ -145,7 +146,7 @@ def beyond(tool: Tool) -> str:
 
 
 def _words(text: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(text)]
+    return [word.lower() for word in _WORD.findall(letters(text))]
 
 
 def _sentences(text: str) -> Iterator[list[str]]:

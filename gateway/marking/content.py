@@ -1,6 +1,7 @@
 """Markings that content bears: banner lines by themselves on a line, and portion marks before a paragraph.
 
-What stands in a text is no declaration and may be garbled: of a mark that is not understood its level alone counts. A
+What stands in a text is no declaration and may be garbled: of a mark that is not understood its level alone counts, if
+it is in capitals; one in small letters counts where all of it is understood. A banner line may stand in parentheses. A
 single (C) is more often a copyright or a third choice than a mark, and (U) and UNCLASSIFIED say nothing that matters.
 Lines end as files of any system end them, pages too. Blanks beside strokes are nothing, nor is what nobody sees.
 """
@@ -8,11 +9,10 @@ Lines end as files of any system end them, pages too. Blanks beside strokes are 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Final
 
+from gateway.looks import letters
 from gateway.marking.banner import parse
 from gateway.marking.portions import portion
 from gateway.marking.value import LONGEST, Marking
@@ -25,15 +25,16 @@ _NUMBER: Final = r"\(?(?:[0-9]{1,3}|[A-Za-z]|[ivxIVX]{1,5})(?:\.[0-9A-Za-z]{1,3}
 _NUMBERED: Final = rf"(?:(?:{_NUMBER}[ \t]{{0,4}}){{1,2}}|[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{1,4}}[ \t]{{1,4}})?"
 _BANNER: Final = re.compile(
     rf"^{_SIGNS}({_LEVEL}){_SIGNS}$|"
-    rf"^{_MORE_SIGNS}((?:{_LEVEL}) {{0,4}}//[^\n]{{1,{LONGEST}}}?|{_ABROAD}[A-Z0-9 ,/-]{{1,{LONGEST}}}?){_MORE_SIGNS}$",
+    rf"^{_MORE_SIGNS}((?i:{_LEVEL}) {{0,4}}//[^\n]{{1,{LONGEST}}}?"
+    rf"|{_ABROAD}[A-Z0-9 ,/-]{{1,{LONGEST}}}?){_MORE_SIGNS}$",
     re.MULTILINE,
 )
 _PORTION: Final = re.compile(
-    rf"^{_MORE_SIGNS}{_NUMBERED}(\( ?(?:TS|S|CUI|C|U|) ?//[^()\n]{{1,100}}\)|\((?:TS|S|CUI)\)(?=[ \t]))",
+    rf"^{_MORE_SIGNS}{_NUMBERED}"
+    rf"(\( ?(?:(?i:TS|S|CUI|C|U|{_LEVEL}|UNCLASSIFIED)|) ?//[^()\n]{{1,100}}\)"
+    r"|\((?:TS|S|CUI)\)(?=[ \t])|\((?:TOP {1,4}SECRET|SECRET)\)(?=[ \t]|$))",
     re.MULTILINE,
 )
-_ODD: Final = re.compile(r"[^\0-\x7f]")
-_UNSEEN: Final = frozenset({"Cc", "Cf", "Me", "Mn"})
 _BLANKS: Final = re.compile(r" *(//?|[()]) *| {2,}")
 _NOTHING: Final = parse("UNCLASSIFIED")
 
@@ -45,24 +46,21 @@ def borne(text: str) -> Iterator[Marking]:
 
 def marks(text: str) -> dict[str, None]:
     """What looks like a marking in the text, each once, in order of banner lines and then portion marks."""
-    lines = "\n".join((text if text.isascii() else _ODD.sub(_as_seen, text)).splitlines())
+    lines = "\n".join(letters(text).splitlines())
     found = [line[1] or line[2] for line in _BANNER.finditer(lines)]
     found += [mark[1] for mark in _PORTION.finditer(lines)]
     return dict.fromkeys(_BLANKS.sub(lambda blanks: blanks[1] or " ", mark) for mark in found)
 
 
 def said(mark: str) -> Marking | None:
-    """What a mark says: all of it, or its level alone; None where that is nothing."""
+    """What a mark says: all of it, or its level alone; None where that is nothing. Small letters have to say all."""
     head = mark.partition("//")[0]
-    marking = portion(mark) or portion(f"{head.rstrip(')')})") if mark[0] == "(" else parse(mark) or parse(head)
+    marking = _read(mark.upper())
+    if marking is None and head.isupper():
+        marking = _read(f"{head.rstrip(')')})" if mark[0] == "(" else head)
     return None if marking == _NOTHING else marking
 
 
-def _as_seen(character: re.Match[str]) -> str:
-    return _plain(character[0])
-
-
-@lru_cache(maxsize=16_384)
-def _plain(character: str) -> str:
-    unseen = unicodedata.category(character) in _UNSEEN and not character.isspace()
-    return "" if unseen else unicodedata.normalize("NFKC", character)
+def _read(mark: str) -> Marking | None:
+    """A banner line or a portion mark; in parentheses either."""
+    return portion(mark) or parse(mark[1:-1]) if mark[0] == "(" else parse(mark)

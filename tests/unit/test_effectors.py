@@ -156,3 +156,18 @@ def test_words_are_whole() -> None:
     """A word is letters, two at least, or a pair of such, so that none was cut where a line was."""
     words = [word for _, *lists in DEEDS for some in lists for word in some.split()]
     assert [word for word in words if not re.fullmatch(r"[a-z]{2,}(-[a-z]{2,})?", word)] == []
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "L\u0430unches the missil\u0435",
+        "Launches the m\u200bissile",
+        "La\u00adunches the missile",
+        "\uff2caunches the \U0001d426issile",
+        "\u13deaunches the missile",
+    ],
+)
+def test_letters_that_look_alike_are_read_as_they_look(description: str) -> None:
+    """A tool says what a reader of its words sees, whatever characters they are made of."""
+    assert apparent("run", description, "{}") == ("weapon",)

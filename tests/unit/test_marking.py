@@ -48,6 +48,9 @@ def test_a_banner_on_a_line_of_its_own_is_found(banner: str, before: str, after:
         ("CONTROLLED//NOFORN", ["CUI//NOFORN"]),
         ("The SECRET//NOFORN line stands above.", []),
         ("CONFIDENTIAL INFORMATION", []),
+        ("(SECRET) The convoy leaves.\n(TOP SECRET)\nMore.", ["SECRET", "TOP SECRET"]),
+        ("(SECRET//SAUCE) The convoy leaves.", ["SECRET"]),
+        ("confidential // do not share\nsecret//data/path\n(s//he) writes\n(c//d) and\n(secret) love", []),
         ("(C) 2026 Acme\n(c) third\n(U) fine\n//TODO\nsecret\nUNCLASSIFIED", []),
     ],
 )
@@ -82,6 +85,13 @@ def test_a_line_ends_as_on_any_system(end: str) -> None:
         "(S//NF): The convoy leaves.",
         "(S//NF)\nThe convoy leaves.",
         "(S//NF)The convoy leaves.",
+        "secret//noforn",
+        "Secret // Noforn",
+        "(s//nf) The convoy leaves.",
+        "(SECRET//NOFORN) The convoy leaves.",
+        "(secret//noforn) The convoy leaves.",
+        "\u0405ECR\u0415T//N\u041eFORN",
+        "(\u0405//NF) The convoy leaves.",
     ],
 )
 def test_no_way_to_set_a_mark_hides_it(line: str) -> None:
