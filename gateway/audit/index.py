@@ -84,7 +84,7 @@ class Index:
                 if all(found):
                     yield from (block * WIDTH + position for position in bitmap.both(found, mask))
         except (sqlite3.Error, ValueError, TypeError) as error:  # a blob that no builder wrote
-            raise StaleError(str(error)) from error
+            raise StaleError(f"the index: {error}; make it again: brightline audit index --rebuild") from error
 
     def _blocks(self, last: int, looked_for: Filter) -> Iterable[int]:
         """The blocks up to `last` that have a time within the filter's, newest first."""
@@ -122,15 +122,15 @@ class Builder:
 
         BlockingIOError: another process makes this index.
         """
-        self._lock = disk.hold(path.with_name(path.name + ".lock"))
         self._last: bytes | None = None
-        try:
+        with contextlib.ExitStack() as opening:
+            self._lock = disk.hold(path.with_name(path.name + ".lock"))
+            opening.callback(os.close, self._lock)
             self._db = _begun(path, reader) if anew else _continued(path, reader)
-        except BaseException:
-            os.close(self._lock)
-            raise
-        self.size = self._db.execute("SELECT size FROM state").fetchone()[0]
-        self._load(self.size // WIDTH)
+            opening.callback(self._db.close)
+            self.size = self._db.execute("SELECT size FROM state").fetchone()[0]
+            self._load(self.size // WIDTH)
+            opening.pop_all()
 
     def add(self, index: int, leaf: bytes, words: Iterable[str], time_us: int) -> None:
         """Take the next record."""

@@ -151,6 +151,17 @@ class Store:
         """The records of starts and of releases, the last one first. Raises OSError."""
         return self._kept.releases()
 
+    def leaves(self) -> Iterator[bytes]:
+        """Every record, in order. Raises OSError, CorruptError, also at the end: they were not what was written."""
+        tree = Frontier()
+        for index, leaf, *_ in self._kept.rows.rows(0, self.frontier.size):
+            if index != tree.size or not isinstance(leaf, bytes):
+                break
+            tree.append(leaf)
+            yield leaf
+        if tree != self.frontier:
+            raise CorruptError("records are not what was written; run: brightline audit verify")
+
     def orphans(self) -> list[Key]:
         """Decision id and tenant of every intent without an outcome, in order."""
         return [(decision_id, tenant) for decision_id, (_, tenant) in self._open.items()]

@@ -122,8 +122,10 @@ def index(*, log: Stored, rebuild: Annotated[bool, typer.Option(help="Forget the
                 size = builder.size
     except BlockingIOError as error:
         raise unusable(f"{path}: another process makes it, a gateway that serves for example") from error
-    except (UnreadableError, OSError, sqlite3.Error) as error:
+    except (UnreadableError, OSError, sqlite3.OperationalError) as error:
         raise unusable(str(error)) from error
+    except (sqlite3.Error, ValueError, TypeError) as error:  # rows that no builder wrote
+        raise unusable(f"{path}: is damaged; make it again: brightline audit index --rebuild") from error
     typer.echo(f"indexed {size} records in {path}")
 
 

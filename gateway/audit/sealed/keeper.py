@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from brightline_verify.record import Kind, Outcome
@@ -96,15 +97,11 @@ class Keeper:
         # Crash after this: the hold is in force, and not recorded. To hold again records it.
         self._store.hold(period, name)
         self._write(made)
-        return sum(
-            (kept.tenant, kept.retention, kept.month)
-            == (period.tenant, period.retention or kept.retention, period.month or kept.month)
-            for kept, *_ in self._store.periods()
-        )
+        return sum(_covers(period, kept) for kept, *_ in self._store.periods())
 
     def free(self, period: Period, name: str, why: str) -> bool:
         """Take a hold away; whether there was one, of just this period. Raises OSError, CorruptError."""
-        if not self._store.holds(period, name):
+        if not self._store.holds(period, name) and (period, name) not in self._recorded():
             return False
         # Crash after this: recorded, and still in force. To free again takes it away.
         self._write(self._made("freed", period, [name], why))
@@ -119,8 +116,12 @@ class Keeper:
         return {*self._months, *(period.retention for period, *_ in self._store.periods())}
 
     def due(self) -> list[Due]:
-        """Every period, and whether a purge would take it. Raises OSError."""
-        return [Due(period, count, self._stays(period, holds)) for period, count, holds in self._store.periods()]
+        """Every period, and whether a purge would take it. Raises OSError, CorruptError."""
+        recorded = self._recorded()
+        return [
+            Due(period, count, self._stays(period, {*holds, *(n for of, n in recorded if _covers(of, period))}))
+            for period, count, holds in self._store.periods()
+        ]
 
     def purge(self, by: str, why: str) -> Iterator[Due]:
         """Destroy the wrapping key of every period whose time is over, and what it wrapped.
@@ -135,9 +136,21 @@ class Keeper:
                 self._store.forget(due.period)
             yield due
 
-    def _stays(self, period: Period, holds: list[str]) -> str:
+    def _recorded(self) -> set[tuple[Period, str]]:
+        """The holds that were recorded and not freed: a store that was put back from a backup does not have them all.
+
+        Raises OSError, CorruptError.
+        """
+        found = set()
+        for made in map(orjson.loads, self._log.leaves()):
+            if made["kind"] == Kind.SEALED and made["action"] in {"held", "freed"}:
+                hold = Period(made["principal"]["tenant"], made["retention"], made["month"]), made["by"][0]
+                (found.add if made["action"] == "held" else found.discard)(hold)
+        return found
+
+    def _stays(self, period: Period, holds: set[str]) -> str:
         if holds:
-            return f"held: {', '.join(holds)}"
+            return f"held: {', '.join(sorted(holds))}"
         months = self._months.get(period.retention)
         if months is None:
             return f"audit.sealed.retention_months: has no {period.retention}"
@@ -198,6 +211,15 @@ def _told(records: Iterable[Mapping[str, Json]]) -> dict[str, str]:
         if isinstance(digest, str):
             told[OUTPUT if one["kind"] == Kind.OUTCOME else PROMPT] = digest
     return told
+
+
+def _covers(held: Period, kept: Period) -> bool:
+    """Whether a hold is of a period. An empty class or month stands for every one."""
+    return (kept.tenant, kept.retention, kept.month) == (
+        held.tenant,
+        held.retention or kept.retention,
+        held.month or kept.month,
+    )
 
 
 def _after(month: str, months: int) -> datetime:

@@ -198,6 +198,23 @@ def test_an_index_that_is_none_is_made_anew(tmp_path: Path, spoil: bytes) -> Non
     assert build(tmp_path) == 10
 
 
+@pytest.mark.parametrize("damage", ["UPDATE times SET spans = x'00'", "UPDATE blocks SET records = 7"])
+def test_an_index_that_is_damaged_is_made_anew(tmp_path: Path, damage: str) -> None:
+    """An index whose state fits the log and whose rows were spoilt is made again by who keeps it, without a restart."""
+    write(tmp_path, [logs.record(Kind.REFUSAL, n) for n in range(10)])
+    assert build(tmp_path) == 10
+    path = index_path(tmp_path / "audit.db")
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(damage)
+    write(tmp_path, [logs.record(Kind.REFUSAL, n) for n in range(10, 12)])
+    told = run(tmp_path, "index")
+    assert (told.exit_code, "brightline audit index --rebuild" in told.stderr) == (2, True)
+    following = indexing._Following(Held(File(tmp_path / "audit.db"), path))
+    assert [following.step() for _ in range(3)] == [False, True, False]
+    following.close()
+    assert indexed(tmp_path) == 12
+
+
 def test_too_much_without_an_index_is_told(tmp_path: Path) -> None:
     """Where a search may look through only so many records, it says how far the index is."""
     write(tmp_path, [logs.record(Kind.REFUSAL, n) for n in range(10)])

@@ -196,6 +196,31 @@ def test_a_hold_stops_a_purge_until_it_is_freed(
     assert [record["action"] for record in held.openings()] == ["held", "opened", "freed", "purged"]
 
 
+def test_a_hold_outlives_a_store_that_was_put_back(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was held and not freed stays, also where the sealed store is an older copy that does not have the hold."""
+    copied(held.settings.path, held.folder / "copy.db")
+    later(monkeypatch, 32)
+    assert held.run(*HOLD, "--tenant", "tenant-a", "--name", "case-7").exit_code == 0
+    copied(held.folder / "copy.db", held.settings.path)
+    assert holds(held) == []
+    assert "2 sealed, held: case-7" in held.run("purge").stdout
+    assert held.open("ito", "meyer").exit_code == 0
+    assert held.run(*HOLD, "--tenant", "tenant-a", "--name", "case-7", "--free").exit_code == 0
+    assert "sealed, purged" in held.run("purge").stdout
+
+
+def test_nothing_is_purged_on_the_word_of_a_changed_log(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A purge refuses where the log of openings, which has the holds, is not what was written."""
+    later(monkeypatch, 32)
+    assert held.run(*HOLD, "--tenant", "tenant-a", "--name", "case-7").exit_code == 0
+    assert held.run(*HOLD, "--tenant", "tenant-b", "--name", "case-8").exit_code == 0
+    with closing(sqlite3.connect(held.settings.log)) as db, db:
+        db.execute("UPDATE entries SET leaf = replace(leaf, 'tenant-a', 'tenant-c') WHERE idx = 0")
+    done = held.run("purge")
+    assert (done.exit_code, "brightline audit verify" in done.stderr) == (2, True)
+    assert held.open("ito", "meyer").exit_code == 0
+
+
 def test_a_hold_on_others_stops_nothing(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hold on another tenant or month does not keep what is not meant."""
     later(monkeypatch, 32)
