@@ -55,11 +55,16 @@ def replace(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
     # Crash before this: the old file, and a leftover that the next call overwrites. Crash after it: old or new, whole.
     temporary.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Have the disk keep what is in this file, or the names in this folder. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(directory)
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)

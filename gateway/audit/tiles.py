@@ -6,9 +6,11 @@ behind their lengths in two bytes. The last tile of a level is partial, `<number
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from brightline_verify.merkle import HASH_BYTES, frontier_at
@@ -23,8 +25,15 @@ def publish(log: Source, verifier: Verifier, folder: Path) -> int:
     """Bring the folder up to the log's last checkpoint. Returns how many records that covers.
 
     1 what is there is of this log, and the log goes on from it  2 tiles that are new  3 the checkpoint, when all of
-    them are durable  4 partial tiles that are full now go. Raises UnreadableError, OSError.
+    them are durable  4 partial tiles that are full now go. One process at a time does so: of two, the slower one would
+    put an older checkpoint over tiles that the other took away. Raises UnreadableError, OSError.
     """
+    with _alone(folder):
+        return _publish(log, verifier, folder)
+
+
+def _publish(log: Source, verifier: Verifier, folder: Path) -> int:
+    new: list[Path] = []
     with log.reading() as rows:
         try:
             last = rows.last_note()
@@ -34,9 +43,12 @@ def publish(log: Source, verifier: Verifier, folder: Path) -> int:
             before = _published(rows, verifier, folder, size)  # 1
             for name, data in _tiles(rows, before, size):  # 2
                 _write(folder / name, data)
+                new.append(folder / name)
         except (CorruptError, NoteError, TypeError, OverflowError) as error:
             raise UnreadableError(f"{log}: can't be published in {folder}: {error}") from error
     os.sync()
+    for path in new:  # sync tells of no error
+        disk.sync(path)
     # Crash before this: tiles beyond the published checkpoint, which the next call writes again.
     disk.replace(folder / "checkpoint", note)  # 3
     for name in _filled(before, size):  # 4
@@ -91,6 +103,19 @@ def _filled(before: int, size: int) -> Iterator[str]:
             yield path_of(level, number)
             if not level:
                 yield path_of("entries", number)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise BlockingIOError(error.errno, "another process publishes there; try again", str(folder)) from error
+    finally:
+        os.close(descriptor)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -148,4 +150,50 @@ def test_what_can_not_be_read_is_not_published(tmp_path: Path, store: Store) -> 
         db.execute("DELETE FROM entries WHERE idx = 4")
     with pytest.raises(UnreadableError, match="records are missing"):
         published(tmp_path)
+    store.close()
+
+
+def test_one_process_publishes_at_a_time(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A published checkpoint is never replaced by an older one: who comes while another publishes is told so."""
+    grow(store, 300)
+    published(tmp_path)
+    real, refused = disk.replace, []
+
+    def overtaken(path: Path, data: bytes) -> None:
+        """Another one publishes more of the log, just before this one puts its checkpoint in place."""
+        monkeypatch.setattr(disk, "replace", real)
+        grow(store, 600)
+        try:
+            published(tmp_path)
+        except OSError as error:
+            refused.append(str(error))
+        real(path, data)
+
+    grow(store, 400)
+    monkeypatch.setattr("gateway.audit.tiles.disk.replace", overtaken)
+    published(tmp_path)
+    assert "another process publishes there" in refused[0]
+    assert "tile/0/001.p/144" in files(tmp_path)
+    assert published(tmp_path) == 600
+    store.close()
+
+
+def test_a_tile_that_the_disk_did_not_take_is_not_published(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkpoint is put in place only when the disk said of each new tile that it has it."""
+    grow(store, 10)
+    real = os.fsync
+
+    def failing(descriptor: int) -> None:
+        if "/tile/" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing)
+        with pytest.raises(OSError, match="Input/output error"):
+            published(tmp_path)
+    assert "checkpoint" not in files(tmp_path)
+    assert published(tmp_path) == 10
     store.close()
