@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway import written
 from gateway.errors import StartError
 
 
@@ -55,16 +56,7 @@ def replace(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
     # Crash before this: the old file, and a leftover that the next call overwrites. Crash after it: old or new, whole.
     temporary.replace(path)
-    sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Have the disk keep what is in this file, or the names in this folder. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    written.sync(path.parent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from brightline_verify.stored import CorruptError, Rows, Source, gathered
 
 _LABEL = b"brightline.v1.mark\x00"
 _LINE = re.compile(rb"([0-9]{20}) ([0-9a-f]{64})\n")
+_LENGTH = 86
+"""Of each line. The file is written in place, so that it is shorter only until the first one is whole."""
 
 
 class Marks:
@@ -94,11 +96,11 @@ class Tail:
             line = self._path.read_bytes()
         except FileNotFoundError:
             return None
-        if not line:  # a loss of power as it was made
+        if len(line) < _LENGTH or not line.strip(b"\0"):  # a loss of power, or a full disk, as it was made
             return None
         found = _LINE.fullmatch(line)
         if found is None:
-            raise CorruptError(f"{self} holds no mark")
+            raise CorruptError(f"{self} holds no mark; verify the log (brightline audit verify --log), then remove the file")
         return int(found[1]), bytes.fromhex(found[2].decode())
 
     def begin(self, size: int, mark: bytes) -> None:

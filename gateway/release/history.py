@@ -51,7 +51,7 @@ def read(folder: Path, roots: Sequence[Root]) -> tuple[Step, ...]:
 
 def _step(path: Path, roots: Iterable[Root]) -> Step | None:
     try:
-        metadata = Metadata[Targets].from_file(str(path))
+        metadata = Metadata[Targets].from_bytes(path.read_bytes())
         if not any(set(HOLDERS) <= set(holders.signers(root, TARGETS, metadata)) for root in roots):
             return None
         manifest = metadata.signed.targets[MANIFEST]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, MetaFile, Root
 
+from gateway import written
 from gateway.release import holders
 from gateway.release.holders import TARGETS
 from gateway.release.parts import HOLDERS, paths
@@ -33,13 +33,8 @@ def after(now: datetime, days: int) -> datetime:
 
 
 def put(path: Path, data: bytes) -> None:
-    """Write the file whole. A crash before the rename leaves a hidden draft that the next run overwrites."""
+    """Write the file whole and durably, unless it is there already. Raises OSError."""
     if path.exists() and path.read_bytes() == data:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    written.replace(path, data)

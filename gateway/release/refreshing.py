@@ -69,7 +69,7 @@ class View:
         )
         updater.refresh()  # 1
         roots, revoked = self._roots()  # 2
-        targets = Metadata[Targets].from_file(str(self.folder / "targets.json"))
+        targets = Metadata[Targets].from_bytes((self.folder / "targets.json").read_bytes())
         signed = holders.check_targets(roots[-1], targets, revoked)  # 3
         for holder in HOLDERS:
             updater.get_targetinfo(f"{holder}/")  # fetches and verifies the role
@@ -86,14 +86,14 @@ class View:
         versions = {ROOT: root.version, TARGETS: targets.signed.version}
         expiries = [root.expires, targets.signed.expires]
         for holder in HOLDERS:
-            own = Metadata[Targets].from_file(str(self.folder / f"{holder}.json"))
+            own = Metadata[Targets].from_bytes((self.folder / f"{holder}.json").read_bytes())
             if own.signed.delegations is not None:
                 raise StartError(f"{holder} version {own.signed.version}: delegates further; a holder signs its own")
             signatures += [Signature(h, holder, k) for h, k in holders.signers(targets.signed, holder, own).items()]
             versions[holder] = own.signed.version
             expiries.append(own.signed.expires)
-        snapshot = Metadata[Snapshot].from_file(str(self.folder / "snapshot.json")).signed
-        timestamp = Metadata[Timestamp].from_file(str(self.folder / "timestamp.json")).signed
+        snapshot = Metadata[Snapshot].from_bytes((self.folder / "snapshot.json").read_bytes()).signed
+        timestamp = Metadata[Timestamp].from_bytes((self.folder / "timestamp.json").read_bytes()).signed
         versions |= {SNAPSHOT: snapshot.version, TIMESTAMP: timestamp.version}
         first = min([*expiries, snapshot.expires, timestamp.expires])
         manifest = targets.signed.targets.get(MANIFEST)
@@ -111,9 +111,10 @@ class View:
         """The roots from the pinned one to the last, and the keys that any of them revoked."""
         root: Metadata[Root] = Metadata[Root].from_bytes(self.root)
         chain, revoked = [root.signed], holders.check_root(root.signed)
-        last = Metadata[Root].from_file(str(self.folder / "root.json")).signed.version
+        last = Metadata[Root].from_bytes((self.folder / "root.json").read_bytes()).signed.version
         for version in range(root.signed.version + 1, last + 1):
-            before, root = root, Metadata[Root].from_file(str(self.folder / f"root_history/{version}.root.json"))
+            path = self.folder / f"root_history/{version}.root.json"
+            before, root = root, Metadata[Root].from_bytes(path.read_bytes())
             for delegator in (before.signed, root.signed):
                 missing = set(HOLDERS) - set(holders.signers(delegator, ROOT, root))
                 if missing:

@@ -197,6 +197,7 @@ class Repository(Shelf):
             put(self.folder / f"staged/{role}.json", metadata.to_bytes())
 
     def _keep(self, info: TargetFile, data: bytes) -> None:
-        if not self._target(info).exists():
-            with self._readable():
+        with self._readable():
+            there = self._target(info)
+            if not there.exists() or there.read_bytes() != data:
                 put(self._target(info, "staged/targets"), data)

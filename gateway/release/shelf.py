@@ -160,7 +160,7 @@ class Shelf:
 
     def _read(self, path: Path) -> Metadata[Any] | None:
         with self._readable():
-            return Metadata.from_file(str(path)) if path.exists() else None
+            return Metadata.from_bytes(path.read_bytes()) if path.exists() else None
 
     def _bytes(self, role: str) -> bytes:
         found = self.published(role)

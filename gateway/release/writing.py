@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from gateway import written
 from gateway.canonical import Json, NotCanonicalError, canonical
 from gateway.clock import system_us
 from gateway.errors import StartError
@@ -75,7 +76,7 @@ def create(
             draft.chmod(0o755)
             # A crash before this line leaves a draft whose name starts with a dot; after it, the whole release.
             draft.rename(folder)
-            _sync(folder.parent)
+            written.sync(folder.parent)
             return made.digest
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -122,13 +123,4 @@ def _write(draft: Path, files: Mapping[str, bytes]) -> None:
             file.write(content)
             os.fsync(file.fileno())
     for inner in (draft, *(p for p in draft.rglob("*") if p.is_dir())):
-        _sync(inner)
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in the folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        written.sync(inner)

@@ -141,7 +141,7 @@ class Keeper:
 
         Raises OSError, CorruptError.
         """
-        found = set()
+        found: set[tuple[Period, str]] = set()
         for made in map(orjson.loads, self._log.leaves()):
             if made["kind"] == Kind.SEALED and made["action"] in {"held", "freed"}:
                 hold = Period(made["principal"]["tenant"], made["retention"], made["month"]), made["by"][0]

@@ -63,7 +63,7 @@ class Files:
         with contextlib.suppress(FileExistsError):  # another gateway was faster, and that key is the one
             path.hardlink_to(temporary)
         temporary.unlink()
-        _sync(self.folder)
+        written.sync(self.folder)
 
     def wrap(self, period: Period, data: bytes, bound: bytes) -> bytes:
         """See Vault."""
@@ -88,7 +88,7 @@ class Files:
             os.fsync(file.fileno())
         # Crash before this: a file of zeros, which is no key; the next purge removes it.
         path.unlink()
-        _sync(self.folder)
+        written.sync(self.folder)
 
     def close(self) -> None:
         """See Vault."""
@@ -108,11 +108,3 @@ class Files:
     def _path(self, period: Period) -> Path:
         names = (period.tenant, period.retention, period.month)
         return self.folder / ".".join([*(quote(name, safe="").replace(".", "%2E") for name in names), "key"])
-
-
-def _sync(folder: Path) -> None:
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -183,9 +184,23 @@ def test_an_older_mark_is_no_sign_of_a_rollback(crashed: Path, tmp_path: Path) -
     tail.write_text(line[:-2] + ("0" if line[-2] != "0" else "1") + "\n")
     with pytest.raises(StartError, match=r"do not have the mark of .*\.tail"):
         restarted(copy)
-    tail.write_text("nothing\n")
+    tail.write_text("nothing\n" * 20)
     with pytest.raises(StartError, match="holds no mark"):
         restarted(copy)
+
+
+def test_a_mark_that_broke_off_as_its_file_was_made_refuses_no_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that takes a part of the first mark refuses that start and not those that follow; nor do zeros."""
+    settings, real = logs.settings(tmp_path), os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, line, at: real(file, line[:40], at))
+    with pytest.raises(StartError, match="can't be written whole"):
+        Store(Sqlite(settings.path), logs.signer(tmp_path))
+    monkeypatch.undo()
+    assert restarted(tmp_path) == 0
+    tail_path(settings.path).write_bytes(bytes(86))
+    assert restarted(tmp_path) == 0
 
 
 def test_a_log_without_marks_gets_them(crashed: Path, tmp_path: Path) -> None:

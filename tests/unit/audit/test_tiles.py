@@ -186,7 +186,7 @@ def test_a_tile_that_the_disk_did_not_take_is_not_published(
     real = os.fsync
 
     def failing(descriptor: int) -> None:
-        if "/tile/" in os.readlink(f"/proc/self/fd/{descriptor}"):
+        if "/tile/" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         real(descriptor)
 

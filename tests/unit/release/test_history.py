@@ -82,6 +82,14 @@ def test_what_does_not_verify_is_not_told(signing: Signing, change: str) -> None
     assert steps(signing) == [(3, "a" * 64)]
 
 
+def test_a_step_that_can_not_be_read_is_not_told(signing: Signing) -> None:
+    """What tells about the past and can't be read keeps nobody from what is in force."""
+    path = signing.folder / "gateway/history/1.json"
+    path.unlink()
+    path.symlink_to("nowhere")
+    assert steps(signing) == [(3, "a" * 64)]
+
+
 def test_the_oldest_are_forgotten(signing: Signing, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more releases are kept than the bound."""
     monkeypatch.setattr(history, "KEPT", 2)

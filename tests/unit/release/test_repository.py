@@ -146,6 +146,25 @@ def test_publishing_again_after_a_crash(signing: Signing) -> None:
     assert signing.client("late").load().version == 2
 
 
+def test_a_damaged_file_is_repaired_by_the_same_release(signing: Signing) -> None:
+    """A published file that the disk spoilt is whole again once a release that has it is signed and published."""
+    for path in (signing.repository.folder / "targets").rglob("*.tenants.json"):
+        path.write_bytes(path.read_bytes()[:10])
+    with pytest.raises(StartError):
+        signing.client("fresh").load()
+    signing.release()
+    assert signing.client("fresh").load().version == 2
+
+
+def test_metadata_that_can_not_be_read_is_named(signing: Signing) -> None:
+    """Who signs is told which file it is, as of any other."""
+    path = signing.repository.folder / "metadata/1.targets.json"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StartError, match=r"1\.targets\.json: Is a directory"):
+        signing.repository.published("targets")
+
+
 def test_another_holders_key_is_no_replacement(signing: Signing) -> None:
     """A key goes for one of the same holder."""
     new = signing.key(PROVIDER, "release", "new")
