@@ -100,7 +100,7 @@ class Tail:
             return None
         found = _LINE.fullmatch(line)
         if found is None:
-            raise CorruptError(f"{self} holds no mark; verify the log (brightline audit verify --log), then remove the file")
+            raise CorruptError(f"{self} holds no mark; remove it once the log verifies (brightline audit verify --log)")
         return int(found[1]), bytes.fromhex(found[2].decode())
 
     def begin(self, size: int, mark: bytes) -> None:

@@ -54,16 +54,17 @@ class Files:
     def create(self, period: Period) -> None:
         """See Vault."""
         path = self._path(period)
-        if path.exists():
-            return
-        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        with written.new(temporary, 0o600) as file:
-            file.write(secrets.token_hex(32).encode() + b"\n")
-        # Crash before this: a file that nobody reads. Crash after it: a key that has wrapped nothing yet, and will.
-        with contextlib.suppress(FileExistsError):  # another gateway was faster, and that key is the one
-            path.hardlink_to(temporary)
-        temporary.unlink()
-        written.sync(self.folder)
+        if not path.exists():
+            temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+            with written.new(temporary, 0o600) as file:
+                file.write(secrets.token_hex(32).encode() + b"\n")
+            # Crash before this: a file that nobody reads. Crash after it: a key that has wrapped nothing yet, and will.
+            try:
+                with contextlib.suppress(FileExistsError):  # another gateway was faster, and that key is the one
+                    path.hardlink_to(temporary)
+            finally:
+                temporary.unlink()
+        written.sync(self.folder)  # of who was here before, too: it may have ended before this line
 
     def wrap(self, period: Period, data: bytes, bound: bytes) -> bytes:
         """See Vault."""
