@@ -116,6 +116,35 @@ def test_an_error_at_any_step_leaves_what_was(
     assert step > 4
 
 
+def test_of_files_that_belong_together_none_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever step fails, a key and its public half are both there or neither, and can be made again."""
+    pair = (tmp_path / "a.key", DATA, 0o600), (tmp_path / "a.key.pub", OLD, 0o644)
+    for step in count(1):
+        passed = count(1)
+
+        def failing(real: Any, passed: count[int] = passed, step: int = step) -> Any:
+            def call(*arguments: Any, **options: Any) -> Any:
+                if next(passed) == step:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                return real(*arguments, **options)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in ("open", "fsync", "replace"):
+                patch.setattr(os, name, failing(getattr(os, name)))
+            try:
+                written.create(*pair)
+            except OSError:
+                assert list(tmp_path.iterdir()) == []
+            else:
+                break
+    assert step > 8
+    assert [(p.read_bytes(), p.stat().st_mode & 0o777) for p, *_ in pair] == [(DATA, 0o600), (OLD, 0o644)]
+    with pytest.raises(FileExistsError):
+        written.create(*pair)
+
+
 def test_of_two_who_replace_a_file_none_puts_half_of_one_in_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
