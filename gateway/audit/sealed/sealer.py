@@ -92,7 +92,7 @@ class Sealer:
         work.add_done_callback(self._done)
         try:
             return await asyncio.wait_for(asyncio.shield(work), self._deadline_s)
-        except (OSError, SealError, TimeoutError) as error:
+        except Exception as error:  # whatever it was, the content is not sealed
             raise unavailable(f"content could not be sealed: {error or 'in time'}") from error
 
     def _done(self, work: asyncio.Future[str]) -> None:

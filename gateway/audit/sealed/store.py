@@ -6,6 +6,7 @@ it is opened, and what is removed here takes nothing from the log.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -98,7 +99,15 @@ class SealedStore:
         with self._told():
             query = f"SELECT public, escrow, bound FROM periods WHERE {_OF}"  # noqa: S608 - constants
             row = self._db.execute(query, _row(period)).fetchone()
-            return Keys(row[0], json.loads(row[1]), row[2]) if row else None
+        if row is None:
+            return None
+        public, escrow, bound = row
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            halves = json.loads(escrow)
+            told = [half for of in halves.values() for half in of.values()]
+            if all(isinstance(half, str) for half in told) and isinstance(public, bytes) and isinstance(bound, bytes):
+                return Keys(public, halves, bound)
+        raise OSError(f"{self._path}: the keys of {period} are damaged; put the store back from a backup")
 
     def keep(self, period: Period, made: Callable[[], Keys]) -> Keys:
         """Make a period's keys and keep them, durably; those that are there when another process was faster."""

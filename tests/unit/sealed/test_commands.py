@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from gateway.audit.sealed import keeper
 from gateway.audit.sealed.places import create_reviewer_key
 from gateway.cli import trail
 from gateway.clock import Clock
-from gateway.errors import StartError
+from gateway.errors import GatewayError, Reason, StartError
 from gateway.types import Text, ToolUse
 from tests.support import logs, sealing
 from tests.support.gateways import Deployment
@@ -194,6 +195,33 @@ def test_a_hold_stops_a_purge_until_it_is_freed(
     assert held.run(*hold, "--free").exit_code == 0
     assert "sealed, purged" in held.run("purge").stdout
     assert [record["action"] for record in held.openings()] == ["held", "opened", "freed", "purged"]
+
+
+@pytest.mark.parametrize("damage", ["escrow = 'x'", "escrow = '1.5'", "public = 'text'", "bound = 'text'"])
+def test_damaged_keys_seal_and_open_nothing(held: Held, damage: str) -> None:
+    """What the disk made of a period's keys refuses calls that have to be sealed, as a log that can't be written does,
+    leaves other refusals as they are, and is told to reviewers.
+    """
+    with closing(sqlite3.connect(held.settings.path)) as db, db:
+        db.execute(f"UPDATE periods SET {damage}")  # noqa: S608 - constants
+    done = held.open("ito", "meyer")
+    assert (done.exit_code in {1, 2}, isinstance(done.exception, SystemExit)) == (True, True)
+    reasons = asyncio.run(_refused(held))
+    assert reasons == [Reason.AUDIT_UNAVAILABLE, Reason.POLICY_DENIED]
+
+
+async def _refused(held: Held) -> list[Reason]:
+    """Why a call that has to be sealed is refused, and one that the policy refuses and has sealed."""
+    found = []
+    folder = held.folder / "another"
+    folder.mkdir()
+    denied = replace(logs.DENY, obligations=sealing.SEALING.obligations)
+    async with logs.opened(folder, sealed=held.settings) as log:
+        for asked in (sealing.ask(log), sealing.refuse(log, denied, "A secret question")):
+            with pytest.raises(GatewayError) as refused:
+                await asked
+            found.append(refused.value.reason)
+    return found
 
 
 def test_a_hold_outlives_a_store_that_was_put_back(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
