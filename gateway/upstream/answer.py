@@ -17,7 +17,7 @@ from gateway.link import failed
 from gateway.types import Document, End, Permitted, Stop, ToolUse
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-_DEEPEST = 32
+_DEEPEST = 31  # as in a request: protobuf reads no deeper there, and a caller gives the call back to the model
 _DIGITS = 17
 _ODD = re.compile(r"[^A-Za-z0-9_.:/-]")
 

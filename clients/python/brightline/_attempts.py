@@ -7,12 +7,11 @@ so it fails step 1: gRPC does not say whether the request left.
 
 from __future__ import annotations
 
-import math
 import random
 import time
 
 from brightline import _check
-from brightline.errors import BrightlineError
+from brightline.errors import BrightlineError, DeadlineExceeded
 
 TRANSIENT = frozenset(
     {
@@ -26,13 +25,16 @@ TRANSIENT = frozenset(
 )
 FIRST_PAUSE_S = 0.1
 
+LONGEST_S = 366 * 24 * 3600
+"""Beyond some centuries gRPC takes a deadline for one that has passed."""
+
 
 class Attempts:
     """The attempts of one call. retries: how many after the first. timeout_s: for all together. Raises ValueError."""
 
     def __init__(self, retries: int, timeout_s: float) -> None:
-        if not (math.isfinite(timeout_s) and timeout_s > 0):
-            raise ValueError(f"timeout_s: must be a number of seconds above 0; got {timeout_s!r}")
+        if not isinstance(timeout_s, int | float) or not 0 < timeout_s <= LONGEST_S:
+            raise ValueError(f"timeout_s: must be a number of seconds above 0, at most {LONGEST_S}; got {timeout_s!r}")
         _check.integer("retries", retries, 0)
         self._left = retries
         self._before: BrightlineError | None = None
@@ -42,6 +44,11 @@ class Attempts:
     def remaining_s(self) -> float:
         """Seconds until the deadline, at least 0."""
         return max(0.0, self._deadline_s - time.monotonic())
+
+    def with_token(self, target: str) -> None:
+        """Time is left for the call, now that it has a token. Raises DeadlineExceeded."""
+        if not self.remaining_s():
+            raise DeadlineExceeded(f"{target}: no token within the time given; nothing was sent", retry_safe=True)
 
     def pause_s(self, error: BrightlineError) -> float:
         """Seconds to wait before the next attempt. Raises the error when there is none."""

@@ -16,6 +16,9 @@ Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None
 MAX_INTEGER = 2**53 - 1
 """The largest integer that every JSON implementation keeps."""
 
+DEEPEST = 31
+"""How many objects and lists stand in one another: protobuf reads 100 messages, three for each object."""
+
 PURPOSE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 KEY = re.compile(r"[A-Za-z0-9_.:-]{0,128}")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -76,7 +79,7 @@ def json_object(field: str, value: object) -> None:
     _json(field, value)
 
 
-def _json(field: str, value: object) -> None:
+def _json(field: str, value: object, depth: int = 1) -> None:
     match value:
         case None | bool():
             return
@@ -85,17 +88,24 @@ def _json(field: str, value: object) -> None:
         case int():
             integer(field, value, -MAX_INTEGER)
         case Mapping():
+            _not_too_deep(field, depth)
             for key, item in value.items():
                 if not isinstance(key, str) or not key.isascii():
                     raise ValueError(f"{field}: names must be ASCII text; got {_show(key)}")
-                _json(f"{field}.{key}", item)
+                _json(f"{field}.{key}", item, depth + 1)
         case list() | tuple():
+            _not_too_deep(field, depth)
             for index, item in enumerate(value):
-                _json(f"{field}[{index}]", item)
+                _json(f"{field}[{index}]", item, depth + 1)
         case float():
             raise ValueError(f"{field}: must be a whole number; write a fraction as text")
         case _:
             raise ValueError(f"{field}: JSON has no {type(value).__name__}")
+
+
+def _not_too_deep(field: str, depth: int) -> None:
+    if depth > DEEPEST:
+        raise ValueError(f"{field[:80]}: must have at most {DEEPEST} objects and lists in one another")
 
 
 def _show(value: object) -> str:

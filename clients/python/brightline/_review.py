@@ -67,6 +67,21 @@ class RecordPage:
     next_page_token: str
 
 
+class Pages:
+    """The page tokens of one listing. A server that gives one again would never come to an end."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def after(self, page: RecordPage) -> str:
+        """The token of the next page, empty at the end. Raises NotThisGateway."""
+        token = page.next_page_token
+        if token in self._given:
+            raise NotThisGateway("the page names as the next one a page that was there already")
+        self._given.add(token)
+        return token
+
+
 @dataclass(frozen=True, slots=True)
 class ProvedRecord:
     """A record and its proof (C2SP tlog-proof): empty while no checkpoint covers the record."""

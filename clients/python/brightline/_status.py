@@ -56,6 +56,11 @@ def error(failed: grpc.RpcError, target: str, token: str) -> errors.BrightlineEr
     )
 
 
+def closed(target: str, sent: str = "nothing was sent") -> errors.Cancelled:
+    """The exception for a call of a client that was closed."""
+    return errors.Cancelled(f"{target}: the client was closed; {sent}", retry_safe=sent == "nothing was sent")
+
+
 def _refusal(failed: grpc.RpcError) -> tuple[str, refusal_pb2.Refusal, float | None]:
     """The reason's word, the refusal and when to ask again. Raises ValueError or DecodeError when any step fails."""
     status = rpc_status.from_call(failed)  # type: ignore[arg-type]  # 1: a failed call is its own error

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Required, Self, TypedDict, Unpack
 
@@ -82,12 +83,14 @@ class AsyncConnection:
         self._token = token
         self._timeout_s = timeout_s
         self._retries = retries
+        self._closed = False
         self._channel = grpc.aio.secure_channel(
             target, _channel.credentials(ca, certificate, key), _channel.options(server_name)
         )
 
     async def close(self) -> None:
-        """Close the connection; calls in flight are cancelled."""
+        """Close the connection; calls in flight, and later ones, end with Cancelled."""
+        self._closed = True
         await self._channel.close()
 
     async def __aenter__(self) -> Self:
@@ -101,10 +104,11 @@ class AsyncConnection:
     async def _call(self, method: Callable[..., Any], request: object, timeout_s: float | None) -> Any:
         attempts = self._attempts(timeout_s)
         while True:
-            token = await self._fresh_token()
+            token = await self._fresh_token(attempts)
             metadata = _channel.metadata(token)
             try:
-                return await method(request, timeout=attempts.remaining_s(), metadata=metadata)
+                with self._while_open():
+                    return await method(request, timeout=attempts.remaining_s(), metadata=metadata)
             except grpc.RpcError as failed:
                 pause_s = attempts.pause_s(_status.error(failed, self._target, token))
             await asyncio.sleep(pause_s)
@@ -112,16 +116,42 @@ class AsyncConnection:
     def _attempts(self, timeout_s: float | None) -> Attempts:
         return Attempts(self._retries, self._timeout_s if timeout_s is None else timeout_s)
 
-    async def _fresh_token(self) -> str:
+    async def _fresh_token(self, attempts: Attempts) -> str:
+        if self._closed:
+            raise _status.closed(self._target)
         token = self._token if isinstance(self._token, str) else self._token()
-        return await token if inspect.isawaitable(token) else token
+        if inspect.isawaitable(token):
+            token = await self._in_time(token, attempts)
+        attempts.with_token(self._target)
+        return token
+
+    async def _in_time(self, token: Awaitable[str], attempts: Attempts) -> str:
+        given = asyncio.timeout(attempts.remaining_s())
+        try:
+            async with given:
+                return await token
+        except TimeoutError:
+            if given.expired():  # else it is the function's own
+                attempts.with_token(self._target)
+            raise
+
+    @contextmanager
+    def _while_open(self) -> Iterator[None]:
+        """A call that close() ends raises Cancelled. gRPC ends it as if the task that waits had been cancelled."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._closed or (task is not None and task.cancelling()):
+                raise
+            raise _status.closed(self._target, "an answer may have been made") from None
 
 
 class AsyncClient(AsyncConnection):
     """A connection to one gateway at `target` ("host:port"), made inside a running event loop and used in it.
 
-    The arguments are those of Client; `token` may also give an awaitable. Cancelling the task that waits for an answer
-    cancels the call at the gateway. Raises OSError, ValueError.
+    The arguments are those of Client; `token` may also give an awaitable, which is broken off when the time is over.
+    Cancelling the task that waits for an answer cancels the call at the gateway. Raises OSError, ValueError.
     """
 
     def __init__(self, target: str, **options: Unpack[AsyncOptions]) -> None:
@@ -181,14 +211,15 @@ class AsyncClient(AsyncConnection):
 
     async def _events(self, request: object, attempts: Attempts) -> AsyncGenerator[Event, None]:
         while True:
-            token = await self._fresh_token()
+            token = await self._fresh_token(attempts)
             call = self._stub.GenerateStream(request, timeout=attempts.remaining_s(), metadata=_channel.metadata(token))
             assembly = Assembly()
             try:
-                async for message in call:
-                    event = assembly.take(message)
-                    if event is not None:
-                        yield event
+                with self._while_open():
+                    async for message in call:
+                        event = assembly.take(message)
+                        if event is not None:
+                            yield event
                 yield assembly.answer()
                 return
             except grpc.RpcError as failed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, Generator
 from typing import Any, TypeAlias, Unpack
 
 import grpc
@@ -41,11 +41,11 @@ class AuditClient(Connection):
         self, wanted: RecordFilter = _ALL, *, timeout_s: float | None = None
     ) -> Generator[LogRecord, None, None]:
         """All records that fit, newest first, page by page. timeout_s: for each page. Raises BrightlineError."""
-        token = ""
+        token, pages = "", _review.Pages()
         while True:
             found = self.search(wanted, page_token=token, timeout_s=timeout_s)
             yield from found.records
-            token = found.next_page_token
+            token = pages.after(found)
             if not token:
                 return
 
@@ -72,9 +72,9 @@ class AuditClient(Connection):
             yield message.chunk
 
     def _stream(self, method: Any, request: object, timeout_s: float | None) -> Generator[Any, None, None]:
-        token = self._fresh_token()
-        left_s = self._attempts(timeout_s).remaining_s()
-        call = method(request, timeout=left_s, metadata=_channel.metadata(token))
+        attempts = self._attempts(timeout_s)
+        token = self._fresh_token(attempts)
+        call = method(request, timeout=attempts.remaining_s(), metadata=_channel.metadata(token))
         try:
             yield from call
         except grpc.RpcError as failed:
@@ -97,14 +97,16 @@ class AsyncAuditClient(AsyncConnection):
         request = _search(wanted, page_size, page_token)
         return _review.page(await self._call(self._stub.Search, request, timeout_s))
 
-    async def records(self, wanted: RecordFilter = _ALL, *, timeout_s: float | None = None) -> AsyncIterator[LogRecord]:
+    async def records(
+        self, wanted: RecordFilter = _ALL, *, timeout_s: float | None = None
+    ) -> AsyncGenerator[LogRecord, None]:
         """All records that fit, newest first, page by page. timeout_s: for each page. Raises BrightlineError."""
-        token = ""
+        token, pages = "", _review.Pages()
         while True:
             found = await self.search(wanted, page_token=token, timeout_s=timeout_s)
             for one in found.records:
                 yield one
-            token = found.next_page_token
+            token = pages.after(found)
             if not token:
                 return
 
@@ -131,12 +133,13 @@ class AsyncAuditClient(AsyncConnection):
             yield message.chunk
 
     async def _stream(self, method: Any, request: object, timeout_s: float | None) -> AsyncGenerator[Any, None]:
-        token = await self._fresh_token()
-        left_s = self._attempts(timeout_s).remaining_s()
-        call = method(request, timeout=left_s, metadata=_channel.metadata(token))
+        attempts = self._attempts(timeout_s)
+        token = await self._fresh_token(attempts)
+        call = method(request, timeout=attempts.remaining_s(), metadata=_channel.metadata(token))
         try:
-            async for message in call:
-                yield message
+            with self._while_open():
+                async for message in call:
+                    yield message
         except grpc.RpcError as failed:
             raise _status.error(failed, self._target, token) from None
         finally:

@@ -78,12 +78,14 @@ class Connection:
         self._token = token
         self._timeout_s = timeout_s
         self._retries = retries
+        self._closed = False
         self._channel = grpc.secure_channel(
             target, _channel.credentials(ca, certificate, key), _channel.options(server_name)
         )
 
     def close(self) -> None:
-        """Close the connection; calls in flight end with Cancelled."""
+        """Close the connection; calls in flight, and later ones, end with Cancelled."""
+        self._closed = True
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -95,7 +97,7 @@ class Connection:
     def _call(self, method: Callable[..., Any], request: object, timeout_s: float | None) -> Any:
         attempts = self._attempts(timeout_s)
         while True:
-            token = self._fresh_token()
+            token = self._fresh_token(attempts)
             metadata = _channel.metadata(token)
             try:
                 return method(request, timeout=attempts.remaining_s(), metadata=metadata)
@@ -106,17 +108,22 @@ class Connection:
     def _attempts(self, timeout_s: float | None) -> Attempts:
         return Attempts(self._retries, self._timeout_s if timeout_s is None else timeout_s)
 
-    def _fresh_token(self) -> str:
-        return self._token if isinstance(self._token, str) else self._token()
+    def _fresh_token(self, attempts: Attempts) -> str:
+        if self._closed:
+            raise _status.closed(self._target)
+        token = self._token if isinstance(self._token, str) else self._token()
+        attempts.with_token(self._target)
+        return token
 
 
 class Client(Connection):
     """A connection to one gateway at `target` ("host:port"); safe to use from several threads.
 
     ca, certificate, key: PEM bytes or paths. token: the access token, or a function that gives one, called for every
-    attempt and perhaps from several threads. timeout_s: seconds for each call, all its attempts together. retries: how
-    often a call of which nothing reached a model is repeated. server_name: the name in the gateway's certificate, when
-    it isn't the target's. Raises OSError, ValueError.
+    attempt and perhaps from several threads; what it raises, the call raises. timeout_s: seconds for each call, all its
+    attempts and tokens together; a function is not broken off. retries: how often a call of which nothing reached a
+    model is repeated. server_name: the name in the gateway's certificate, when it isn't the target's. Raises OSError,
+    ValueError.
     """
 
     def __init__(self, target: str, **options: Unpack[Options]) -> None:
@@ -176,7 +183,7 @@ class Client(Connection):
 
     def _events(self, request: object, attempts: Attempts) -> Generator[Event, None, None]:
         while True:
-            token = self._fresh_token()
+            token = self._fresh_token(attempts)
             call = self._stub.GenerateStream(request, timeout=attempts.remaining_s(), metadata=_channel.metadata(token))
             assembly = Assembly()
             try:

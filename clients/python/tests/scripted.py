@@ -21,8 +21,9 @@ from google.protobuf import any_pb2, struct_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
 
+from brightline.v1 import audit_pb2, message_pb2, refusal_pb2
 from brightline.v1 import inference_pb2 as pb
-from brightline.v1 import message_pb2, refusal_pb2
+from brightline.v1.audit_pb2_grpc import AuditServiceServicer, add_AuditServiceServicer_to_server
 from brightline.v1.inference_pb2_grpc import InferenceServiceServicer, add_InferenceServiceServicer_to_server
 from gateway import status
 from gateway.errors import GatewayError, Reason, Rule, Source
@@ -58,7 +59,7 @@ class Call:
     ended: threading.Event = field(default_factory=threading.Event)
 
 
-class Scripted(InferenceServiceServicer):
+class Scripted(InferenceServiceServicer, AuditServiceServicer):
     """The service. A call without a step left is answered UNIMPLEMENTED, without a refusal."""
 
     def __init__(self, authority: Authority) -> None:
@@ -90,6 +91,9 @@ class Scripted(InferenceServiceServicer):
     def ListModels(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._step("ListModels", request, context)
 
+    def Search(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._step("Search", request, context)
+
     def _step(self, method: str, request: Message, context: grpc.ServicerContext) -> Any:
         said = tuple(str(value) for key, value in context.invocation_metadata() if key == "authorization")
         call = Call(method, request, said, context.time_remaining())
@@ -109,6 +113,7 @@ def serving(server_pair: Pair | None = None, ca: bytes | None = None) -> Iterato
     with ThreadPoolExecutor(max_workers=8) as pool:
         server = grpc.server(pool, options=[("grpc.max_send_message_length", -1)])
         add_InferenceServiceServicer_to_server(scripted, server)  # type: ignore[no-untyped-call]  # generated
+        add_AuditServiceServicer_to_server(scripted, server)  # type: ignore[no-untyped-call]  # generated
         scripted.target = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
         server.start()
         try:
@@ -185,6 +190,12 @@ def listed(*names: str) -> Step:
     """A list of models."""
     models = [pb.Model(id=n, description=f"the model {n}", marking_ceiling="SECRET") for n in names]
     return reply(pb.ListModelsResponse(models=models, decision_id=DECISION))
+
+
+def page(token: str) -> Step:
+    """A page of one record, and the token of the next page."""
+    record = audit_pb2.LogRecord(origin="log.example", index=0, json=b"{}")
+    return reply(audit_pb2.SearchResponse(decision_id=DECISION, records=[record], next_page_token=token))
 
 
 def events(*events: pb.GenerateStreamResponse, then: Step | None = None) -> Step:

@@ -16,9 +16,11 @@ from brightline import (
     AsyncAuditClient,
     AsyncClient,
     AuditClient,
+    Cancelled,
     Check,
     Client,
     ConnectionFailed,
+    DeadlineExceeded,
     Effect,
     IncompleteStream,
     Model,
@@ -358,9 +360,9 @@ def test_a_large_answer_arrives(gateway: Scripted, use: Use) -> None:
         assert len(client.generate(model="general", use=use, prompt="x").text) == 5 << 20
 
 
-@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf")])
-def test_a_time_that_is_none_is_refused(gateway: Scripted, use: Use, timeout_s: float) -> None:
-    """There is no call without an end: a zero, negative or endless timeout raises ValueError, nothing is sent."""
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), 1e12, 10**400, "30"])
+def test_a_time_that_is_none_is_refused(gateway: Scripted, use: Use, timeout_s: Any) -> None:
+    """There is no call without an end: a timeout that is no number above zero, or ages, raises ValueError, unsent."""
     with Client(gateway.target, **gateway.options()) as client:
         with pytest.raises(ValueError, match="timeout_s"):
             client.models(timeout_s=timeout_s)
@@ -373,6 +375,112 @@ def test_an_async_client_needs_a_running_loop(gateway: Scripted) -> None:
     """Made outside an event loop it says so at once, and not later in another loop."""
     with pytest.raises(RuntimeError, match="no running event loop"):
         AsyncClient(gateway.target, **gateway.options())
+
+
+async def test_an_async_token_that_never_comes_ends_with_the_time(gateway: Scripted, use: Use) -> None:
+    """A token function counts against the time of the call: one that never gives a token sends nothing and ends."""
+
+    async def never() -> str:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with (
+        AsyncClient(gateway.target, **gateway.options(token=never)) as client,
+        AsyncAuditClient(gateway.target, **gateway.options(token=never)) as auditor,
+    ):
+        ways: list[Any] = [
+            client.models(timeout_s=0.05),
+            anext(client.stream(model="general", use=use, prompt="x", timeout_s=0.05)),
+            anext(auditor.watch(timeout_s=0.05)),
+        ]
+        for way in ways:
+            with pytest.raises(DeadlineExceeded, match="no token within the time given; nothing was sent") as caught:
+                await asyncio.wait_for(way, 20)
+            assert caught.value.retry_safe
+    assert gateway.calls == []
+
+
+async def test_a_token_function_that_runs_out_of_its_own_time_says_so(gateway: Scripted) -> None:
+    """A TimeoutError of the token function itself is raised as it is, not taken for the end of the call's time."""
+
+    async def own() -> str:
+        raise TimeoutError("the issuer did not answer")
+
+    async with AsyncClient(gateway.target, **gateway.options(token=own)) as client:
+        with pytest.raises(TimeoutError, match="the issuer did not answer"):
+            await client.models()
+
+
+def test_a_token_that_came_too_late_is_not_used(gateway: Scripted) -> None:
+    """Where a token function took all the time of a call, nothing is sent, and the error says which it was."""
+
+    def late() -> str:
+        threading.Event().wait(0.02)
+        return TOKEN
+
+    too_late = pytest.raises(DeadlineExceeded, match="no token within the time given; nothing was sent")
+    with Client(gateway.target, **gateway.options(token=late)) as client, too_late:
+        client.models(timeout_s=0.01)
+    assert gateway.calls == []
+
+
+async def test_closing_an_async_client_cancels_no_task(gateway: Scripted, use: Use) -> None:
+    """A call, or a stream, in flight when its client is closed raises Cancelled, as nobody cancelled who waits."""
+    released = threading.Event()
+    for of in ("models", "stream"):
+        client, arrived = AsyncClient(gateway.target, **gateway.options()), threading.Event()
+        hold = scripted.hold(released, arrived)
+        gateway.script(hold if of == "models" else scripted.events(scripted.start(), then=hold))
+        asked = client.models() if of == "models" else everything(client, use)
+        task = asyncio.create_task(asked)
+        assert await asyncio.to_thread(arrived.wait, 10)
+        await client.close()
+        with pytest.raises(Cancelled, match="the client was closed"):
+            await task
+        assert not task.cancelled()
+    released.set()
+
+
+async def everything(client: AsyncClient, use: Use) -> Any:
+    return [event async for event in client.stream(model="general", use=use, prompt="x")]
+
+
+async def test_a_closed_client_sends_nothing_and_says_so(gateway: Scripted, use: Use) -> None:
+    """Either client raises Cancelled for a call after its close, with nothing sent, and no error of gRPC's own."""
+    client, other = Client(gateway.target, **gateway.options()), AsyncClient(gateway.target, **gateway.options())
+    client.close()
+    await other.close()
+    with pytest.raises(Cancelled, match="the client was closed; nothing was sent"):
+        client.models()
+    with pytest.raises(Cancelled, match="the client was closed; nothing was sent"):
+        next(client.stream(model="general", use=use, prompt="x"))
+    with pytest.raises(Cancelled, match="the client was closed; nothing was sent"):
+        await other.models()
+    with pytest.raises(Cancelled, match="the client was closed; nothing was sent"):
+        await everything(other, use)
+    assert gateway.calls == []
+
+
+@pytest.mark.parametrize("tokens", [["a", "a"], ["a", "b", "a"]])
+async def test_pages_that_come_again_end(gateway: Scripted, tokens: list[str]) -> None:
+    """A server that names a page as the next one that was there already is no gateway, and asked no further."""
+    gateway.script(*[scripted.page(token) for token in (*tokens, *tokens)])
+    again = pytest.raises(NotThisGateway, match="a page that was there already")
+    with AuditClient(gateway.target, **gateway.options()) as client, again:
+        list(client.records())
+    async with AsyncAuditClient(gateway.target, **gateway.options()) as other:
+        with pytest.raises(NotThisGateway, match="a page that was there already"):
+            [record async for record in other.records()]
+    assert len(gateway.calls) == 2 * len(tokens)
+
+
+async def test_pages_end_where_no_next_one_is_named(gateway: Scripted) -> None:
+    """All pages are read, to the one that names no next."""
+    gateway.script(*[scripted.page(token) for token in ("a", "b", "", "a", "")])
+    with AuditClient(gateway.target, **gateway.options()) as client:
+        assert len(list(client.records())) == 3
+    async with AsyncAuditClient(gateway.target, **gateway.options()) as other:
+        assert len([record async for record in other.records()]) == 2
 
 
 async def test_the_token_of_an_async_client_may_be_awaited(gateway: Scripted) -> None:

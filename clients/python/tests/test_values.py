@@ -284,3 +284,27 @@ def test_every_kind_of_part_is_accepted_by_the_gateway() -> None:
     assert prompt.HasField("temperature_milli")
     assert json_format.MessageToDict(prompt.messages[1].parts[1].tool_use.input) == {"at": [1, {"x": None, "y": True}]}
     assert prompt.tools[0].effector == message_pb2.EFFECTOR_READ_ONLY
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """This many objects in one another."""
+    value: dict[str, Any] = {"a": 1}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
+
+
+def test_json_as_deep_as_may_be_is_accepted_by_the_gateway() -> None:
+    """Arguments and schemas as deep as the client takes them arrive, beside each other and in a conversation."""
+    called = assistant(ToolUse(id="1", name="t", input=nested(31)))
+    tools = [Tool(name="t", input_schema=nested(31))]
+    assert accepted_by_gateway(_request.ask(model="general", use=USE, messages=[called, user(RESULT)], tools=tools))
+
+
+@pytest.mark.parametrize("levels", [32, 40, 5000])
+def test_json_that_is_nested_too_deep_is_named(levels: int) -> None:
+    """What protobuf reads no further raises ValueError with the field, before anything is sent."""
+    with pytest.raises(ValueError, match=r"^tool.input_schema.*at most 31 objects and lists in one another$"):
+        Tool(name="t", input_schema=nested(levels))
+    with pytest.raises(ValueError, match=r"^tool_use.input.*at most 31 objects and lists in one another$"):
+        ToolUse(id="1", name="t", input={"a": [nested(levels)]})
