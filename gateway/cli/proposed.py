@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -15,8 +16,9 @@ from gateway.release import restrictions, staging
 from gateway.release.documents import MANIFEST
 from gateway.release.holders import ROOT, TARGETS
 from gateway.release.parts import HOLDERS
-from gateway.release.repository import STAGED, Repository
+from gateway.release.repository import DAYS, STAGED, Repository
 from gateway.types import Change
+from gateway.workshop import redlines
 from gateway.workshop.changes import LOOSER, STRICTER, changes
 from gateway.workshop.effect import effect
 
@@ -49,11 +51,7 @@ def tell(at: Repository) -> None:
     for holder in HOLDERS:
         _alone(console, at, holder)
     for role in there:
-        missing = at.missing(role)
-        show(
-            console,
-            f"{role} {'is not signed by ' + ' and '.join(missing) + ' yet' if missing else 'has every signature'}",
-        )
+        _lasting(console, at, role)
 
 
 def notes(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, Any]:
@@ -77,6 +75,23 @@ def renewed(at: Repository) -> bool:
     return dict(agreed.signed.targets[MANIFEST].custom or {}) == at.custom(staged=True)
 
 
+def loosened(at: Repository) -> dict[str, str]:
+    """The red lines that the staged release may loosen, each with why. Raises StartError."""
+    if at.staged(TARGETS) is None or at.file(MANIFEST, staged=True) is None or renewed(at):
+        return {}
+    return redlines.looser(at.agreed(), at.files(staged=True), at.custom(staged=True).get("effect") or {})
+
+
+def _lasting(console: Console, at: Repository, role: str) -> None:
+    """Who signs for too long a time can't take it back: until then it can be shown to a gateway as the newest."""
+    missing, ends = at.missing(role), at.newest(role).signed.expires
+    left, usual = ends - datetime.now(UTC), DAYS.get(role, DAYS[TARGETS])
+    signed = f"is not signed by {' and '.join(missing)} yet" if missing else "has every signature"
+    lasts = f"expires {ends.date()}, in {left.days} days" if left > timedelta() else f"EXPIRED {ends.date()}"
+    odd = f"; {usual} days are usual" if left > timedelta(days=usual + 1) else ""
+    show(console, f"{role} {signed}; {lasts}{odd}", "bold red" if odd or left <= timedelta() else "")
+
+
 def _release(console: Console, at: Repository) -> None:
     said = at.custom(staged=True)
     raw = at.file(MANIFEST, staged=True) or b""
@@ -91,6 +106,8 @@ def _release(console: Console, at: Repository) -> None:
         show(console, f"                 {computed['stricter']} are stricter")
         for example in computed["examples"]:
             show(console, f"  looser    {example}", "red")
+    for name, why in loosened(at).items():
+        show(console, f"  RED LINE  {name} may be looser: {why}", "bold red")
     for change in (Change(*change) for change in said.get("changes", [])):
         show(console, f"  {change.direction:9} {change.text}", COLOURS.get(change.direction, ""))
     if not said.get("changes"):
@@ -136,4 +153,11 @@ def _alone(console: Console, at: Repository, holder: str) -> None:
 
 def _json(at: Repository) -> str:
     staged = [role for role in STAGED if at.staged(role) is not None]
-    return json.dumps({"staged": {role: at.missing(role) for role in staged}, "notes": at.custom(staged=True)})
+    return json.dumps(
+        {
+            "staged": {role: at.missing(role) for role in staged},
+            "expires": {role: at.newest(role).signed.expires.strftime("%Y-%m-%dT%H:%M:%SZ") for role in staged},
+            "red_lines": loosened(at),
+            "notes": at.custom(staged=True),
+        }
+    )

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.holding import KeyOption, PublicOption, RepositoryArgument, SecretOption, passphrase
-from gateway.cli.proposed import diff, notes, renewed, tell
+from gateway.cli.proposed import diff, loosened, notes, renewed, tell
 from gateway.errors import StartError
 from gateway.release import keyfiles, restrictions, staging, starter
 from gateway.release.documents import MANIFEST, VECTORS
@@ -71,14 +71,19 @@ def restrict(
     typer.echo(f"{repository}: {holder} is staged; sign it with the release key of {holder}")
 
 
-def sign(
+def sign(  # noqa: PLR0917 - one parameter for each option
     repository: RepositoryArgument,
     key: KeyOption,
     public: PublicOption = None,
     passphrase_file: SecretOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Sign without asking. For machines that try things out.")] = False,
+    red_lines: Annotated[
+        list[str] | None, typer.Option("--red-line", help="A red line that may be looser than before, by its name.")
+    ] = None,
 ) -> None:
     """Show what is staged, compute its effect again, ask, and sign it with this key.
+
+    A red line that may be looser is signed only by its name: with --red-line, or as you are asked. --yes does not do.
 
     A policy that is neither the one in force nor the starter's is compiled again, which needs Open Policy Agent.
     Exits with 1 when you decline, when there is nothing for this key, or when the effect is not what the metadata says,
@@ -96,11 +101,27 @@ def sign(
     if not yes and not typer.confirm("Sign this?"):
         typer.echo("not signed")
         raise typer.Exit(1)
+    _named(sorted(loosened(at).keys() - set(red_lines or ())), ask=not yes)
     signed = at.sign(signer)
     if not signed:
         typer.echo(f"error: nothing that is staged is signed with {key}; see brightline release status", err=True)
         raise typer.Exit(1)
     typer.echo(f"signed {', '.join(signed)}")
+
+
+def _named(looser: list[str], *, ask: bool) -> None:
+    """Nobody loosens a red line by a yes to everything."""
+    for name in looser if ask else ():
+        if (
+            typer.prompt(f"Red line {name} may be looser. Type its name to sign", default="", show_default=False)
+            != name
+        ):
+            typer.echo("not signed")
+            raise typer.Exit(1)
+    if looser and not ask:
+        words = " ".join(f"--red-line {name}" for name in looser)
+        typer.echo(f"REFUSED: red lines may be looser; once you have read how, name them: {words}", err=True)
+        raise typer.Exit(1)
 
 
 def _compiled(before: dict[str, bytes], after: dict[str, bytes]) -> None:

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ from gateway.release.documents import GRANTS, MANIFEST, MODELS, TENANTS
 from gateway.release.parts import AGENCY, HOLDERS, PROVIDER, holder_of, target
 from gateway.release.repository import Repository
 from gateway.types import Price
+from gateway.workshop import redlines
+from gateway.workshop.build import build
 from gateway.workshop.changes import LOOSER, ORDER, STRICTER, changes
 from tests.support.releases import ATTRIBUTES, MODEL, TENANT
 from tests.support.signing import Signing
@@ -344,6 +347,99 @@ def test_a_policy_that_is_not_of_its_sources_is_not_signed(tmp_path: Path, name:
     found = run("sign", at, "--key", keys / "provider/release.key", "--yes", code=1)
     assert "REFUSED: the staged policy is not what its sources say: " in found
     assert Repository(at).missing("targets") == sorted(HOLDERS)
+
+
+RED_LINE = "weapon_engage_autonomous"
+RULE = f"rego/brightline/rules/red_line/{RED_LINE}/{RED_LINE}.rego"
+
+
+def staged_policy(folder: Path, name: str, change: Callable[[bytes], bytes]) -> tuple[Path, Path]:
+    """A development deployment with a release staged in which a source is another, compiled; repository and keys."""
+    deployment.create(folder / "dev", system_us())
+    at, sources = folder / "dev/repository", folder / "sources"
+    for path, raw in Repository(at).agreed().items():
+        if path.startswith("rego/") and not path.startswith("rego/release/"):
+            (sources / path).parent.mkdir(parents=True, exist_ok=True)
+            (sources / path).write_bytes(change(raw) if path == name else raw)
+    build(sources / "rego", folder / "built")
+    run("stage", at, "--policy", folder / "built", "--renew-self-test")
+    return at, folder / "dev/signers/agency/release.key"
+
+
+@pytest.mark.parametrize(
+    ("name", "was", "now", "says"),
+    [
+        (RULE, b"if not harmless", b"if { not harmless; input.stage }", "it reads differently, or is gone"),
+        (
+            "rego/brightline/thresholds/data.yaml",
+            b"autonomous_targeting: 500",
+            b"autonomous_targeting: 501",
+            "what it minds needs a higher score: autonomous_targeting",
+        ),
+        (
+            "rego/brightline/decision.rego",
+            b"package brightline\n",
+            b"package brightline\n\n# another\n",
+            "it rests on what reads differently: rego/brightline/decision.rego",
+        ),
+    ],
+)
+def test_a_red_line_is_loosened_by_its_name_alone(tmp_path: Path, name: str, was: bytes, now: bytes, says: str) -> None:
+    """What may loosen a red line is shown as that, and neither a yes nor --yes signs it: each has to be named."""
+    at, key = staged_policy(tmp_path, name, lambda raw: raw.replace(was, now))
+    shown = run("diff", at)
+    assert f"RED LINE  {RED_LINE} may be looser: {says}" in shown
+    named = list(json.loads(run("diff", at, "--json"))["red_lines"])
+    words = [word for line in named for word in ("--red-line", line)]
+    assert f"REFUSED: red lines may be looser; once you have read how, name them: {' '.join(words)}" in run(
+        "sign", at, "--key", key, "--yes", code=1
+    )
+    assert "not signed" in run("sign", at, "--key", key, typed="y\n" + "y\n" * len(named), code=1)
+    assert Repository(at).missing("targets") == sorted(HOLDERS)
+    assert "signed targets" in run("sign", at, "--key", key, typed="y\n" + "".join(f"{line}\n" for line in named))
+    assert "signed targets" in run("sign", at, "--key", key, "--yes", *words)
+
+
+FILES = {RULE: b"#   facts: [signals.cbrn]\n", "rego/brightline/decision.rego": b"a"}
+RISEN = b'{"brightline":{"thresholds":{"cbrn":501},"tenant_thresholds":{"dod":{}}}}'
+
+
+@pytest.mark.parametrize(
+    ("after", "effect", "looser"),
+    [
+        ({}, {}, False),
+        ({"data.json": b"no data"}, {}, True),
+        ({"data.json": RISEN}, {}, True),
+        ({"data.json": RISEN.replace(b"501", b"400")}, {}, False),
+        ({"data.json": RISEN.replace(b"501", b"500").replace(b'"dod":{}', b'"dod":{"cbrn":900}')}, {}, True),
+        ({"data.json": RISEN.replace(b"501", b"400").replace(b'"dod":{}', b'"dod":{"cbrn":500}')}, {}, False),
+        ({"data.json": RISEN.replace(b'"cbrn":501', b'"cyber":900')}, {}, True),
+        ({RULE: b"other"}, {}, True),
+        ({RULE.replace(RED_LINE, "another"): b"new"}, {}, False),
+        ({"rego/brightline/rules/law/x/x.rego": b"new"}, {}, False),
+        ({"rego/brightline/agency/x/x.rego": b"new"}, {}, False),
+        ({"rego/brightline/more/more.rego": b"new"}, {}, True),
+        ({}, {"rules": [{"id": RED_LINE, "looser": 1, "stricter": 0}]}, True),
+        ({}, {"rules": [{"id": RED_LINE, "looser": 0, "stricter": 1}]}, False),
+        ({}, {"rules": [{"id": "purpose_known", "looser": 1, "stricter": 0}]}, False),
+    ],
+)
+def test_what_may_loosen_a_red_line(after: dict[str, bytes], effect: dict[str, Any], looser: bool) -> None:
+    """Its text, what it rests on, a higher score for what it minds, or its effect; nothing stricter or another's."""
+    before = {**FILES, "data.json": RISEN.replace(b"501", b"500")}
+    assert list(redlines.looser(before, {**before, **after}, effect)) == [RED_LINE] * looser
+
+
+def test_how_long_what_is_staged_lasts_is_shown(tmp_path: Path) -> None:
+    """Who signs sees when each role expires, and in words where it lasts longer than usual, or is over."""
+    deployment.create(tmp_path / "dev", system_us())
+    at, key, now = tmp_path / "dev/repository", tmp_path / "dev/signers/agency/release.key", datetime.now(UTC)
+    made = Repository(at).agreed()
+    for days, says in ((180, ", in 179 days\n"), (4000, "in 3999 days; 180 days are usual\n"), (-2, "; EXPIRED ")):
+        Repository(at).stage(made, notes(made, made), now, days)
+        assert says in run("diff", at)
+        assert says in run("sign", at, "--key", key, typed="n\n", code=1)
+        assert json.loads(run("diff", at, "--json"))["expires"]["targets"][:4].isdigit()
 
 
 def test_the_demonstration_of_releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
