@@ -19,12 +19,19 @@ from gateway.workshop.places import (
     tests_of,
 )
 
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""What turns or hides the text around it: its reader sees another rule than the one that is compiled."""
+
 
 def placed(rego: Path, modules: Sequence[Module]) -> Iterator[Finding]:
     """What is wrong with any file's place, name or package."""
     for module in modules:
         for text, row in _placed(rego, module):
             yield Finding(module.path, text, row)
+        for row, text in enumerate((rego / module.path).read_text(encoding="utf-8").split("\n"), 1):
+            if unseen := _UNSEEN.search(text):
+                says = f"holds the unseen character U+{ord(unseen[0]):04X}; take it out, a reader is shown another text"
+                yield Finding(module.path, says, row)
     yield from _entrypoints(modules)
     yield from _twice(modules)
 

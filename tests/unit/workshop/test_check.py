@@ -52,6 +52,8 @@ BREAKS: list[tuple[str, str, str, str, tuple[str, ...]]] = [
         (f"{RULE}:", "write: package brightline.rules.law"),
     ),
     ("placed", TEST, "human_test", "human_tests", (f"{TEST}:1: package", "write: package brightline.rules")),
+    ("placed", RULE, "# title: ", "# title: \u202e", (f"{RULE}:2: holds the unseen character U+202E; take it out",)),
+    ("placed", RULE, "harmless if {", "harmless if { # \u2066", (f"{RULE}:", "unseen character U+2066")),
     ("placed", RULE, "\nimport", "\nimport rego.v1\nimport", (f"{RULE}:", "imports rego.v1; remove the line")),
     (
         "placed",
