@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -54,4 +55,4 @@ def address(beside: Path) -> Iterator[str]:
     """The address of a socket in a fresh folder in `beside`, or in that for temporary files if that is too long."""
     short = len(os.fsencode(beside)) <= LONGEST
     with tempfile.TemporaryDirectory(prefix=".line-", dir=beside if short else None) as made:
-        yield f"unix:{made}/door"
+        yield f"unix:{quote(os.fsencode(made))}/door"  # a URI to gRPC, where % and # and ? mean something

@@ -229,7 +229,7 @@ def _restart(shown: Shown, config: Path) -> None:
 def _records(shown: Shown) -> None:
     shown.console.print("\n[bold]8. the log has all of it[/]")
     log = shown.folder / "audit/log.db"
-    with closing(sqlite3.connect(f"file:{log}?mode=ro", uri=True)) as db:
+    with closing(sqlite3.connect(f"{log.absolute().as_uri()}?mode=ro", uri=True)) as db:
         query = "SELECT leaf FROM entries WHERE kind IN ('start', 'release') ORDER BY idx"
         records = [json.loads(row[0]) for row in db.execute(query)]
     for record in records:
