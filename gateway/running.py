@@ -88,16 +88,21 @@ async def _renew(
             log.error("workers not replaced", why="listener.workers: this process serves alone; start it again instead")
             continue
         try:
-            fresh = activation.config.renewed(reread() if reread else activation.config)
+            # In a thread: a folder that another host has to answer for keeps nobody's record waiting.
+            read = await asyncio.to_thread(reread) if reread else activation.config
+            fresh = activation.config.renewed(read)
+            log.info("replacing workers")
+            why = await port.replace(fresh)
         except StartError as error:
             log.error("workers not replaced", why=str(error))  # noqa: TRY400 - the text says all there is
-            continue
-        log.info("replacing workers")
-        if why := await port.replace(fresh):
-            log.error("workers not replaced", why=why)
+        except Exception as error:  # whatever it is, workers that serve stay, and can be replaced later
+            log.exception("workers not replaced", why=f"the gateway failed: {type(error).__name__}", exc_info=error)
         else:
-            activation.config = fresh
-            log.info("workers replaced")
+            if why:
+                log.error("workers not replaced", why=why)
+            else:
+                activation.config = fresh
+                log.info("workers replaced")
 
 
 def _tell(path: Path | None, activation: Activation, trouble: str = "") -> None:

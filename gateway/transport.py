@@ -103,6 +103,8 @@ def is_free(address: str) -> bool:
         if error.errno == errno.EADDRINUSE:
             return False
         raise StartError(f"listener.address: {address} cannot be listened on: {error.strerror or error}") from error
+    except UnicodeError as error:
+        raise StartError(f"listener.address: {address} cannot be listened on: its name is none of a host") from error
     return True
 
 

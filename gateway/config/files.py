@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 import stat
 from pathlib import Path
 
+from gateway import regular
 from gateway.errors import StartError
 
 
@@ -16,16 +18,14 @@ def read_private(path: Path, key: str) -> bytes:
     key: the configuration key that named it, for the message.
     """
     try:
-        found = path.stat().st_mode
-        mode = stat.S_IMODE(found)
-        if not stat.S_ISREG(found):
-            raise StartError(f"{key}: {path} is not a file")
-        if mode & 0o077:
-            raise StartError(
-                f"{key}: {path} can be read by others (mode {mode:04o})\n"
-                f"a private key must be 0600; run: chmod 600 {path}"
-            )
-        return path.read_bytes()
+        with regular.opened(path) as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & 0o077:
+                raise StartError(
+                    f"{key}: {path} can be read by others (mode {mode:04o})\n"
+                    f"a private key must be 0600; run: chmod 600 {path}"
+                )
+            return regular.bounded(file)
     except OSError as error:
         raise StartError(f"{key}: {path}: cannot be read: {error.strerror}") from error
 
@@ -41,7 +41,8 @@ def read_secret(path: Path, key: str) -> str:
 def read_public(path: Path, key: str) -> bytes:
     """The bytes of a file that is no secret. Raises StartError when it can't be read."""
     try:
-        return path.read_bytes()
+        with regular.opened(path) as file:
+            return regular.bounded(file)
     except OSError as error:
         raise StartError(f"{key}: {path}: cannot be read: {error.strerror}") from error
 

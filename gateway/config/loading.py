@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from gateway import regular
 from gateway.config.whole import Config
 from gateway.errors import StartError
 
@@ -15,14 +16,17 @@ from gateway.errors import StartError
 def load(path: Path) -> Config:
     """Read and check the file. Raises StartError that names file and key, and says what would be accepted."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StartError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # TOML, UTF-8, a number of thousands of digits
-        raise StartError(f"{path}: is not TOML: {error}") from error
-    try:
+        with regular.opened(path) as file:
+            raw = tomllib.loads(regular.bounded(file).decode("utf-8"))
         # As JSON, where arrays and paths have one form too: a number is no truth value there, and a word is neither.
         strict = json.dumps(raw, default=_odd)
+    except OSError as error:
+        raise StartError(f"{path}: cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise StartError(f"{path}: is not TOML for a gateway: no key is nested so deeply") from error
+    except ValueError as error:  # TOML, UTF-8, a number of thousands of digits
+        raise StartError(f"{path}: is not TOML: {error}") from error
+    try:
         return Config.model_validate_json(strict, strict=True, context={"base": path.parent.resolve()})
     except ValidationError as error:
         lines = [f"{path}: {_key(e['loc'])}{_say(e)}" for e in error.errors(include_input=False, include_url=False)]

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from gateway import regular
+
 T = TypeVar("T")
 
 
@@ -57,7 +59,7 @@ class Watched(Generic[T]):
         contents = []
         for path in self._paths:
             try:
-                with path.open("rb") as file:
+                with regular.opened(path) as file:
                     stamp += _stamp(os.fstat(file.fileno()))
                     contents.append(file.read(self._max_bytes + 1))
             except OSError as error:

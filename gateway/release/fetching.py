@@ -6,8 +6,6 @@ hold a refresh for ever, so a file has to come whole within a deadline.
 
 from __future__ import annotations
 
-import os
-import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +15,8 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, SlowRetrievalError
 from tuf.ngclient.fetcher import FetcherInterface
+
+from gateway import regular
 
 CHUNK: Final = 64 << 10
 FOLDER: Final = "file:///"
@@ -34,7 +34,7 @@ class Folder(FetcherInterface):
         if not path.is_relative_to(self._folder):
             raise DownloadError(f"{url}: lies outside the repository")
         try:
-            file = path.open("rb")
+            file = regular.opened(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             if not self._folder.is_dir():
                 raise DownloadError(f"{self._folder}: there is no such folder") from error
@@ -42,8 +42,6 @@ class Folder(FetcherInterface):
         except OSError as error:
             raise DownloadError(f"{path}: cannot be read: {error.strerror}") from error
         with file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise DownloadError(f"{path}: is no file")
             while chunk := file.read(CHUNK):
                 yield chunk
 

@@ -231,6 +231,23 @@ async def test_what_the_keeper_reads_is_not_changed_by_replacing_workers(
     assert workers(process) == before
 
 
+async def test_a_configuration_that_is_no_file_holds_nobody_up(
+    served: tuple[Deployment, subprocess.Popen[bytes]],
+) -> None:
+    """Where workers are to be replaced and the configuration is a pipe, that is said and calls go on."""
+    deployed, process = served
+    before, configured = workers(process), deployed.config.read_text()
+    deployed.config.unlink()
+    os.mkfifo(deployed.config)
+    process.send_signal(signal.SIGUSR1)
+    await until(lambda: b"cannot be read: Is not a regular file" in (deployed.folder / "gateway.log").read_bytes())
+    deployed.config.unlink()
+    deployed.config.write_text(configured)
+    async with clients(deployed) as callers:
+        assert isinstance(await outcome(callers[0]), Answer)
+    assert workers(process) == before
+
+
 async def test_a_release_comes_in_force_in_every_worker(served: tuple[Deployment, subprocess.Popen[bytes]]) -> None:
     """After a change every connection is answered by the new release, and one record says that it is in force."""
     deployed, process = served

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import transport
 from gateway.config import FORMS, Config, believing, load, read_private
 from gateway.errors import StartError
 
@@ -114,7 +115,16 @@ def test_two_with_one_name_are_ambiguous(tmp_path: Path, twice: str) -> None:
         load(written(tmp_path, good() + extra))
 
 
-@pytest.mark.parametrize("text", ["profile = ", "\x00", "[listener"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "profile = ",
+        "\x00",
+        "[listener",
+        pytest.param(".".join("a" * 5000) + " = 1", id="nested"),
+        pytest.param("a = 0x" + "f" * 5000, id="long"),
+    ],
+)
 def test_what_is_not_toml_is_said_to_be_so(tmp_path: Path, text: str) -> None:
     """A file that is not TOML is refused with its name."""
     with pytest.raises(StartError, match=r"gateway\.toml: is not TOML"):
@@ -298,3 +308,10 @@ def test_a_file_without_cas_is_never_taken_for_the_systems(tmp_path: Path, conte
         (tmp_path / "ca.pem").write_bytes(content)
     with pytest.raises(StartError, match=rf"^quotas\.ca: .*{said}"):
         believing(tmp_path / "ca.pem", "quotas.ca")
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "gateway..example", "nowhere.invalid"])
+def test_an_address_that_is_no_host_is_refused(host: str) -> None:
+    """A name that no host can have, or has, is told with its key before anything is served."""
+    with pytest.raises(StartError, match=rf"listener\.address: {host}:8443 cannot be listened on: "):
+        transport.reserved(f"{host}:8443")

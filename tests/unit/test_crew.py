@@ -14,11 +14,13 @@ import pytest_asyncio
 
 from gateway import app, config, seat
 from gateway import crew as crews
+from gateway.activation import Activation
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.crew import Crew
 from gateway.errors import StartError
 from gateway.pep import Gate
+from gateway.running import _renew
 from tests.support.gateways import Deployment
 from tests.support.waiting import until
 
@@ -159,3 +161,27 @@ async def test_a_start_is_refused_where_no_worker_serves(keeper: Keeper, folder:
     with pytest.raises(StartError, match=r"listener\.workers: a worker ended before it served; see"):
         async with crews.crew(*keeper):
             pass
+
+
+async def test_what_fails_while_the_configuration_is_read_again_can_be_mended(keeper: Keeper, folder: Path) -> None:
+    """Whatever goes wrong, the workers stay, and they are replaced the next time that this is wanted."""
+    settings, gate = keeper
+    found: list[Config] = []
+    asked = 0
+
+    def reread() -> Config:
+        nonlocal asked
+        asked += 1
+        return found[0]
+
+    async with crews.crew(*keeper) as crew:
+        before, wanted = marks(folder), asyncio.Event()
+        renewing = asyncio.create_task(_renew(wanted, crew, Activation(settings, gate), reread))
+        wanted.set()
+        await until(lambda: asked == 1)
+        found.append(settings)
+        wanted.set()
+        await until(lambda: renewing.done() or len(marks(folder) - before) == 2)
+        assert not renewing.done()
+        renewing.cancel()
+        await asyncio.wait({renewing})

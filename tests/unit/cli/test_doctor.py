@@ -104,7 +104,7 @@ DEFECTS: dict[str, tuple[Defect, str, tuple[str, ...]]] = {
         "audit",
         ("audit.origin", "log.key.pub"),
     ),
-    "a folder for a key": (a_folder_for_the_key, "audit", ("log.key is not a file",)),
+    "a folder for a key": (a_folder_for_the_key, "audit", ("log.key: cannot be read: Is a directory",)),
     "wrapping keys that others see": (sealing_with_open_keys, "audit", ("audit.sealed.keys", "chmod 700")),
     "a folder for the log": (lambda d: (d.folder / "audit" / "log.db").mkdir(), "audit", ("audit.path", "log.db")),
 }
