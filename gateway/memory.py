@@ -31,7 +31,7 @@ def settle() -> None:
     gc.set_threshold(20_000, 50, 100)
     smaps = Path("/proc/self/smaps")
     if smaps.exists():
-        for start, size in _dense(smaps.read_text()):
+        for start, size in _dense(smaps.read_text(errors="replace")):
             large_pages(start, size)
 
 

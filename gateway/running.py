@@ -49,7 +49,11 @@ async def run(
         _tell(state_file, activation)
 
         async def told(activation: Activation) -> None:
-            _tell(state_file, activation, await port.followed() if isinstance(port, Crew) else "")
+            trouble = await port.followed() if isinstance(port, Crew) else ""
+            try:
+                _tell(state_file, activation, trouble)
+            except OSError as error:  # a full disk, perhaps: the next release is looked for all the same
+                log.error("state not told", why=f"{state_file}: {error.strerror}")  # noqa: TRY400 - it says all
 
         reloading = asyncio.create_task(activation.whenever(reload, told))
         renewing = asyncio.create_task(_renew(renew, port, activation, reread))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
-
-from gateway import config, logs, running
-from gateway.deployment import STATE
 
 
 def serve(
@@ -28,6 +25,13 @@ def serve(
 
     Example: `brightline serve --config dev/gateway.toml`
     """
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)  # a start does what they ask for, and they would end it
+    import uvloop  # noqa: PLC0415 - all of these take time to import
+
+    from gateway import config, logs, running  # noqa: PLC0415
+    from gateway.deployment import STATE  # noqa: PLC0415
+
     settings = config.load(path)
     logs.configure(settings.log_level)
     state_file = None

@@ -16,7 +16,12 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
     if "\0" in str(path):
         raise ValueError("has a control character; no file is called so")
     base: Path = (info.context or {}).get("base", Path())
-    return path if path.is_absolute() else base / path
+    whole = path if path.is_absolute() else base / path
+    try:
+        str(whole).encode()
+    except UnicodeEncodeError:  # what a worker is told, and a record says, is text
+        raise ValueError("lies in a folder whose name is not UTF-8; give the folder another name") from None
+    return whole
 
 
 FilePath = Annotated[Path, AfterValidator(_resolve)]

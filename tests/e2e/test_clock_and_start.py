@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import signal
 import socket
@@ -29,7 +30,7 @@ from gateway.errors import StartError
 from tests.support.attacks import attacking, message, refused, refused_in, serves, verified
 from tests.support.gateways import LOGISTICS, Deployment, serving, spawned
 from tests.support.releases import compile_policy
-from tests.support.waiting import until
+from tests.support.waiting import until, wait_for
 
 HOUR_US = 3_600_000_000
 METHODS = ("Generate", "GenerateStream", "CheckPolicy", "ListModels")
@@ -329,6 +330,43 @@ def test_commands_say_why_and_exit(defective: dict[str, Path]) -> None:
         for words in (DEFECTS.get(name) or MISCONFIGURED[name])[1]:
             assert words in said
         assert "Traceback" not in out + err
+
+
+def ignores(process: subprocess.Popen[bytes], number: signal.Signals) -> bool:
+    """Whether the process is there and the signal does nothing to it."""
+    try:
+        (mask,) = re.findall(r"^SigIgn:\t(\w+)$", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
+    except (OSError, ValueError):
+        return False
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+def test_a_signal_to_load_again_does_not_end_a_start(tmp_path: Path) -> None:
+    """SIGHUP and SIGUSR1 that come while the gateway starts ask for what a start does; it serves, and ends well."""
+    deployed = Deployment.create(tmp_path)
+    address = deployed.folder / "address"
+    with subprocess.Popen([sys.executable, "-m", "gateway", "serve", "--config", str(deployed.config)]) as process:
+        wait_for(lambda: ignores(process, signal.SIGHUP) or address.exists() or process.poll() is not None)
+        assert not address.exists()
+        process.send_signal(signal.SIGUSR1)
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: address.exists() or process.poll() is not None)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(90) == 0
+    assert [r["kind"] for r in deployed.records()] == ["start", "stop"]
+
+
+async def test_a_state_that_can_not_be_told_ends_no_later_change(tmp_path: Path) -> None:
+    """Where what is in force can't be written down, the log says so, and the next SIGHUP is heard."""
+    deployed = Deployment.create(tmp_path)
+    with spawned(deployed) as process:
+        in_the_way = deployed.folder / f".in_force.json.{process.pid}"
+        in_the_way.mkdir()
+        process.send_signal(signal.SIGHUP)
+        await until(lambda: b"state not told" in (deployed.folder / "gateway.log").read_bytes())
+        in_the_way.rmdir()
+        process.send_signal(signal.SIGHUP)
+        await until(lambda: json.loads((deployed.folder / "in_force.json").read_text())["tried"] == 2)
 
 
 # --- the end -----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,14 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, named: str) 
     with pytest.raises(StartError) as refused:
         load(path)
     assert f"{path}: {named}" in str(refused.value)
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Paths in a folder that is not called in UTF-8 are named; workers and records could not be told of them."""
+    folder = tmp_path / os.fsdecode(b"\xff")
+    folder.mkdir()
+    with pytest.raises(StartError, match=r"listener\.key: lies in a folder whose name is not UTF-8"):
+        load(written(folder, good()))
 
 
 @pytest.mark.parametrize("twice", ["upstreams", "issuers"])

@@ -1,7 +1,9 @@
 """Memory in large pages."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 from gateway.memory import LARGE, _dense
 
@@ -23,6 +25,15 @@ def test_whole_large_pages_within_a_mapping_in_use_are_found() -> None:
     assert list(_dense(SMAPS.format(start, end, 4096, *OTHER))) == [(6 * LARGE, 3 * LARGE)]
     assert list(_dense(SMAPS.format(start, end, 4092, *OTHER))) == []
     assert list(_dense(SMAPS.format(start, start + LARGE, 2048, *OTHER))) == []
+
+
+def test_a_file_of_any_name_may_be_in_memory(tmp_path: Path) -> None:
+    """A mapped file whose name is no text, as that of a log may be, is no reason not to settle."""
+    program = (
+        "import mmap, sys; from gateway.memory import settle; file = open(sys.argv[1], 'wb+'); file.truncate(4096); "
+        "held = mmap.mmap(file.fileno(), 4096); settle()"
+    )
+    subprocess.run([sys.executable, "-c", program, os.fsencode(tmp_path) + b"/\xff"], check=True)
 
 
 def test_what_is_in_memory_stays_as_it_is() -> None:
