@@ -25,6 +25,12 @@ def opened(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def read(path: Path) -> bytes:
+    """All of a file that holds no more than MAX_BYTES."""
+    with opened(path) as file:
+        return bounded(file)
+
+
 def bounded(file: BinaryIO) -> bytes:
     """All of an open file that holds no more than MAX_BYTES."""
     data = file.read(MAX_BYTES + 1)

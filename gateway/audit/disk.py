@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import written
+from gateway import regular, written
 from gateway.errors import StartError
 
 
@@ -68,7 +68,7 @@ class Whole:
     def read(self) -> bytes | None:
         """What is in it, None when there is no file. Raises OSError."""
         try:
-            return self.path.read_bytes()
+            return regular.read(self.path)
         except FileNotFoundError:
             return None
 

@@ -41,8 +41,7 @@ def read_secret(path: Path, key: str) -> str:
 def read_public(path: Path, key: str) -> bytes:
     """The bytes of a file that is no secret. Raises StartError when it can't be read."""
     try:
-        with regular.opened(path) as file:
-            return regular.bounded(file)
+        return regular.read(path)
     except OSError as error:
         raise StartError(f"{key}: {path}: cannot be read: {error.strerror}") from error
 

@@ -12,6 +12,8 @@ import pytest
 from tuf.api.exceptions import DownloadError
 
 from gateway import config, regular, release
+from gateway.audit.disk import Whole
+from gateway.audit.marks import Tail
 from gateway.errors import StartError
 from gateway.identity.watched import UnreadableError, Watched
 from gateway.release.fetching import FOLDER, Folder
@@ -43,6 +45,14 @@ def private(path: Path) -> None:
 
 def public(path: Path) -> None:
     config.read_public(path, "listener.client_ca")
+
+
+def marked(path: Path) -> None:
+    Tail(path).read()
+
+
+def kept(path: Path) -> None:
+    Whole(path).read()
 
 
 def fetched(path: Path) -> None:
@@ -86,6 +96,18 @@ def test_a_manifest_that_is_no_file_is_refused(tmp_path: Path, instead: Callable
     instead(folder / "manifest.json")
     with pytest.raises(StartError, match=r"manifest\.json: cannot be read: Is "):
         release.load(folder, None)
+
+
+@pytest.mark.parametrize("instead", [a_pipe, a_device, a_folder])
+@pytest.mark.parametrize("reads", [marked, kept])
+def test_what_is_no_file_is_not_read_beside_a_log(
+    tmp_path: Path, instead: Callable[[Path], None], reads: Callable[[Path], None]
+) -> None:
+    """A mark or a checkpoint that is a pipe, a device or a folder refuses the log, and takes no memory or time."""
+    path = tmp_path / "file"
+    instead(path)
+    with pytest.raises(OSError, match=r"Is (a directory|not a regular file): .*file"):
+        reads(path)
 
 
 def test_a_file_is_looked_at_once_it_is_open(tmp_path: Path) -> None:
