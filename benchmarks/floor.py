@@ -35,8 +35,8 @@ from gateway import app, config, contract, deployment, inference, logs, memory, 
 from gateway.audit.sqlite import Sqlite
 from gateway.clock import Clock, system_us
 from gateway.config import Config
+from gateway.gate import Gate
 from gateway.pdp.engine import encode
-from gateway.pep import Gate
 from gateway.types import Prompt
 
 CALLS, IN_FLIGHT = 10_000, 32

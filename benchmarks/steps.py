@@ -20,8 +20,8 @@ from benchmarks.run import PERMITTED, folder
 from brightline.v1 import inference_pb2
 from gateway import app, config, contract, deployment, facts, logs, memory, pep, wire
 from gateway.clock import Clock, system_us
+from gateway.gate import Gate
 from gateway.pdp.engine import encode
-from gateway.pep import Gate
 from gateway.telemetry import meters
 from gateway.types import Call, Credentials, Stage, new_decision_id
 

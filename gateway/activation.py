@@ -5,7 +5,7 @@
 3 ask the engine: it answers as this release's policy, permits nothing without facts, and passes the self-test
 4 record the activation, durably, before anything is decided by it; the log refuses what is older than it remembers
 5 swap: whoever calls from now on is decided by it from start to end; calls under way keep the release they began with,
-  unless their message is still to come and comes late (pep.hear)
+  unless their message is still to come and comes late (proving.hear)
 6 close the old engine after its last call
 Whatever fails before 5 leaves what is in force, and a record that says why.
 Beside calls another process does 1, compiles for 2 and asks the self-test of 3 (apart.py); what is left takes a moment.
@@ -24,9 +24,9 @@ import structlog
 from gateway import apart
 from gateway.config import Config
 from gateway.errors import GatewayError, StartError
+from gateway.gate import Gate
 from gateway.handed import Handed, Same
 from gateway.inforce import InForce
-from gateway.pep import Gate
 from gateway.preparing import ask, prepare
 
 log = structlog.get_logger()

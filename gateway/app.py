@@ -22,9 +22,9 @@ from gateway.audit.log import Log
 from gateway.clock import Clock
 from gateway.config import Config, External, Signals, Tracing
 from gateway.errors import StartError
+from gateway.gate import Gate
 from gateway.identity import Identity
 from gateway.inforce import InForce
-from gateway.pep import Gate
 from gateway.preparing import ask, prepare
 from gateway.quotas import Memory, Quotas
 from gateway.shares import Shares

@@ -20,7 +20,7 @@ import structlog
 from gateway import transport
 from gateway.config import Config
 from gateway.errors import StartError
-from gateway.pep import Gate
+from gateway.gate import Gate
 from gateway.seat import Seat, Tally
 from gateway.telemetry import Counted
 

@@ -17,8 +17,8 @@ import structlog
 from grpc_health.v1 import health_pb2
 
 from gateway.errors import GatewayError
+from gateway.gate import Gate
 from gateway.inforce import InForce
-from gateway.pep import Gate
 
 log = structlog.get_logger()
 

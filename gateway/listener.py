@@ -19,12 +19,12 @@ import structlog
 from grpc_health.v1.health import SERVICE_NAME
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from gateway import approvers, inference, knocking, pep, policies, reviewers, transport
+from gateway import approvers, inference, knocking, policies, proving, reviewers, transport
 from gateway.arrivals import Arrivals
 from gateway.config import Config
 from gateway.errors import GatewayError, Reason, StartError
+from gateway.gate import Gate
 from gateway.health import READY, Health
-from gateway.pep import Gate
 from gateway.review import Desk
 from gateway.server import Handler, Shell, UnknownMethods
 from gateway.types import Call, Credentials, new_decision_id
@@ -156,7 +156,7 @@ class Listener:
         call = Call(new_decision_id(now_us), "", Credentials((), (), ""), now_us, None)
         error = GatewayError(Reason.METHOD_UNKNOWN, "the name of the method is no text")
         with self._gate.in_force as in_force:
-            await pep.turned_away(call, self._gate, in_force, error)
+            await proving.turned_away(call, self._gate, in_force, error)
 
 
 def _reflection(services: tuple[str, ...]) -> dict[str, Handler]:

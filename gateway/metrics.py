@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from gateway import config
 from gateway.config import Metrics
 from gateway.errors import StartError
-from gateway.pep import Gate
+from gateway.gate import Gate
 from gateway.telemetry import Counted
 from gateway.telemetry.families import Now, families
 

@@ -10,21 +10,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TypeVar
 
 from gateway import approvals, facts, output
-from gateway.audit.log import Log
 from gateway.audit.trail import Trail
 from gateway.canonical import Json
-from gateway.clock import Clock
 from gateway.errors import GatewayError, Reason
-from gateway.identity import Identity
+from gateway.gate import Gate
 from gateway.inforce import InForce
-from gateway.quotas import Quotas
-from gateway.shares import Shares
-from gateway.signals import Detectors
-from gateway.telemetry import Counted, Telemetry, meters
-from gateway.turns import Turns
+from gateway.proving import hear, prove, prove_again
+from gateway.telemetry import meters
 from gateway.types import (
     Call,
     Completion,
@@ -37,50 +31,13 @@ from gateway.types import (
     Principal,
     Prompt,
     Stage,
-    Standing,
     Text,
     Tool,
     ToolUse,
 )
-from gateway.upstream import Upstream
 
-STALE_US = 1_000_000
-"""A caller may take long to send its message, or wait long. What was revoked or expired meanwhile is not believed."""
-
-T = TypeVar("T")
 Read = Callable[[], Awaitable[Prompt]]
 """Reads the prompt from the wire. Called after the caller was proved: nobody else can make the gateway parse."""
-
-
-@dataclass(slots=True)
-class Gate:
-    """The steps, wired. in_force is swapped whole; draining turns new calls away."""
-
-    clock: Clock
-    identity: Identity
-    detectors: Detectors
-    upstreams: Mapping[str, Upstream]
-    log: Log
-    in_force: InForce
-    answer_bytes: int
-    shares: Shares
-    turns: Turns
-    quotas: Quotas
-    telemetry: Telemetry
-    draining: bool = False
-
-    @property
-    def ready(self) -> bool:
-        """Whether a call could be permitted now, as far as the gateway itself is concerned."""
-        decides = self.in_force.answers and not self.in_force.expired(self.clock())
-        return self.clock.trusted and self.log.healthy and self.detectors.pulse.live and decides and not self.draining
-
-    @property
-    def counted(self) -> Counted:
-        """What this process counted, and how it stands."""
-        standings = self.detectors.pulse.standings()
-        live = {name: standing is Standing.LIVE for name, standing in standings}
-        return Counted(self.telemetry.meters, self.telemetry.flying, self.turns.waiting, live, self.ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,48 +165,6 @@ def _routes(decision: Decision) -> set[str]:
     return {o.text for o in decision.obligations if o.kind == "route"}
 
 
-async def prove(call: Call, gate: Gate, trail: Trail, in_force: InForce) -> Principal:
-    """Step 1, and what has to hold before anything can be judged: the gateway stays, and knows what time it is."""
-    trail.in_force(in_force.release, in_force.engine.name, in_force.engine.version)
-    if gate.draining:
-        raise GatewayError(Reason.SHUTTING_DOWN, "the gateway is stopping; ask another or try again")
-    gate.clock.check()
-    in_force.check(gate.clock())
-    principal = await gate.identity.prove(call.credentials, in_force.release.tenants)
-    trail.proved(principal)
-    gate.shares.take(call.decision_id, principal.tenant)
-    await gate.quotas.take_request(in_force.release.tenants[principal.tenant])
-    if call.deadline_us is None:
-        raise GatewayError(Reason.DEADLINE_REQUIRED, "the call has no deadline; set one, for example 60 seconds")
-    return principal
-
-
-async def hear(call: Call, read: Callable[[], Awaitable[T]], gate: Gate, in_force: InForce) -> T:
-    """The message of a proved caller, who is believed still when it comes. Raises GatewayError.
-
-    A caller who holds it back does not keep a release that was replaced meanwhile: it would choose what decides it.
-    """
-    began_us = gate.clock()
-    message = await read()
-    if _stale(gate, began_us) and gate.in_force is not in_force:
-        text = "another release came in force while the call waited for its message; send it again"
-        raise GatewayError(Reason.POLICY_UNAVAILABLE, text, detail=f"in force: {gate.in_force.release.digest}")
-    await prove_again(call, gate, in_force)
-    return message
-
-
-async def prove_again(call: Call, gate: Gate, in_force: InForce) -> None:
-    """Step 1 once more for a call that waited: what can cease to hold meanwhile. Raises GatewayError as `prove`."""
-    if _stale(gate, call.received_us):
-        gate.clock.check()
-        in_force.check(gate.clock())
-        await gate.identity.prove_again(call.credentials, in_force.release.tenants)
-
-
-def _stale(gate: Gate, since_us: int) -> bool:
-    return not 0 <= gate.clock() - since_us <= STALE_US
-
-
 def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
     """The same detectors and rules, for what comes back."""
 
@@ -285,18 +200,6 @@ def request_at(stage: Stage, admitted: Admitted, used: tuple[ToolUse, ...]) -> M
     offered = {tool.name: tool for tool in admitted.permitted.prompt.tools}
     called = [offered.get(u.name) or Tool(u.name, "", "{}", "unspecified", ()) for u in used]
     return {**request, "tools": [facts.tool_facts(tool) for tool in called]}
-
-
-async def turned_away(call: Call, gate: Gate, in_force: InForce, error: GatewayError) -> GatewayError:
-    """The error to raise for a call that is refused before anything is known of it, once it is recorded or counted."""
-    if gate.log.counted(call, error.reason):
-        return error
-    try:
-        async with gate.log.trail(call) as trail:
-            trail.in_force(in_force.release, in_force.engine.name, in_force.engine.version)
-            raise error
-    except GatewayError as recorded:
-        return recorded
 
 
 def seconds_left(call: Call, gate: Gate) -> float:

@@ -19,8 +19,8 @@ from gateway.clock import Clock
 from gateway.config import Config
 from gateway.crew import Crew, crew
 from gateway.errors import StartError
+from gateway.gate import Gate
 from gateway.listener import Listener, listening
-from gateway.pep import Gate
 
 log = structlog.get_logger()
 

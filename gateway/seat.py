@@ -14,7 +14,7 @@ import structlog
 
 from gateway.audit.joint.hub import Hub
 from gateway.config import Config
-from gateway.pep import Gate
+from gateway.gate import Gate
 from gateway.telemetry import Meters
 
 log = structlog.get_logger()

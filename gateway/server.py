@@ -17,12 +17,12 @@ import grpc
 import structlog
 from google.protobuf.message import Message
 
-from gateway import contract, pep, status
+from gateway import contract, proving, status
 from gateway.arrivals import Arrivals
 from gateway.config import Limits
 from gateway.errors import GatewayError, Reason
+from gateway.gate import Gate
 from gateway.inforce import InForce
-from gateway.pep import Gate
 from gateway.types import Call, Credentials, new_decision_id
 
 log = structlog.get_logger()
@@ -126,7 +126,7 @@ def _writer(context: Context) -> Callable[[bytes | None], Awaitable[None]]:
 
 async def _unknown(shell: Shell, call: Call, in_force: InForce, _: Context) -> Message:
     error = GatewayError(Reason.METHOD_UNKNOWN, "no such method here")
-    raise await pep.turned_away(call, shell.gate, in_force, error)
+    raise await proving.turned_away(call, shell.gate, in_force, error)
 
 
 def _receive(context: Context, shell: Shell, method: str) -> Call:
@@ -168,7 +168,7 @@ async def _bounded(shell: Shell, call: Call, in_force: InForce, work: Callable[[
     lane = shell.gate.identity.lane(call.credentials, in_force.release.tenants)
     if shell.arrivals.refuses(lane) or len(shell.in_flight) >= shell.limits.concurrent_calls:
         error = GatewayError(Reason.OVERLOADED, "too many calls at once; try again in a moment", again_s=1)
-        raise await pep.turned_away(call, shell.gate, in_force, error)
+        raise await proving.turned_away(call, shell.gate, in_force, error)
     task = cast("asyncio.Task[Any]", asyncio.current_task())
     shell.in_flight.add(task)
     left_s = None if call.deadline_us is None else (call.deadline_us - call.received_us) / 1_000_000

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from gateway import pep
+from gateway import proving
 from gateway.errors import GatewayError, Reason
+from gateway.gate import Gate
 from gateway.inforce import InForce
-from gateway.pep import Gate
 from gateway.types import Call, Release, Step, Tenant
 
 T = TypeVar("T")
@@ -30,16 +30,16 @@ class Between:
 async def standing(call: Call, read: Read[object], gate: Gate, in_force: InForce) -> Tenant:
     """What the release in force says of the caller's tenant. Raises GatewayError."""
     async with gate.log.trail(call) as trail:
-        principal = await pep.prove(call, gate, trail, in_force)  # 1
-        await pep.hear(call, read, gate, in_force)  # 2
+        principal = await proving.prove(call, gate, trail, in_force)  # 1
+        await proving.hear(call, read, gate, in_force)  # 2
         return in_force.release.tenants[principal.tenant]  # 3, 4
 
 
 async def changes(call: Call, read: Read[Between], gate: Gate, in_force: InForce) -> tuple[Step, ...]:
     """What changed between two releases, as far as this tenant may know. Raises GatewayError (NOT_FOUND)."""
     async with gate.log.trail(call) as trail:
-        principal = await pep.prove(call, gate, trail, in_force)  # 1
-        wanted = await pep.hear(call, read, gate, in_force)  # 2
+        principal = await proving.prove(call, gate, trail, in_force)  # 1
+        wanted = await proving.hear(call, read, gate, in_force)  # 2
         found = between(in_force.release, wanted)  # 3
         return tuple(told(step, in_force.release.tenants[principal.tenant]) for step in found)  # 4
 

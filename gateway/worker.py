@@ -23,10 +23,10 @@ from gateway.audit.joint.member import Member
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.errors import StartError
+from gateway.gate import Gate
 from gateway.handed import Handed, Same, parse
 from gateway.inforce import InForce
 from gateway.listener import listening
-from gateway.pep import Gate
 
 log = structlog.get_logger()
 

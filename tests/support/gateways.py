@@ -26,10 +26,10 @@ from gateway import app, config, deployment
 from gateway.audit import places
 from gateway.canonical import canonical, digest
 from gateway.clock import Clock, system_us
+from gateway.gate import Gate
 from gateway.identity import issue
 from gateway.inforce import InForce
 from gateway.listener import listening
-from gateway.pep import Gate
 from gateway.upstream.loopback import Loopback
 from tests.support.waiting import wait_for
 

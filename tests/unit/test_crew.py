@@ -19,7 +19,7 @@ from gateway.clock import Clock
 from gateway.config import Config
 from gateway.crew import Crew
 from gateway.errors import StartError
-from gateway.pep import Gate
+from gateway.gate import Gate
 from gateway.running import _renew
 from tests.support.gateways import Deployment
 from tests.support.waiting import until

@@ -1,0 +1,49 @@
+"""A gateway as its calls have it: the steps, wired. Made by `gateway.app`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.audit.log import Log
+from gateway.clock import Clock
+from gateway.identity import Identity
+from gateway.inforce import InForce
+from gateway.quotas import Quotas
+from gateway.shares import Shares
+from gateway.signals import Detectors
+from gateway.telemetry import Counted, Telemetry
+from gateway.turns import Turns
+from gateway.types import Standing
+from gateway.upstream import Upstream
+
+
+@dataclass(slots=True)
+class Gate:
+    """in_force is swapped whole; draining turns new calls away."""
+
+    clock: Clock
+    identity: Identity
+    detectors: Detectors
+    upstreams: Mapping[str, Upstream]
+    log: Log
+    in_force: InForce
+    answer_bytes: int
+    shares: Shares
+    turns: Turns
+    quotas: Quotas
+    telemetry: Telemetry
+    draining: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether a call could be permitted now, as far as the gateway itself is concerned."""
+        decides = self.in_force.answers and not self.in_force.expired(self.clock())
+        return self.clock.trusted and self.log.healthy and self.detectors.pulse.live and decides and not self.draining
+
+    @property
+    def counted(self) -> Counted:
+        """What this process counted, and how it stands."""
+        standings = self.detectors.pulse.standings()
+        live = {name: standing is Standing.LIVE for name, standing in standings}
+        return Counted(self.telemetry.meters, self.telemetry.flying, self.turns.waiting, live, self.ready)
