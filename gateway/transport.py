@@ -22,7 +22,7 @@ HANDSHAKE_MS = 10_000
 PENDING = 5_000
 """How many calls may wait inside gRPC: what is more it ends itself, as CANCELLED. Its own limit is 1,000."""
 OWN_FILES = 128
-"""How many files the gateway may have open beside connections: log, ledger, lists, libraries."""
+"""How many files the gateway may have open beside connections: log, ledger, lists, libraries, who fetches metrics."""
 
 
 class Tls:

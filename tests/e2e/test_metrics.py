@@ -222,6 +222,45 @@ async def fetched(port: int, trust: ssl.SSLContext) -> str:
         return await answer.text()
 
 
+@pytest.mark.parametrize("tls", [False, True])
+async def test_who_only_holds_connections_takes_up_few_files_and_keeps_nobody_out(
+    running: Running, *, tls: bool
+) -> None:
+    """However many connect and say nothing, a few connections are open at once, and the page is there for others."""
+    folder, gate = running.folder, running.gate
+    assert gate is not None
+    names = {"certificate": "server.pem", "key": "server.key", "client_ca": "ca.pem"} if tls else {}
+    settings = Metrics(address="127.0.0.1:0", **{key: folder / name for key, name in names.items()})
+    async with metrics.served(settings, gate, lambda: (gate.counted, 1, 0, 1)) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4 * metrics.CONNECTIONS)]
+        if tls:
+            trust = ssl.create_default_context(cafile=folder / "ca.pem")
+            trust.check_hostname = False
+            mine = folder / "tenants" / LOGISTICS
+            trust.load_cert_chain(mine / "client.pem", mine / "client.key")
+            assert "brightline_ready" in await fetched(port, trust)
+        else:
+            assert (await scrape(port)).of("brightline_ready") == 1
+        await until(lambda: sum(not reader.at_eof() for reader, _ in held) < metrics.CONNECTIONS)
+        for _, writer in held:
+            writer.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /metrics HTTP/1.1\r\nx: ", b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n"])
+async def test_no_connection_outlasts_the_time_of_one_answer(
+    running: Running, said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that says nothing, part of a request or a whole one is over in time: after its answer, or without one."""
+    monkeypatch.setattr(metrics, "LONGEST_S", 0.5)
+    async with measured(running) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(said)
+        async with asyncio.timeout(60):
+            answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 OK" if said.endswith(b"\r\n\r\n") else b"")
+
+
 async def test_a_port_that_is_taken_refuses_the_start(running: Running) -> None:
     """An address that somebody else listens on is named with its key."""
     assert running.gate is not None
