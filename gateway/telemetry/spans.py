@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import requests
 from opentelemetry.context import Context
@@ -186,9 +186,23 @@ class _Counted(SpanExporter):
         self._exporter.shutdown()
 
 
+class _Session(requests.Session):
+    """Reads no body of an answer, which can be endless: the status alone says whether spans were taken."""
+
+    def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:
+        response = super().send(request, **how | {"stream": True})
+        response.close()
+        if 300 <= response.status_code < 400:  # nobody goes there, and the exporter would count it as taken
+            raise requests.TooManyRedirects
+        return response
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: on the way to one the body would be read."""
+
+
 def exporter(settings: Settings) -> OTLPSpanExporter:
     """What sends spans. Raises StartError where a file can't be read."""
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False  # no proxy, no .netrc
     if settings.ca is not None:
         read_public(settings.ca, "tracing.ca")
