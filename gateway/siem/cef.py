@@ -33,7 +33,7 @@ _CONTROL_BUT_LINE_ENDS: Final = re.compile(rf"[\x00-\x09\x0b\x0c\x0e-\x1f{_NEVER
 
 def line(of: Event) -> str:
     """The CEF text of a record, without an end of line."""
-    signature = f"{of.kind}:{of.reason or of.outcome}".removesuffix(":")
+    signature = ":".join(filter(None, (of.kind, of.reason or of.outcome)))
     head = ("Brightline", "Gateway", installed("brightline-gateway"), signature, of.name)
     fields = "|".join(map(header, head))
     values = " ".join(f"{key}={value(text)}" for key, text in _extension(of) if text)
