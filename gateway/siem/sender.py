@@ -1,8 +1,9 @@
 """Sends a log to a collector over TLS, as it grows: syslog messages (RFC 5424) in the frames of RFC 5425.
 
 At least once, as far as syslog can: the protocol has no receipts. The cursor moves when the collector's host has
-acknowledged everything that was sent; after a connection that broke, the last records of it are sent again, because a
-host may have taken what its collector never read. A record is sent twice rather than not at all: origin and index tell.
+acknowledged everything that was sent; after a connection that broke, or did not end in order, its last records are sent
+again, because a host may have taken what its collector never read. A record is sent twice rather than not at all:
+origin and index tell.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import select
 import socket
 import ssl
 import struct
+import sys
 import termios
 import threading
 import time
@@ -33,6 +35,8 @@ AT_ONCE: Final = 256
 AGAIN: Final = 1000
 """How many records of a connection that broke are sent again."""
 TIMEOUT_S: Final = 30.0
+"""How long a collector may take nothing at all."""
+_PIECE: Final = 16 << 10
 _POLL_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 60.0
 
@@ -99,7 +103,7 @@ class Sender:
         try:
             connection = self._connected()
             if events:
-                connection.sendall(b"".join(syslog.frame(syslog.message(e, self._line(e))) for e in events))
+                _sent(connection, b"".join(syslog.frame(syslog.message(e, self._line(e))) for e in events))
                 _acknowledged(connection)
         except OSError as error:
             self._broke()
@@ -110,10 +114,19 @@ class Sender:
         return len(events)
 
     def close(self) -> None:
-        """End the connection in order."""
-        if self._connection is not None:
-            with contextlib.suppress(OSError), self._connection.unwrap():
-                pass
+        """End the connection in order. Raises BrokenError when the collector did not read up to its end."""
+        if self._connection is None:
+            return
+        sent = self._cursor.next
+        try:
+            with contextlib.suppress(ssl.SSLEOFError, ssl.SSLZeroReturnError):  # it ended without saying so
+                self._connection.unwrap()
+        except OSError as error:
+            self._broke()
+            if self._cursor.next < sent:
+                again = f"records from {self._cursor.next} on will be sent again"
+                raise BrokenError(f"{self._collector.host}:{self._collector.port}: {error}; {again}") from error
+        else:
             self._connection.close()
             self._connection = None
 
@@ -172,9 +185,15 @@ def _still_there(connection: ssl.SSLSocket) -> None:
         connection.settimeout(TIMEOUT_S)
 
 
+def _sent(connection: ssl.SSLSocket, data: bytes) -> None:
+    """Send it piece by piece, each with time of its own. Raises OSError."""
+    for at in range(0, len(data), _PIECE):
+        connection.sendall(data[at : at + _PIECE])
+
+
 def _acknowledged(connection: ssl.SSLSocket) -> None:
     """Wait until the other host acknowledged every byte. Raises OSError. Where the system can't tell, it returns."""
-    until = time.monotonic() + TIMEOUT_S
+    least, until = sys.maxsize, 0.0
     while True:
         try:
             (waiting,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0\0\0\0"))
@@ -183,6 +202,8 @@ def _acknowledged(connection: ssl.SSLSocket) -> None:
         _still_there(connection)
         if not waiting:
             return
+        if waiting < least:
+            least, until = waiting, time.monotonic() + TIMEOUT_S
         if time.monotonic() > until:
             raise TimeoutError("the collector's host does not acknowledge what it is sent")
         time.sleep(0.002)

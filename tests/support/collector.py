@@ -1,4 +1,4 @@
-"""A collector of syslog over TLS (RFC 5425) that keeps what it reads, and can break off in the middle."""
+"""A collector of syslog over TLS (RFC 5425) that keeps what it reads, can break off in the middle, and can be slow."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import contextlib
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tests.support.pki import Authority
+from tests.support.waiting import wait_for
 
 
 class Collector:
-    """Listens on a free port of localhost. breaks_after: of its next connections, the bytes after which each ends."""
+    """Listens on a free port of localhost. breaks_after: of its next connections, the bytes after which each ends.
+
+    stalls: the next connection is closed once this holds, and nothing of it is read.
+    """
 
     def __init__(self, folder: Path, authority: Authority, hosts: tuple[str, ...] = ("localhost",)) -> None:
         pair = authority.server(hosts)
@@ -28,8 +33,11 @@ class Collector:
         self.port: int = self._listener.getsockname()[1]
         self.received: list[bytes] = []
         self.breaks_after: list[int] = []
+        self.stalls: Callable[[], bool] | None = None
+        self._pause_s = 0.0
         self.connections = 0
         self._arrived = threading.Condition()
+        self._ended = threading.Event()
         self._current: ssl.SSLSocket | None = None
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -39,6 +47,11 @@ class Collector:
         with self._arrived:
             assert self._arrived.wait_for(lambda: len(self.received) >= count, timeout_s), len(self.received)
             return list(self.received)
+
+    def slow(self, pause_s: float) -> None:
+        """Let its host hold little, and wait for so long after every 4 KiB, from the next connection on."""
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+        self._pause_s = pause_s
 
     def hang_up(self) -> None:
         """Break the connection that there is."""
@@ -51,6 +64,7 @@ class Collector:
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self._ended.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -69,11 +83,17 @@ class Collector:
     def _read(self, connection: ssl.SSLSocket) -> None:
         self._current = connection
         self.connections += 1
+        if self.stalls is not None:
+            stalls, self.stalls = self.stalls, None
+            with connection:
+                wait_for(stalls)
+            return
         limit = self.breaks_after.pop(0) if self.breaks_after else None
         data, taken = b"", 0
         with connection:
             while piece := connection.recv(4096):
                 data, taken = data + piece, taken + len(piece)
+                self._ended.wait(self._pause_s)
                 data = self._frames(data)
                 if limit is not None and taken >= limit:
                     return

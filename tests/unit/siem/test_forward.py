@@ -131,6 +131,24 @@ def test_a_collector_that_hung_up_is_noticed_before_more_is_sent(folder: Path, c
             assert collector._arrived.wait_for(lambda: SIZE in indexes(collector.received), 60)
 
 
+def test_what_a_collector_leaves_unread_at_the_end_is_sent_again(folder: Path, collector: Collector) -> None:
+    """A collector whose host took everything, and that ends without having read it, is told of as one that failed."""
+    collector.stalls = (folder / "cursor").exists
+    assert run(folder, collector.port).exit_code == 1
+    assert run(folder, collector.port).exit_code == 0
+    assert indexes(collector.wait(SIZE)) == list(range(SIZE))
+
+
+def test_a_slow_collector_gets_everything(folder: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that goes on reading is waited for, however long all of it takes."""
+    monkeypatch.setattr(sender, "TIMEOUT_S", 1.0)
+    for number in range(SIZE, 3 * SIZE):
+        append(folder, logs.record(Kind.REFUSAL, number))
+    collector.slow(0.06)
+    assert run(folder, collector.port).exit_code == 0
+    assert indexes(collector.wait(3 * SIZE)) == list(range(3 * SIZE))
+
+
 def test_only_the_collector_that_was_meant_is_sent_to(folder: Path, collector: Collector) -> None:
     """A certificate of another CA or of another host, and a server without TLS, get not one record."""
     assert "certificate verify failed" in run(folder, collector.port, host="127.0.0.1").output
