@@ -9,7 +9,8 @@ one watcher that does not read would keep the gateway from ever stopping.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -34,15 +35,25 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class Health:
-    """serves: whether calls can be permitted. services: the names that say so; LIVE is one more. watchers: at most.
+    """serves: whether calls can be permitted. services: the names that say so; LIVE is one more.
+
+    watchers: at most, and how many of them `whose` may say are the same one's.
 
     A process that answers at all lives, until it drains: a restart is no cure for what keeps it from serving.
     """
 
-    def __init__(self, serves: Callable[[], bool], services: tuple[str, ...], watchers: int) -> None:
+    def __init__(
+        self,
+        serves: Callable[[], bool],
+        services: tuple[str, ...],
+        watchers: tuple[int, int],
+        whose: Callable[[Context], Hashable],
+    ) -> None:
         self._serves = serves
         self._services = services
-        self._watchers = watchers
+        self._most, self._of_one = watchers
+        self._whose = whose
+        self._watching: Counter[Hashable] = Counter()
         self._changed = asyncio.Event()
         self._told = serves()
         self._closed = False
@@ -75,9 +86,10 @@ class Health:
 
     async def _watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
         """The state now and whenever it changes, until the watcher leaves or the gateway stops."""
-        if not self._watchers:
+        whose = self._whose(context)
+        if self._watching.total() >= self._most or self._watching[whose] >= self._of_one:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED)
-        self._watchers -= 1
+        self._watching[whose] += 1
         try:
             told, closed = None, False
             while not closed:
@@ -87,7 +99,9 @@ class Health:
                     told = status
                 await changed.wait()
         finally:
-            self._watchers += 1
+            self._watching[whose] -= 1
+            if not self._watching[whose]:
+                del self._watching[whose]
 
     def _status(self, service: str, *, serves: bool) -> int:
         if service == LIVE:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ from gateway.errors import GatewayError, Reason, StartError
 from gateway.gate import Gate
 from gateway.health import READY, Health
 from gateway.review import Desk
-from gateway.server import Handler, Shell, UnknownMethods
+from gateway.server import Context, Handler, Shell, UnknownMethods, credentials
 from gateway.types import Call, Credentials, new_decision_id
 
 log = structlog.get_logger()
@@ -62,7 +62,8 @@ class Listener:
         self._arrivals = Arrivals(self._door.knock, config.limits.queue_ms / 1000, time.monotonic)
         self._shell = Shell(gate, config.limits, config.appeal, self._arrivals)
         self._desk = Desk(gate, config.review, config.approvals, gate.log.archive)
-        self._health = Health(lambda: gate.ready, ("", READY, inference.SERVICE), config.limits.concurrent_calls)
+        watchers = config.limits.concurrent_calls, config.limits.tenant_calls
+        self._health = Health(lambda: gate.ready, ("", READY, inference.SERVICE), watchers, self._whose)
         self._retired: dict[grpc.aio.Server, asyncio.Task[None]] = {}
 
     async def open(self) -> None:
@@ -114,6 +115,11 @@ class Listener:
             raise StartError(
                 f"listener.address: {address} cannot be listened on; is it this host's, and is it free?"
             ) from error
+
+    def _whose(self, context: Context) -> Hashable:
+        """Who watches health, as far as its certificate says."""
+        tenants = self._gate.in_force.release.tenants
+        return self._gate.identity.lane(credentials(context), tenants)
 
     async def _watch(self) -> None:
         while True:

@@ -116,7 +116,7 @@ class _Door:
                     )
                     await protocol.over.wait()
         finally:
-            protocol.abort()
+            protocol.close()
             connection.close()
 
 
@@ -141,7 +141,7 @@ class _Protocol(asyncio.Protocol):
         self._inner.connection_lost(exc)
         self.over.set()
 
-    def abort(self) -> None:
+    def close(self) -> None:
         """End the connection, if there is one, whatever was not sent yet."""
         if self._transport is not None:
             self._transport.abort()

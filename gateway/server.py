@@ -132,21 +132,27 @@ async def _unknown(shell: Shell, call: Call, in_force: InForce, _: Context) -> M
 def _receive(context: Context, shell: Shell, method: str) -> Call:
     now = shell.gate.clock()
     left = context.time_remaining()
-    peer = context.auth_context() or {}
     metadata = context.invocation_metadata() or ()
     most = shell.limits.deadline_ms * 1000
     return Call(
         decision_id=new_decision_id(now),
         method=method,
-        credentials=Credentials(
-            certificates=tuple(peer.get("x509_pem_cert", ())),
-            authorizations=tuple(str(v) for k, v in metadata if k == "authorization"),
-            address=context.peer(),
-            chain=b"".join(peer.get("x509_pem_cert_chain", ())),
-        ),
+        credentials=credentials(context),
         received_us=now,
         deadline_us=None if left is None else now + min(int(left * 1_000_000), most),
         traceparent=tuple(str(v) for k, v in metadata if k == "traceparent") if shell.gate.telemetry.tracing else (),
+    )
+
+
+def credentials(context: Context) -> Credentials:
+    """What a caller shows of itself; nothing of it is proved."""
+    peer = context.auth_context() or {}
+    metadata = context.invocation_metadata() or ()
+    return Credentials(
+        certificates=tuple(peer.get("x509_pem_cert", ())),
+        authorizations=tuple(str(v) for k, v in metadata if k == "authorization"),
+        address=context.peer(),
+        chain=b"".join(peer.get("x509_pem_cert_chain", ())),
     )
 
 

@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2
 
 from gateway.clock import Clock, monotonic_us, system_us
 from tests.support.attacks import HEALTH, SERVICE, attacking, message, serves, verified
+from tests.support.gateways import HEALTH as RIVER
 from tests.support.gateways import Deployment, Running, serving, spawned
 from tests.support.raw_http2 import Raw, connected
 from tests.support.waiting import until
@@ -200,13 +201,15 @@ async def checked(running: Running, service: str = "") -> int:
 
 
 async def test_watchers_are_bounded(tmp_path: Path) -> None:
-    """There are as many watchers as calls at once; one more is refused, and one that leaves makes room."""
+    """There are as many watchers as calls at once, and of one tenant its share of them; one that leaves makes room."""
     deployed = Deployment.create(tmp_path)
-    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\nconcurrent_calls = 3\n")
-    async with serving(deployed) as gateway, connected(gateway) as raw, connected(gateway) as other:
+    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\nconcurrent_calls = 4\n")
+    async with serving(deployed) as gateway, connected(gateway) as raw, connected(gateway, RIVER) as other:
         streams = [watch(raw) for _ in range(3)]
         for stream in streams:
             await raw.some(stream, 1)
+        assert (await raw.answer(watch(raw))).headers["grpc-status"] == "8"
+        await other.some(watch(other), 1)
         assert (await other.answer(watch(other))).headers["grpc-status"] == "8"
         raw.reset(streams[0])
         raw.flush()

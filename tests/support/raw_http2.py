@@ -174,22 +174,22 @@ class Raw:
                 self.goodbye = int(event.error_code)
 
 
-def tls(deployed: Deployment) -> ssl.SSLContext:
+def tls(deployed: Deployment, tenant: str = LOGISTICS) -> ssl.SSLContext:
     """The tenant's side of the handshake."""
     context = ssl.create_default_context(cadata=deployed.ca.decode())
-    place = deployed.folder / "tenants" / LOGISTICS
+    place = deployed.folder / "tenants" / tenant
     context.load_cert_chain(place / "client.pem", place / "client.key")
     context.set_alpn_protocols(["h2"])
     return context
 
 
 @asynccontextmanager
-async def connected(running: Deployment) -> AsyncIterator[Raw]:
+async def connected(running: Deployment, tenant: str = LOGISTICS) -> AsyncIterator[Raw]:
     """A connection of a tenant with a good certificate and token."""
     host, _, port = running.address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port), ssl=tls(running))
+    reader, writer = await asyncio.open_connection(host, int(port), ssl=tls(running, tenant))
     try:
-        yield Raw(reader, writer, running.address, running.token(LOGISTICS))
+        yield Raw(reader, writer, running.address, running.token(tenant))
     finally:
         writer.transport.abort()
         with contextlib.suppress(OSError):

@@ -17,9 +17,9 @@ ASK = {"model": "loopback", "max_tokens": 50, "use": HARMLESS}
 
 
 def aborts(source: str) -> tuple[int, int]:
-    """How many calls of `abort` there are, and how many of them are awaited."""
+    """How many calls of gRPC's `abort` there are, which is a context's, and how many of them are awaited."""
     tree = ast.parse(source)
-    called = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "attr", "") == "abort"]
+    called = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "context.abort"]
     awaited = [n for n in ast.walk(tree) if isinstance(n, ast.Await) and n.value in called]
     return len(called), len(awaited)
 
