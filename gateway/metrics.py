@@ -14,7 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Final
+from typing import Final, cast
 
 import structlog
 from aiohttp import web
@@ -133,8 +133,7 @@ class _Protocol(asyncio.Protocol):
         self.resume_writing = inner.resume_writing  # type: ignore[method-assign]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows the type
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without being of its class
         self._inner.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -15,6 +15,7 @@ import aiohttp
 import grpc
 import pytest
 import pytest_asyncio
+import uvloop
 
 from brightline import BrightlineError
 from gateway import metrics
@@ -231,19 +232,22 @@ async def test_who_only_holds_connections_takes_up_few_files_and_keeps_nobody_ou
     assert gate is not None
     names = {"certificate": "server.pem", "key": "server.key", "client_ca": "ca.pem"} if tls else {}
     settings = Metrics(address="127.0.0.1:0", **{key: folder / name for key, name in names.items()})
-    async with metrics.served(settings, gate, lambda: (gate.counted, 1, 0, 1)) as port:
-        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4 * metrics.CONNECTIONS)]
-        if tls:
-            trust = ssl.create_default_context(cafile=folder / "ca.pem")
-            trust.check_hostname = False
-            mine = folder / "tenants" / LOGISTICS
-            trust.load_cert_chain(mine / "client.pem", mine / "client.key")
-            assert "brightline_ready" in await fetched(port, trust)
-        else:
-            assert (await scrape(port)).of("brightline_ready") == 1
-        await until(lambda: sum(not reader.at_eof() for reader, _ in held) < metrics.CONNECTIONS)
-        for _, writer in held:
-            writer.close()
+    trust = ssl.create_default_context(cafile=folder / "ca.pem")
+    trust.check_hostname = False
+    mine = folder / "tenants" / LOGISTICS
+    trust.load_cert_chain(mine / "client.pem", mine / "client.key")
+
+    async def held() -> None:
+        async with metrics.served(settings, gate, lambda: (gate.counted, 1, 0, 1)) as port:
+            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4 * metrics.CONNECTIONS)]
+            found = await fetched(port, trust) if tls else (await scrape(port)).text
+            assert "brightline_ready 1.0" in found
+            await until(lambda: sum(not reader.at_eof() for reader, _ in held) < metrics.CONNECTIONS)
+            for _, writer in held:
+                writer.close()
+
+    await held()
+    await asyncio.to_thread(uvloop.run, held())  # the loop that a gateway runs on takes connections in its own way
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /metrics HTTP/1.1\r\nx: ", b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n"])
