@@ -1,20 +1,17 @@
 """The page of metrics: GET /metrics, for Prometheus. Plainly on a loopback address, else by mutual TLS.
 
 It tells numbers and no content, and nobody calls the gateway here: what is asked is one path, and the answer is made of
-what was counted already. Who reaches the port has shown nothing yet, and the files that connections take are those of
-the log: so there are few at once, for a moment each.
+what was counted already.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Final, cast
 
 import structlog
 from aiohttp import web
@@ -22,7 +19,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from gateway import config
+from gateway import config, few
 from gateway.config import Metrics
 from gateway.errors import StartError
 from gateway.gate import Gate
@@ -30,13 +27,6 @@ from gateway.telemetry import Counted
 from gateway.telemetry.families import Now, families
 
 log = structlog.get_logger()
-
-CONNECTIONS: Final = 16
-"""How many there are at once: of one more the oldest ends, so that who only holds some keeps nobody out."""
-LONGEST_S: Final = 10.0
-"""How long a connection lasts at most, from before a word is said: as long as Prometheus waits."""
-_AGAIN_S: Final = 1.0
-"""After how long it is tried again, where the system has no file for a connection."""
 
 Source = Callable[[], tuple[Counted, int, int, int]]
 """What was counted in all processes that serve calls, how many these are, how many were replaced, and how many calls
@@ -57,7 +47,7 @@ async def served(settings: Metrics, gate: Gate, source: Source) -> AsyncIterator
         with _listening(settings) as listener:
             port = int(listener.getsockname()[1])
             log.info("metrics served", host=settings.host, port=port)
-            accepting = asyncio.create_task(_Door(runner.server, context).open(listener))
+            accepting = asyncio.create_task(few.taken(listener, runner.server, context))
             try:
                 yield port
             finally:
@@ -77,73 +67,6 @@ def _listening(settings: Metrics) -> socket.socket:
         ) from error
     listener.setblocking(False)
     return listener
-
-
-class _Door:
-    """Takes connections, and gives them to `page`, CONNECTIONS at once and each for LONGEST_S at most."""
-
-    def __init__(self, page: web.Server, context: ssl.SSLContext | None) -> None:
-        self._page, self._context = page, context
-        self._open: dict[asyncio.Task[None], None] = {}
-
-    async def open(self, listener: socket.socket) -> None:
-        """Until cancelled."""
-        try:
-            while True:
-                try:
-                    connection, _ = await asyncio.get_running_loop().sock_accept(listener)
-                except OSError:
-                    await asyncio.sleep(_AGAIN_S)
-                    continue
-                if len(self._open) >= CONNECTIONS:
-                    oldest = next(iter(self._open))
-                    self._open.pop(oldest)
-                    oldest.cancel()
-                task = asyncio.create_task(self._serve(connection))
-                self._open[task] = None
-                task.add_done_callback(lambda done: self._open.pop(done, None))
-        finally:
-            for task in self._open:
-                task.cancel()
-
-    async def _serve(self, connection: socket.socket) -> None:
-        protocol = _Protocol(self._page())
-        try:
-            with contextlib.suppress(OSError, TimeoutError):
-                async with asyncio.timeout(LONGEST_S):
-                    await asyncio.get_running_loop().connect_accepted_socket(
-                        lambda: protocol, connection, ssl=self._context
-                    )
-                    await protocol.over.wait()
-        finally:
-            protocol.close()
-            connection.close()
-
-
-class _Protocol(asyncio.Protocol):
-    """Hands all on to `inner`, and says when the connection is over."""
-
-    def __init__(self, inner: asyncio.Protocol) -> None:
-        self.over = asyncio.Event()
-        self._transport: asyncio.Transport | None = None
-        self._inner = inner
-        self.data_received = inner.data_received  # type: ignore[method-assign]
-        self.eof_received = inner.eof_received  # type: ignore[method-assign]
-        self.pause_writing = inner.pause_writing  # type: ignore[method-assign]
-        self.resume_writing = inner.resume_writing  # type: ignore[method-assign]
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without being of its class
-        self._inner.connection_made(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._inner.connection_lost(exc)
-        self.over.set()
-
-    def close(self) -> None:
-        """End the connection, if there is one, whatever was not sent yet."""
-        if self._transport is not None:
-            self._transport.abort()
 
 
 def now(gate: Gate, source: Source) -> tuple[Counted, Now]:
