@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,8 @@ def serve(
     """
     for number in (signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)  # a start does what they ask for, and they would end it
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))  # a dump would hold keys and prompts
     import uvloop  # noqa: PLC0415 - all of these take time to import
 
     from gateway import config, logs, running  # noqa: PLC0415

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import subprocess
 from collections import Counter
@@ -300,3 +301,17 @@ def test_too_many_workers_and_too_few_refuse_the_start(tmp_path: Path, old: str,
     deployed.edit(old, new)
     with pytest.raises(StartError, match=named):
         config.load(deployed.config)
+
+
+def test_what_a_crash_leaves_holds_no_keys_and_no_prompts(tmp_path: Path) -> None:
+    """Neither the gateway nor a worker of it leaves a core file, whatever the limit that it inherits."""
+    deployed = made(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    try:
+        with spawned(deployed) as process:
+            all_of_it = {process.pid, *workers(process)}
+            assert len(all_of_it) > 2
+            assert {resource.prlimit(pid, resource.RLIMIT_CORE)[0] for pid in all_of_it} == {0}
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
