@@ -1,11 +1,12 @@
 """The gateway's own call to its own port: it waits in the line of all others, and so says how long that is.
 
 The port is a Unix socket beside the ledger, in a folder for the owner alone, that leads to the same gRPC server. Who
-calls there has no certificate, so all that is answered is health.
+calls there has no certificate, so all that is answered is health. `brightline health` asks there too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from gateway.health import LIVE
 
 METHOD: Final = "/grpc.health.v1.Health/Check"
 TIMEOUT_S: Final = 10.0
+PREFIX: Final = ".line-"
+SERVING: Final = "SERVING"
 LONGEST: Final = 80
 """Bytes that the folder's path may have: that of a socket has at most 107 (unix(7))."""
 
@@ -53,6 +56,30 @@ class Door:
 @contextmanager
 def address(beside: Path) -> Iterator[str]:
     """The address of a socket in a fresh folder in `beside`, or in that for temporary files if that is too long."""
-    short = len(os.fsencode(beside)) <= LONGEST
-    with tempfile.TemporaryDirectory(prefix=".line-", dir=beside if short else None) as made:
-        yield f"unix:{quote(os.fsencode(made))}/door"  # a URI to gRPC, where % and # and ? mean something
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=beside if is_short(beside) else None) as made:
+        yield _uri(Path(made) / "door")
+
+
+def is_short(beside: Path) -> bool:
+    """Whether the path leaves room for a socket below it."""
+    return len(os.fsencode(beside)) <= LONGEST
+
+
+def stands(beside: Path, service: str, timeout_s: float) -> str:
+    """What the gateway whose ledger is in `beside` says of a service of health: the best of what its processes say.
+
+    Empty where nobody answers: what is left of a gateway that was killed does not.
+    """
+    found = set[str]()
+    for door in sorted(beside.glob(f"{PREFIX}*/door")):
+        with grpc.insecure_channel(_uri(door.absolute()), [("grpc.enable_retries", 0)]) as channel:
+            ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(METHOD)
+            with contextlib.suppress(grpc.RpcError):
+                answer = ask(health_pb2.HealthCheckRequest(service=service).SerializeToString(), timeout=timeout_s)
+                status = health_pb2.HealthCheckResponse.FromString(answer).status
+                found.add(health_pb2.HealthCheckResponse.ServingStatus.Name(status))
+    return SERVING if SERVING in found else min(found, default="")
+
+
+def _uri(socket: Path) -> str:
+    return f"unix:{quote(os.fsencode(socket))}"  # to gRPC % and # and ? mean something

@@ -17,6 +17,7 @@ app = group(
         "init": "init:init",
         "serve": "serve:serve",
         "doctor": "doctor:doctor",
+        "health": "health:health",
         "demo": "demo:demo",
         "ask": "ask:ask",
         "check": "ask:check",

@@ -1,4 +1,8 @@
-"""Files that the configuration names. A private one is refused when others can read it."""
+"""Files that the configuration names. A private one is refused when others can read it.
+
+One of root's that a group may read is taken by a gateway that is not root: no other way leads from a secret of
+Kubernetes or a credential of systemd to a user that is not root, and who may be in the group root alone has said.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,14 @@ import re
 import ssl
 import stat
 from pathlib import Path
+from typing import Final
 
 from gateway import regular
 from gateway.errors import StartError
+
+_OF_OTHERS: Final = 0o077
+_OF_ROOT: Final = 0o037
+"""The bits that a private file must not have, and that one of root's must not."""
 
 
 def read_private(path: Path, key: str) -> bytes:
@@ -19,8 +28,9 @@ def read_private(path: Path, key: str) -> bytes:
     """
     try:
         with regular.opened(path) as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if mode & 0o077:
+            found = os.fstat(file.fileno())
+            mode = stat.S_IMODE(found.st_mode)
+            if mode & (_OF_ROOT if found.st_uid == 0 != os.geteuid() else _OF_OTHERS):
                 raise StartError(
                     f"{key}: {path} can be read by others (mode {mode:04o})\n"
                     f"a private key must be 0600; run: chmod 600 {path}"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -168,6 +171,43 @@ def test_a_key_of_its_owner_is_read(tmp_path: Path) -> None:
     assert read_private(path, "audit.signing_key") == b"secret"
     with pytest.raises(StartError, match=r"audit\.signing_key: .*absent"):
         read_private(tmp_path / "absent", "audit.signing_key")
+
+
+NOBODY = 65_534
+READS = """
+import os, sys
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from gateway.config import read_private
+from gateway.errors import StartError
+os.setgroups([int(sys.argv[2])])
+os.setuid(int(sys.argv[2]))
+try:
+    print(read_private(Path(sys.argv[1]), "listener.key"))
+except StartError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to root, which only root can")
+@pytest.mark.parametrize(
+    ("owner", "mode", "taken"),
+    [(0, 0o440, True), (0, 0o640, True), (0, 0o444, False), (0, 0o460, False), (NOBODY, 0o440, False)],
+)
+def test_a_key_of_root_is_read_by_a_group(owner: int, mode: int, taken: bool) -> None:
+    """Root may let a group read a key, as Kubernetes does with secrets; nobody else may, and no group may write it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # where every user may look
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "tls.key"
+        path.write_bytes(b"secret")
+        os.chown(path, owner, NOBODY)
+        path.chmod(mode)
+        command = [sys.executable, "-c", READS, str(path), str(NOBODY)]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        assert ("secret" in said, "can be read by others" in said) == (taken, not taken)
 
 
 # --- what is said of a wrong value -------------------------------------------------------------------------------

@@ -1,0 +1,40 @@
+"""`brightline health`: what the gateway of this host says of its own health, for probes that have no certificate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway import config, knocking
+from gateway.errors import StartError
+from gateway.health import LIVE, READY
+
+
+def health(
+    path: Annotated[Path, typer.Option("--config", help="The configuration file.")],
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask whether it answers at all, in place of whether calls can be permitted.")
+    ] = False,
+    timeout_s: Annotated[float, typer.Option("--timeout", min=0.1, max=60, help="Seconds to wait for an answer.")] = 5,
+) -> None:
+    """Ask the gateway that runs on this host with this configuration for its health, as its own user.
+
+    It goes the gateway's own way in, beside `identity.ledger`, and waits in line as every call does. Where there are
+    workers, one that serves is enough.
+
+    Exits with 0 when it says SERVING, 1 when it says anything else or nobody answers, 2 when the configuration can't be
+    read.
+
+    Example: `brightline health --config dev/gateway.toml`
+    """
+    beside = config.load(path).identity.ledger.parent
+    if not knocking.is_short(beside):
+        raise StartError(
+            f"identity.ledger: the path {beside} is too long for a socket below it, so that the gateway has its own "
+            f"way in elsewhere; choose one of {knocking.LONGEST} bytes at most"
+        )
+    said = knocking.stands(beside, LIVE if live else READY, timeout_s)
+    typer.echo(said or f"nobody answers beside {beside}; does the gateway run, and as this user?")
+    raise typer.Exit(0 if said == knocking.SERVING else 1)
