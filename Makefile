@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-floor bench-policy bench-release bench-overload bench-growth bench-scale bench-audit bench-search bench-signals bench-peers train-detectors faults soak fuzz engines audit requirements clean setup python
+.PHONY: help demo demo-release test lint types contracts protos protos-check rego starter starter-check vectors unit bench bench-steps bench-floor bench-policy bench-release bench-overload bench-growth bench-scale bench-audit bench-search bench-signals bench-peers container-check train-detectors faults soak fuzz engines audit requirements clean setup python
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -117,6 +117,9 @@ bench-signals: $(VENV)/.dev ## measure what reading the content costs, by detect
 
 bench-peers: $(VENV)/.dev ## measure this gateway beside LiteLLM, Portkey and, by OPA_ENVOY=path, opa-envoy-plugin; writes docs/performance.md (JSON=path)
 	$(BIN)/python -m benchmarks.peers $(if $(JSON),--json $(JSON))
+
+container-check: ## take the steps of deploy/container/Containerfile without an engine for containers, and start what they install
+	$(PYTHON) tools/container.py
 
 train-detectors: $(VENV)/.dev ## make the learned detector of its texts again, and measure it
 	$(PYTHON) -m venv $(VENV)/train

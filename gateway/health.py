@@ -11,15 +11,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Hashable
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 import structlog
 from grpc_health.v1 import health_pb2
 
 from gateway.errors import GatewayError
-from gateway.gate import Gate
-from gateway.inforce import InForce
+
+if TYPE_CHECKING:  # a probe is a process each time, and most of its time is imports
+    from gateway.gate import Gate
+    from gateway.inforce import InForce
 
 log = structlog.get_logger()
 
