@@ -12,6 +12,7 @@ digest.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Generator, Mapping
 from functools import partial
@@ -21,7 +22,6 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.errors import StartError
@@ -29,6 +29,10 @@ from gateway.signals.pieces import Pieces
 from gateway.signals.remembered import Remembered
 from gateway.signals.script import form
 from gateway.signals.sharing import finished
+
+# Else it reports each session to its makers, and keeps a number of this machine for that. It looks once, when imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
 
 __all__ = [
     "FOLDER",

@@ -1,6 +1,9 @@
 """The learned detector: bounded, whole or not at all, and what two detectors say together."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Generator
 from itertools import groupby
@@ -35,6 +38,14 @@ def learned() -> Learned:
 def pieces() -> Pieces:
     """The vocabulary that travels with the package."""
     return Pieces((FOLDER / "vocabulary.txt").read_bytes())
+
+
+def test_reading_tells_nobody(tmp_path: Path) -> None:
+    """The library that runs the encoder neither keeps a number of the machine nor anything to report to its makers."""
+    given = {k: v for k, v in os.environ.items() if not k.startswith(("ORT_", "XDG_"))} | {"HOME": str(tmp_path)}
+    program = "from gateway.signals import learned; learned.load()"
+    subprocess.run([sys.executable, "-c", program], env=given, check=True, timeout=120)
+    assert [*tmp_path.rglob("*")] == []
 
 
 @given(st.text(max_size=300))
