@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,7 +20,7 @@ from gateway.audit import keys
 from gateway.cli.doctor import examine
 from gateway.config import Config
 from gateway.seat import _MORE_S
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, rows
 from tests.support.gateways import Deployment
 
 FOLDER = ROOT / "deploy/kubernetes"
@@ -176,6 +177,19 @@ def test_each_file_that_is_named_is_mounted(tmp_path: Path) -> None:
     assert {at for at in used if "secret" in mounts()[at]["volume"]} == secret
     (claim,) = manifests()["StatefulSet", "brightline"]["spec"]["volumeClaimTemplates"]
     assert claim["metadata"]["name"] == mounts()["/var/lib/brightline"]["name"]
+
+
+def test_the_page_says_what_has_to_be_there(tmp_path: Path) -> None:
+    """Its table has each secret and config map that a pod refers to, with the files that the configuration names."""
+    named: dict[str, set[str]] = {}
+    for path in (*paths(config.load(configured(tmp_path))).values(), Path("/etc/brightline/log/log.key.pub")):
+        mount = mounts().get(str(path)) or mounts()[str(path.parent)]
+        volume = mount["volume"]
+        if given := volume.get("secret", {}).get("secretName") or volume.get("configMap", {}).get("name"):
+            named.setdefault(given, set()).add(mount.get("subPathExpr", path.name).replace("$(POD_NAME)", POD))
+    files = r"[\w.-]+\.(?:crt|key|pub|pem|json)\b|api-key|password"
+    told = {name: set(re.findall(files, cells)) for name, _, cells in rows("docs/operators-page.md", "In Kubernetes")}
+    assert told == named
 
 
 async def test_with_files_like_those_of_the_volumes_doctor_has_no_complaint(tmp_path: Path) -> None:
