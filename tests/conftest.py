@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -45,6 +47,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, start in enumerate(SLOW) if item.nodeid.startswith(start)), len(SLOW))
 
     items.sort(key=place)
+
+
+@pytest.fixture
+def tmp_short() -> Iterator[Path]:
+    """A folder whose path leaves room for that of a socket below it, as pytest's own has not beside others."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="t-") as made:
+        yield Path(made)
 
 
 @pytest.fixture(scope="session")

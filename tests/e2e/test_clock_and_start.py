@@ -346,7 +346,8 @@ def test_a_signal_to_load_again_does_not_end_a_start(tmp_path: Path) -> None:
     deployed = Deployment.create(tmp_path)
     address = deployed.folder / "address"
     with subprocess.Popen([sys.executable, "-m", "gateway", "serve", "--config", str(deployed.config)]) as process:
-        wait_for(lambda: ignores(process, signal.SIGHUP) or address.exists() or process.poll() is not None)
+        both = signal.SIGHUP, signal.SIGUSR1
+        wait_for(lambda: all(ignores(process, n) for n in both) or address.exists() or process.poll() is not None)
         assert not address.exists()
         process.send_signal(signal.SIGUSR1)
         process.send_signal(signal.SIGHUP)

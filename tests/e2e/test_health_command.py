@@ -22,9 +22,9 @@ def asked(deployed: Deployment, *more: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_gateway_that_serves_says_so(tmp_path: Path, workers: int) -> None:
+def test_a_gateway_that_serves_says_so(tmp_short: Path, workers: int) -> None:
     """Of one process and of several it is known, without a certificate; what a killed one left behind says nothing."""
-    deployed = Deployment.create(tmp_path)
+    deployed = Deployment.create(tmp_short)
     deployed.edit("[listener]\n", f"[listener]\nworkers = {workers}\n")
     code, said = asked(deployed)
     assert (code, "nobody answers" in said) == (1, True)
@@ -39,9 +39,9 @@ def test_a_gateway_that_serves_says_so(tmp_path: Path, workers: int) -> None:
         assert asked(deployed) == (0, "SERVING\n")
 
 
-async def test_one_that_can_permit_nothing_lives(tmp_path: Path) -> None:
+async def test_one_that_can_permit_nothing_lives(tmp_short: Path) -> None:
     """While no call can be permitted, the one who sends calls hears it, and the one who restarts hears nothing new."""
-    async with serving(Deployment.create(tmp_path)) as running:
+    async with serving(Deployment.create(tmp_short)) as running:
         assert running.gate is not None
         running.gate.draining = True
         assert await asyncio.to_thread(asked, running) == (1, "NOT_SERVING\n")

@@ -11,19 +11,21 @@ from gateway import knocking
 
 
 @pytest.mark.parametrize("name", ["plain", "100%25", "100%", "gateway#2", "which?", "a b", "münchen", "日本"])
-async def test_the_way_in_is_in_its_own_folder(tmp_path: Path, name: str) -> None:
+async def test_the_way_in_is_in_its_own_folder(tmp_short: Path, name: str) -> None:
     """Whatever is in the path of the ledger's folder, the socket is in a folder of its own there, and leads in."""
-    beside = tmp_path / name
+    beside = tmp_short / name
     beside.mkdir()
     with knocking.address(beside) as address:
         server = grpc.aio.server()
         server.add_insecure_port(address)
         await server.start()
-        (socket,) = beside.glob(".line-*/*")
-        assert socket.is_socket()
-        async with grpc.aio.insecure_channel(address) as channel:
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await channel.unary_unary(knocking.METHOD)(b"", timeout=60)
-        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
-        await server.stop(None)
-    assert [*tmp_path.rglob("*")] == [beside]  # noqa: ASYNC240 - a folder of the test
+        try:
+            (socket,) = beside.glob(".line-*/*")
+            assert socket.is_socket()
+            async with grpc.aio.insecure_channel(address) as channel:
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await channel.unary_unary(knocking.METHOD)(b"", timeout=60)
+            assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        finally:
+            await server.stop(None)  # one that is only forgotten keeps whoever collects it
+    assert [*tmp_short.rglob("*")] == [beside]  # noqa: ASYNC240 - a folder of the test

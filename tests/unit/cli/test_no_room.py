@@ -99,7 +99,8 @@ def test_a_page_stays_as_it_was(log: Path, tmp_path: Path) -> None:
     (tmp_path / "page").chmod(0o600)
     command = ("audit", "report", "--html", tmp_path / "page", "--log", log / "audit.db", "--key", log / "log.key.pub")
     with room(300):
-        assert f"{tmp_path}/.page" in said(run(*command))
+        assert f"{tmp_path}/page" in said(run(*command))
+    assert not [*tmp_path.glob(".*")]
     assert (tmp_path / "page").read_text() == "before"
     assert run(*command).exit_code == 0
     assert (tmp_path / "page").stat().st_mode & 0o777 == 0o600
