@@ -28,7 +28,10 @@ def lock(path: Path) -> int:
 
 def hold(path: Path) -> int:
     """The same. Raises OSError, BlockingIOError when another process holds it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return _locked(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _locked(descriptor: int) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -38,9 +41,9 @@ def hold(path: Path) -> int:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold the file at `path` locked meanwhile. Raises as hold does."""
-    descriptor = hold(path)
+def held(path: Path, *, folder: bool = False) -> Iterator[None]:
+    """Hold the file at `path` locked meanwhile, or the folder that is there. Raises as hold does."""
+    descriptor = _locked(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) if folder else hold(path)
     try:
         yield
     finally:

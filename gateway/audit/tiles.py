@@ -6,11 +6,9 @@ behind their lengths in two bytes. The last tile of a level is partial, `<number
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from brightline_verify.merkle import HASH_BYTES, frontier_at
@@ -29,8 +27,12 @@ def publish(log: Source, verifier: Verifier, folder: Path) -> int:
     them are durable  4 partial tiles that are full now go. One process at a time does so: of two, the slower one would
     put an older checkpoint over tiles that the other took away. Raises UnreadableError, OSError.
     """
-    with _alone(folder):
-        return _publish(log, verifier, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with disk.held(folder, folder=True):
+            return _publish(log, verifier, folder)
+    except BlockingIOError as error:
+        raise BlockingIOError(error.errno, "another process publishes there; try again", str(folder)) from error
 
 
 def _publish(log: Source, verifier: Verifier, folder: Path) -> int:
@@ -104,19 +106,6 @@ def _filled(before: int, size: int) -> Iterator[str]:
             yield path_of(level, number)
             if not level:
                 yield path_of("entries", number)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise BlockingIOError(error.errno, "another process publishes there; try again", str(folder)) from error
-    finally:
-        os.close(descriptor)
 
 
 def _write(path: Path, data: bytes) -> None:
