@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 
 from gateway import written
+from tests.support.failing import failing_at
 
 OLD, DATA = b"old\n", b"a line\n" * 20_000
 STEPS = ("open", "fsync", "replace", "unlink", "fdopen", "close")
 """What of `os` a write goes through; each may be the last thing that happens, or fail."""
+FAILING = [(os, name) for name in ("open", "fsync", "replace")]
 CRASHES = f"""
 import os, sys
 from itertools import count
@@ -90,19 +92,8 @@ def test_an_error_at_any_step_leaves_what_was(
         path.parent.mkdir()
         if before is not None:
             path.write_bytes(before)
-        passed = count(1)
-
-        def failing(real: Any, passed: count[int] = passed, step: int = step) -> Any:
-            def call(*arguments: Any, **options: Any) -> Any:
-                if next(passed) == step:
-                    raise OSError(number, os.strerror(number))
-                return real(*arguments, **options)
-
-            return call
-
         with monkeypatch.context() as patch:
-            for name in ("open", "fsync", "replace"):
-                patch.setattr(os, name, failing(getattr(os, name)))
+            failing_at(step, patch, FAILING, number)
             try:
                 write(path)
             except OSError as error:
@@ -120,19 +111,8 @@ def test_of_files_that_belong_together_none_is_left_alone(tmp_path: Path, monkey
     """Whichever step fails, a key and its public half are both there or neither, and can be made again."""
     pair = (tmp_path / "a.key", DATA, 0o600), (tmp_path / "a.key.pub", OLD, 0o644)
     for step in count(1):
-        passed = count(1)
-
-        def failing(real: Any, passed: count[int] = passed, step: int = step) -> Any:
-            def call(*arguments: Any, **options: Any) -> Any:
-                if next(passed) == step:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                return real(*arguments, **options)
-
-            return call
-
         with monkeypatch.context() as patch:
-            for name in ("open", "fsync", "replace"):
-                patch.setattr(os, name, failing(getattr(os, name)))
+            failing_at(step, patch, FAILING)
             try:
                 written.create(*pair)
             except OSError:

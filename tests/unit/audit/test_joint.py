@@ -143,15 +143,21 @@ async def test_when_the_keeper_is_gone_nothing_is_durable() -> None:
         assert (member.gone.is_set(), member.ready) == (True, False)
 
 
+async def both_ends(log: Log) -> tuple[Hub, Member]:
+    """A worker's two ends: as its keeper sees it, and its own, once it may write."""
+    mine, its = socket.socketpair()
+    hub = Hub(log, lambda: None)
+    await hub.join(mine, {}, lambda: ("ab", 1))
+    member = await Member.join(its)
+    await until(lambda: member.ready)
+    return hub, member
+
+
 async def test_the_keeper_answers_each_and_closes_what_was_left_open(tmp_path: Any) -> None:
     """Entries are durable when they are answered, a key counts once, and a lost worker's intent gets its outcome."""
     one, other = (entry(logs.record(Kind.INTENT, n, idempotency_key="key")) for n in range(2))
     async with logs.opened(tmp_path) as log:
-        mine, its = socket.socketpair()
-        hub = Hub(log, lambda: None)
-        await hub.join(mine, {}, lambda: ("ab", 1))
-        member = await Member.join(its)
-        await until(lambda: member.ready)
+        hub, member = await both_ends(log)
         results = await asyncio.gather(member.append(one), member.append(other))
         assert results == [1, Rejection.DUPLICATE_KEY]
         await member.close()
@@ -187,11 +193,7 @@ _SOUND = entry(logs.record(Kind.REFUSAL, 1))
 async def test_a_worker_writes_no_record_of_its_keepers_nor_another_than_it_says(tmp_path: Any, made: Entry) -> None:
     """The keeper hangs up on who sends one: the log has what its records say, and no start or release by a worker."""
     async with logs.opened(tmp_path) as log:
-        mine, its = socket.socketpair()
-        hub = Hub(log, lambda: None)
-        await hub.join(mine, {}, lambda: ("ab", 1))
-        member = await Member.join(its)
-        await until(lambda: member.ready)
+        hub, member = await both_ends(log)
         with pytest.raises(GatewayError):
             await member.append(made)
         await hub.closed()
@@ -203,11 +205,7 @@ async def test_a_worker_says_that_it_could_not_follow_a_release(tmp_path: Any) -
     """Such a record puts nothing in force."""
     said = logs.record(Kind.RELEASE, 1, outcome="refused", release=None, why="no memory")
     async with logs.opened(tmp_path) as log:
-        mine, its = socket.socketpair()
-        hub = Hub(log, lambda: None)
-        await hub.join(mine, {}, lambda: ("ab", 1))
-        member = await Member.join(its)
-        await until(lambda: member.ready)
+        hub, member = await both_ends(log)
         assert await member.append(entry(said)) == 1
         await member.close()
         await hub.closed()
@@ -231,11 +229,7 @@ async def test_a_worker_that_ends_while_its_outcome_is_written_left_nothing_open
     """The intent is closed by the outcome that was on its way, and no call is counted that was not refused."""
     intent, outcome = (logs.entries(1, kind=kind)[0] for kind in (Kind.INTENT, Kind.OUTCOME))
     async with logs.opened(tmp_path, deadline_ms=60_000) as log:
-        mine, its = socket.socketpair()
-        hub = Hub(log, lambda: None)
-        await hub.join(mine, {}, lambda: ("ab", 1))
-        member = await Member.join(its)
-        await until(lambda: member.ready)
+        hub, member = await both_ends(log)
         assert await member.append(intent) == 1
         writer, go_on = held(log)
         leaving = member.append(outcome)
@@ -257,11 +251,7 @@ async def test_an_intent_has_one_outcome_whatever_waits_for_the_log_when_its_wor
     """A worker that ends while its intent or its outcome waits for the log leaves an intent with one outcome."""
     intent, outcome = (logs.entries(1, kind=kind)[0] for kind in (Kind.INTENT, Kind.OUTCOME))
     async with logs.opened(tmp_path, deadline_ms=60_000) as log:
-        mine, its = socket.socketpair()
-        hub = Hub(log, lambda: None)
-        await hub.join(mine, {}, lambda: ("ab", 1))
-        member = await Member.join(its)
-        await until(lambda: member.ready)
+        hub, member = await both_ends(log)
         if forwarded:
             await member.append(intent)
         writer, go_on = held(log)

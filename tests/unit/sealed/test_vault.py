@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway.audit.sealed.envelope import Period
 from gateway.audit.sealed.vault import Files
+from tests.support.failing import failing_at
 
 PERIOD = Period("t", "standard", "2026-11")
 KEY = "t.standard.2026-11.key"
-
-
-def failing_at(step: int, patch: pytest.MonkeyPatch) -> list[str]:
-    """From now on the disk fails once, at that step; the steps that were done, also after it, are in the list."""
-    done, passed = list[str](), count(1)
-
-    def failing(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
-            done.append(name)
-            if next(passed) == step:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return real(*arguments, **options)
-
-        return call
-
-    for name in ("open", "fsync", "replace", "link"):
-        patch.setattr(os, name, failing(name, getattr(os, name)))
-    return done
+STEPS = [(os, name) for name in ("open", "fsync", "replace", "link")]
 
 
 def test_a_key_that_could_not_be_made_durable_leaves_nothing_and_is_asked_for_again(
@@ -45,7 +27,7 @@ def test_a_key_that_could_not_be_made_durable_leaves_nothing_and_is_asked_for_ag
         folder.mkdir()
         vault = Files(folder)
         with monkeypatch.context() as patch:
-            done = failing_at(step, patch)
+            done = failing_at(step, patch, STEPS)
             try:
                 vault.create(PERIOD)
             except OSError as error:
@@ -67,7 +49,7 @@ def test_a_key_is_destroyed_by_the_try_that_succeeds(tmp_path: Path, monkeypatch
         vault = Files(tmp_path)
         vault.create(PERIOD)
         with monkeypatch.context() as patch:
-            done = failing_at(step, patch)
+            done = failing_at(step, patch, STEPS)
             try:
                 vault.destroy(PERIOD)
             except OSError as error:
