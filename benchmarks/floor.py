@@ -31,7 +31,7 @@ from benchmarks.load import presented, throughput
 from benchmarks.run import PERMITTED, cpu_ms, folder, is_answer, serving
 from benchmarks.steps import call, in_turn
 from brightline.v1 import inference_pb2
-from gateway import app, config, contract, deployment, inference, logs, memory, pep, transport, wire
+from gateway import app, config, contract, deployment, inference_service, logs, memory, pep, transport, wire
 from gateway.audit.sqlite import Sqlite
 from gateway.clock import Clock, system_us
 from gateway.config import Config
@@ -116,7 +116,7 @@ async def echo(place: Path) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     server = grpc.aio.server(options=transport.options(settings.limits, shared=False))
     handlers = {"Generate": grpc.stream_unary_rpc_method_handler(handle)}
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(inference.SERVICE, handlers)])
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(inference_service.SERVICE, handlers)])
     port = server.add_secure_port("127.0.0.1:0", transport.Tls(settings.listener).credentials())
     await server.start()
     memory.settle()

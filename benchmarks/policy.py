@@ -33,9 +33,9 @@ from gateway.pdp.wasm import open_wasm
 from gateway.release import starter
 from gateway.types import Principal, Reading, Release, Stage, Standing
 from gateway.workshop.build import build
+from gateway.workshop.dev_activation import Gateway
 from gateway.workshop.opa import opa
 from gateway.workshop.policies import opened
-from gateway.workshop.putting import Gateway
 from gateway.workshop.watching import Watch
 from tests.support.gateways import Deployment, spawned
 from tests.support.generate import drawn, made

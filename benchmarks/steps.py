@@ -69,7 +69,7 @@ async def steps(place: Path, gate: Gate) -> dict[str, Callable[[], Awaitable[obj
 
     async def gather() -> Any:
         known = facts.gather(in_force.attributes, principal, prompt, judged, gate.clock(), audit_ready=True)
-        known = known.at(Stage.REQUEST, readings, gate.detectors.pulse.standings())
+        known = known.at(Stage.REQUEST, readings, gate.detectors.liveness.standings())
         encode(known.input)
         return known
 
@@ -110,7 +110,7 @@ async def steps(place: Path, gate: Gate) -> dict[str, Callable[[], Awaitable[obj
     async def whole() -> None:
         now = call(credentials)
         await pep.generate(now, read, gate, in_force)
-        gate.shares.give_back(now.decision_id)
+        gate.bulkhead.give_back(now.decision_id)
 
     return {
         "1 prove who asks": lambda: gate.identity.prove(credentials, in_force.release.tenants),

@@ -8,8 +8,8 @@
   unless their message is still to come and comes late (proving.hear)
 6 close the old engine after its last call
 Whatever fails before 5 leaves what is in force, and a record that says why.
-Beside calls another process does 1, compiles for 2 and asks the self-test of 3 (apart.py); what is left takes a moment.
-A worker gets from its keeper what that process said (worker.py).
+Beside calls another process does 1, compiles for 2 and asks the self-test of 3 (loader_client.py); what is left takes a
+moment. A worker gets from its keeper what that process said (worker.py).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from gateway import apart
+from gateway import loader_client
+from gateway.compiled_release import CompiledRelease, Same
 from gateway.config import Config
 from gateway.errors import GatewayError, StartError
 from gateway.gate import Gate
-from gateway.handed import Handed, Same
 from gateway.inforce import InForce
 from gateway.preparing import ask, prepare
 
@@ -40,7 +40,7 @@ class Activation:
 
     config: Config
     gate: Gate
-    load: Callable[[Config, InForce], Awaitable[Handed | Same]] = apart.load
+    load: Callable[[Config, InForce], Awaitable[CompiledRelease | Same]] = loader_client.load
     tried: int = 0
     trouble: str = ""
     _expired: bool = False

@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING
 from google.protobuf.internal import api_implementation
 
 from gateway import health, release
-from gateway.audit.following import following
+from gateway.audit.index_supervisor import following
 from gateway.audit.joint.joined import Joined
 from gateway.audit.joint.member import Member
 from gateway.audit.log import Log
+from gateway.bulkhead import Bulkhead
 from gateway.clock import Clock
 from gateway.config import Config, External, Signals, Tracing
 from gateway.errors import StartError
+from gateway.fair_queue import FairQueue
 from gateway.gate import Gate
 from gateway.identity import Identity
 from gateway.inforce import InForce
 from gateway.preparing import ask, prepare
 from gateway.quotas import Memory, Quotas
-from gateway.shares import Shares
 from gateway.signals import Detectors, Outside, Scorer
-from gateway.signals.pulse import PROBE, Pulse
+from gateway.signals.liveness import PROBE, Liveness
 from gateway.telemetry import Meters, Telemetry
-from gateway.turns import Turns
 from gateway.types import Packed
 from gateway.upstream import open_upstream
 
@@ -91,8 +91,8 @@ async def _opened(config: Config, clock: Clock, member: Member | None, stack: As
             log=trail,
             in_force=in_force,
             answer_bytes=config.limits.answer_bytes,
-            shares=Shares(config.limits.tenant_calls),
-            turns=Turns(config.limits.deciding, config.limits.queue_ms / 1000, each=config.limits.tenant_turns),
+            bulkhead=Bulkhead(config.limits.tenant_calls),
+            queue=FairQueue(config.limits.deciding, config.limits.queue_ms / 1000, each=config.limits.tenant_turns),
             quotas=quotas,
             telemetry=telemetry,
         )
@@ -127,10 +127,10 @@ async def reading(settings: Signals) -> AsyncIterator[Detectors]:
     learned = await asyncio.to_thread(_learned) if settings.learned else None
     external = [_external(one) for one in settings.external]
     detectors = Detectors(
-        learned=learned, external=external, deadline_ms=settings.deadline_ms, pulse=Pulse(settings.live_s)
+        learned=learned, external=external, deadline_ms=settings.deadline_ms, liveness=Liveness(settings.live_s)
     )
     await detectors.read([PROBE])
-    beating = asyncio.create_task(detectors.pulse.beat(detectors.read))
+    beating = asyncio.create_task(detectors.liveness.beat(detectors.read))
     try:
         yield detectors
     finally:
@@ -143,7 +143,7 @@ def counting(config: Config) -> Quotas:
     """What is left to tenants: of a store all of it, of memory each worker's part. Raises StartError."""
     if config.quotas.url is None:
         return Quotas(Memory(config.listener.workers))
-    from gateway.counts import Shared  # noqa: PLC0415 - few ask for it
+    from gateway.shared_quotas import Shared  # noqa: PLC0415 - few ask for it
 
     return Quotas(Shared(config.quotas))
 

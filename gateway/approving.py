@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from gateway import facts, proving
+from gateway import authentication, facts
 from gateway.audit import approval
 from gateway.audit.approval import Approval, Held
 from gateway.audit.filter import Filter
@@ -39,7 +39,7 @@ async def pending(call: Call, read: Read[object], desk: Desk, in_force: InForce)
     """Requests of the approver's tenant that were held back, newest first. Raises GatewayError."""
     async with desk.gate.log.trail(call) as trail:
         who = await approver(call, desk, trail, in_force)  # 1, 2
-        await proving.hear(call, read, desk.gate, in_force)  # 3
+        await authentication.hear(call, read, desk.gate, in_force)  # 3
         since_us = max(0, desk.gate.clock() - desk.approvals.pending_s * 1_000_000)
         reason = str(Reason.APPROVAL_REQUIRED)
         wanted = Filter(tenant=who.tenant, kind="refusal", reason=reason, from_us=since_us)
@@ -58,7 +58,7 @@ async def approve(call: Call, read: Read[Asked], desk: Desk, in_force: InForce) 
     async with gate.log.trail(call) as trail:
         trail.approving("")
         who = await approver(call, desk, trail, in_force)  # 1, 2
-        asked = await proving.hear(call, read, gate, in_force)  # 3
+        asked = await authentication.hear(call, read, gate, in_force)  # 3
         trail.approving(asked.id)
         records = await find(call, desk, in_force, lambda: desk.archive.of_decision(asked.id, who.tenant))  # 4
         found = [approval.held(one.record, gate.log.commitments) for one in records]
@@ -79,7 +79,7 @@ async def approve(call: Call, read: Read[Asked], desk: Desk, in_force: InForce) 
 
 async def approver(call: Call, desk: Desk, trail: Trail, in_force: InForce) -> Principal:
     """Steps 1 and 2; nobody else's request is read. A role that is not configured is nobody's. Raises GatewayError."""
-    principal = await proving.prove(call, desk.gate, trail, in_force)
+    principal = await authentication.prove(call, desk.gate, trail, in_force)
     role = desk.approvals.role
     if not role or role not in principal.roles:
         raise GatewayError(Reason.ROLE_REQUIRED, "the token's roles don't let it approve requests")

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.audit.log import Log
+from gateway.bulkhead import Bulkhead
 from gateway.clock import Clock
+from gateway.fair_queue import FairQueue
 from gateway.identity import Identity
 from gateway.inforce import InForce
 from gateway.quotas import Quotas
-from gateway.shares import Shares
 from gateway.signals import Detectors
 from gateway.telemetry import Counted, Telemetry
-from gateway.turns import Turns
 from gateway.types import Standing
 from gateway.upstream import Upstream
 
@@ -29,8 +29,8 @@ class Gate:
     log: Log
     in_force: InForce
     answer_bytes: int
-    shares: Shares
-    turns: Turns
+    bulkhead: Bulkhead
+    queue: FairQueue
     quotas: Quotas
     telemetry: Telemetry
     draining: bool = False
@@ -39,11 +39,13 @@ class Gate:
     def ready(self) -> bool:
         """Whether a call could be permitted now, as far as the gateway itself is concerned."""
         decides = self.in_force.answers and not self.in_force.expired(self.clock())
-        return self.clock.trusted and self.log.healthy and self.detectors.pulse.live and decides and not self.draining
+        return (
+            self.clock.trusted and self.log.healthy and self.detectors.liveness.live and decides and not self.draining
+        )
 
     @property
     def counted(self) -> Counted:
         """What this process counted, and how it stands."""
-        standings = self.detectors.pulse.standings()
+        standings = self.detectors.liveness.standings()
         live = {name: standing is Standing.LIVE for name, standing in standings}
-        return Counted(self.telemetry.meters, self.telemetry.flying, self.turns.waiting, live, self.ready)
+        return Counted(self.telemetry.meters, self.telemetry.flying, self.queue.waiting, live, self.ready)

@@ -19,8 +19,16 @@ import structlog
 from grpc_health.v1.health import SERVICE_NAME
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from gateway import approvers, inference, knocking, policies, proving, reviewers, transport
-from gateway.arrivals import Arrivals
+from gateway import (
+    approval_service,
+    audit_service,
+    authentication,
+    inference_service,
+    policy_service,
+    queue_probe,
+    transport,
+)
+from gateway.admission import Admission
 from gateway.config import Config
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.gate import Gate
@@ -41,8 +49,8 @@ REOPEN_S = 5.0
 async def listening(config: Config, gate: Gate) -> AsyncIterator[Listener]:
     """Serves `gate`; on exit calls in flight have `drain_ms` to end. Raises StartError."""
     transport.reserve_files(config.limits)
-    with knocking.address(config.identity.ledger.parent) as door:
-        listener = Listener(config, gate, door)
+    with queue_probe.address(config.identity.ledger.parent) as probe_address:
+        listener = Listener(config, gate, probe_address)
         await listener.open()
         try:
             yield listener
@@ -51,19 +59,19 @@ async def listening(config: Config, gate: Gate) -> AsyncIterator[Listener]:
 
 
 class Listener:
-    """The port of a gateway. port: its number, once it is open. door: the address of its own way in."""
+    """The port of a gateway. port: its number, once it is open. probe_address: the address of its own way in."""
 
-    def __init__(self, config: Config, gate: Gate, door: str) -> None:
+    def __init__(self, config: Config, gate: Gate, probe_address: str) -> None:
         self.port = 0
         self._config = config
         self._gate = gate
         self._tls = transport.Tls(config.listener)
-        self._door = knocking.Door(door)
-        self._arrivals = Arrivals(self._door.knock, config.limits.queue_ms / 1000, time.monotonic)
-        self._shell = Shell(gate, config.limits, config.appeal, self._arrivals)
+        self._probe = queue_probe.QueueProbe(probe_address)
+        self._admission = Admission(self._probe.ask, config.limits.queue_ms / 1000, time.monotonic)
+        self._shell = Shell(gate, config.limits, config.appeal, self._admission)
         self._desk = Desk(gate, config.review, config.approvals, gate.log.archive)
         watchers = config.limits.concurrent_calls, config.limits.tenant_calls
-        self._health = Health(lambda: gate.ready, ("", READY, inference.SERVICE), watchers, self._whose)
+        self._health = Health(lambda: gate.ready, ("", READY, inference_service.SERVICE), watchers, self._whose)
         self._retired: dict[grpc.aio.Server, asyncio.Task[None]] = {}
 
     async def open(self) -> None:
@@ -86,8 +94,8 @@ class Listener:
         self._watching.cancel()
         await asyncio.wait({self._watching})
         self._health.close()
-        await self._arrivals.close()
-        await self._door.close()
+        await self._admission.close()
+        await self._probe.close()
         grace_s = self._config.limits.drain_ms / 1000
         await asyncio.gather(*(_stop(server, grace_s) for server in (self._server, *self._retired)))
         await asyncio.gather(*self._retired.values())
@@ -100,15 +108,18 @@ class Listener:
             options=transport.options(self._config.limits, shared=self._config.listener.workers > 1)
         )
         # Methods are not registered with gRPC: when its loop ends it frees what the core still writes to for those.
-        services = {inference.SERVICE: inference.handlers(self._shell), SERVICE_NAME: self._health.handlers()}
-        services[policies.SERVICE] = policies.handlers(self._shell)
-        services[approvers.SERVICE] = approvers.handlers(self._shell, self._desk)
-        services[reviewers.SERVICE] = reviewers.handlers(self._shell, self._desk)
+        services = {
+            inference_service.SERVICE: inference_service.handlers(self._shell),
+            SERVICE_NAME: self._health.handlers(),
+        }
+        services[policy_service.SERVICE] = policy_service.handlers(self._shell)
+        services[approval_service.SERVICE] = approval_service.handlers(self._shell, self._desk)
+        services[audit_service.SERVICE] = audit_service.handlers(self._shell, self._desk)
         if self._config.listener.reflection:
             services[reflection.SERVICE_NAME] = _reflection((*services, reflection.SERVICE_NAME))
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(*s) for s in services.items()])
         server.add_generic_rpc_handlers((UnknownMethods(self._shell),))
-        server.add_insecure_port(self._door.address)
+        server.add_insecure_port(self._probe.address)
         try:
             return server, server.add_secure_port(address, self._tls.credentials())
         except RuntimeError as error:  # gRPC says no more than that
@@ -162,7 +173,7 @@ class Listener:
         call = Call(new_decision_id(now_us), "", Credentials((), (), ""), now_us, None)
         error = GatewayError(Reason.METHOD_UNKNOWN, "the name of the method is no text")
         with self._gate.in_force as in_force:
-            await proving.turned_away(call, self._gate, in_force, error)
+            await authentication.turned_away(call, self._gate, in_force, error)
 
 
 def _reflection(services: tuple[str, ...]) -> dict[str, Handler]:

@@ -1,4 +1,4 @@
-"""Loads a release beside a gateway that serves: `python -m gateway.loader`, started by gateway.apart.
+"""Loads a release beside a gateway that serves: `python -m gateway.loader`, started by gateway.loader_client.
 
 1 be told by the gateway what is configured and what it knows    2 load, verify and type the release
 3 compile its policy, and ask it the self-test                   4 hand over what the gateway needs, and end
@@ -19,7 +19,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from gateway import handed, pdp, release
+from gateway import compiled_release, pdp, release
 from gateway.config import Config
 from gateway.errors import StartError
 from gateway.preparing import ask, prepare
@@ -51,12 +51,12 @@ def answered(order: dict[str, Any]) -> bytes:
         config = Config.model_validate_json(order["config"])
         found = release.open_source(config.release).find(tuple(order["state"]))  # 2
         if found.release is None or found.release.digest == order["digest"]:
-            return handed.unchanged(found.expires_us, found.state)
+            return compiled_release.unchanged(found.expires_us, found.state)
         return asyncio.run(_ready(config, found.release, found.state))
     except StartError as error:
-        return handed.refusal(handed.Refused(str(error)))
+        return compiled_release.refusal(compiled_release.Refused(str(error)))
     except Exception as error:  # noqa: BLE001 - its text may quote anybody; where it happened does not
-        return handed.refusal(handed.Refused("", _place(error)))
+        return compiled_release.refusal(compiled_release.Refused("", _place(error)))
 
 
 async def _ready(config: Config, loaded: Release, state: release.State) -> bytes:
@@ -64,7 +64,7 @@ async def _ready(config: Config, loaded: Release, state: release.State) -> bytes
     code = pdp.compiled(loaded, config.policy)
     if code:
         await ask(await prepare(config, loaded, code))
-    return handed.whole(loaded, code, state)
+    return compiled_release.whole(loaded, code, state)
 
 
 def _place(error: BaseException) -> str:

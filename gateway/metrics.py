@@ -19,7 +19,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from gateway import config, few
+from gateway import bounded_listener, config
 from gateway.config import Metrics
 from gateway.errors import StartError
 from gateway.gate import Gate
@@ -47,7 +47,7 @@ async def served(settings: Metrics, gate: Gate, source: Source) -> AsyncIterator
         with _listening(settings) as listener:
             port = int(listener.getsockname()[1])
             log.info("metrics served", host=settings.host, port=port)
-            accepting = asyncio.create_task(few.taken(listener, runner.server, context))
+            accepting = asyncio.create_task(bounded_listener.taken(listener, runner.server, context))
             try:
                 yield port
             finally:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from gateway import approvals, facts, output
 from gateway.audit.trail import Trail
+from gateway.authentication import hear, prove, prove_again
 from gateway.canonical import Json
 from gateway.errors import GatewayError, Reason
 from gateway.gate import Gate
 from gateway.inforce import InForce
-from gateway.proving import hear, prove, prove_again
 from gateway.telemetry import meters
 from gateway.types import (
     Call,
@@ -123,13 +123,13 @@ async def decide(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InF
     principal = await prove(call, gate, trail, in_force)  # 1
     prompt = await hear(call, read, gate, in_force)
     trail.watch.passed(meters.READ)
-    await gate.turns.take(principal.tenant)
+    await gate.queue.take(principal.tenant)
     trail.watch.passed(meters.WAIT)
     try:
         await prove_again(call, gate, in_force)  # 1
         return await _decided(prompt, principal, gate, trail, in_force)
     finally:
-        gate.turns.give_back(principal.tenant)
+        gate.queue.give_back(principal.tenant)
 
 
 async def _decided(
@@ -143,7 +143,7 @@ async def _decided(
         known = facts.approved(known, approvals.fact(approval))
     in_force.check_pinned(prompt.release)
     readings = await gate.detectors.read(judged, principal.tenant)  # 3
-    known = known.at(Stage.REQUEST, readings, gate.detectors.pulse.standings())
+    known = known.at(Stage.REQUEST, readings, gate.detectors.liveness.standings())
     trail.saw(known, readings)
     decision = await in_force.engine.decide(known.input)  # 4
     if decision.effect is Effect.ALLOW and (routes := _routes(decision)):
@@ -170,7 +170,7 @@ def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
 
     async def judged(stage: Stage, texts: tuple[str, ...], tools: tuple[ToolUse, ...]) -> None:
         readings = await gate.detectors.read(texts, trail.tenant)
-        standings = gate.detectors.pulse.standings()
+        standings = gate.detectors.liveness.standings()
         known = admitted.facts.at(stage, readings, standings, request_at(stage, admitted, tools))
         try:
             decision = await admitted.in_force.engine.decide(known.input)

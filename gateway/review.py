@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeVar
 
-from gateway import proving
+from gateway import authentication
 from gateway.audit.archive import (
     Archive,
     BehindError,
@@ -25,9 +25,9 @@ from gateway.audit.archive import (
     StaleError,
     UnreadableError,
 )
+from gateway.audit.call_record import Review
 from gateway.audit.filter import Filter
-from gateway.audit.known import Review
-from gateway.audit.pages import PageError
+from gateway.audit.page_tokens import PageError
 from gateway.audit.search import Found, Page, Position
 from gateway.audit.trail import Trail
 from gateway.canonical import Json
@@ -103,7 +103,7 @@ async def search(call: Call, read: Read[Asked], desk: Desk, in_force: InForce) -
     """A page of records, and the word for the next one; empty at the end. Raises GatewayError."""
     async with desk.gate.log.trail(call) as trail:
         who = await admit(call, desk, trail, in_force)  # 1, 2
-        asked = await proving.hear(call, read, desk.gate, in_force)  # 3
+        asked = await authentication.hear(call, read, desk.gate, in_force)  # 3
         note(trail, who, {"filter": asked.filter.asked()})
         wanted = who.narrowed(asked.filter)
         start = began(asked.word, bound(who, "page", wanted), desk, "page_token")
@@ -131,7 +131,7 @@ async def _one(
 ) -> list[T]:
     async with desk.gate.log.trail(call) as trail:
         who = await admit(call, desk, trail, in_force)  # 1, 2
-        decision_id = await proving.hear(call, read, desk.gate, in_force)  # 3
+        decision_id = await authentication.hear(call, read, desk.gate, in_force)  # 3
         note(trail, who, {"decision_id": decision_id})
         found = await find(call, desk, in_force, lambda: of(decision_id, who.tenant))  # 4
         if not found:
@@ -147,7 +147,7 @@ async def watch(
     with ExitStack() as open_:
         async with desk.gate.log.trail(call) as trail:
             who = await admit(call, desk, trail, in_force)  # 1, 2
-            asked = await proving.hear(call, read, desk.gate, in_force)  # 3
+            asked = await authentication.hear(call, read, desk.gate, in_force)  # 3
             note(trail, who, {"filter": asked.filter.asked()})
             wanted = who.narrowed(asked.filter)
             bounds = bound(who, "cursor", wanted)
@@ -173,7 +173,7 @@ async def export(call: Call, read: Read[Filter], desk: Desk, in_force: InForce) 
     with ExitStack() as open_:
         async with desk.gate.log.trail(call) as trail:
             who = await admit(call, desk, trail, in_force)  # 1, 2
-            asked = await proving.hear(call, read, desk.gate, in_force)  # 3
+            asked = await authentication.hear(call, read, desk.gate, in_force)  # 3
             note(trail, who, {"filter": asked.asked()})
             pieces = desk.archive.exported(who.narrowed(asked))
             first = await find(call, desk, in_force, lambda: next(pieces))  # 4
@@ -186,7 +186,7 @@ async def export(call: Call, read: Read[Filter], desk: Desk, in_force: InForce) 
 
 async def admit(call: Call, desk: Desk, trail: Trail, in_force: InForce) -> Reader:
     """Steps 1 and 2. The request of nobody else is read."""
-    return reader(await proving.prove(call, desk.gate, trail, in_force), desk.settings)
+    return reader(await authentication.prove(call, desk.gate, trail, in_force), desk.settings)
 
 
 def note(trail: Trail, who: Reader, asked: Mapping[str, Json], given: int | None = None) -> None:
@@ -211,7 +211,7 @@ def began(word: str, bounds: Json, desk: Desk, name: str) -> Position | None:
 async def find(call: Call, desk: Desk, in_force: InForce, at: Callable[[], T]) -> T:
     """Step 4, and step 1 again where it took long: others look, too. Raises GatewayError."""
     found = await look(desk, at)
-    await proving.prove_again(call, desk.gate, in_force)
+    await authentication.prove_again(call, desk.gate, in_force)
     return found
 
 

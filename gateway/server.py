@@ -17,8 +17,8 @@ import grpc
 import structlog
 from google.protobuf.message import Message
 
-from gateway import contract, proving, status
-from gateway.arrivals import Arrivals
+from gateway import authentication, contract, status
+from gateway.admission import Admission
 from gateway.config import Limits
 from gateway.errors import GatewayError, Reason
 from gateway.gate import Gate
@@ -45,7 +45,7 @@ class Shell:
     gate: Gate
     limits: Limits
     appeal: str
-    arrivals: Arrivals
+    admission: Admission
     in_flight: set[asyncio.Task[Any]] = field(default_factory=set)
 
 
@@ -70,7 +70,7 @@ def unary(shell: Shell, method: str, work: Work) -> Callable[[object, Context], 
 
     async def handle(_: object, context: Context) -> bytes:
         call = _receive(context, shell, method)
-        with shell.arrivals, shell.gate.in_force as in_force:
+        with shell.admission, shell.gate.in_force as in_force:
             try:
                 answer = await _bounded(shell, call, in_force, partial(work, shell, call, in_force, context))
                 return answer.SerializeToString()
@@ -88,7 +88,7 @@ def streaming(shell: Shell, method: str, work: Pieces) -> Callable[[object, Cont
     async def handle(_: object, context: Context) -> None:
         call = _receive(context, shell, method)
         write = _writer(context)
-        with shell.arrivals, shell.gate.in_force as in_force:
+        with shell.admission, shell.gate.in_force as in_force:
 
             async def answer() -> None:
                 async with aclosing(work(shell, call, in_force, context)) as pieces:
@@ -126,7 +126,7 @@ def _writer(context: Context) -> Callable[[bytes | None], Awaitable[None]]:
 
 async def _unknown(shell: Shell, call: Call, in_force: InForce, _: Context) -> Message:
     error = GatewayError(Reason.METHOD_UNKNOWN, "no such method here")
-    raise await proving.turned_away(call, shell.gate, in_force, error)
+    raise await authentication.turned_away(call, shell.gate, in_force, error)
 
 
 def _receive(context: Context, shell: Shell, method: str) -> Call:
@@ -172,9 +172,9 @@ async def _bounded(shell: Shell, call: Call, in_force: InForce, work: Callable[[
     may be later.
     """
     lane = shell.gate.identity.lane(call.credentials, in_force.release.tenants)
-    if shell.arrivals.refuses(lane) or len(shell.in_flight) >= shell.limits.concurrent_calls:
+    if shell.admission.refuses(lane) or len(shell.in_flight) >= shell.limits.concurrent_calls:
         error = GatewayError(Reason.OVERLOADED, "too many calls at once; try again in a moment", again_s=1)
-        raise await proving.turned_away(call, shell.gate, in_force, error)
+        raise await authentication.turned_away(call, shell.gate, in_force, error)
     task = cast("asyncio.Task[Any]", asyncio.current_task())
     shell.in_flight.add(task)
     left_s = None if call.deadline_us is None else (call.deadline_us - call.received_us) / 1_000_000
@@ -187,7 +187,7 @@ async def _bounded(shell: Shell, call: Call, in_force: InForce, work: Callable[[
         raise GatewayError(Reason.DEADLINE_EXCEEDED, "the time for this call is over", sent=True) from None
     finally:
         shell.in_flight.discard(task)
-        shell.gate.shares.give_back(call.decision_id)
+        shell.gate.bulkhead.give_back(call.decision_id)
 
 
 async def _refuse(context: Context, shell: Shell, call: Call, in_force: InForce, error: Exception) -> NoReturn:

@@ -1,4 +1,4 @@
-"""One worker of a gateway: `python -m gateway.worker FD`, started by gateway.crew with its end of a socket pair.
+"""One worker of a gateway: `python -m gateway.worker FD`, started by gateway.supervisor with its end of a socket pair.
 
 It serves calls as a gateway of one process does, except that the keeper writes the log and says what is in force. It
 ends when the keeper is gone, and when it can't put in force what the keeper did.
@@ -21,10 +21,10 @@ from gateway.activation import Activation
 from gateway.app import opened
 from gateway.audit.joint.member import Member
 from gateway.clock import Clock
+from gateway.compiled_release import CompiledRelease, Same, parse
 from gateway.config import Config
 from gateway.errors import StartError
 from gateway.gate import Gate
-from gateway.handed import Handed, Same, parse
 from gateway.inforce import InForce
 from gateway.listener import listening
 
@@ -80,11 +80,11 @@ async def _tell(member: Member, gate: Gate) -> None:
         member.counted(gate.counted)
 
 
-async def from_keeper(member: Member, _: Config, before: InForce) -> Handed | Same:
+async def from_keeper(member: Member, _: Config, before: InForce) -> CompiledRelease | Same:
     """What the keeper handed over, which it has loaded, tested and recorded: once for all workers."""
     raw, member.handed = member.handed, b""
     found = await asyncio.to_thread(parse, raw) if raw else None
-    if isinstance(found, Handed) and found.release.digest != before.release.digest:
+    if isinstance(found, CompiledRelease) and found.release.digest != before.release.digest:
         return replace(found, raw=b"")  # nobody is told by a worker
     return Same(member.expires_us, before.state)
 

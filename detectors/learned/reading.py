@@ -14,8 +14,8 @@ from detectors.learned.early import Passages
 from detectors.learned.exporting import giving
 from gateway.measuring.corpus import Text
 from gateway.signals.learned import SEEN, passages, session, shown, worded
-from gateway.signals.pieces import Pieces
 from gateway.signals.script import form
+from gateway.signals.wordpiece import WordPiece
 
 SHORT: Final = 400
 """Characters, of what stands in a passage with others."""
@@ -47,7 +47,7 @@ class Read:
         return Passages(np.concatenate([rows[part] for rows in self.rows]), groups, says(ends), refused(ends))
 
 
-def reader(encoder: Mapping[str, bytes], pieces: Pieces) -> Callable[[Text], Rows]:
+def reader(encoder: Mapping[str, bytes], pieces: WordPiece) -> Callable[[Text], Rows]:
     """What reads a text. encoder: its parts, in order."""
     parts = [session(giving(part)) for part in encoder.values()]
 

@@ -24,8 +24,8 @@ from detectors.learned.exporting import EARLY, last_of, with_last
 from detectors.learned.reading import Read, Test, among, reader
 from detectors.learned.tuning import ANY
 from gateway.measuring.corpus import Text
-from gateway.signals.pieces import Pieces
-from gateway.signals.together import UNSEEN
+from gateway.signals.fusion import UNSEEN
+from gateway.signals.wordpiece import WordPiece
 
 HARD_SHARE: Final = 0.02
 ORDINARY_SHARE: Final = 0.005
@@ -56,7 +56,7 @@ class Settled:
     left: dict[str, float]
 
 
-def settled(encoder: Mapping[str, bytes], pieces: Pieces, apart: Sequence[Text], corpus: Sequence[Text]) -> Settled:
+def settled(encoder: Mapping[str, bytes], pieces: WordPiece, apart: Sequence[Text], corpus: Sequence[Text]) -> Settled:
     """The encoder with its last layers. encoder: its parts, in order. apart: English. corpus: what it was tuned on."""
     english, others = [text for text in corpus if text.lang == "en"], [text for text in corpus if text.lang != "en"]
     chance, filling = np.random.default_rng(SEED), [text.text for text in apart if text.ordinary]

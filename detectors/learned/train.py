@@ -27,8 +27,8 @@ from detectors.learned.settling import WIDE, Settled, settled, wanted
 from detectors.learned.tuning import Tuned
 from gateway.measuring.corpus import Text, read, split
 from gateway.signals.learned import Manifest, worded
-from gateway.signals.pieces import Pieces
 from gateway.signals.script import form
+from gateway.signals.wordpiece import WordPiece
 
 OUT: Final = Path(__file__).parents[2] / "gateway" / "assets" / "learned"
 PIECES: Final = "vocabulary.txt"
@@ -51,7 +51,7 @@ def main() -> None:
     out: Path = given.out
     texts = _texts()
     data = {name: (out / name).read_bytes() for name in (PIECES, *PARTS)} if given.last else made(texts)
-    found = settled({name: data[name] for name in PARTS}, Pieces(data[PIECES]), read(APART), texts)  # 3
+    found = settled({name: data[name] for name in PARTS}, WordPiece(data[PIECES]), read(APART), texts)  # 3
     print(f"threshold {found.threshold}: over it {found.restricted:.3f} of the restricted texts of writers apart")
     print(f"threshold {found.foreign}: over it {found.elsewhere:.3f} of the texts in other languages")
     for name, share in found.left.items():
@@ -64,7 +64,7 @@ def made(of: list[Text]) -> dict[str, bytes]:
     tf.config.threading.set_inter_op_parallelism_threads(1)  # one step after the other; a product may use every core
     vocabulary, numbers = pretrained.read()  # 1
     data = "\n".join(vocabulary).encode() + b"\n"
-    return {PIECES: data, **exported(numbers["table"], tune(of, numbers, Pieces(data)))}  # 2
+    return {PIECES: data, **exported(numbers["table"], tune(of, numbers, WordPiece(data)))}  # 2
 
 
 def _write(out: Path, data: dict[str, bytes], found: Settled) -> None:
@@ -79,7 +79,7 @@ def _texts() -> list[Text]:
     return [text for text in parts["train"] + parts["validation"] if text.lang in LANGUAGES]
 
 
-def tune(texts: list[Text], numbers: pretrained.Numbers, pieces: Pieces) -> pretrained.Numbers:
+def tune(texts: list[Text], numbers: pretrained.Numbers, pieces: WordPiece) -> pretrained.Numbers:
     """The numbers of the encoder after all epochs: each text disturbed anew, all in another order."""
     chance = np.random.default_rng(SEED)
     labels = np.array([wanted(text) for text in texts], np.float32)
@@ -96,7 +96,7 @@ def tune(texts: list[Text], numbers: pretrained.Numbers, pieces: Pieces) -> pret
     return encoder.settle()
 
 
-def _cut(pieces: Pieces, text: str) -> list[int]:
+def _cut(pieces: WordPiece, text: str) -> list[int]:
     return [pieces.first, *pieces(text)[: LENGTH - 2], pieces.last]
 
 

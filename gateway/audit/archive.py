@@ -21,7 +21,7 @@ from gateway.audit import index as indexes
 from gateway.audit import reader, search
 from gateway.audit.filter import Filter
 from gateway.audit.index import Held, StaleError
-from gateway.audit.pages import Pages
+from gateway.audit.page_tokens import PageTokens
 from gateway.audit.reader import Reader
 from gateway.audit.search import BehindError, Found, Page, Place, Position, said
 
@@ -50,7 +50,7 @@ class Archive:
     logs: Callable[[], Sequence[Held]]
     own: Held
     keys: Mapping[str, Verifier]
-    pages: Pages
+    pages: PageTokens
     unindexed: int | None = UNINDEXED
 
     def search(self, looked_for: Filter, start: Position | None, most: int) -> Page:

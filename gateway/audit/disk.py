@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import regular, written
+from gateway import atomic_files, regular_files
 from gateway.errors import StartError
 
 
@@ -59,7 +59,7 @@ def replace(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
     # Crash before this: the old file, and a leftover that the next call overwrites. Crash after it: old or new, whole.
     temporary.replace(path)
-    written.sync(path.parent)
+    atomic_files.sync(path.parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Whole:
     def read(self) -> bytes | None:
         """What is in it, None when there is no file. Raises OSError."""
         try:
-            return regular.read(self.path)
+            return regular_files.read(self.path)
         except FileNotFoundError:
             return None
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from brightline_verify.cosignature import Cosigner, Witness
 from brightline_verify.note import NoteError, Signer, Verifier
-from gateway import written
+from gateway import atomic_files
 from gateway.config import read_private, read_public
 from gateway.errors import StartError
 
@@ -161,6 +161,6 @@ def _commitment(path: Path) -> _File:
 def _create(*files: _File) -> None:
     """Write files that do not exist yet, all or none: a key is never overwritten."""
     try:
-        written.create(*files)
+        atomic_files.create(*files)
     except OSError as error:
         raise StartError(f"{error.filename}: cannot be created: {error.strerror}") from error

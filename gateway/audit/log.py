@@ -17,9 +17,9 @@ from gateway.audit.archive import Archive
 from gateway.audit.capacity import EVERY_S, Gauge
 from gateway.audit.keys import Commitments
 from gateway.audit.ledger import Ledger
-from gateway.audit.pages import Pages
+from gateway.audit.page_tokens import PageTokens
 from gateway.audit.record import Entry, Place, Record
-from gateway.audit.remembered import Remembered, remembered, since
+from gateway.audit.rollback_guard import RollbackGuard, remembered, since
 from gateway.audit.sealed.sealer import Sealer
 from gateway.audit.store import Result, Store
 from gateway.audit.trail import Trail
@@ -50,7 +50,7 @@ class Log:
         clock: Clock,
         archive: Archive,
         *,
-        known: Remembered,
+        known: RollbackGuard,
         since_us: int | None,
     ) -> None:
         self.archive = archive
@@ -251,7 +251,7 @@ class Log:
 def opened_archive(settings: Audit, key: Verifier, commitments: Commitments) -> Archive:
     """What reviewers read of the log and of those beside it. key: the log's own. Raises StartError."""
     verifiers = {settings.origin: key, **places.keys(settings)}
-    pages = Pages(commitments.derived(keys.PAGES))
+    pages = PageTokens(commitments.derived(keys.PAGES))
     return Archive(partial(places.together, settings), places.held(settings), verifiers, pages)
 
 

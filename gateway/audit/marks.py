@@ -19,7 +19,7 @@ from brightline_verify.merkle import Frontier, frontier_at
 from brightline_verify.note import Signer
 from brightline_verify.report import Problem
 from brightline_verify.stored import CorruptError, Rows, Source, gathered
-from gateway import regular
+from gateway import regular_files
 
 _LABEL = b"brightline.v1.mark\x00"
 _LINE = re.compile(rb"([0-9]{20}) ([0-9a-f]{64})\n")
@@ -94,7 +94,7 @@ class Tail:
     def read(self) -> tuple[int, bytes] | None:
         """Size and mark, None when there never was one. Raises OSError, CorruptError."""
         try:
-            line = regular.read(self._path)
+            line = regular_files.read(self._path)
         except FileNotFoundError:
             return None
         if len(line) < _LENGTH or not line.strip(b"\0"):  # a loss of power, or a full disk, as it was made

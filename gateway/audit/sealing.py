@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 
 import structlog
 
-from gateway.audit.known import Known
+from gateway.audit.call_record import CallRecord
 from gateway.audit.ledger import Ledger
 from gateway.audit.sealed.envelope import OUTPUT, PROMPT
 from gateway.audit.sealed.sealer import period_of
@@ -18,7 +18,7 @@ from gateway.types import Effect, content_bytes
 log = structlog.get_logger()
 
 
-async def prompt(ledger: Ledger, known: Known) -> None:
+async def prompt(ledger: Ledger, known: CallRecord) -> None:
     """Seal what was asked, where the policy obliges to. Raises GatewayError (AUDIT_UNAVAILABLE)."""
     classes = known.retention()
     if not classes:
@@ -31,7 +31,7 @@ async def prompt(ledger: Ledger, known: Known) -> None:
     known.answer.kept = []
 
 
-async def output(ledger: Ledger, known: Known) -> tuple[GatewayError | None, bool]:
+async def output(ledger: Ledger, known: CallRecord) -> tuple[GatewayError | None, bool]:
     """Seal what was released, whole or in part. Returns why that failed, and whether a cancellation is owed.
 
     A cancellation waits for it as it does for the record.
@@ -48,7 +48,7 @@ async def output(ledger: Ledger, known: Known) -> tuple[GatewayError | None, boo
     return await _done(seal())
 
 
-async def refused(ledger: Ledger, known: Known) -> bool:
+async def refused(ledger: Ledger, known: CallRecord) -> bool:
     """Seal what was asked and refused by the policy, where it obliges to. Returns whether a cancellation is owed.
 
     A refusal stands, sealed or not: nothing is forwarded, and the caller learns the rule.

@@ -16,7 +16,7 @@ from brightline_verify.note import NoteError, Verifier, open_checkpoint
 from brightline_verify.report import UnreadableError
 from brightline_verify.stored import CorruptError, Rows, Source, nodes_of
 from brightline_verify.tiles import HEIGHT, WIDTH, path_of
-from gateway import written
+from gateway import atomic_files
 from gateway.audit import disk
 
 
@@ -51,7 +51,7 @@ def _publish(log: Source, verifier: Verifier, folder: Path) -> int:
             raise UnreadableError(f"{log}: can't be published in {folder}: {error}") from error
     os.sync()
     for path in new:  # sync tells of no error
-        written.sync(path)
+        atomic_files.sync(path)
     # Crash before this: tiles beyond the published checkpoint, which the next call writes again.
     disk.replace(folder / "checkpoint", note)  # 3
     for name in _filled(before, size):  # 4

@@ -17,7 +17,7 @@ from typing import Self
 from brightline_verify.record import Kind, Outcome
 from gateway.audit import outcomes, record, sealing
 from gateway.audit.approval import Approval
-from gateway.audit.known import Known, Review
+from gateway.audit.call_record import CallRecord, Review
 from gateway.audit.ledger import Ledger
 from gateway.audit.record import Entry, Record
 from gateway.audit.store import Rejection
@@ -55,7 +55,7 @@ class Trail:
 
     def __init__(self, ledger: Ledger, call: Call) -> None:
         self._ledger = ledger
-        self._known = Known(ledger, call)
+        self._known = CallRecord(ledger, call)
         self.watch = ledger.telemetry.watch(call)
         self._intended = self._owed = self._approved = False
         self._late: BaseException | None = None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.later import group
+from gateway.cli.lazy import group
 from gateway.errors import StartError
 
 app = group(
@@ -24,7 +24,7 @@ app = group(
         "models": "ask:models",
         "pending": "approve:pending",
         "approve": "approve:approve",
-        "in-force": "standing:in_force",
+        "in-force": "in_force:in_force",
         "token": "token:token",
     },
     name="brightline",
@@ -81,20 +81,20 @@ detectors = group(
 releases = group(
     "Propose, sign, publish and check what gateways put in force. Provider and agency do it together.",
     {
-        "keygen": "holding:keygen",
-        "init": "holding:init",
+        "keygen": "release_keys:keygen",
+        "init": "release_keys:init",
         "stage": "signing:stage",
         "restrict": "signing:restrict",
-        "diff": "proposed:diff",
+        "diff": "release_diff:diff",
         "sign": "signing:sign",
         "publish": "signing:publish",
-        "verify": "carry:verify",
+        "verify": "release_transfer:verify",
         "status": "signing:status",
-        "rotate": "holding:rotate",
-        "revoke": "holding:revoke",
-        "export": "carry:export",
-        "extract": "carry:extract",
-        "import": "carry:import_",
+        "rotate": "release_keys:rotate",
+        "revoke": "release_keys:revoke",
+        "export": "release_transfer:export",
+        "extract": "release_transfer:extract",
+        "import": "release_transfer:import_",
         "demo": "demo_release:demo_release",
     },
 )

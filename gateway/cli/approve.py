@@ -13,8 +13,8 @@ from rich.console import Console
 
 from brightline import BrightlineError, Client, Use
 from gateway.cli import show
+from gateway.cli.option_groups import takes
 from gateway.cli.options import connecting, declare, question
-from gateway.cli.taking import takes
 from gateway.cli.terminal import line
 
 T = TypeVar("T")

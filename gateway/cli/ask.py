@@ -10,8 +10,8 @@ from rich.console import Console
 
 from brightline import Answer, BrightlineError, Client, Use
 from gateway.cli import show
+from gateway.cli.option_groups import takes
 from gateway.cli.options import connect, declare, question
-from gateway.cli.taking import takes
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 

@@ -30,9 +30,9 @@ from gateway.audit.show import Shown
 from gateway.audit.show import show as find
 from gateway.canonical import Json
 from gateway.cli import terminal
-from gateway.cli.somewhere import Asked, somewhere, told
-from gateway.cli.stored import Stored, stored, unusable
-from gateway.cli.taking import takes
+from gateway.cli.log_options import Stored, stored, unusable
+from gateway.cli.log_or_gateway import Asked, somewhere, told
+from gateway.cli.option_groups import takes
 from gateway.config import Audit
 from gateway.errors import StartError
 

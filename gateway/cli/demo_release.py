@@ -32,7 +32,7 @@ from brightline_verify.whole import Trust
 from gateway import deployment
 from gateway.audit import keys
 from gateway.canonical import canonical
-from gateway.cli import demo, demo_steps, proposed
+from gateway.cli import demo, demo_steps, release_diff
 from gateway.cli.audit import print_report
 from gateway.clock import system_us
 from gateway.errors import StartError
@@ -117,8 +117,8 @@ class Shown:
         draft = self.folder / "tenants.json"
         draft.write_bytes(canonical(document))
         made = staging.files(published, tenants=draft)
-        self.repository.stage(made, proposed.notes(published, made), datetime.now(UTC), 30)
-        proposed.diff(self.repository.folder)
+        self.repository.stage(made, release_diff.notes(published, made), datetime.now(UTC), 30)
+        release_diff.diff(self.repository.folder)
 
     def sign(self, holder: str) -> None:
         """The holder signs with its release key."""

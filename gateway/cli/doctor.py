@@ -29,8 +29,8 @@ from gateway.clock import TOLERANCE_US, Clock
 from gateway.config import Audit, Config, read_public
 from gateway.errors import GatewayError, StartError
 from gateway.identity import Identity
-from gateway.identity.shown import check_shown
-from gateway.signals.pulse import PROBE
+from gateway.identity.server_certificate import check_shown
+from gateway.signals.liveness import PROBE
 from gateway.types import Release, Standing
 from gateway.upstream import open_upstream
 
@@ -149,7 +149,7 @@ async def _policy(settings: Config, loaded: Load) -> str:
 
 async def _signals(settings: Config) -> str:
     async with app.reading(settings.signals) as detectors:
-        standings = detectors.pulse.standings()
+        standings = detectors.liveness.standings()
         silent = [one.name for one in detectors.external if await one.score(PROBE, _ANSWERS_IN_S) is None]
     if silent:
         raise StartError(
@@ -241,7 +241,7 @@ def _lock_state(settings: Audit) -> str:
 
 
 async def _quotas(settings: Config) -> str:
-    from gateway.counts import Shared  # noqa: PLC0415 - loaded where it is asked for
+    from gateway.shared_quotas import Shared  # noqa: PLC0415 - loaded where it is asked for
 
     counts = Shared(settings.quotas)
     try:

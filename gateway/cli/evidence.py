@@ -11,18 +11,18 @@ import typer
 
 from brightline import RecordFilter
 from brightline_verify.report import UnreadableError
-from gateway import written
+from gateway import atomic_files
 from gateway.audit import export as exporting
 from gateway.audit import tiles as tiling
 from gateway.audit.archive import Archive
 from gateway.audit.filter import Filter
 from gateway.audit.index import Held, StaleError
-from gateway.audit.pages import Pages
+from gateway.audit.page_tokens import PageTokens
 from gateway.cli.audit import proved
+from gateway.cli.log_options import MOST, Stored, stored, unusable
+from gateway.cli.log_or_gateway import Asked, somewhere, told
+from gateway.cli.option_groups import takes
 from gateway.cli.search import wanted
-from gateway.cli.somewhere import Asked, somewhere, told
-from gateway.cli.stored import MOST, Stored, stored, unusable
-from gateway.cli.taking import takes
 from gateway.siem import exporting as events
 
 Cosigned = Annotated[
@@ -52,7 +52,7 @@ def export(
     """
     try:
         notes = [cosigned.read_bytes()] if cosigned else []
-        with written.new(file) as out:
+        with atomic_files.new(file) as out:
             if format_ == "jsonl":
                 size = exporting.write(log.source, log.verifier, out, first=first, until=until, cosigned=notes)
             else:
@@ -78,7 +78,7 @@ def extract(
     refuses or can't answer.
     """
     try:
-        with told(log), written.new(file) as out:
+        with told(log), atomic_files.new(file) as out:
             for piece in _pieces(log, looked_for):
                 out.write(piece)
     except (UnreadableError, StaleError, OSError) as error:
@@ -91,7 +91,7 @@ def _pieces(log: Stored | Asked, looked_for: Filter) -> Iterator[bytes]:
         return log.client.export(RecordFilter(**asdict(looked_for)))
     own = Held(log.source, log.index)
     keys = {verifier.name: verifier for verifier in log.with_keys().values()}
-    return Archive(log.together, own, keys, Pages(b""), unindexed=None).exported(looked_for)
+    return Archive(log.together, own, keys, PageTokens(b""), unindexed=None).exported(looked_for)
 
 
 @takes(log=somewhere)
@@ -115,8 +115,8 @@ def prove(
                 typer.echo(f"error: record {one.index} is not under that checkpoint", err=True)
                 raise typer.Exit(1)
             name = f"record-{one.index}"
-            written.replace(folder / f"{name}.json", one.leaf)
-            written.replace(folder / f"{name}.tlog-proof", one.proof.text())
+            atomic_files.replace(folder / f"{name}.json", one.leaf)
+            atomic_files.replace(folder / f"{name}.tlog-proof", one.proof.text())
             typer.echo(f"made {folder / name}.json and {folder / name}.tlog-proof")
     except OSError as error:
         raise unusable(str(error)) from error

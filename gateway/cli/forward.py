@@ -11,8 +11,8 @@ import typer
 
 from brightline_verify.report import UnreadableError
 from gateway.audit import disk
-from gateway.cli.stored import MOST, Stored, stored, unusable
-from gateway.cli.taking import takes
+from gateway.cli.log_options import MOST, Stored, stored, unusable
+from gateway.cli.option_groups import takes
 from gateway.errors import StartError
 from gateway.siem.cursor import Cursor
 from gateway.siem.exporting import FORMATS

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway import config, knocking
+from gateway import config, queue_probe
 from gateway.errors import StartError
 from gateway.health import LIVE, READY
 
@@ -30,11 +30,11 @@ def health(
     Example: `brightline health --config dev/gateway.toml`
     """
     beside = config.load(path).identity.ledger.parent
-    if not knocking.is_short(beside):
+    if not queue_probe.is_short(beside):
         raise StartError(
             f"identity.ledger: the path {beside} is too long for a socket below it, so that the gateway has its own "
-            f"way in elsewhere; choose one of {knocking.LONGEST} bytes at most"
+            f"way in elsewhere; choose one of {queue_probe.LONGEST} bytes at most"
         )
-    said = knocking.stands(beside, LIVE if live else READY, timeout_s)
+    said = queue_probe.stands(beside, LIVE if live else READY, timeout_s)
     typer.echo(said or f"nobody answers beside {beside}; does the gateway run, and as this user?")
-    raise typer.Exit(0 if said == knocking.SERVING else 1)
+    raise typer.Exit(0 if said == queue_probe.SERVING else 1)

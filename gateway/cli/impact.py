@@ -19,8 +19,8 @@ from rich.text import Text
 from brightline_verify.note import Verifier
 from brightline_verify.report import UnreadableError
 from brightline_verify.stored import Source
+from gateway import atomic_files
 from gateway import config as configuration
-from gateway import written
 from gateway.audit import places, recorded
 from gateway.audit.keys import load_verifier, public_path
 from gateway.canonical import canonical
@@ -114,7 +114,7 @@ def _recorded(log: Source, verifier: Verifier) -> Iterator[Numbered]:
 
 def _write(path: Path, text: str) -> None:
     try:
-        written.replace(path, text.encode())
+        atomic_files.replace(path, text.encode())
     except OSError as error:
         raise StartError(f"{path}: cannot be written: {error.strerror}") from error
 

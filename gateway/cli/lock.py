@@ -13,7 +13,7 @@ from brightline_verify.stored import verify
 from brightline_verify.whole import Trust
 from gateway import config as configuration
 from gateway.audit import keys, places
-from gateway.cli.stored import unusable
+from gateway.cli.log_options import unusable
 
 
 def lock(

@@ -12,7 +12,7 @@ from brightline_verify.stored import CorruptError
 from gateway import config as configuration
 from gateway.audit import places
 from gateway.audit.sqlite import Sqlite
-from gateway.cli.stored import unusable
+from gateway.cli.log_options import unusable
 from gateway.config import Audit
 from gateway.errors import StartError
 

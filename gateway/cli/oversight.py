@@ -15,10 +15,10 @@ from rich.progress import Progress
 from brightline_verify.note import Verifier
 from brightline_verify.report import Report, UnreadableError, plain
 from brightline_verify.stored import Source
-from gateway import written
+from gateway import atomic_files
 from gateway.audit import recorded
-from gateway.cli.stored import Stored, stored, unusable
-from gateway.cli.taking import takes
+from gateway.cli.log_options import Stored, stored, unusable
+from gateway.cli.option_groups import takes
 from gateway.errors import StartError
 from gateway.oversight.counting import CALLS, Counts
 from gateway.oversight.page import page
@@ -62,9 +62,9 @@ def report(
                 errors.print(f"not in this report: {left}; audit.other_keys has no key of it", markup=False)
         made = Oversight(checked, period, counts, time.time_ns() // 1000)
         if json_:
-            written.replace(json_, (json.dumps(made.as_json(), indent=1) + "\n").encode())
+            atomic_files.replace(json_, (json.dumps(made.as_json(), indent=1) + "\n").encode())
         if html:
-            written.replace(html, page(made).encode())
+            atomic_files.replace(html, page(made).encode())
     except (UnreadableError, StartError, OSError) as error:
         raise unusable(str(error)) from error
     _print(made)

@@ -10,8 +10,8 @@ import typer
 from gateway.cli.rego import REGO, RegoOption, report
 from gateway.workshop import build as building
 from gateway.workshop import gate, testing
+from gateway.workshop.layout import policy_folder
 from gateway.workshop.opa import opa, said
-from gateway.workshop.places import policy_folder
 
 
 def check(rego: RegoOption = REGO) -> None:

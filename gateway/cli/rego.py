@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.workshop.places import Finding
+from gateway.workshop.layout import Finding
 
 RegoOption = Annotated[Path, typer.Option("--rego", help="The policy folder, of the same shape as rego/.")]
 REGO = Path("rego")

@@ -14,8 +14,8 @@ from rich.console import Console
 from brightline_verify.report import UnreadableError
 from gateway.audit import recorded
 from gateway.cli.audit import proved
-from gateway.cli.stored import Stored, stored, unusable
-from gateway.cli.taking import takes
+from gateway.cli.log_options import Stored, stored, unusable
+from gateway.cli.option_groups import takes
 from gateway.cli.terminal import line
 from gateway.errors import StartError
 from gateway.workshop.redeciding import Different, Releases, Replayed, Said, questions, replay

@@ -15,8 +15,8 @@ from gateway.cli.rego import REGO, RegoOption, report
 from gateway.cli.terminal import line
 from gateway.workshop import pages, scaffold
 from gateway.workshop.catalogue import ANSWERS, LAYERS, READ, Entry, catalogue
+from gateway.workshop.layout import CLASSES, policy_folder
 from gateway.workshop.metadata import TO_FILL
-from gateway.workshop.places import CLASSES, policy_folder
 
 Layer = Literal["red_line", "provider_baseline", "law", "directive", "agency"]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -25,7 +25,7 @@ from gateway.audit.sealed.keeper import Keeper, keeping
 from gateway.audit.sealed.places import load_reviewer
 from gateway.audit.show import show
 from gateway.canonical import Json
-from gateway.cli.stored import unusable
+from gateway.cli.log_options import unusable
 from gateway.config import Audit
 from gateway.errors import StartError
 

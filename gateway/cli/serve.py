@@ -32,7 +32,7 @@ def serve(
     resource.setrlimit(resource.RLIMIT_CORE, (0, most))  # a dump would hold keys and prompts
     import uvloop  # noqa: PLC0415 - all of these take time to import
 
-    from gateway import config, logs, running  # noqa: PLC0415
+    from gateway import config, lifecycle, logs  # noqa: PLC0415
     from gateway.deployment import STATE  # noqa: PLC0415
 
     settings = config.load(path)
@@ -41,4 +41,4 @@ def serve(
     if settings.profile == "development":
         address_file = address_file or path.parent / "address"
         state_file = path.parent / STATE
-    uvloop.run(running.run(settings, address_file, state_file, partial(config.load, path)))
+    uvloop.run(lifecycle.run(settings, address_file, state_file, partial(config.load, path)))

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from gateway import written
+from gateway import atomic_files
 from gateway.errors import StartError
 from gateway.measuring import corpus, figures
 from gateway.measuring.choosing import choose
@@ -141,7 +141,7 @@ def thresholds(
 
 def _write(file: Path, text: str) -> None:
     try:
-        written.replace(file, text.encode())
+        atomic_files.replace(file, text.encode())
     except OSError as error:
         raise StartError(f"{file}: can't be written: {error.strerror}; name a file in a folder that is there") from None
 

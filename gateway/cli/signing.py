@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.holding import KeyOption, PublicOption, RepositoryArgument, SecretOption, passphrase
-from gateway.cli.proposed import diff, loosened, notes, renewed, tell
+from gateway.cli.release_diff import diff, loosened, notes, renewed, tell
+from gateway.cli.release_keys import KeyOption, PublicOption, RepositoryArgument, SecretOption, passphrase
 from gateway.errors import StartError
 from gateway.release import keyfiles, restrictions, staging, starter
 from gateway.release.documents import MANIFEST, VECTORS

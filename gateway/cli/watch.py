@@ -13,8 +13,8 @@ from gateway.cli.rego import REGO, RegoOption
 from gateway.cli.terminal import line
 from gateway.deployment import STATE
 from gateway.workshop import watching
-from gateway.workshop.places import policy_folder
-from gateway.workshop.putting import Gateway
+from gateway.workshop.dev_activation import Gateway
+from gateway.workshop.layout import policy_folder
 
 
 def watch(

@@ -14,7 +14,7 @@ from gateway.audit import disk
 from gateway.audit.keys import load_cosigner, load_verifier
 from gateway.audit.witness import RefusedError
 from gateway.audit.witness import witness as sign
-from gateway.cli.stored import unusable
+from gateway.cli.log_options import unusable
 from gateway.errors import StartError
 
 

@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from gateway import regular
+from gateway import regular_files
 from gateway.errors import StartError
 
 _OF_OTHERS: Final = 0o077
@@ -27,7 +27,7 @@ def read_private(path: Path, key: str) -> bytes:
     key: the configuration key that named it, for the message.
     """
     try:
-        with regular.opened(path) as file:
+        with regular_files.opened(path) as file:
             found = os.fstat(file.fileno())
             mode = stat.S_IMODE(found.st_mode)
             if mode & (_OF_ROOT if found.st_uid == 0 != os.geteuid() else _OF_OTHERS):
@@ -35,7 +35,7 @@ def read_private(path: Path, key: str) -> bytes:
                     f"{key}: {path} can be read by others (mode {mode:04o})\n"
                     f"a private key must be 0600; run: chmod 600 {path}"
                 )
-            return regular.bounded(file)
+            return regular_files.bounded(file)
     except OSError as error:
         raise StartError(f"{key}: {path}: cannot be read: {error.strerror}") from error
 
@@ -51,7 +51,7 @@ def read_secret(path: Path, key: str) -> str:
 def read_public(path: Path, key: str) -> bytes:
     """The bytes of a file that is no secret. Raises StartError when it can't be read."""
     try:
-        return regular.read(path)
+        return regular_files.read(path)
     except OSError as error:
         raise StartError(f"{key}: {path}: cannot be read: {error.strerror}") from error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gateway import regular
+from gateway import regular_files
 from gateway.config.whole import Config
 from gateway.errors import StartError
 
@@ -16,7 +16,7 @@ from gateway.errors import StartError
 def load(path: Path) -> Config:
     """Read and check the file. Raises StartError that names file and key, and says what would be accepted."""
     try:
-        raw = tomllib.loads(regular.read(path).decode("utf-8"))
+        raw = tomllib.loads(regular_files.read(path).decode("utf-8"))
         # As JSON, where arrays and paths have one form too: a number is no truth value there, and a word is neither.
         strict = json.dumps(raw, default=_odd)
     except OSError as error:

@@ -21,8 +21,8 @@ from itertools import chain, pairwise
 from operator import or_
 from typing import Final, NamedTuple, get_args
 
+from gateway.confusables import letters
 from gateway.effectors.words import BEFORE, BEGINS, CHOICES, DEEDS, LOOKS, PERHAPS, RECORDS
-from gateway.looks import letters
 from gateway.types import Effector, Tool
 
 __all__ = ["apparent", "beyond"]

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from jwt.algorithms import ECAlgorithm
 
-from gateway import written
+from gateway import atomic_files
 
 _USAGES = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.SERVER_AUTH}
 _SKEW = timedelta(minutes=5)
@@ -132,7 +132,7 @@ def mint(
 
 def write_private(path: Path, data: bytes) -> None:
     """Create the file for its owner alone (mode 0600). Raises FileExistsError rather than replace a key."""
-    written.create((path, data, 0o600))
+    atomic_files.create((path, data, 0o600))
 
 
 def _builder(

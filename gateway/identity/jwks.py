@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.identity import strict
+from gateway.identity import strict_json
 
 MAX_BYTES = 256 << 10
 
@@ -41,7 +41,7 @@ def parse_jwks(data: bytes) -> Mapping[str, Key]:
     A set that holds a secret, a weak RSA key or one kid twice is refused whole: somebody made a mistake that must not
     go unseen. A key for another use or of a type not known here is left out, as RFC 7517 section 5 asks.
     """
-    match strict.loads(data):
+    match strict_json.loads(data):
         case {"keys": list(members)}:
             pass
         case _:

@@ -8,7 +8,7 @@ from typing import Protocol
 from gateway.config import Issuer
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.identity.jwks import MAX_BYTES, Key, parse_jwks
-from gateway.identity.watched import UnreadableError, Watched
+from gateway.identity.reloading import UnreadableError, Watched
 
 
 class Keys(Protocol):

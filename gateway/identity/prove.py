@@ -13,12 +13,12 @@ from gateway.errors import GatewayError, Reason
 from gateway.identity import certificate as certificates
 from gateway.identity import token as tokens
 from gateway.identity.certificate import Certificate
-from gateway.identity.domains import Domains, open_domains
 from gateway.identity.jwks import Key
 from gateway.identity.keys import Keys, open_keys
 from gateway.identity.ledger import Ledger, open_ledger
 from gateway.identity.revocation import Revocation, open_revocation
 from gateway.identity.token import Claims
+from gateway.identity.trust_domains import Domains, open_domains
 from gateway.types import Credentials, Principal, Tenant, owners
 
 CACHED_TOKENS = 10_000

@@ -9,10 +9,10 @@ from cryptography import x509
 
 from gateway.config import Identity as Settings
 from gateway.errors import GatewayError, Reason, StartError
-from gateway.identity import crl, strict
+from gateway.identity import crl, strict_json
 from gateway.identity.certificate import Certificate
 from gateway.identity.crl import Crls
-from gateway.identity.watched import UnreadableError, Watched
+from gateway.identity.reloading import UnreadableError, Watched
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ def _parse_lists(lists: bytes, client_ca: bytes) -> Crls:
 
 
 def _parse_token_ids(data: bytes) -> frozenset[str]:
-    match strict.loads(data):
+    match strict_json.loads(data):
         case list(items) if all(isinstance(item, str) for item in items):
             return frozenset(items)
         case _:

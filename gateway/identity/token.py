@@ -17,7 +17,7 @@ import jwt
 
 from gateway.config import Identity as Settings
 from gateway.errors import GatewayError, Reason
-from gateway.identity import strict
+from gateway.identity import strict_json
 from gateway.identity.certificate import Certificate
 from gateway.identity.jwks import ALGORITHMS, Key
 
@@ -178,7 +178,7 @@ def _thumbprint(confirmation: object) -> str:
 
 def _members(segment: str) -> Mapping[str, object]:
     try:
-        value = strict.loads(urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
+        value = strict_json.loads(urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
     except ValueError as error:
         raise _invalid("a segment is not base64url of strict JSON") from error
     if not isinstance(value, dict):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.looks import letters
+from gateway.confusables import letters
 from gateway.marking.banner import parse
 from gateway.marking.portions import portion
 from gateway.marking.value import LONGEST, Marking

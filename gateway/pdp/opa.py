@@ -22,7 +22,7 @@ from opa_client.opa_async import AsyncOpaClient  # type: ignore[import-untyped] 
 from gateway.canonical import Json, NotCanonicalError
 from gateway.canonical import parse as parse_json
 from gateway.config import Policy, is_loopback, read_secret, show, trust
-from gateway.connections import Connector
+from gateway.connection_pool import Connector
 from gateway.errors import StartError
 from gateway.pdp.decision import parse, unavailable
 from gateway.pdp.engine import MAX_DECISION_BYTES, PACKAGE, RULE, Engine, encode

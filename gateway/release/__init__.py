@@ -10,8 +10,8 @@ how a gateway reads one, and repository.py how one is made.
 
 from gateway.release.client import Found
 from gateway.release.reading import load
-from gateway.release.refreshing import State
 from gateway.release.sources import Source, open_source
+from gateway.release.tuf_refresh import State
 from gateway.release.writing import create, starter
 
 __all__ = ["Found", "Source", "State", "create", "load", "open_source", "starter"]

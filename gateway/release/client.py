@@ -28,8 +28,8 @@ from gateway.release import folder, history, reading, restrictions
 from gateway.release.documents import MANIFEST, VECTORS
 from gateway.release.holders import TARGETS
 from gateway.release.parts import HOLDERS, target
-from gateway.release.refreshing import CACHE, State, Trusted, View
 from gateway.release.trusted import alone
+from gateway.release.tuf_refresh import CACHE, State, Trusted, View
 from gateway.types import Release
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -37,7 +37,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """release: None where nothing changed but times. state: see refreshing.py. expires_us: when what is signed does."""
+    """release: None where nothing changed but times. state: see tuf_refresh.py. expires_us: when it does."""
 
     release: Release | None
     state: State

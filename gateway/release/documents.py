@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from gateway.release.granting import Grant
+from gateway.release.grants import Grant
 from gateway.release.values import (
     Banner,
     Certificate,

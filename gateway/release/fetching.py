@@ -16,7 +16,7 @@ import urllib3
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, SlowRetrievalError
 from tuf.ngclient.fetcher import FetcherInterface
 
-from gateway import regular
+from gateway import regular_files
 
 CHUNK: Final = 64 << 10
 FOLDER: Final = "file:///"
@@ -34,7 +34,7 @@ class Folder(FetcherInterface):
         if not path.is_relative_to(self._folder):
             raise DownloadError(f"{url}: lies outside the repository")
         try:
-            file = regular.opened(path)
+            file = regular_files.opened(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             if not self._folder.is_dir():
                 raise DownloadError(f"{self._folder}: there is no such folder") from error

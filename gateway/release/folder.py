@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from gateway import regular
+from gateway import regular_files
 from gateway.errors import StartError
 from gateway.release.documents import MANIFEST
 
@@ -62,7 +62,7 @@ def _walk(path: Path, prefix: str) -> Iterator[str]:
 def read(path: Path, budget: int) -> bytes:
     """The bytes of one file. Raises StartError."""
     try:
-        with regular.opened(path) as file:
+        with regular_files.opened(path) as file:
             raw = file.read(budget + 1)
     except OSError as error:
         raise StartError(f"{path}: cannot be read: {error.strerror}; {AGAIN}") from error

@@ -61,7 +61,7 @@ def _step(path: Path, roots: Iterable[Root]) -> Step | None:
 
 
 def step(after: str, said: Mapping[str, Any]) -> Step:
-    """What the custom part of a manifest says of its change; `gateway.cli.proposed.notes` writes it.
+    """What the custom part of a manifest says of its change; `gateway.cli.release_diff.notes` writes it.
 
     after: the digest of the release. Raises ValueError, KeyError or TypeError for what is not of this shape.
     """

@@ -25,7 +25,7 @@ from securesystemslib.exceptions import Error, UnsupportedLibraryError
 from securesystemslib.signer import CryptoSigner, HSMSigner, Signer, SSlibKey
 from tuf.api.metadata import Key
 
-from gateway import written
+from gateway import atomic_files
 from gateway.errors import StartError
 from gateway.release import holders
 from gateway.release.parts import AGENCY, HOLDERS
@@ -49,7 +49,7 @@ def create(folder: Path, holder: str, name: str, passphrase: str) -> Key:
     key = _held(SSlibKey.from_crypto(private.public_key()), holder)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with written.new(folder / f"{name}.key", 0o600) as file:
+        with atomic_files.new(folder / f"{name}.key", 0o600) as file:
             file.write(pem)
             # Crash after this: a key that nobody was told of; remove both files and make another.
             _write_public(folder, name, key)
@@ -131,7 +131,7 @@ def _write_public(folder: Path, name: str, key: Key) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         text = json.dumps({"keyid": key.keyid, **key.to_dict()}, indent=1) + "\n"
-        written.replace(folder / f"{name}.pub", text.encode("ascii"))
+        atomic_files.replace(folder / f"{name}.pub", text.encode("ascii"))
     except OSError as error:
         raise StartError(f"{error.filename or folder}: cannot be written: {error.strerror}") from error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, MetaFile, Root
 
-from gateway import written
+from gateway import atomic_files
 from gateway.release import holders
 from gateway.release.holders import TARGETS
 from gateway.release.parts import HOLDERS, paths
@@ -37,4 +37,4 @@ def put(path: Path, data: bytes) -> None:
     if path.exists() and path.read_bytes() == data:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    written.replace(path, data)
+    atomic_files.replace(path, data)

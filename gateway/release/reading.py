@@ -20,9 +20,9 @@ from pydantic import ValidationError
 from gateway.canonical import Json, NotCanonicalError, digest, parse
 from gateway.errors import StartError
 from gateway.release import documents, folder, selftest
-from gateway.release.agreeing import Said, by_id
+from gateway.release.consistency import Said, by_id
 from gateway.release.documents import DATA, GRANTS, MANIFEST, MODELS, SOURCES, TENANTS, VECTORS, WASM, plain
-from gateway.release.granting import Grants
+from gateway.release.grants import Grants
 from gateway.release.lines import at
 from gateway.release.values import Document
 from gateway.types import Model, Price, Release

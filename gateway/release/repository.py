@@ -33,8 +33,8 @@ from gateway.release.documents import MANIFEST
 from gateway.release.holders import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from gateway.release.making import after, delegations, meta, put
 from gateway.release.parts import HOLDERS, holder_of, target
+from gateway.release.repository_view import Shelf
 from gateway.release.restrictions import NAME as RESTRICTIONS
-from gateway.release.shelf import Shelf
 
 STAGED: Final = (ROOT, TARGETS, *HOLDERS)
 """What people sign, in this order. The rest is signed at publication."""

@@ -10,7 +10,7 @@ from gateway.config import ReleaseSource, read_public
 from gateway.release.client import Client, Found
 from gateway.release.fetching import FOLDER, Folder, Https
 from gateway.release.reading import load
-from gateway.release.refreshing import State
+from gateway.release.tuf_refresh import State
 from gateway.types import Release
 
 

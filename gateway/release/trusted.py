@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from gateway import written
+from gateway import atomic_files
 from gateway.errors import StartError
 
 LOCK: Final = ".lock"
@@ -42,4 +42,4 @@ def alone(folder: Path) -> Iterator[None]:
 def durable(folder: Path) -> None:
     """Have the disk keep what was written there. A crash meanwhile leaves old and new files, each whole or missing."""
     for path in (*folder.glob("*.json"), folder / "root_history", *folder.glob("root_history/*.json"), folder):
-        written.sync(path)
+        atomic_files.sync(path)

@@ -14,12 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gateway import written
+from gateway import atomic_files
 from gateway.canonical import Json, NotCanonicalError, canonical
 from gateway.clock import system_us
 from gateway.errors import StartError
 from gateway.release.documents import GRANTS, MANIFEST, MODELS, TENANTS, VECTORS
-from gateway.release.granting import Given
+from gateway.release.grants import Given
 from gateway.release.reading import load, read_policy
 from gateway.release.staging import read
 from gateway.types import Model, Release, Tenant
@@ -76,7 +76,7 @@ def create(
             draft.chmod(0o755)
             # A crash before this line leaves a draft whose name starts with a dot; after it, the whole release.
             draft.rename(folder)
-            written.sync(folder.parent)
+            atomic_files.sync(folder.parent)
             return made.digest
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -123,4 +123,4 @@ def _write(draft: Path, files: Mapping[str, bytes]) -> None:
             file.write(content)
             os.fsync(file.fileno())
     for inner in (draft, *(p for p in draft.rglob("*") if p.is_dir())):
-        written.sync(inner)
+        atomic_files.sync(inner)

@@ -12,18 +12,18 @@ from typing import Final, Protocol
 
 import structlog
 
+from gateway.confusables import letters
 from gateway.errors import StartError
-from gateway.looks import letters
-from gateway.signals import credentials, persons
-from gateway.signals.cutting import SLICE, glued, shortened, slices, words_of
+from gateway.signals import credentials, us_persons
 from gateway.signals.decode import respelled, unpacked
+from gateway.signals.fair_threads import FairThreads
+from gateway.signals.fusion import raise_to, weigh
 from gateway.signals.lexical import Lexical
 from gateway.signals.lexicon import load
+from gateway.signals.liveness import Liveness
 from gateway.signals.normalise import normalise
-from gateway.signals.pulse import Pulse
 from gateway.signals.readable import readable_text, readable_words
-from gateway.signals.sharing import Sharing
-from gateway.signals.together import raise_to, weigh
+from gateway.signals.segmentation import SLICE, glued, shortened, slices, words_of
 from gateway.types import Reading
 
 __all__ = ["Detectors", "Outside", "Scorer"]
@@ -80,7 +80,7 @@ class Detectors:
     learned: the learned detector beside the lexical one; None where nobody asked for it. external: those of others,
     which belong to this from now on. limit_characters: the most content that is read, in all; beyond it nothing is.
     deadline_ms: how long reading takes, of a text of several slices once those before it are read: they take turns,
-    since side by side all would be late. pulse: is told of every answer of a detector. score: words to thousandths
+    since side by side all would be late. liveness: is told of every answer of a detector. score: words to thousandths
     by signal; another than the lexicon's only where a test needs one that fails.
     """
 
@@ -91,11 +91,11 @@ class Detectors:
         external: Sequence[Outside] = (),
         limit_characters: int = 1 << 20,
         deadline_ms: int = 10_000,
-        pulse: Pulse | None = None,
+        liveness: Liveness | None = None,
         score: Callable[[list[str]], Mapping[str, int]] | None = None,
     ) -> None:
         lexicon, self._version = load()
-        self._learned, self._sharing = learned, Sharing(2)
+        self._learned, self._sharing = learned, FairThreads(2)
         if learned:
             self._version += f"+{learned.version}"
         lexical = Lexical(lexicon)
@@ -109,8 +109,8 @@ class Detectors:
                     f"signals are {', '.join(self._names)}"
                 )
         self._languages = lexicon.languages
-        self.pulse = pulse or Pulse()
-        self.pulse.watch(LEXICAL, *([LEARNED] if learned else []), *(f"external.{one.name}" for one in external))
+        self.liveness = liveness or Liveness()
+        self.liveness.watch(LEXICAL, *([LEARNED] if learned else []), *(f"external.{one.name}" for one in external))
         self._score = score or lexical.score
         self._readings = lru_cache(maxsize=1024)(self._said)  # most texts score nothing
         self._limit = limit_characters
@@ -169,7 +169,7 @@ class Detectors:
                     return []
             if len(piece) == SLICE:
                 await asyncio.sleep(0)  # other calls go on between the slices of a long text
-        self.pulse.answered(LEXICAL)
+        self.liveness.answered(LEXICAL)
         return readings
 
     async def _with_learned(self, highest: dict[str, int], readings: list[Way], whose: str | None, late: int) -> bool:
@@ -178,7 +178,7 @@ class Detectors:
         try:
             async with asyncio.timeout((late - time.monotonic_ns()) / 1e9):
                 said = await self._sharing.read(whose, _each(self._learned, readings, whose))
-            self.pulse.answered(LEARNED)
+            self.liveness.answered(LEARNED)
         except TimeoutError:
             log.warning("detector_late", detector=self._learned.version)
             return False
@@ -191,7 +191,7 @@ class Detectors:
         answers = await asyncio.gather(*(one.score(text, left_s) for one in self.external))
         for one, scores in zip(self.external, answers, strict=True):
             if scores is not None:
-                self.pulse.answered(f"external.{one.name}")
+                self.liveness.answered(f"external.{one.name}")
                 raise_to(highest, scores)
         silent = {
             name for one, scores in zip(self.external, answers, strict=True) if scores is None for name in one.names
@@ -232,7 +232,7 @@ async def _by_form(highest: dict[str, int], whole: str, late: int) -> bool:
 def _formed(text: str) -> dict[str, int]:
     """What the text says by its form, in which blanks and signs count, and case."""
     seen = text if text.isascii() else letters(text)
-    return {"credentials": credentials.score(seen), "us_person": persons.score(seen)}
+    return {"credentials": credentials.score(seen), "us_person": us_persons.score(seen)}
 
 
 def _each(

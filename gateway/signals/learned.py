@@ -25,10 +25,10 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.errors import StartError
-from gateway.signals.pieces import Pieces
-from gateway.signals.remembered import Remembered
+from gateway.signals.fair_threads import finished
+from gateway.signals.passage_cache import PassageCache
 from gateway.signals.script import form
-from gateway.signals.sharing import finished
+from gateway.signals.wordpiece import WordPiece
 
 # Else it reports each session to its makers, and keeps a number of this machine for that. It looks once, when imported.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -94,10 +94,10 @@ class Learned:
     """The detector, of its files. names: the categories that it scores. parts: of its encoder, in order."""
 
     def __init__(self, manifest: Manifest, data: Mapping[str, bytes], version: str) -> None:
-        self._pieces = Pieces(data["vocabulary.txt"])
+        self._pieces = WordPiece(data["vocabulary.txt"])
         self.parts: list[Any] = [session(data[name]) for name in manifest.parts]
         self._made = manifest
-        self._remembered = Remembered(_REMEMBERED)
+        self._remembered = PassageCache(_REMEMBERED)
         self.names, self.version = tuple(manifest.categories), version
 
     def score(self, text: str, whose: str | None = None) -> tuple[dict[str, int], bool]:
@@ -139,7 +139,7 @@ class Learned:
         return thousandths(margin, self._made.threshold, self._made.wide)
 
 
-def shown(pieces: Pieces, passage: str) -> dict[str, npt.NDArray[Any]]:
+def shown(pieces: WordPiece, passage: str) -> dict[str, npt.NDArray[Any]]:
     """What the encoder is given of a passage."""
     numbers = [pieces.first, *pieces(passage)[:PIECES], pieces.last]
     return {"pieces": np.array([numbers], dtype=np.int64)}
@@ -204,8 +204,8 @@ def load(folder: Traversable = FOLDER) -> Learned:
 def session(model: bytes) -> Any:
     """One thread a call and no spinning: the gateway reads on two threads of its own, beside everything else.
 
-    Sums are not fused with the layer's norm after them: what onnxruntime has for both at once uses no vector instructions
-    and takes six times as long.
+    Sums are not fused with the norm after them: what onnxruntime has for both at once uses no vector instructions, and
+    takes six times as long.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

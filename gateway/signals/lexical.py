@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.filled import Filled
+from gateway.memo import Memo
+from gateway.signals.concept_weights import highest, mask, union, weigher
 from gateway.signals.lexicon import Lexicon, stem
-from gateway.signals.weighing import highest, mask, union, weigher
 
 _FAR: Final = -10_000
 _REMEMBERED: Final = 65_536
@@ -37,8 +37,8 @@ class Lexical:
         self._lexicon = lexicon
         self._bits = _bits(lexicon)
         terms = _index(lexicon, self._bits)
-        self._stems = Filled(stem, _REMEMBERED)
-        self._begins: Filled[str, _Node | None] = Filled(lambda word: terms.get(self._stems[word]), _REMEMBERED)
+        self._stems = Memo(stem, _REMEMBERED)
+        self._begins: Memo[str, _Node | None] = Memo(lambda word: terms.get(self._stems[word]), _REMEMBERED)
         self._negators = frozenset(map(stem, lexicon.negation.negators))
         self._fillers = frozenset(map(stem, lexicon.negation.fillers))
         self._actions = mask(lexicon.negation.actions, self._bits)

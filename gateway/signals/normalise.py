@@ -21,8 +21,8 @@ from string import ascii_lowercase, digits
 from typing import Final
 from urllib.parse import unquote
 
-from gateway.filled import Filled
-from gateway.looks import hidden, is_seen, latin, translated
+from gateway.confusables import hidden, is_seen, latin, translated
+from gateway.memo import Memo
 
 _SPACES: Final = frozenset({"Zs", "Zl", "Zp"})
 _DEPTH: Final = 4
@@ -44,7 +44,7 @@ def _fold(code: int) -> str:
     return "".join(latin(c) for c in plain if is_seen(c))
 
 
-_TABLE: Final = Filled(_fold, _REMEMBERED)
+_TABLE: Final = Memo(_fold, _REMEMBERED)
 _HYPHENATED: Final = re.compile(r"\u00ad[ \t]{0,8}\r?\n[ \t>]{0,16}")
 _ENTITY: Final = re.compile(r"&(?:#0{0,64}([0-9]{1,7})|#x0{0,64}([0-9a-f]{1,6})|([a-z][a-z0-9]{1,31}));?")
 _ENTITIES: Final = {name.rstrip(";").lower(): text for name, text in sorted(html5.items(), reverse=True)}

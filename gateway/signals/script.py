@@ -11,8 +11,8 @@ import re
 import unicodedata
 from typing import Final
 
-from gateway.filled import Filled
-from gateway.looks import plain_letters
+from gateway.confusables import plain_letters
+from gateway.memo import Memo
 from gateway.signals.normalise import normalise
 
 _KEPT_MARKS: Final = re.compile("[\u0900-\u097f]")
@@ -30,7 +30,7 @@ def _fold(code: int) -> str:
     return "".join(c for c in folded if _KEPT_MARKS.match(c) or unicodedata.category(c) not in _DROPPED)
 
 
-_TABLE: Final = Filled(_fold, _REMEMBERED)
+_TABLE: Final = Memo(_fold, _REMEMBERED)
 
 
 def form(text: str) -> str:

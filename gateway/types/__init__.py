@@ -2,9 +2,9 @@
 
 from gateway.types.answers import Chunk, Completion, End, Stop
 from gateway.types.callers import Call, Credentials, Principal, new_decision_id
-from gateway.types.decided import Decision, Effect, Obligation, Permitted
-from gateway.types.known import Facts, Reading, Stage, Standing, Standings, safeguards
-from gateway.types.packed import Packed, ceilings, owners, packed
+from gateway.types.decisions import Decision, Effect, Obligation, Permitted
+from gateway.types.facts import Facts, Reading, Stage, Standing, Standings, safeguards
+from gateway.types.packed_tenants import Packed, ceilings, owners, packed
 from gateway.types.prompts import (
     EFFECTORS,
     Document,

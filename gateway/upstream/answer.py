@@ -13,7 +13,7 @@ import re
 from typing import NoReturn
 
 from gateway.canonical import MAX_INTEGER
-from gateway.link import failed
+from gateway.egress import failed
 from gateway.types import Document, End, Permitted, Stop, ToolUse
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,128}")

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import config
+from gateway.egress import Egress, failed
 from gateway.errors import GatewayError, Reason
-from gateway.link import Link, failed
 from gateway.types import Chunk, Completion, Document, End, Message, Part, Permitted, Stop, Text, ToolResult, ToolUse
 from gateway.upstream.answer import Answer, document_text, quoted
 from gateway.upstream.events import Parsed
@@ -36,8 +36,8 @@ class Anthropic:
         self.name = settings.name
         self._answer_bytes = answer_bytes
         section, url = f"upstreams.{settings.name}", "https://api.anthropic.com"
-        link = Link(settings, section, url, answer_bytes, reached, traced=True)
-        self._service = Exchange(link, "/v1/messages", {"anthropic-version": "2023-06-01"})
+        egress = Egress(settings, section, url, answer_bytes, reached, traced=True)
+        self._service = Exchange(egress, "/v1/messages", {"anthropic-version": "2023-06-01"})
 
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from gateway.link import failed
+from gateway.egress import failed
 
 Parsed: TypeAlias = Any
 """JSON from a service: anything at all. A reader that meets an odd shape may raise what it likes: attempt() maps it."""

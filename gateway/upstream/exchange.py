@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import orjson
 
+from gateway.egress import STREAM, WHOLE, Egress, failed
 from gateway.errors import GatewayError, Reason
-from gateway.link import STREAM, WHOLE, Link, failed
 from gateway.types import Chunk, End, Text, ToolUse
 from gateway.upstream.events import Parsed, events, mostly_text
 
@@ -58,13 +58,13 @@ class Reader(Protocol):
 class Exchange:
     """What speaks to one service: JSON in, JSON or server-sent events out. headers: what its protocol needs besides."""
 
-    def __init__(self, link: Link, path: str, headers: Mapping[str, str] | None = None) -> None:
-        self._link, self._url = link, link.base_url.rstrip("/") + path
+    def __init__(self, egress: Egress, path: str, headers: Mapping[str, str] | None = None) -> None:
+        self._egress, self._url = egress, egress.base_url.rstrip("/") + path
         self._headers = {"content-type": "application/json", **(headers or {})}
 
     async def ask(self, fields: Mapping[str, Any]) -> Parsed:
         """The answer of a call that is not streamed. Raises GatewayError, or ValueError for what is no JSON."""
-        body = await self._link.post(self._url, orjson.dumps(fields), WHOLE, self._headers)
+        body = await self._egress.post(self._url, orjson.dumps(fields), WHOLE, self._headers)
         try:
             return json.loads(mostly_text(await body.whole()).decode())  # integers as they are: tools get them
         finally:
@@ -76,7 +76,7 @@ class Exchange:
         Raises GatewayError.
         """
         async with attempt(deadline):
-            body = await self._link.post(self._url, orjson.dumps(fields), STREAM, self._headers)
+            body = await self._egress.post(self._url, orjson.dumps(fields), STREAM, self._headers)
         try:
             async with aclosing(read_stream(events(body.pieces(), body.limit), reader, deadline)) as chunks:
                 async for chunk in chunks:
@@ -86,7 +86,7 @@ class Exchange:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._link.close()
+        await self._egress.close()
 
 
 async def read_stream(found: AsyncGenerator[Parsed], reader: Reader, deadline: float) -> AsyncGenerator[Chunk]:

@@ -20,8 +20,8 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from gateway import config
+from gateway.egress import failed
 from gateway.errors import StartError
-from gateway.link import failed
 from gateway.types import Chunk, Completion, End, Permitted, Prompt, Stop, Text, ToolUse, content_bytes, part_texts
 from gateway.upstream.answer import Answer
 from gateway.upstream.exchange import attempt, deadline_at

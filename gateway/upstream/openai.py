@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import config
-from gateway.link import Link, failed
+from gateway.egress import Egress, failed
 from gateway.types import (
     Chunk,
     Completion,
@@ -46,7 +46,9 @@ class OpenAI:
         self.name = settings.name
         self._answer_bytes = answer_bytes
         section, url = f"upstreams.{settings.name}", "https://api.openai.com/v1"
-        self._service = Exchange(Link(settings, section, url, answer_bytes, reached, traced=True), "/chat/completions")
+        self._service = Exchange(
+            Egress(settings, section, url, answer_bytes, reached, traced=True), "/chat/completions"
+        )
 
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from gateway.workshop.layout import SHARED, Finding, agency_of, is_policy
 from gateway.workshop.modules import Module, Reference, line, name, nodes, references
-from gateway.workshop.places import SHARED, Finding, agency_of, is_policy
 
 _READABLE: Final = (("brightline", "facts"), *(("brightline", name) for name in SHARED))
 _INSTEAD: Final = (

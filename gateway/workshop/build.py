@@ -18,8 +18,8 @@ from pathlib import Path
 from gateway.canonical import Json, canonical, digest
 from gateway.pdp.wasm import ENTRYPOINT
 from gateway.release.documents import DATA, MANIFEST, SOURCES, WASM
+from gateway.workshop.layout import Finding, files, sources
 from gateway.workshop.opa import opa, said
-from gateway.workshop.places import Finding, files, sources
 
 
 class BuildError(Exception):

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from gateway.canonical import Json
 from gateway.workshop import literals, metadata, modules
+from gateway.workshop.layout import Finding, is_policy
 from gateway.workshop.metadata import Rule
-from gateway.workshop.places import Finding, is_policy
-from gateway.workshop.typed import INPUT
+from gateway.workshop.type_check import INPUT
 
 LAYERS: Final[Mapping[str, str]] = {
     "red_line": "the provider's, in every deployment; nobody relaxes them",

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gateway.workshop.layout import Finding, agency_of, files, is_data
 from gateway.workshop.modules import errors
 from gateway.workshop.opa import opa, said
-from gateway.workshop.places import Finding, agency_of, files, is_data
 
 _QUERY = """{
     "wrong": [{"at": e.field, "what": e.desc} | some e in json.match_schema(data, input)[1]],

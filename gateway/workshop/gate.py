@@ -11,11 +11,11 @@ from typing import Any, Final
 from gateway.config import Policy
 from gateway.errors import StartError
 from gateway.types import Release
-from gateway.workshop import agency, data, lint, literals, metadata, modules, reads, typed
+from gateway.workshop import agency, data, fact_usage, lint, literals, metadata, modules, type_check
 from gateway.workshop.build import BuildError, build
 from gateway.workshop.deciding import Decide, embedded
+from gateway.workshop.layout import Finding, agencies, files, is_data, misplaced
 from gateway.workshop.opa import opa
-from gateway.workshop.places import Finding, agencies, files, is_data, misplaced
 
 THINKING_MS: Final = 1000
 """How long the engine may take for one decision here: four times what a gateway gives it, for busy machines."""
@@ -42,15 +42,15 @@ def written(rego: Path) -> Iterator[Finding]:
     """Steps 2 to 8."""
     parsed, broken = modules.parse(rego)  # 2
     yield from broken
-    yield from typed.formatted(rego)
+    yield from type_check.formatted(rego)
     yield from lint.placed(rego, parsed)  # 3
     rules, wrong = metadata.described(parsed)  # 4
     yield from wrong
-    yield from reads.declared(rules, parsed)
+    yield from fact_usage.declared(rules, parsed)
     yield from agency.confined(parsed)  # 5
     yield from literals.understood(rego, parsed)  # 6
     if not broken:
-        yield from typed.checked(rego)  # 7
+        yield from type_check.checked(rego)  # 7
     yield from data.typed(rego)  # 8
 
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gateway.workshop.modules import Module, line
-from gateway.workshop.places import (
+from gateway.workshop.layout import (
     CLASSES,
     ENTRY,
     RULE_FILE,
@@ -18,6 +17,7 @@ from gateway.workshop.places import (
     is_test,
     tests_of,
 )
+from gateway.workshop.modules import Module, line
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 """What turns or hides the text around it: its reader sees another rule than the one that is compiled."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.workshop.layout import RULE_FOLDER, Finding, is_policy
 from gateway.workshop.modules import Module, Node, line, nodes
-from gateway.workshop.places import RULE_FOLDER, Finding, is_policy
 
 DECISION: Final = "schemas/decision.json"
 EFFECTS: Final = ("allow", "deny", "require_approval")

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gateway.workshop.layout import RULE_FILE, Finding, is_policy
 from gateway.workshop.modules import Module, line
-from gateway.workshop.places import RULE_FILE, Finding, is_policy
 
 READ: Final = ("first_hand", "second_hand", "general_knowledge")
 RELAXED_BY: Final[Mapping[str, tuple[str, ...]]] = {

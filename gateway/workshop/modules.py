@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from gateway.workshop.layout import Finding, files, is_rego
 from gateway.workshop.opa import opa, said
-from gateway.workshop.places import Finding, files, is_rego
 
 Node: TypeAlias = "dict[str, Any]"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.workshop.catalogue import ANSWERS, LAYERS, READ, Entry
-from gateway.workshop.places import Finding, files
+from gateway.workshop.layout import Finding, files
 
 COUNSEL: Final = "counsel.md"
 RULES: Final = "rules"

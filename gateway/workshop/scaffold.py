@@ -8,8 +8,8 @@ from typing import Final
 
 from gateway.errors import StartError
 from gateway.workshop.agency import COLLECTED
+from gateway.workshop.layout import RULE_FILE, files, tests_of
 from gateway.workshop.metadata import RELAXED_BY, TO_FILL
-from gateway.workshop.places import RULE_FILE, files, tests_of
 
 _RULE: Final = """\
 # METADATA

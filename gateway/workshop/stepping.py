@@ -18,8 +18,8 @@ from typing import Any, TypeAlias
 from gateway.canonical import Json
 from gateway.errors import StartError
 from gateway.pdp.engine import encode
+from gateway.workshop.layout import RULE_FILE, files, is_policy
 from gateway.workshop.opa import opa, said
-from gateway.workshop.places import RULE_FILE, files, is_policy
 
 Name: TypeAlias = tuple[str, ...]
 """A package or a rule, as its path below data."""

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from gateway.errors import StartError
 from gateway.workshop.capabilities import capabilities
+from gateway.workshop.layout import RULE_FILE, Finding, files, is_policy, tests_of
 from gateway.workshop.opa import opa, said
-from gateway.workshop.places import RULE_FILE, Finding, files, is_policy, tests_of
 
 COVERAGE: Final = 95.0
 """Percent of the lines of the policy, tests excluded, that its tests have to run."""

@@ -18,8 +18,8 @@ from gateway.errors import StartError
 from gateway.release.documents import VECTORS
 from gateway.workshop import gate, testing
 from gateway.workshop.deciding import Decide
-from gateway.workshop.places import RULE_FILE, Finding, agency_of, files, misplaced
-from gateway.workshop.putting import Gateway
+from gateway.workshop.dev_activation import Gateway
+from gateway.workshop.layout import RULE_FILE, Finding, agency_of, files, misplaced
 
 Seen: TypeAlias = dict[str, tuple[int, int, int]]
 """What tells one state of a file from another, by its path."""

@@ -16,7 +16,7 @@ import yaml
 from gateway import config
 from gateway.audit import keys
 from gateway.cli.doctor import examine
-from gateway.seat import _MORE_S
+from gateway.worker_slot import _MORE_S
 from tests.docs.pages import ROOT, rows
 from tests.support.gateways import Deployment
 from tests.support.manifests import FOLDER, POD, configured, gateway, manifests, mounts, paths, pod

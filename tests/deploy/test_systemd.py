@@ -13,8 +13,8 @@ import pytest
 
 from gateway import config
 from gateway.config import Audit, Limits
-from gateway.seat import _MORE_S
 from gateway.transport import OWN_FILES
+from gateway.worker_slot import _MORE_S
 from tests.docs.pages import ROOT, blocks
 from tests.support.gateways import Deployment
 from tests.support.opa import free_port

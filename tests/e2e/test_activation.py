@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from brightline import Answer, AsyncClient, Refused
-from gateway import apart, config
+from gateway import config, loader_client
 from gateway.activation import Activation
 from gateway.canonical import Json
 from gateway.inforce import InForce
@@ -205,7 +205,7 @@ async def test_a_process_that_does_not_load_it_changes_nothing(tmp_path: Path, m
         caller = asyncio.create_task(calling(running.client(), stop))
         for script, says in FAILING.items():
             with monkeypatch.context() as patched:
-                patched.setattr(apart, "PROGRAM", ("/bin/sh", "-c", script))
+                patched.setattr(loader_client, "PROGRAM", ("/bin/sh", "-c", script))
                 await activation.reload()
             assert says in activation.trouble
             assert in_force(running).release.digest == first

@@ -25,8 +25,8 @@ from gateway.audit.lock_store import Folder
 from gateway.canonical import canonical
 from gateway.cli.doctor import examine
 from gateway.clock import Clock, monotonic_us, system_us
-from gateway.crew import crew
 from gateway.errors import StartError
+from gateway.supervisor import crew
 from tests.support.attacks import attacking, message, refused, refused_in, serves, verified
 from tests.support.gateways import LOGISTICS, Deployment, serving, spawned
 from tests.support.releases import compile_policy

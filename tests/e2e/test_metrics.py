@@ -18,7 +18,7 @@ import pytest_asyncio
 import uvloop
 
 from brightline import BrightlineError
-from gateway import few, metrics
+from gateway import bounded_listener, metrics
 from gateway.canonical import canonical
 from gateway.clock import system_us
 from gateway.config import Metrics
@@ -239,10 +239,10 @@ async def test_who_only_holds_connections_takes_up_few_files_and_keeps_nobody_ou
 
     async def held() -> None:
         async with metrics.served(settings, gate, lambda: (gate.counted, 1, 0, 1)) as port:
-            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4 * few.CONNECTIONS)]
+            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4 * bounded_listener.CONNECTIONS)]
             found = await fetched(port, trust) if tls else (await scrape(port)).text
             assert "brightline_ready 1.0" in found
-            await until(lambda: sum(not reader.at_eof() for reader, _ in held) < few.CONNECTIONS)
+            await until(lambda: sum(not reader.at_eof() for reader, _ in held) < bounded_listener.CONNECTIONS)
             for _, writer in held:
                 writer.close()
 
@@ -255,7 +255,7 @@ async def test_no_connection_outlasts_the_time_of_one_answer(
     running: Running, said: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that says nothing, part of a request or a whole one is over in time: after its answer, or without one."""
-    monkeypatch.setattr(few, "LONGEST_S", 0.5)
+    monkeypatch.setattr(bounded_listener, "LONGEST_S", 0.5)
     async with measured(running) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(said)

@@ -201,14 +201,14 @@ async def test_a_call_that_expires_in_the_queue_is_never_forwarded(tmp_path: Pat
     """What waits until its own time is over leaves a refusal, and the turn that comes then is the next one's."""
     async with serving(limited(tmp_path, "deciding = 1\nqueue_ms = 60000")) as running:
         assert running.gate is not None
-        await running.gate.turns.take(HEALTH)
+        await running.gate.queue.take(HEALTH)
         for _ in range(2):
             with pytest.raises(BrightlineError):
                 await running.client().generate(**ASK, timeout_s=0.2)
         await until(lambda: len(running.records("refusal")) == 2)
         assert {r["reason"] for r in running.records("refusal")} == {"DEADLINE_EXCEEDED"}
         waiting = asyncio.create_task(running.client().generate(**ASK))
-        running.gate.turns.give_back(HEALTH)
+        running.gate.queue.give_back(HEALTH)
         assert (await waiting).text
         assert running.calls == 1
         verified(running)
@@ -218,7 +218,7 @@ async def test_a_call_that_waits_too_long_is_told_when_to_come_again(tmp_path: P
     """While nobody gives a turn up, a call is OVERLOADED with the time to wait, recorded, and not forwarded."""
     async with serving(limited(tmp_path, "deciding = 1\nqueue_ms = 1")) as running:
         assert running.gate is not None
-        await running.gate.turns.take(HEALTH)
+        await running.gate.queue.take(HEALTH)
         with pytest.raises(Overloaded) as refused:
             await running.client().generate(**ASK)
         assert refused.value.again_s == 1

@@ -30,7 +30,7 @@ from brightline_verify import records
 from brightline_verify.note import Verifier
 from brightline_verify.proof import Proof
 from brightline_verify.whole import Trust
-from gateway.audit import following
+from gateway.audit import index_supervisor
 from gateway.audit.index import index_path
 from gateway.types import new_decision_id
 from tests.support.attacks import attacking, told, verified
@@ -369,7 +369,7 @@ async def test_a_client_without_an_event_loop_reads_the_same(running: Running) -
 
 async def test_a_long_log_gets_an_index_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond so many records a process makes one; until it has enough, a search is refused and says so."""
-    monkeypatch.setattr(following, "NEEDED", 50)
+    monkeypatch.setattr(index_supervisor, "NEEDED", 50)
     deployed = Deployment.create(tmp_path)
     index = index_path(deployed.folder / "audit" / "log.db")
     index.with_name(index.name + ".lock").touch()
@@ -380,11 +380,11 @@ async def test_a_long_log_gets_an_index_by_itself(tmp_path: Path, monkeypatch: p
         object.__setattr__(gateway.gate.log.archive, "unindexed", 40)
         auditor = gateway.auditor()
         await auditor.search()
-        monkeypatch.setattr(following, "NEEDED", 10**9)
+        monkeypatch.setattr(index_supervisor, "NEEDED", 10**9)
         await many(gateway.client(), 10)
         error = await refused(auditor.search(), Unavailable)
         assert error.reason == "REVIEW_UNAVAILABLE"
-        monkeypatch.setattr(following, "NEEDED", 50)
+        monkeypatch.setattr(index_supervisor, "NEEDED", 50)
         await until(index.exists)
         while True:
             try:

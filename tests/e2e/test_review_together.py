@@ -18,7 +18,7 @@ from brightline_verify.proof import Proof
 from brightline_verify.record import Kind
 from brightline_verify.whole import Trust
 from gateway import config
-from gateway.audit import following, places
+from gateway.audit import index_supervisor, places
 from gateway.audit.keys import public_path
 from gateway.audit.postgres.writing import Postgres
 from gateway.audit.record import entry
@@ -130,9 +130,9 @@ async def test_each_log_gets_an_index(running: Running) -> None:
     """One process keeps all of them up to date, and searches use them."""
     settings = config.load(running.config).audit
     paths = [held.index for held in places.together(settings)]
-    assert following.SEVERAL == len(paths) == len(set(paths))
+    assert index_supervisor.SEVERAL == len(paths) == len(set(paths))
     assert all(path.parent == Path(settings.path).parent for path in paths)
-    async with following.following(lambda: places.together(settings), lambda: 0):
+    async with index_supervisor.following(lambda: places.together(settings), lambda: 0):
         await until(lambda: all(path.exists() for path in paths), 60)
     assert (await running.auditor().search(RecordFilter(rule=logs.RULE.id))).records
 

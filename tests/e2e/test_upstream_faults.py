@@ -16,7 +16,7 @@ from brightline.v1 import inference_pb2
 from gateway.cli.demo_steps import TARGETING
 from gateway.errors import GatewayError
 from gateway.quotas import Quotas
-from gateway.types.known import UNJUDGED
+from gateway.types.facts import UNJUDGED
 from tests.e2e.test_isolation import served_by
 from tests.support import upstream_servers
 from tests.support.attacks import SERVICE, Told, attacking, message, told, verified

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from gateway import cli, inference, pep
+from gateway import cli, inference_service, pep
 from gateway.audit import disk
 from gateway.audit.log import Log
 from gateway.audit.sqlite import Sqlite
@@ -61,7 +61,7 @@ POINTS = {
     "after_intent_commit": Point(Sqlite, "insert", 10, after=True, counts=_inserts("intent")),
     "before_forwarding": Point(loopback.Loopback, "_forwarded", 20),
     "while_upstream_answers": Point(loopback, "attempt", 20),
-    "mid_stream": Point(inference, "_event", 20, after=True, counts=lambda _, piece: isinstance(piece, Text)),
+    "mid_stream": Point(inference_service, "_event", 20, after=True, counts=lambda _, piece: isinstance(piece, Text)),
     "before_outcome": Point(Trail, "__aexit__", 20, counts=_intended),
     "before_outcome_commit": Point(Sqlite, "insert", 10, counts=_inserts("outcome")),
     "after_outcome_commit": Point(Sqlite, "insert", 10, after=True, counts=_inserts("outcome")),

@@ -28,7 +28,7 @@ from gateway.audit.filter import Filter
 from gateway.audit.index import Held
 from gateway.audit.keys import PROMPT, Commitments
 from gateway.audit.marks import Marks
-from gateway.audit.pages import Pages
+from gateway.audit.page_tokens import PageTokens
 from gateway.audit.record import Entry, Record, columns, entry
 from gateway.audit.sqlite import Sqlite
 from gateway.audit.store import Store
@@ -83,7 +83,7 @@ def files() -> dict[str, bytes]:
             log = described(made, perfect, signer, witness, witness.cosign(note, 1_800_000_100))
             proof = Proof(PROVED, tuple(inclusion_proof(PROVED, size, perfect)), note)
         held = Held(source, Path(folder) / "index")
-        archive = Archive(lambda: [held], held, {signer.verifier.name: signer.verifier}, Pages(bytes(32)))
+        archive = Archive(lambda: [held], held, {signer.verifier.name: signer.verifier}, PageTokens(bytes(32)))
         several = replace(archive, logs=lambda: [held, Held(other(Path(folder)), Path(folder) / "other-index")])
         return {
             "records.json": text(

@@ -27,7 +27,7 @@ from gateway.types import (
     Tool,
     ToolUse,
 )
-from gateway.types.known import UNJUDGED
+from gateway.types.facts import UNJUDGED
 
 PRINCIPAL = Principal("north", "s", "c", ("analyst",), "iss", "jti", "kid", "spiffe://x.test/north", "0" * 64)
 USE = {

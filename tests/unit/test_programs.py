@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from brightline_verify import workers
-from gateway import apart, seat
-from gateway.audit import following
+from gateway import loader_client, worker_slot
+from gateway.audit import index_supervisor
 
 PROGRAMS = {
-    "apart": apart.PROGRAM,
-    "indexing": following.PROGRAM,
+    "apart": loader_client.PROGRAM,
+    "indexing": index_supervisor.PROGRAM,
     "verify": workers.PROGRAM,
-    "worker": (*seat.WORKER, "-1"),
+    "worker": (*worker_slot.WORKER, "-1"),
 }
 
 

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 
 from brightline import Unavailable
 from brightline.v1 import inference_pb2
-from gateway.arrivals import Arrivals
+from gateway.admission import Admission
 from gateway.canonical import Json
 from gateway.clock import TOLERANCE_US, Clock, system_us
 from gateway.config import Limits
@@ -125,12 +125,12 @@ async def test_a_call_ends_after_the_message_that_is_on_its_way(tmp_path: Path) 
     async def pieces(*_: object) -> AsyncGenerator[Message]:
         yield inference_pb2.GenerateStreamResponse()
 
-    async def knock() -> bool:
+    async def probe() -> bool:
         return True
 
     async with serving(Deployment.create(tmp_path)) as running:
         assert running.gate is not None
-        shell, context = Shell(running.gate, Limits(), "", Arrivals(knock, 1.0, time.monotonic)), Slow()
+        shell, context = Shell(running.gate, Limits(), "", Admission(probe, 1.0, time.monotonic)), Slow()
         call = asyncio.ensure_future(streaming(shell, "/a/B", pieces)(None, context))  # type: ignore[arg-type]
         await context.begun.wait()
         await until(lambda: not shell.in_flight)

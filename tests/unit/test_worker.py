@@ -13,8 +13,8 @@ import pytest
 from gateway.activation import Activation
 from gateway.audit.joint.hub import Hub
 from gateway.audit.joint.member import Member
+from gateway.compiled_release import CompiledRelease, Same, whole
 from gateway.config import Config
-from gateway.handed import Handed, Same, whole
 from gateway.inforce import InForce
 from gateway.worker import _follow, from_keeper
 from tests.support import logs
@@ -44,7 +44,7 @@ async def test_a_worker_takes_the_release_that_its_keeper_loaded(tmp_path: Path)
                 member.wanted.clear()
         assert member.in_force == (RELEASE.digest, 2)
         found = await from_keeper(member, SETTINGS, before("old"))
-        assert isinstance(found, Handed)
+        assert isinstance(found, CompiledRelease)
         assert (found.release.digest, found.code, found.state, found.raw) == (RELEASE.digest, b"code", ("d", 1), b"")
         assert await from_keeper(member, SETTINGS, before("old")) == Same(8, ("before",))
         member.handed = RAW

@@ -8,7 +8,7 @@ from gateway.audit.joint.member import Member
 from gateway.audit.ledger import Ledger
 from gateway.audit.log import Log, opened_archive
 from gateway.audit.record import Place
-from gateway.audit.remembered import FORGOTTEN
+from gateway.audit.rollback_guard import FORGOTTEN
 from gateway.audit.sealed.sealer import Sealer
 from gateway.clock import Clock
 from gateway.config import Audit

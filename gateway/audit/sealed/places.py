@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from gateway import written
+from gateway import atomic_files
 from gateway.audit.keys import public_path
 from gateway.audit.sealed.vault import Files, Vault
 from gateway.config import Sealed, read_private, read_public
@@ -62,7 +62,7 @@ def create_reviewer_key(path: Path, name: str, passphrase: bytes) -> None:
         encryption = serialization.BestAvailableEncryption(passphrase)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
     try:
-        written.create((path, pem, 0o600), (public_path(path), line.encode(), 0o644))
+        atomic_files.create((path, pem, 0o600), (public_path(path), line.encode(), 0o644))
     except OSError as error:
         raise StartError(f"{error.filename}: cannot be created: {error.strerror}") from error
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gateway import written
+from gateway import atomic_files
 from gateway.audit.sealed.envelope import Period, SealError
 from gateway.config import read_private
 from gateway.errors import StartError
@@ -56,7 +56,7 @@ class Files:
         path = self._path(period)
         if not path.exists():
             temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-            with written.new(temporary, 0o600) as file:
+            with atomic_files.new(temporary, 0o600) as file:
                 file.write(secrets.token_hex(32).encode() + b"\n")
             # Crash before this: a file that nobody reads. Crash after it: a key that has wrapped nothing yet, and will.
             try:
@@ -64,7 +64,7 @@ class Files:
                     path.hardlink_to(temporary)
             finally:
                 temporary.unlink()
-        written.sync(self.folder)  # of who was here before, too: it may have ended before this line
+        atomic_files.sync(self.folder)  # of who was here before, too: it may have ended before this line
 
     def wrap(self, period: Period, data: bytes, bound: bytes) -> bytes:
         """See Vault."""
@@ -89,7 +89,7 @@ class Files:
             os.fsync(file.fileno())
         # Crash before this: a file of zeros, which is no key; the next purge removes it.
         path.unlink()
-        written.sync(self.folder)
+        atomic_files.sync(self.folder)
 
     def close(self) -> None:
         """See Vault."""

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from gateway import channel, config
+from gateway import config, sdk_transport
 from gateway.errors import GatewayError, StartError
 from gateway.signals.external.circuit import Circuit
 
@@ -90,31 +90,31 @@ def open_external(settings: config.External) -> External:
             rubric = config.read_public(settings.rubric, f"{section}.rubric").decode()
         except UnicodeDecodeError:
             raise StartError(f"{section}.rubric: {settings.rubric} must be text in UTF-8") from None
-    link = channel.open_channel(settings, section, _ANSWER_BYTES)
+    transport = sdk_transport.open_channel(settings, section, _ANSWER_BYTES)
     made = [settings.kind, settings.model, settings.base_url, settings.categories, settings.characters, rubric]
     digest = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
-    return External(settings, _asking(settings, link, rubric), f"{settings.name}-{digest[:12]}")
+    return External(settings, _asking(settings, transport, rubric), f"{settings.name}-{digest[:12]}")
 
 
-def _asking(settings: config.External, link: channel.Channel, rubric: str) -> Asking:
+def _asking(settings: config.External, transport: sdk_transport.SdkTransport, rubric: str) -> Asking:
     # The SDKs are large: only what is configured is loaded.
     match settings.kind:
         case "http":
             from gateway.signals.external.plain import Plain  # noqa: PLC0415 - see above
 
-            return Plain(settings, link)
+            return Plain(settings, transport)
         case "moderation":
             from gateway.signals.external.openai import Moderation  # noqa: PLC0415 - see above
 
-            return Moderation(settings, link)
+            return Moderation(settings, transport)
         case "guard":
             from gateway.signals.external.openai import Guard  # noqa: PLC0415 - see above
 
-            return Guard(settings, link)
+            return Guard(settings, transport)
         case "anthropic":
             from gateway.signals.external.anthropic import Judge  # noqa: PLC0415 - see above
 
-            return Judge(settings, link, rubric)
+            return Judge(settings, transport, rubric)
 
 
 def _pieces(text: str, size: int) -> Iterator[str]:

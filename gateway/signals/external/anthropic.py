@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from anthropic import AsyncAnthropic
 
-from gateway import channel, config
-from gateway.link import failed
+from gateway import config, sdk_transport
+from gateway.egress import failed
 from gateway.signals.external.shape import whole
 
 _TOOL: Final = "report"
@@ -27,7 +27,7 @@ _RUBRIC: Final = (
 class Judge:
     """A rubric before a model."""
 
-    def __init__(self, settings: config.External, link: channel.Channel, rubric: str) -> None:
+    def __init__(self, settings: config.External, transport: sdk_transport.SdkTransport, rubric: str) -> None:
         self._categories = tuple(settings.categories)
         score = {"type": "integer", "minimum": 0, "maximum": 1000}
         schema = {
@@ -44,9 +44,9 @@ class Judge:
             "tool_choice": {"type": "tool", "name": _TOOL},
         }
         self._client = AsyncAnthropic(
-            api_key=channel.PLACEHOLDER,
-            base_url=link.base_url,
-            http_client=link.http,
+            api_key=sdk_transport.PLACEHOLDER,
+            base_url=transport.base_url,
+            http_client=transport.http,
             max_retries=0,
             open_telemetry=False,
         )
@@ -54,7 +54,7 @@ class Judge:
     async def ask(self, text: str) -> dict[str, int]:
         """Thousandths by category. Raises whatever an odd answer leads to."""
         body = {**self._fields, "messages": [{"role": "user", "content": text}]}
-        options: Any = {"headers": channel.ASKED}
+        options: Any = {"headers": sdk_transport.ASKED}
         reply: Any = await self._client.post("/v1/messages", cast_to=object, body=body, options=options)
         if reply["model"] != self._fields["model"]:
             raise failed("another model answered")

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from openai import AsyncOpenAI
 
-from gateway import channel, config
-from gateway.link import failed
+from gateway import config, sdk_transport
+from gateway.egress import failed
 from gateway.signals.external.shape import thousandths
 
 _CODES: Final = re.compile(r"[A-Za-z0-9_-]{1,32}(?:, ?[A-Za-z0-9_-]{1,32}){0,63}")
@@ -19,15 +19,15 @@ _VERDICT_TOKENS: Final = 64
 
 
 class _Asking:
-    def __init__(self, settings: config.External, link: channel.Channel) -> None:
+    def __init__(self, settings: config.External, transport: sdk_transport.SdkTransport) -> None:
         self._model = settings.model
         self._categories = tuple(settings.categories)
         self._client = AsyncOpenAI(
-            api_key=channel.PLACEHOLDER, base_url=link.base_url, http_client=link.http, max_retries=0
+            api_key=sdk_transport.PLACEHOLDER, base_url=transport.base_url, http_client=transport.http, max_retries=0
         )
 
     async def _post(self, path: str, body: dict[str, Any]) -> Any:
-        options: Any = {"headers": channel.ASKED}
+        options: Any = {"headers": sdk_transport.ASKED}
         reply: Any = await self._client.post(path, cast_to=object, body={"model": self._model, **body}, options=options)
         if reply["model"] != self._model:
             raise failed("another model answered")

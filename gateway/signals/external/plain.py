@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 
-from gateway import channel, config
-from gateway.link import failed
+from gateway import config, sdk_transport
+from gateway.egress import failed
 from gateway.signals.external.shape import whole
 
 
 class Plain:
     """A detector that speaks the contract."""
 
-    def __init__(self, settings: config.External, link: channel.Channel) -> None:
-        self._version, self._link = settings.model, link
+    def __init__(self, settings: config.External, transport: sdk_transport.SdkTransport) -> None:
+        self._version, self._link = settings.model, transport
         self._categories = tuple(settings.categories)
 
     async def ask(self, text: str) -> dict[str, int]:
         """Thousandths by category. Raises whatever an odd answer leads to."""
         body = json.dumps({"text": text, "categories": self._categories}).encode()
-        headers = {"content-type": "application/json", **channel.ASKED}
+        headers = {"content-type": "application/json", **sdk_transport.ASKED}
         response = await self._link.http.post(self._link.base_url, content=body, headers=headers)
         reply = json.loads(response.content)
         if set(reply) != {"version", "scores"} or reply["version"] != self._version:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.link import failed
+from gateway.egress import failed
 
 
 def thousandths(share: object) -> int:

@@ -12,8 +12,8 @@ import pytest
 
 from gateway.workshop import modules
 from gateway.workshop.catalogue import Entry, catalogue
+from gateway.workshop.layout import RULE_FILE, is_data, is_policy
 from gateway.workshop.modules import nodes
-from gateway.workshop.places import RULE_FILE, is_data, is_policy
 from tests.support.policy import REGO
 
 ENTRIES, _ = catalogue(REGO)

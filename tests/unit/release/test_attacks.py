@@ -20,7 +20,7 @@ import pytest
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, TargetFile, Targets
 from tuf.ngclient import Updater
 
-from gateway.audit.remembered import FORGOTTEN, Remembered
+from gateway.audit.rollback_guard import FORGOTTEN, RollbackGuard
 from gateway.errors import StartError
 from gateway.release import keyfiles
 from gateway.release.client import Client
@@ -689,5 +689,5 @@ def test_what_the_log_remembers_of_unsigned_releases(signing: Signing) -> None:
     found = loaded(signing)
     unsigned = Release("0" * 64, 1, (), "r", b"", {}, {}, {})
     log = FORGOTTEN.after(found).after(unsigned)
-    assert log == Remembered(found.digest, found.metadata)
+    assert log == RollbackGuard(found.digest, found.metadata)
     log.check(unsigned)

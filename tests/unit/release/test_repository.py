@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from gateway import deployment
 from gateway.canonical import canonical
 from gateway.cli import app
-from gateway.cli.proposed import notes
+from gateway.cli.release_diff import notes
 from gateway.clock import system_us
 from gateway.errors import StartError
 from gateway.release import keyfiles, staging

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.looks import letters
+from gateway.confusables import letters
 from gateway.signals import Detectors
 from gateway.signals.decode import respelled, unpacked
 from gateway.signals.normalise import normalise

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.forms import filled
-from gateway.signals import FORMS, Detectors, credentials, persons
+from gateway.signals import FORMS, Detectors, credentials, us_persons
 
 DETECTORS = Detectors()
 LIMIT = 500
@@ -97,7 +97,7 @@ def test_a_placeholder_is_none(text: str) -> None:
 )
 def test_what_the_united_states_number_is_seen(text: str) -> None:
     """A number or an address of the country shows a US person."""
-    assert persons.score(filled(text, text)) >= LIMIT
+    assert us_persons.score(filled(text, text)) >= LIMIT
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_the_united_states_number_is_seen(text: str) -> None:
 )
 def test_other_numbers_show_nobody(text: str) -> None:
     """Numbers of parts, of other countries, and that nobody was given are no hints, or too weak ones."""
-    assert persons.score(text) < LIMIT
+    assert us_persons.score(text) < LIMIT
 
 
 async def test_words_show_a_us_person() -> None:
@@ -154,7 +154,7 @@ async def test_what_a_call_carries_is_looked_at() -> None:
 @given(st.text(max_size=300))
 def test_no_text_breaks_them(text: str) -> None:
     """Any text has a score from 0 to 1000, and the same one again."""
-    for score in (credentials.score, persons.score):
+    for score in (credentials.score, us_persons.score):
         assert 0 <= score(text) == score(text) <= 1000
 
 

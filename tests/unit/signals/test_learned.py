@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from gateway.errors import StartError
 from gateway.signals import Detectors
+from gateway.signals.fusion import DOUBT, SURE, UNSEEN, weigh
 from gateway.signals.learned import FOLDER, PIECES, Learned, load, passages, thousandths, worded
-from gateway.signals.pieces import LONGEST, Pieces
 from gateway.signals.script import form
-from gateway.signals.together import DOUBT, SURE, UNSEEN, weigh
+from gateway.signals.wordpiece import LONGEST, WordPiece
 
 Said = Generator[None, None, tuple[dict[str, int], bool]]
 
@@ -35,9 +35,9 @@ def learned() -> Learned:
 
 
 @pytest.fixture(scope="module")
-def pieces() -> Pieces:
+def pieces() -> WordPiece:
     """The vocabulary that travels with the package."""
-    return Pieces((FOLDER / "vocabulary.txt").read_bytes())
+    return WordPiece((FOLDER / "vocabulary.txt").read_bytes())
 
 
 def test_reading_tells_nobody(tmp_path: Path) -> None:
@@ -49,14 +49,14 @@ def test_reading_tells_nobody(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=300))
-def test_any_text_has_a_form_and_pieces(pieces: Pieces, text: str) -> None:
+def test_any_text_has_a_form_and_pieces(pieces: WordPiece, text: str) -> None:
     """Whatever a text is, its form is one line without edges, and no more pieces than characters are read of it."""
     plain = form(text)
     assert plain == " ".join(plain.split())
     assert len(pieces(plain)) <= len(plain)
 
 
-def test_a_word_is_the_longest_pieces_that_there_are(pieces: Pieces) -> None:
+def test_a_word_is_the_longest_pieces_that_there_are(pieces: WordPiece) -> None:
     """What goes on within a word is another piece than what begins one, and a word without end is unknown."""
     unknown = pieces("\u16a0")
     assert pieces("unsurveillable") == [*pieces("un"), *pieces("unsurveillable")[1:]]

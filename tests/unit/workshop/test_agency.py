@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.workshop import agency, lint, modules
-from gateway.workshop.places import Finding
+from gateway.workshop.layout import Finding
 
 RULE = "brightline/agency/harbor/rules/no_export/no_export.rego"
 TEST = RULE.replace(".rego", "_test.rego")

@@ -15,7 +15,7 @@ from gateway import release
 from gateway.canonical import digest
 from gateway.errors import StartError
 from gateway.workshop.build import BuildError, build, stale
-from gateway.workshop.places import files
+from gateway.workshop.layout import files
 from tests.support.policy import REGO, STARTER
 from tests.support.releases import MODEL, TENANT
 

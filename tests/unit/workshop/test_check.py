@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.workshop import data, gate, lint, literals, metadata, modules, places, reads, typed
-from gateway.workshop.places import Finding
+from gateway.workshop import data, fact_usage, gate, layout, lint, literals, metadata, modules, type_check
+from gateway.workshop.layout import Finding
 from tests.support.policy import REGO, edit
 
 RULE = "brightline/rules/law/nuclear_employment_human/nuclear_employment_human.rego"
@@ -22,16 +22,16 @@ SHARED = "brightline/thresholds/data.yaml"
 def described(rego: Path) -> Iterable[Finding]:
     parsed = modules.parse(rego)[0]
     rules, findings = metadata.described(parsed)
-    return [*findings, *reads.declared(rules, parsed)]
+    return [*findings, *fact_usage.declared(rules, parsed)]
 
 
 CHECKS: dict[str, Callable[[Path], Iterable[Finding]]] = {
     "parsed": lambda rego: modules.parse(rego)[1],
-    "formatted": typed.formatted,
+    "formatted": type_check.formatted,
     "placed": lambda rego: lint.placed(rego, modules.parse(rego)[0]),
     "described": described,
     "understood": lambda rego: literals.understood(rego, modules.parse(rego)[0]),
-    "checked": typed.checked,
+    "checked": type_check.checked,
     "data": data.typed,
     "runs": gate.runs,
 }
@@ -160,7 +160,7 @@ def test_the_world_outside_is_taken_away(policy: Path, call: str) -> None:
     """Network, clock, randomness, runtime, tracing and what Wasm can't compute inside are no functions of rules."""
     edit(policy / RULE, "facts.conventional", f"facts.conventional\n\tis_string({call})")
     row = next(n for n, line in enumerate((policy / RULE).read_text().splitlines(), 1) if call in line)
-    found = [f for f in typed.checked(policy) if f.path == RULE]
+    found = [f for f in type_check.checked(policy) if f.path == RULE]
     assert [f.line for f in found] == [row]
     assert f"undefined function {call.partition('(')[0]}; rules call only what Wasm computes inside" in found[0].text
 
@@ -169,7 +169,7 @@ def test_tests_may_not_reach_out_either(policy: Path) -> None:
     """A test that asks the network or the clock is refused: it would be different tomorrow."""
     with (policy / TEST).open("a") as file:
         file.write("\ntest_later if time.now_ns() > 0\n")
-    assert [f.path for f in typed.checked(policy)] == [TEST]
+    assert [f.path for f in type_check.checked(policy)] == [TEST]
 
 
 def move(policy: Path, to: str) -> None:
@@ -266,7 +266,7 @@ def test_a_policy_that_does_not_fit_is_refused(policy: Path) -> None:
         folder.mkdir(parents=True)
         text = ", ".join(f'"{n}-{i}": "{"x" * 90}"' for i in range(9000))
         (folder / "data.json").write_text(f"{{{text}}}")
-    assert list(places.misplaced(policy)) == []
+    assert list(layout.misplaced(policy)) == []
     found = list(gate.runs(policy))
     assert len(found) == 1
     assert "memory" in found[0].text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.workshop import testing
-from gateway.workshop.places import Finding
+from gateway.workshop.layout import Finding
 from tests.support.policy import edit
 
 RULE = "brightline/rules/law/nuclear_employment_human/nuclear_employment_human.rego"

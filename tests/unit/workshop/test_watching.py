@@ -24,9 +24,9 @@ from gateway import config
 from gateway.canonical import canonical
 from gateway.errors import StartError
 from gateway.workshop.deciding import embedded
-from gateway.workshop.places import Finding
+from gateway.workshop.dev_activation import Gateway
+from gateway.workshop.layout import Finding
 from gateway.workshop.policies import opened
-from gateway.workshop.putting import Gateway
 from gateway.workshop.watching import judge, look
 from tests.support.gateways import HARMLESS, Deployment, spawned
 from tests.support.policy import REGO, STARTER, edit

@@ -1,0 +1,115 @@
+"""Letters as they are seen: Latin ones for those that pass for them, nothing for what nobody sees.
+
+Each character is looked at by itself, so nothing here is slower than linear. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from gateway.memo import Memo
+
+__all__ = ["hidden", "is_hidden", "is_seen", "latin", "letters", "plain_letters", "translated"]
+
+# Letters that pass for Latin ones, after case folding: the look-alikes of UTS #39 that keyboards offer, and those of a
+# lower-case letter whose capital is a look-alike (small к for K), which UTS #39 leaves out.
+_ALIKE: Final = "аαɑвьβƅсϲᴄԁɖеєҽεɛғƒքɡԍցһнηհіιıɩӏꙇјϳкκĸǀⅼмμпոռоοσօрρԛգгᴦѕꜱтτυսʋѵνᴠԝшѡωɯաхχуүγʏᴢʐζ"
+_PLAIN: Final = "aaabbbbcccddeeeeefffggghhhhiiiiiijjkkkllmmnnnooooppqqrrssttuuuvvvwwwwwwxxyyyyzzz"
+# Those of scripts that no keyboard offers, as UTS #39 has them: letters of left-to-right alphabets, one for one.
+_RARE: Final = (
+    "Ꭺᗅꓮ𐊠𖽀ᏏᏴᑲᖯᗷꓐꞵ𐊂𐊡𐌁Ꮯⲥꓚ𐊢𐌂𐐽𐔜ᎠᏧᑯᗞᗪꓒꓓᎬⴹꓰꬲ𐊆𑣆𑣎ϝᖴẝꓝꬵ𐊇𐊥𐔥𑣂ƍᏀᏳꓖᎻᏂᕼⲏꓧ𐋏Ꭵᛁⲓꓲ"
+    "𐌉ᎫᒍꓙᏦᛕⲕꓗ𐔘Ꮮᒪⳑⵏꓡ𐊊𐑃𐔦𑣃𑣒𖼖𖼨ϻᎷᗰᛖⲙꓟ𐊰𐌑ⲛꓠ𐔓ჿᴑⲟⵔꓳꬽ𐊒𐊫𐐬𐓪𐔖𑣈𑣕𑣗Ꮲᑭⲣꓑ𐊕զⵕᎡᎱᏒᖇⲅꓣꭇ"
+    "ꭈ𐓜𖼵ƽտᏕᏚꓢ𐊖𐑈𑣁𖼺Ꭲⲧꓔ𐊗𐊱𐌕𑣜𖼊ᑌꓴꞟ𐓶𑣘𖽂Ꮩᐯⴸꓦꛟ𐔝𑣀𖼈ᎳᏔꓪᕁᕽᚷⲭⵝꓫꭓ𐊐𐊴𐌗𐔧ɣყᎩᎽⲩꓬ𐊲𑣄𖽃Ꮓꓜ𑣉"
+)
+_RARE_PLAIN: Final = (
+    "aaaaabbbbbbbbbbcccccccdddddddeeeeeeefffffffffgggghhhhhhiiiiijjjkkkkkllllllllllllmmmmmmmmn"
+    "nnoooooooooooooopppppqqrrrrrrrrrrsssssssssttttttttuuuuuuvvvvvvvvwwwxxxxxxxxxxxyyyyyyyyyzzz"
+)
+_QUOTES: Final = "\u2019\u2018\u02bc\u2032"
+_HYPHENS: Final = "\u2010\u2011\u2043"
+_LATIN: Final = {
+    **dict(zip(map(ord, _ALIKE), _PLAIN, strict=True)),
+    **dict(zip(map(ord, _RARE), _RARE_PLAIN, strict=True)),
+    **dict.fromkeys(map(ord, _QUOTES), "'"),
+    **dict.fromkeys(map(ord, _HYPHENS), "-"),
+}
+_NAMED: Final = re.compile(
+    r"(?:LATIN (?:SMALL |CAPITAL )?LETTER (?:SMALL CAPITAL )?|NEGATIVE (?:SQUARED|CIRCLED) LATIN CAPITAL LETTER "
+    r"|REGIONAL INDICATOR SYMBOL LETTER )([A-Z])(?: WITH .*)?"
+)
+"""Letters that Unicode itself names after a Latin one, small capitals and those with a stroke or a hook among them."""
+_INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # letters and symbols without ink
+_DROPPED: Final = frozenset({"Mn", "Me", "Cf", "Cc"})  # marks, format characters (bidi, zero width, tags), controls
+_REMEMBERED: Final = 16_384
+_ODD: Final = re.compile("([^\0-\x7f]+)")
+_TAG: Final = "\U000e0020-\U000e007e"
+_SELECTOR: Final = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_HIDDEN: Final = re.compile(f"([{_TAG}]+)|([{_SELECTOR}]{{4,}})")
+_IS_HIDDEN: Final = re.compile(f"[{_TAG}{_SELECTOR}]")
+
+
+def letters(text: str) -> str:
+    """The text with its case, Latin letters for what passes for them, and nothing unseen; hidden text is last."""
+    return text if text.isascii() else " ".join([translated(text, _CASED), *hidden(text)])
+
+
+def hidden(text: str) -> list[str]:
+    """What the text says that no person sees and a model may read: spelled in tag characters, or a byte in each
+    variation selector of a row.
+    """
+    return [_from_tags(tags) if tags else _from_selectors(row) for tags, row in _HIDDEN.findall(text)]
+
+
+def is_hidden(character: str) -> bool:
+    """Whether it may spell text that nobody sees."""
+    return bool(_IS_HIDDEN.match(character))
+
+
+def is_seen(character: str) -> bool:
+    """Whether it leaves ink, or parts words."""
+    return unicodedata.category(character) not in _DROPPED and character not in _INVISIBLE
+
+
+def latin(character: str) -> str:
+    """The Latin letter for a folded character that passes for one; else itself."""
+    alike = _LATIN.get(ord(character))
+    if alike is None and not character.isascii():
+        named = _NAMED.fullmatch(unicodedata.name(character, ""))
+        alike = named and named[1].lower()
+    return alike or character
+
+
+def plain_letters(word: str) -> str:
+    """A folded word with Latin letters for those that look like them."""
+    return word.translate(_LATIN)
+
+
+def translated(text: str, table: Memo[int, str]) -> str:
+    """The text by a table; ASCII apart, which takes no time when it is by itself."""
+    return "".join([piece.translate(table) for piece in _ODD.split(text)])
+
+
+def _from_tags(tags: str) -> str:
+    return "".join(chr(ord(c) - 0xE0000) for c in tags)
+
+
+def _from_selectors(row: str) -> str:
+    first = (ord("\ufe00"), 0xE0100 - 16)
+    return bytes(ord(c) - first[c > "\ufe0f"] for c in row).decode("utf-8", "ignore")
+
+
+def _letters(code: int) -> str:
+    return "".join(_cased(c) for c in unicodedata.normalize("NFKD", chr(code)) if c.isspace() or is_seen(c))
+
+
+def _cased(character: str) -> str:
+    folded = character.casefold()
+    plain = latin(folded) if len(folded) == 1 and not character.isascii() else character
+    if not plain.isascii():
+        return character
+    return plain.upper() if character.isupper() else plain
+
+
+_CASED: Final = Memo(_letters, _REMEMBERED)

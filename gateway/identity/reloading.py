@@ -1,0 +1,80 @@
+"""A file, or several that belong together, parsed once and again whenever one of them changes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from gateway import regular_files
+
+T = TypeVar("T")
+
+
+class UnreadableError(Exception):
+    """A file can't be read or understood. The text names it and says why."""
+
+
+class Watched(Generic[T]):
+    """The parsed content of one file or more. parse takes the bytes of each in order, and raises ValueError; max_bytes
+    bounds what is read of each.
+
+    A change is seen by its inode, size and times, at the next use. Replace the file by renaming a new one over it: a
+    rewrite in place can be read half written, and is then refused until it is whole. What can't be read or parsed is
+    an error at each use, never the content of before.
+    """
+
+    def __init__(self, paths: Path | tuple[Path, ...], parse: Callable[..., T], max_bytes: int) -> None:
+        self._paths = paths if isinstance(paths, tuple) else (paths,)
+        self._parse = parse
+        self._max_bytes = max_bytes
+        self._loading = asyncio.Lock()
+        self._stamp: tuple[int, ...] | None = None
+        self._value: T
+        self._problem = ""
+
+    async def current(self) -> T:
+        """The content as the file has it now. Raises UnreadableError."""
+        if self._changed():
+            async with self._loading:
+                if self._changed():
+                    await asyncio.to_thread(self._load)
+        if self._problem:
+            raise UnreadableError(self._problem)
+        return self._value
+
+    def _changed(self) -> bool:
+        stamp: tuple[int, ...] = ()
+        for path in self._paths:
+            try:
+                stamp += _stamp(os.stat(path))  # noqa: PTH116 - on every call: half the time of Path.stat
+            except OSError as error:
+                raise UnreadableError(f"{path}: cannot be read: {error.strerror}") from error
+        return stamp != self._stamp
+
+    def _load(self) -> None:
+        stamp: tuple[int, ...] = ()
+        contents = []
+        for path in self._paths:
+            try:
+                with regular_files.opened(path) as file:
+                    stamp += _stamp(os.fstat(file.fileno()))
+                    contents.append(file.read(self._max_bytes + 1))
+            except OSError as error:
+                raise UnreadableError(f"{path}: cannot be read: {error.strerror}") from error
+        try:
+            self._value, self._problem = self._parse_bounded(contents), ""
+        except ValueError as error:
+            self._problem = f"{self._paths[0]}: {error}"
+        self._stamp = stamp  # last: until now every reader waits for this one
+
+    def _parse_bounded(self, contents: list[bytes]) -> T:
+        if any(len(data) > self._max_bytes for data in contents):
+            raise ValueError(f"larger than {self._max_bytes} bytes")
+        return self._parse(*contents)
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

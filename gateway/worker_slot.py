@@ -1,0 +1,129 @@
+"""One worker of a gateway, and the next in its place when it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from gateway.audit.joint.hub import Hub
+from gateway.config import Config
+from gateway.gate import Gate
+from gateway.telemetry import Meters
+
+log = structlog.get_logger()
+
+WORKER: Final = sys.executable, "-P", "-m", "gateway.worker"
+AGAIN_S: Final = 0.2
+LONGEST_S: Final = 5.0
+"""How long until a worker is replaced: soon, and later each time that one ends before it served."""
+_MORE_S: Final = 2.0
+"""Beside its drain, for a worker to end."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """past: what workers counted that are gone; ended: how many ended unasked."""
+
+    past: Meters = field(default_factory=Meters)
+    ended: int = 0
+
+
+class WorkerSlot:
+    """A place among the workers. config: of the whole gateway; port: what they share; told: called at every change.
+
+    failed: whether a worker that was started since `ask` ended before it served.
+    """
+
+    def __init__(
+        self, number: int, config: Config, *, gate: Gate, port: int, told: Callable[[], None], tally: Tally
+    ) -> None:
+        self.hub: Hub | None = None
+        self.failed, self._asked = False, 0
+        self._number, self._config, self._gate, self._port, self._told = number, config, gate, port, told
+        self._tally = tally
+        self._ending = asyncio.Event()
+        self.done = asyncio.create_task(self._keep())
+
+    @property
+    def serving(self) -> str:
+        """The release that the worker says it decides by; empty while there is none."""
+        return self.hub.serving if self.hub else ""
+
+    def ask(self) -> None:
+        """Want to know from now on."""
+        self.failed = False
+        self._asked += 1
+
+    def stop(self) -> None:
+        """Let the worker drain and end; one that does not end in time is killed. `done` is over then."""
+        self._ending.set()
+
+    async def _keep(self) -> None:
+        pause_s = AGAIN_S
+        while not self._ending.is_set():
+            asked, served = self._asked, False
+            try:
+                served = await self._serve()
+            except OSError as error:  # no memory, no file, no process: there may be one later
+                log.critical("worker not started", worker=self._number, why=str(error))
+            self._tally.ended += not self._ending.is_set()
+            pause_s = AGAIN_S if served else min(2 * pause_s, LONGEST_S)
+            if not served and asked == self._asked:
+                self.failed = True
+                self._told()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._ending.wait()
+
+    async def _serve(self) -> bool:
+        """One worker, from its start until what it left open is marked; whether it served. Raises OSError."""
+        mine, its = socket.socketpair()
+        hub = Hub(self._gate.log, self._told)
+        try:
+            await hub.join(mine, self._greeting(), self._in_force)
+            self.hub = hub
+            await self._run(its)
+        finally:
+            its.close()
+            hub.hang_up()
+            self.hub = None
+            self._tally.past.add(hub.counted.meters.said())  # at once: no count goes back
+            await hub.closed()
+        return bool(hub.serving)
+
+    async def _run(self, its: socket.socket) -> None:
+        """Start the process with its end, and wait for its own. Raises OSError when there is none."""
+        with its:
+            process = await asyncio.create_subprocess_exec(*WORKER, str(its.fileno()), pass_fds=[its.fileno()])
+        ended, ending = asyncio.create_task(process.wait()), asyncio.create_task(self._ending.wait())
+        await asyncio.wait({ended, ending}, return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        if not ended.done():
+            process.terminate()
+            await asyncio.wait({ended}, timeout=self._config.limits.drain_ms / 1000 + _MORE_S)
+        if not ended.done():
+            log.error("worker killed", worker=self._number)
+            process.kill()
+        await ended
+        if not self._ending.is_set():
+            log.critical("worker ended", worker=self._number, status=process.returncode)
+
+    def _greeting(self) -> dict[str, object]:
+        config = self._config.of_worker(self._port)
+        key = self._gate.log.archive.keys[self._config.audit.origin]
+        return {
+            "worker": self._number + 1,
+            "config": config.model_dump_json(exclude_unset=True),
+            "log_key": str(key),
+            "clocks_apart_us": self._gate.clock.apart_us,
+        }
+
+    def _in_force(self) -> tuple[str, int]:
+        return self._gate.in_force.release.digest, self._gate.in_force.since_us
