@@ -26,7 +26,7 @@ from gateway.canonical import canonical
 from gateway.cli.doctor import examine
 from gateway.clock import Clock, monotonic_us, system_us
 from gateway.errors import StartError
-from gateway.supervisor import crew
+from gateway.supervisor import supervised
 from tests.support.attacks import attacking, message, refused, refused_in, serves, verified
 from tests.support.gateways import LOGISTICS, Deployment, serving, spawned
 from tests.support.releases import compile_policy
@@ -88,7 +88,7 @@ async def test_a_worker_that_begins_after_the_clock_was_set_does_not_believe_it(
     settings = config.load(deployed.config)
     async with app.opened(settings, time.clock()) as gate:
         time.by_us = 0  # as the worker's own clocks have it
-        async with crew(settings, gate) as port:
+        async with supervised(settings, gate) as port:
             deployed.address = f"127.0.0.1:{port.port}"
             async with attacking(deployed) as attacker:
                 await refused_in(deployed, "CLOCK_UNTRUSTED", attacker.call())
