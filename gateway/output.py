@@ -33,6 +33,8 @@ AHEAD: Final = 80
 """Characters that are judged beyond what is released."""
 MOST_HELD: Final = 1 << 16
 """Characters that may wait for more between them to judge."""
+APART: Final = 32
+"""Texts between calls whose ends are also read as one word; of those before them the ends are words apart."""
 LEAST: Final = 16
 """What a piece that left counts at least, where calls before it are forgotten: pieces may be empty."""
 
@@ -91,25 +93,27 @@ async def hold_back(
 
 @dataclass(slots=True)
 class _Held:
-    """before: what left, shortened, as far back as the overlap. text: what has not left; judged up to `judged`.
+    """before: what left, shortened, as far back as the overlap; a text ends at a tool call, and the last one goes on.
 
-    fresh: the length of what was not. called: what the tool calls say that left last, each with what `passed` then: the
-    length of all that left, in text and in calls. A call is forgotten when more than the overlap passed after it.
+    text: what has not left; judged up to `judged`. fresh: the length of what was not. called: the tool calls that left
+    last, each with what `passed` then: the length of all that left, in text and in calls. A call is forgotten when more
+    than the overlap passed after it.
     """
 
-    before: str = ""
+    before: tuple[str, ...] = ("",)
     text: str = ""
     judged: int = 0
     fresh: int = 0
-    called: tuple[tuple[tuple[str, ...], int], ...] = ()
+    called: tuple[tuple[ToolUse, int], ...] = ()
     passed: int = 0
 
     def call(self, call: ToolUse, overlap: int) -> tuple[str, ...]:
         """A tool call comes, after all text before it has left. What to judge of it."""
-        said = tuple(judged_texts([call]))
-        together = (self.before, *self._calls(), *said)
-        self._pass(sum(map(length, said)), overlap)
-        self.called += ((said, self.passed),)
+        together = (*self.before, *self._calls(call))
+        if any(map(str.isalnum, self.before[-1])):  # else it stands between words, and is shortened with what comes
+            self.before = (*_fewer(self.before), "")
+        self._pass(sum(map(length, judged_texts([call]))), overlap)
+        self.called += ((call, self.passed),)
         return together
 
     def add(self, text: str) -> None:
@@ -128,7 +132,8 @@ class _Held:
     async def judge_to(self, end: int, judge: Judge) -> None:
         """Judge everything up to `end`, unless it was already."""
         if end > self.judged:
-            await judge(Stage.RESPONSE, (self.before + self.text[:end], *self._calls()), ())
+            *before, last = self.before
+            await judge(Stage.RESPONSE, (*before, last + self.text[:end], *self._calls()), ())
             self.judged = end
             self.fresh = length(self.text[end:])
 
@@ -137,17 +142,35 @@ class _Held:
         piece, self.text = self.text[:end], self.text[end:]
         self.judged -= end
         if piece:
-            left = shortened(self.before + piece)
-            self.before = left[_word_start(left, _back(left, len(left), overlap), overlap) :]
+            *before, last = self.before
+            self.before = _last((*before, shortened(last + piece)), overlap)
             self._pass(length(piece), overlap)
         return piece
 
-    def _calls(self) -> tuple[str, ...]:
-        return tuple(text for said, _ in self.called for text in said)
+    def _calls(self, *more: ToolUse) -> tuple[str, ...]:
+        return tuple(judged_texts([*(call for call, _ in self.called), *more]))
 
     def _pass(self, size: int, overlap: int) -> None:
         self.passed += max(LEAST, size)
         self.called = tuple(call for call in self.called if self.passed - call[1] <= overlap)
+
+
+def _fewer(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The same, with the first two in one where there are many."""
+    if len(texts) < APART:
+        return texts
+    first, second, *rest = texts
+    return (shortened(f"{first} {second}"), *rest)
+
+
+def _last(texts: tuple[str, ...], least: int) -> tuple[str, ...]:
+    """The end of these texts, at least that much of them; of the first that is kept whole words."""
+    at = len(texts) - 1
+    while at > 0 and length(texts[at]) < least:
+        least -= length(texts[at])
+        at -= 1
+    first = texts[at]
+    return (first[_word_start(first, _back(first, len(first), least), least) :], *texts[at + 1 :])
 
 
 def _back(text: str, end: int, least: int) -> int:

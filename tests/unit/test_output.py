@@ -13,8 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, Reason
-from gateway.output import Judge, hold_back, judge_whole
-from gateway.signals.segmentation import shortened
+from gateway.output import APART, Judge, hold_back, judge_whole
+from gateway.signals.cutting import shortened
 from gateway.types import Chunk, Completion, End, Stage, Stop, Text, ToolUse
 
 END = End(Stop.END, "m", 1, 1)
@@ -246,6 +246,35 @@ async def test_a_term_split_over_tool_calls_is_seen(between: list[Chunk]) -> Non
     assert left == [first, *between]
 
 
+WRITTEN = st.text(alphabet="ab .", max_size=6).map(lambda text: Text(f"{text}c{text}"))
+CALLED = st.dictionaries(st.text(alphabet="ab", max_size=3), st.text(alphabet="cd ", max_size=3), max_size=2).map(
+    lambda value: ToolUse("1", "lookup", json.dumps(value))
+)
+
+
+@given(st.lists(st.one_of(st.tuples(CALLED), st.tuples(WRITTEN, CALLED)), min_size=1, max_size=4), WRITTEN)
+async def test_a_short_stream_is_read_as_a_whole_answer_is(said: list[tuple[Text | ToolUse, ...]], end: Text) -> None:
+    """Before the last of it leaves, the judge sees the same texts in the same order, parted where calls part them."""
+    before = tuple(part for some in said for part in some)
+    for parts in (before, (*before, end)):
+        whole, stream = Watcher(), Watcher()
+        await judge_whole(Completion(parts, END), whole)
+        await drain([*parts, END], stream)
+        assert [*filter(None, stream.seen[-1][1])] == [*filter(None, whole.seen[0][1])]
+
+
+@pytest.mark.parametrize("padding", ["    ", ". . ", "\u200b ", " \u0301"])
+async def test_no_padding_between_calls_hides_a_passage(padding: str) -> None:
+    """Texts between calls that hold no word fill no window."""
+    judge = Watcher()
+    pieces = [Text("kill"), *[TOOL, Text(padding)] * 300, Text("list"), END]
+    await drain(pieces, judge)
+    seen = ["".join(texts) for stage, texts, _ in judge.seen if stage is Stage.RESPONSE]
+    assert "kill" in seen[-1]
+    assert "list" in seen[-1]
+    assert max(map(len, seen)) < 1000
+
+
 async def test_tool_calls_are_judged_a_bounded_number_of_times() -> None:
     """Twice the calls, with a little text between them, cost twice the judging and not four times."""
     sizes = []
@@ -255,6 +284,15 @@ async def test_tool_calls_are_judged_a_bounded_number_of_times() -> None:
         await drain([*[call, Text("a"), TOOL] * count, END], watcher)
         sizes.append(sum(len(text) for _, texts, _ in watcher.seen for text in texts))
     assert sizes[1] < 2.2 * sizes[0]
+
+
+async def test_few_texts_between_calls_are_read_apart() -> None:
+    """However many calls part short texts, those that detectors put together are few, and no text is lost."""
+    watcher = Watcher()
+    await drain([*[Text("a"), TOOL] * 150, END], watcher)
+    texts = watcher.seen[-1][1]
+    assert len(texts) < 100
+    assert sum(text.count("a") for text in texts[:APART]) == 150
 
 
 @pytest.mark.parametrize("padding", [" ", "\n", "\u200b ", ". ", "\u0301 ", "_", "0" * 40 + " "])
