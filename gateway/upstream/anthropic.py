@@ -23,6 +23,7 @@ _STOPS = {
     "end_turn": Stop.END,
     "stop_sequence": Stop.END,
     "max_tokens": Stop.MAX_TOKENS,
+    "model_context_window_exceeded": Stop.MAX_TOKENS,
     "tool_use": Stop.TOOL_USE,
     "refusal": Stop.MODEL_REFUSAL,
 }

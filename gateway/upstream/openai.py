@@ -154,6 +154,10 @@ class _Call:
     name: str
     arguments: list[str] = field(default_factory=list)
 
+    def goes_on(self, identifier: object, name: object) -> bool:
+        """Whether a piece with these is one of this call: they may be left out after the first."""
+        return identifier in {None, "", self.identifier} and name in {None, "", self.name}
+
 
 class StreamReader:
     """The chunks of one streamed answer: text as it comes, calls when the finish reason says that they are whole."""
@@ -199,7 +203,7 @@ class StreamReader:
         if index not in self._calls:
             # What a call weighs beside its arguments is counted too, so that calls without any can't be endless.
             self._calls[index] = _Call(self._answer.take(piece["id"]), self._answer.take(function["name"]))
-        elif piece.get("id") not in {None, "", self._calls[index].identifier}:
+        elif not self._calls[index].goes_on(piece.get("id"), function.get("name")):
             raise failed("two tool calls in one place")
         if text := function.get("arguments"):
             self._calls[index].arguments.append(self._answer.take(text))

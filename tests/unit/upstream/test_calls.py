@@ -153,6 +153,7 @@ async def test_an_answer_arrives_whole_and_in_pieces(
         ("anthropic", "end_turn", Stop.END),
         ("anthropic", "stop_sequence", Stop.END),
         ("anthropic", "max_tokens", Stop.MAX_TOKENS),
+        ("anthropic", "model_context_window_exceeded", Stop.MAX_TOKENS),
         ("anthropic", "refusal", Stop.MODEL_REFUSAL),
         ("openai", "stop", Stop.END),
         ("openai", "length", Stop.MAX_TOKENS),

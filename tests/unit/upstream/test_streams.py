@@ -127,16 +127,16 @@ def test_json_of_very_many_parts_is_no_answer(many: bytes) -> None:
 
 def test_two_tool_calls_in_one_place_are_no_answer() -> None:
     """No tool is called with the arguments of another call, and no call is dropped in silence."""
-    for first, second in (("", '{"b":2}'), ('{"a":1}', "")):
-        said = [piece(0, "c-1", first), piece(0, "c-2", second), data_of("openai")[-2], data_of("openai")[-1]]
+    for first, second, *other in (("", '{"b":2}', "c-2"), ('{"a":1}', "", "c-2"), ("", '{"b":2}', "", "erase")):
+        said = [piece(0, "c-1", first), piece(0, other[0], second, *other[1:]), *data_of("openai")[-2:]]
         with pytest.raises(GatewayError) as refused:
             asyncio.run(read("openai", [b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in said)]))
         assert refused.value.detail == "two tool calls in one place"
 
 
-def piece(index: int, identifier: str, arguments: str) -> Any:
+def piece(index: int, identifier: str, arguments: str, name: str = "lookup") -> Any:
     """A piece of a stream that calls a tool."""
-    function = {"name": "lookup", "arguments": arguments}
+    function = {"name": name, "arguments": arguments}
     call = {"index": index, "id": identifier, "type": "function", "function": function}
     delta = {"tool_calls": [call]}
     return {"model": upstream_servers.MODEL, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
