@@ -40,6 +40,8 @@ async def events(pieces: AsyncGenerator[bytes], limit: int) -> AsyncGenerator[Pa
                 number += 1
                 if number % _AT_ONCE == 0:
                     await asyncio.sleep(0)
+                if len(event) + 2 > limit:
+                    raise failed("the answer is over the size limit")
                 if event.count(b"\n") > _LINES:
                     raise failed("an event of too many lines")
                 name, data = _fields(event)
@@ -71,12 +73,12 @@ async def _ended(pieces: AsyncIterable[bytes], limit: int) -> AsyncGenerator[byt
             begun = True
             if held.startswith(_MARK):
                 del held[: len(_MARK)]
-        if len(held) > limit:
-            raise failed("the answer is over the size limit")
         if (end := held.rfind(b"\n\n", seen) + 2) > 1:
             begun = True
             yield bytes(held[:end])
             del held[:end]
+        if len(held) > limit:
+            raise failed("the answer is over the size limit")
     if held or carriage:
         yield bytes(held) + carriage.replace(b"\r", b"\n")
 

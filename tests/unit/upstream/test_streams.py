@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from itertools import pairwise
 from typing import Any
 
@@ -87,6 +87,24 @@ def test_a_stream_that_stops_anywhere_is_not_complete(stream_kind: str, place: i
     with pytest.raises(GatewayError) as refused:
         asyncio.run(read(stream_kind, [data[: place % (complete - 1)]]))
     assert refused.value.reason is Reason.UPSTREAM_FAILED
+
+
+@pytest.mark.parametrize("stream_kind", ["anthropic", "openai"])
+async def test_the_limit_is_that_of_an_event_however_many_come_at_once(stream_kind: str) -> None:
+    """Whether events come one by one or together makes no difference; one over the limit is no answer."""
+    data = wire(stream_kind, RICH)
+    longest = max(map(len, data.split(b"\n\n"))) + 2
+
+    async def found(limit: int) -> list[Any]:
+        async def body() -> AsyncGenerator[bytes]:
+            yield data
+
+        return [event async for event in events(body(), limit)]
+
+    assert await found(longest) == [event for event in data_of(stream_kind) if event.get("type") != "ping"]
+    with pytest.raises(GatewayError) as refused:
+        await found(longest - 1)
+    assert refused.value.detail == "the answer is over the size limit"
 
 
 @pytest.mark.parametrize("stream_kind", ["anthropic", "openai"])
