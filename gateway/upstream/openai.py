@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from gateway import config
 from gateway.egress import Egress, failed
@@ -37,6 +37,9 @@ _STOPS = {
     "tool_calls": Stop.TOOL_USE,
     "content_filter": Stop.MODEL_REFUSAL,
 }
+
+MOST_CALLS: Final = 1_000
+"""Tool calls of a streamed answer: all wait for its finish, take memory until then, and are read in one go."""
 
 
 class OpenAI:
@@ -201,6 +204,8 @@ class StreamReader:
     def _collect(self, piece: Parsed) -> None:
         index, function = piece["index"], piece["function"]
         if index not in self._calls:
+            if len(self._calls) == MOST_CALLS:
+                raise failed("too many tool calls")
             # What a call weighs beside its arguments is counted too, so that calls without any can't be endless.
             self._calls[index] = _Call(self._answer.take(piece["id"]), self._answer.take(function["name"]))
         elif not self._calls[index].goes_on(piece.get("id"), function.get("name")):

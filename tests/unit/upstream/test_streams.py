@@ -152,6 +152,17 @@ def test_two_tool_calls_in_one_place_are_no_answer() -> None:
         assert refused.value.detail == "two tool calls in one place"
 
 
+def test_very_many_tool_calls_are_no_answer() -> None:
+    """A service can't fill the memory, or keep every other call waiting, with calls that weigh next to nothing."""
+    reader = openai.StreamReader(Answer(permit(prompt()), 1 << 20))
+    for index in range(openai.MOST_CALLS):
+        assert [*reader.read(piece(index, "c", ""))] == []
+    assert [*reader.read(piece(0, "c", "{}"))] == []
+    with pytest.raises(GatewayError) as refused:
+        [*reader.read(piece(openai.MOST_CALLS, "c", "{}"))]
+    assert refused.value.detail == "too many tool calls"
+
+
 def piece(index: int, identifier: str, arguments: str, name: str = "lookup") -> Any:
     """A piece of a stream that calls a tool."""
     function = {"name": name, "arguments": arguments}
