@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from gateway.canonical import MAX_INTEGER
 from gateway.egress import failed
 from gateway.types import Document, End, Permitted, Stop, ToolUse
+from gateway.upstream.events import mostly_text
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+MOST_VALUES: Final = 4_000
+"""In the arguments of a call. A request holds as many beside others: a caller gives the call back to the model."""
 _DEEPEST = 31  # as in a request: protobuf reads no deeper there, and a caller gives the call back to the model
 _DIGITS = 17
 _ODD = re.compile(r"[^A-Za-z0-9_.:/-]")
@@ -86,6 +89,7 @@ def _compact(arguments: str) -> str:
     refuse, are no usable arguments.
     """
     try:
+        mostly_text(arguments.encode())
         value = json.loads(arguments, parse_constant=_refused, parse_int=_exact, parse_float=_finite)
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         text.encode()
@@ -93,8 +97,11 @@ def _compact(arguments: str) -> str:
         raise failed("the arguments of a tool call are not JSON that the wire keeps as it is") from None
     if not isinstance(value, dict):
         raise failed("the arguments of a tool call are not a JSON object")
-    if _depth(value) > _DEEPEST:
+    depth, values = _shape(value)
+    if depth > _DEEPEST:
         raise failed("the arguments of a tool call are nested too deep")
+    if values > MOST_VALUES:
+        raise failed("the arguments of a tool call are too many")
     if "\\u0000" in text.replace("\\\\", ""):
         raise failed("the arguments of a tool call hold U+0000")
     return text
@@ -118,14 +125,15 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _depth(value: object) -> int:
-    """How deep lists and objects are nested in each other."""
-    depth, level = 0, [value]
+def _shape(value: object) -> tuple[int, int]:
+    """How deep lists and objects are nested in each other, and how many values there are in them."""
+    depth, values, level = 0, 0, [value]
     while level:
         containers = [v for v in level if isinstance(v, dict | list)]
         level = [inner for v in containers for inner in (v.values() if isinstance(v, dict) else v)]
         depth += bool(containers)
-    return depth
+        values += len(level)
+    return depth, values
 
 
 def _count(tokens: object) -> int:

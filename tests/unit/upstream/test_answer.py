@@ -9,11 +9,12 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import wire
+from brightline.v1 import inference_pb2, message_pb2
+from gateway import contract, wire
 from gateway.canonical import MAX_INTEGER
 from gateway.errors import GatewayError, Reason
 from gateway.types import Document, Stop
-from gateway.upstream.answer import Answer, document_text, quoted
+from gateway.upstream.answer import MOST_VALUES, Answer, document_text, quoted
 from tests.support.upstream_servers import permit, prompt
 
 
@@ -80,6 +81,22 @@ def test_arguments_that_the_wire_would_change_are_refused(arguments: str) -> Non
     with pytest.raises(GatewayError) as refused:
         answer().tool_use("c", "lookup", arguments)
     assert refused.value.reason is Reason.UPSTREAM_FAILED
+
+
+@pytest.mark.parametrize("value", ["1", "{}", "[]", '""'])
+def test_a_caller_can_give_a_call_back(value: str) -> None:
+    """Arguments hold no more values than a request can, so that nobody waits while the wire takes millions of them."""
+    most = MOST_VALUES - 1  # beside the list that they stand in
+    use = answer().tool_use("c", "lookup", f'{{"a":[{",".join([value] * most)}]}}')
+    said = message_pb2.Message(role="ROLE_ASSISTANT", parts=[wire.part(use)])
+    asked = inference_pb2.GenerateRequest(prompt=inference_pb2.Prompt(messages=[said]))
+    with pytest.raises(GatewayError) as told:
+        contract.parse(asked.SerializeToString(), inference_pb2.GenerateRequest, 1 << 20)
+    assert "JSON values" not in told.value.message  # it says what else is missing
+    for more in (most + 1, 2_000_000):
+        with pytest.raises(GatewayError) as refused:
+            answer().tool_use("c", "lookup", f'{{"a":[{",".join([value] * more)}]}}')
+        assert refused.value.reason is Reason.UPSTREAM_FAILED
 
 
 def test_text_that_ends_early_for_some_readers_is_no_answer() -> None:
