@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from gateway.errors import GatewayError, Reason
-from gateway.signals.segmentation import LETTERS, length, shortened
-from gateway.types import Chunk, Completion, End, Stage, Text, ToolUse, judged_texts, part_texts
+from gateway.signals.cutting import LETTERS, length, shortened
+from gateway.types import Chunk, Completion, End, Said, Stage, Text, ToolUse, call_texts, judged_texts, part_texts
 
 Judge: TypeAlias = Callable[[Stage, tuple[str, ...], tuple[ToolUse, ...]], Awaitable[None]]
 """Returns when the content may leave; raises GatewayError when it may not. Adjacent texts are judged together."""
@@ -95,25 +95,26 @@ async def hold_back(
 class _Held:
     """before: what left, shortened, as far back as the overlap; a text ends at a tool call, and the last one goes on.
 
-    text: what has not left; judged up to `judged`. fresh: the length of what was not. called: the tool calls that left
-    last, each with what `passed` then: the length of all that left, in text and in calls. A call is forgotten when more
-    than the overlap passed after it.
+    text: what has not left; judged up to `judged`. fresh: the length of what was not. called: what the tool calls say
+    that left last, each with what `passed` then: the length of all that left, in text and in calls. A call is forgotten
+    when more than the overlap passed after it.
     """
 
     before: tuple[str, ...] = ("",)
     text: str = ""
     judged: int = 0
     fresh: int = 0
-    called: tuple[tuple[ToolUse, int], ...] = ()
+    called: tuple[tuple[Said, int], ...] = ()
     passed: int = 0
 
     def call(self, call: ToolUse, overlap: int) -> tuple[str, ...]:
         """A tool call comes, after all text before it has left. What to judge of it."""
-        together = (*self.before, *self._calls(call))
+        said = call_texts(call)
+        together = (*self.before, *self._calls(said))
         if any(map(str.isalnum, self.before[-1])):  # else it stands between words, and is shortened with what comes
             self.before = (*_fewer(self.before), "")
-        self._pass(sum(map(length, judged_texts([call]))), overlap)
-        self.called += ((call, self.passed),)
+        self._pass(sum(length(text) for kind in said for text in kind), overlap)
+        self.called += ((said, self.passed),)
         return together
 
     def add(self, text: str) -> None:
@@ -147,8 +148,9 @@ class _Held:
             self._pass(length(piece), overlap)
         return piece
 
-    def _calls(self, *more: ToolUse) -> tuple[str, ...]:
-        return tuple(judged_texts([*(call for call, _ in self.called), *more]))
+    def _calls(self, *more: Said) -> tuple[str, ...]:
+        kinds = zip(*(said for said, _ in self.called), *more, strict=True)
+        return tuple(text for kind in kinds for said in kind for text in said)
 
     def _pass(self, size: int, overlap: int) -> None:
         self.passed += max(LEAST, size)

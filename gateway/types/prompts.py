@@ -44,6 +44,9 @@ class ToolResult:
     is_error: bool
 
 
+Said: TypeAlias = tuple[tuple[str, ...], ...]
+"""What a tool call is made with, the names in that, and what it is called: of several calls one follows the other."""
+
 Part: TypeAlias = Text | Document | ToolUse | ToolResult
 
 
@@ -150,8 +153,20 @@ def judged_texts(parts: Iterable[Part]) -> Iterator[str]:
                 yield tool_use_id
 
 
+def call_texts(call: ToolUse) -> Said:
+    """The strings of a tool call as detectors read it."""
+    values, names = _held([call.input])
+    return tuple(values), tuple(names), (call.id, call.name)
+
+
 def _strings(texts: Iterable[str]) -> list[str]:
-    """The strings in JSON texts, in order, and then the names in them. What is no JSON is read as it stands."""
+    """The strings in JSON texts, in order, and then the names in them."""
+    values, names = _held(texts)
+    return values + names
+
+
+def _held(texts: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The strings in JSON texts, in order, and the names in them. What is no JSON is read as it stands."""
     values: list[str] = []
     names: list[str] = []
     waiting: list[object] = []
@@ -169,7 +184,7 @@ def _strings(texts: Iterable[str]) -> list[str]:
             case dict(items):
                 names += items
                 waiting += reversed(items.values())
-    return values + names
+    return values, names
 
 
 def content_bytes(prompt: Prompt) -> bytes:
