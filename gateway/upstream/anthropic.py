@@ -127,6 +127,7 @@ class StreamReader:
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._seen = ""
+        self._blocks = 0
         self._block = ""
         self._call: _Call | None = None
         self._stop: Stop | None = None
@@ -139,6 +140,8 @@ class StreamReader:
         if (kind == "message_start") != (self._seen == "") or self._seen == "message_stop":
             raise failed(f"{quoted(kind)} after {self._seen or 'nothing'}")
         self._seen = kind
+        if kind.startswith("content_block_") and event["index"] != self._blocks:
+            raise failed("a block out of its place")  # what was to go elsewhere, or after a block that was lost
         match kind:
             case "message_start":
                 self._answer.model(event["message"]["model"])
@@ -192,6 +195,7 @@ class StreamReader:
             # A tool without arguments streams no text of them.
             yield self._answer.tool_use(self._call.identifier, self._call.name, "".join(self._call.arguments) or "{}")
         self._block, self._call = "", None
+        self._blocks += 1
 
     def _text(self, text: object) -> Iterator[Text]:
         if taken := self._answer.take(text):

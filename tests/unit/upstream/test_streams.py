@@ -245,6 +245,10 @@ async def test_any_whole_answer_is_a_completion_or_one_error(
         lambda e: [*e[:1], {"type": "news"}, *e[1:]],
         lambda e: [*e[:1], {**e[1], "content_block": {"type": "server_tool_use", "id": "1", "name": "x"}}, *e[2:]],
         lambda e: [*e[:-2], e[-1]],
+        lambda e: [*e[:2], {**e[2], "index": 1}, *e[3:]],
+        lambda e: [*e[:3], {**e[3], "index": 1}, *e[4:]],
+        lambda e: [*e[:1], *e[4:]],
+        lambda e: [event for event in e if event.get("index") != 1],
     ],
 )
 def test_events_out_of_order_are_no_answer(changed: Any) -> None:
