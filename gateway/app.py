@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.internal import api_implementation
 
-from gateway import health, release
-from gateway.audit.index_supervisor import following
+from gateway import handed, health, pdp, release
+from gateway.audit.following import following
 from gateway.audit.joint.joined import Joined
 from gateway.audit.joint.member import Member
 from gateway.audit.log import Log
@@ -32,7 +32,8 @@ from gateway.quotas import Memory, Quotas
 from gateway.signals import Detectors, Outside, Scorer
 from gateway.signals.liveness import PROBE, Liveness
 from gateway.telemetry import Meters, Telemetry
-from gateway.types import Packed
+from gateway.turns import Turns
+from gateway.types import Packed, Release
 from gateway.upstream import open_upstream
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ async def _opened(config: Config, clock: Clock, member: Member | None, stack: As
     if config.tracing is not None:
         telemetry.tracing = _tracing(config.tracing, telemetry.meters)
         stack.push_async_callback(telemetry.tracing.close)
-    in_force = await started(config)  # 2
+    in_force = await (started(config) if member is None else handed_over(config, member))  # 2
     try:
         identity = await Identity.open(config.identity, clock, config.listener.client_ca)  # 3
         stack.push_async_callback(identity.close)
@@ -110,7 +111,30 @@ async def started(config: Config) -> InForce:
     if found.release is None:
         raise TypeError("nothing was known")
     whole = replace(found.release, tenants=Packed.of(found.release.tenants))
-    in_force = await prepare(config, whole, state=found.state)
+    code = await asyncio.to_thread(pdp.compiled, whole, config.policy) if config.listener.workers > 1 else b""
+    in_force = await _asked(config, whole, code, found.state)
+    if config.listener.workers > 1:
+        in_force.handed = handed.whole(whole, code, found.state)
+    return in_force
+
+
+async def handed_over(config: Config, member: Member) -> InForce:
+    """The release that the keeper has in force: a worker needs nobody else for it. Raises StartError."""
+    member.wanted.clear()
+    raw, member.handed = member.handed, b""
+    try:
+        found = await asyncio.to_thread(handed.parse, raw)
+    except handed.GarbageError as error:
+        raise StartError(f"release: the keeper handed over what is none: {error}") from error
+    if not isinstance(found, handed.Handed):
+        raise StartError("release: the keeper handed over none")
+    in_force = await _asked(config, found.release, found.code, found.state)
+    in_force.expires_us = member.expires_us
+    return in_force
+
+
+async def _asked(config: Config, whole: Release, code: bytes, state: release.State) -> InForce:
+    in_force = await prepare(config, whole, code, state)
     try:
         if config.policy.engine == "wasm":  # a server may come up later; what it says is read strictly all the same
             await ask(in_force)

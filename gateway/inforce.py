@@ -22,8 +22,8 @@ class InForce:
 
     expires_us: when what was signed expires; renewed while calls go on. None for a release that nobody signed.
     since_us: since when it is in force, as the log has it. state: what tells it from the next at its
-    source. handed: what its loader said of it, until workers have been told. missing: how many answers of its engine in
-    a row, when health last asked.
+    source. handed: what each worker gets of it, now or when it begins; empty where there are none. missing: how many
+    answers of its engine in a row, when health last asked.
     """
 
     release: Release

@@ -21,6 +21,7 @@ from gateway import transport
 from gateway.config import Config
 from gateway.errors import StartError
 from gateway.gate import Gate
+from gateway.seat import Seat, Tally, told_of
 from gateway.telemetry import Counted
 from gateway.worker_slot import Tally, WorkerSlot
 
@@ -138,6 +139,5 @@ class Supervisor:
                 if worker.hub is not None:
                     worker.hub.look()
                     if now != told:
-                        worker.hub.follow((now[0].release.digest, now[0].since_us), now[1], now[0].handed)
-            now[0].handed = b""
+                        worker.hub.follow(told_of(now[0], handed=now[0] is not told[0]))
             told = now

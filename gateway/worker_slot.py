@@ -12,9 +12,10 @@ from typing import Final
 
 import structlog
 
-from gateway.audit.joint.hub import Hub
+from gateway.audit.joint.hub import Hub, Told
 from gateway.config import Config
 from gateway.gate import Gate
+from gateway.inforce import InForce
 from gateway.telemetry import Meters
 
 log = structlog.get_logger()
@@ -87,7 +88,7 @@ class WorkerSlot:
         mine, its = socket.socketpair()
         hub = Hub(self._gate.log, self._told)
         try:
-            await hub.join(mine, self._greeting(), self._in_force)
+            await hub.join(mine, self._greeting(), lambda: told_of(self._gate.in_force, handed=True))
             self.hub = hub
             await self._run(its)
         finally:
@@ -125,5 +126,7 @@ class WorkerSlot:
             "clocks_apart_us": self._gate.clock.apart_us,
         }
 
-    def _in_force(self) -> tuple[str, int]:
-        return self._gate.in_force.release.digest, self._gate.in_force.since_us
+
+def told_of(now: InForce, *, handed: bool) -> Told:
+    """What a worker is told of it. handed: the release itself, too."""
+    return Told((now.release.digest, now.since_us), now.expires_us, now.handed if handed else b"")

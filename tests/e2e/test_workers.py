@@ -138,6 +138,36 @@ async def test_a_worker_that_is_killed_takes_no_record_with_it(
     assert verified(deployed)
 
 
+async def test_workers_begin_with_what_is_in_force_while_its_source_is_away(
+    served: tuple[Deployment, subprocess.Popen[bytes]],
+) -> None:
+    """Workers that end while no release is to be had are replaced all the same, and serve what their keeper has."""
+    deployed, process = served
+    source, away = deployed.folder / "repository", deployed.folder / "away"
+    port = told_port(deployed)
+    ended = (await scrape(port)).of("brightline_worker_restarts_total") + len(workers(process))
+
+    async def replaced() -> None:
+        """Return once both that were there have ended, and both others serve."""
+        while True:
+            one = await scrape(port)
+            assert one.of("brightline_worker_restarts_total") <= ended
+            if (one.of("brightline_worker_restarts_total"), one.of("brightline_workers")) == (ended, 2):
+                return
+            await asyncio.sleep(0.05)  # between two looks
+
+    source.rename(away)
+    try:
+        for pid in workers(process):
+            os.kill(pid, signal.SIGKILL)
+        await asyncio.wait_for(replaced(), 60)
+        async with clients(deployed) as callers:
+            said = [await outcome(client) for client in callers]
+    finally:
+        away.rename(source)
+    assert {type(answer) for answer in said} == {Answer}
+
+
 async def test_what_workers_counted_is_told_together_and_never_goes_back(
     served: tuple[Deployment, subprocess.Popen[bytes]],
 ) -> None:

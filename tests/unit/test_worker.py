@@ -10,11 +10,14 @@ from typing import Final, cast
 
 import pytest
 
+from gateway import app
 from gateway.activation import Activation
-from gateway.audit.joint.hub import Hub
+from gateway.audit.joint.hub import Hub, Told
 from gateway.audit.joint.member import Member
 from gateway.compiled_release import CompiledRelease, Same, whole
 from gateway.config import Config
+from gateway.errors import StartError
+from gateway.handed import Handed, Refused, Same, refusal, whole
 from gateway.inforce import InForce
 from gateway.worker import _follow, from_keeper
 from tests.support import logs
@@ -34,10 +37,10 @@ async def test_a_worker_takes_the_release_that_its_keeper_loaded(tmp_path: Path)
     async with logs.opened(tmp_path) as log:
         mine, its = socket.socketpair()
         hub = Hub(log, lambda: None)
-        await hub.join(mine, {}, lambda: ("old", 1))
+        await hub.join(mine, {}, lambda: Told(("old", 1), None, b""))
         member = await Member.join(its)
-        hub.follow((RELEASE.digest, 2), 7, RAW)
-        hub.follow((RELEASE.digest, 2), 8, b"")
+        hub.follow(Told((RELEASE.digest, 2), 7, RAW))
+        hub.follow(Told((RELEASE.digest, 2), 8, b""))
         async with asyncio.timeout(60):
             while member.expires_us != 8:
                 await member.wanted.wait()
@@ -51,6 +54,15 @@ async def test_a_worker_takes_the_release_that_its_keeper_loaded(tmp_path: Path)
         assert await from_keeper(member, SETTINGS, before(RELEASE.digest)) == Same(8, ("before",))
         await member.close()
         await hub.closed()
+
+
+@pytest.mark.parametrize(("raw", "named"), [(b"", "is none: error"), (refusal(Refused("no")), "handed over none")])
+async def test_a_worker_begins_with_a_release_or_not_at_all(raw: bytes, named: str) -> None:
+    """What its keeper handed over is whole and a release, or the start is refused with what is wrong."""
+    member = Member()
+    member.handed = raw
+    with pytest.raises(StartError, match=named):
+        await app.handed_over(SETTINGS, member)
 
 
 class Overtaken:

@@ -12,7 +12,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -24,6 +24,16 @@ from gateway.audit.store import Result
 from gateway.telemetry import Counted, Meters
 
 _KEEPERS: Final = Kind.START, Kind.STOP
+
+
+class Told(NamedTuple):
+    """What a worker is told of what is in force: its digest and since when; when it expires; the release that is handed
+    over, empty where the worker has it.
+    """
+
+    in_force: tuple[str, int]
+    expires_us: int | None
+    handed: bytes
 
 
 class Hub:
@@ -42,10 +52,11 @@ class Hub:
         self._state: tuple[bool, bool] | None = None
         self._left: asyncio.Future[asyncio.Task[None]] = asyncio.get_running_loop().create_future()
 
-    async def join(self, end: socket.socket, greeting: dict[str, Any], in_force: Callable[[], tuple[str, int]]) -> None:
+    async def join(self, end: socket.socket, greeting: dict[str, Any], in_force: Callable[[], Told]) -> None:
         """Greet the worker at the other end of a socket pair. in_force: asked when it is greeted."""
         await asyncio.get_running_loop().create_unix_connection(lambda: self._frames, sock=end)
-        self._frames.say(frames.packed({"greeting": greeting, "in_force": in_force()}))
+        self._frames.say(frames.packed({"greeting": greeting}))
+        self.follow(in_force())
         self.look()
 
     def look(self) -> None:
@@ -54,9 +65,10 @@ class Hub:
             self._state = state
             self._frames.say(frames.packed({"log": [*state, self._log.size]}))
 
-    def follow(self, in_force: tuple[str, int], expires_us: int | None, handed: bytes) -> None:
-        """Tell the worker which release decides from now on. handed: the release, empty when it is the same."""
-        self._frames.say(frames.packed({"in_force": in_force, "expires_us": expires_us}, [handed]))
+    def follow(self, told: Told) -> None:
+        """Tell the worker which release decides from now on."""
+        said = {"in_force": told.in_force, "expires_us": told.expires_us}
+        self._frames.say(frames.packed(said, [told.handed]))
 
     def hang_up(self) -> None:
         """Nothing more is taken from this worker."""

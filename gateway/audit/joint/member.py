@@ -25,7 +25,7 @@ class Member:
     """The writer of a worker. wanted: set when another release may have to be put in force; gone: the keeper is.
 
     in_force: digest of the release that the keeper recorded, and since when. expires_us, handed: when it expires and
-    what its loader said, as the keeper told last. said: what the keeper said first.
+    the release itself, until it is taken, as the keeper told last. said: what the keeper said first.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Member:
 
     @classmethod
     async def join(cls, end: socket.socket) -> Member:
-        """The member at this end of a socket pair, once the keeper has greeted it. Raises OSError."""
+        """The member at this end of a socket pair, once the keeper has said what is in force. Raises OSError."""
         member = cls()
         await member._loop.create_unix_connection(lambda: member._frames, sock=end)
         await member._greeted.wait()
@@ -114,14 +114,13 @@ class Member:
     def _heard(self, said: dict[str, Any], content: memoryview) -> None:
         if "greeting" in said:
             self.said = said["greeting"]
-            self.in_force = tuple(said.pop("in_force"))
-            self._greeted.set()
         if "log" in said:
             self._ready, self._healthy, self._size = said["log"]
         if "in_force" in said:
             self.in_force, self.expires_us = tuple(said["in_force"]), said["expires_us"]
             self.handed = bytes(content) or self.handed
             self.wanted.set()
+            self._greeted.set()
         for number, result in said.get("answers", ()):
             self._answer(number, result)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from brightline_verify.record import Kind
 from gateway.audit.joint import frames
-from gateway.audit.joint.hub import Hub
+from gateway.audit.joint.hub import Hub, Told
 from gateway.audit.joint.member import Member
 from gateway.audit.log import Log
 from gateway.audit.record import Entry, entry
@@ -105,7 +105,7 @@ async def joined(deadline_ms: int = 60_000) -> AsyncIterator[tuple[Member, frame
     found: list[Any] = []
     keeper = frames.Frames(lambda said, _: found.append(said), lambda: None)
     await asyncio.get_running_loop().create_unix_connection(lambda: keeper, sock=mine)
-    keeper.say(frames.packed({"greeting": {}, "in_force": ["ab", 1], "log": [True, True, 0]}))
+    keeper.say(frames.packed({"greeting": {}, "in_force": ["ab", 1], "expires_us": None, "log": [True, True, 0]}))
     member = await Member.join(its)
     member.limit(deadline_ms)
     await until(lambda: member.ready)
@@ -147,7 +147,7 @@ async def both_ends(log: Log) -> tuple[Hub, Member]:
     """A worker's two ends: as its keeper sees it, and its own, once it may write."""
     mine, its = socket.socketpair()
     hub = Hub(log, lambda: None)
-    await hub.join(mine, {}, lambda: ("ab", 1))
+    await hub.join(mine, {}, lambda: Told(("ab", 1), None, b""))
     member = await Member.join(its)
     await until(lambda: member.ready)
     return hub, member
