@@ -12,6 +12,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import Diagnostic
 
 from gateway.config import read_private
 from gateway.errors import StartError
@@ -23,9 +24,10 @@ PREPARE_AFTER: Final = 3
 _SET: Final[dict[str, Any]] = {
     "client_encoding": "utf8",
     "fallback_application_name": "brightline",
-    "options": "-c search_path=pg_catalog",
+    "options": "-c search_path=pg_catalog -c client_min_messages=warning",
 }
-"""Functions are PostgreSQL's own: another schema may have one of the same name that fits what is sent better."""
+"""Functions are PostgreSQL's own: another schema may have one of the same name that fits what is sent better. And it
+says what `confirmed` has to hear, whatever its configuration keeps to itself."""
 _KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -40,9 +42,18 @@ class PostgresError(OSError):
 
 
 class Bounded(Connection[tuple[Any, ...]]):
-    """A connection on which no statement takes longer than `limit_s`: beyond it the connection is given up."""
+    """A connection on which no statement takes longer than `limit_s`: beyond it the connection is given up.
+
+    unconfirmed: whether PostgreSQL committed something and gave up waiting for its standbys.
+    """
 
     limit_s = 60.0
+    unconfirmed = False
+
+    def heard(self, notice: Diagnostic) -> None:
+        """Take note of what PostgreSQL says beside its answers."""
+        if notice.source_function == "SyncRepWaitForLSN":  # its words are in the server's language
+            self.unconfirmed = True
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Wait for the server, a bounded time. Raises psycopg.Error."""
@@ -72,6 +83,7 @@ class Server:
                 self.dsn, autocommit=autocommit, prepare_threshold=PREPARE_AFTER, connect_timeout=CONNECT_S, **given
             )
         db.limit_s = self.limit_s
+        db.add_notice_handler(db.heard)
         return db
 
     def __str__(self) -> str:
@@ -87,6 +99,19 @@ def told() -> Iterator[None]:
     except psycopg.Error as error:
         lines = (error.diag.message_primary or str(error)).strip().splitlines()
         raise PostgresError(lines[0] if lines else type(error).__name__) from error
+
+
+@contextmanager
+def confirmed(db: Bounded) -> Iterator[None]:
+    """The same for what is committed meanwhile, which is with the standbys, too, that the server waits for.
+
+    When somebody cancels that wait (pg_cancel_backend) PostgreSQL says that it committed, and warns.
+    """
+    db.unconfirmed = False
+    with told():
+        yield
+    if db.unconfirmed:
+        raise PostgresError("the wait for a standby was cancelled, which may not have what was committed")
 
 
 def close(db: Bounded | None) -> None:

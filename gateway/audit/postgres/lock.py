@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from brightline_verify.note import Checkpoint
-from gateway.audit.postgres.connection import Bounded, PostgresError, Server, check_durable, told
+from gateway.audit.postgres.connection import Bounded, PostgresError, Server, check_durable, confirmed, told
 from gateway.audit.postgres.writing import check_schema
 from gateway.errors import StartError
 
@@ -35,7 +35,7 @@ class Remote:
     def write(self, note: bytes) -> None:
         """Put the note there, durably, in the place of an older one. Raises OSError."""
         size = Checkpoint.parse(note.decode().partition("\n\n")[0] + "\n").size
-        with self._reached() as db, told():
+        with self._reached() as db, confirmed(db):
             # Crash before this commit: the lock store is behind the log, which is no sign of a rollback.
             db.execute(_WRITE, (self.origin, size, note))
 

@@ -17,7 +17,7 @@ from psycopg import errors
 from brightline_verify.stored import FORMAT, CorruptError, Rows
 from gateway.audit.kept import Key, Open, Place, Row, TakenError
 from gateway.audit.marks import Tail
-from gateway.audit.postgres.connection import Bounded, PostgresError, Server, check_durable, close, told
+from gateway.audit.postgres.connection import Bounded, PostgresError, Server, check_durable, close, confirmed, told
 from gateway.audit.postgres.copying import COPY, INSERT, packed, values
 from gateway.audit.postgres.reading import Table, log_id
 from gateway.errors import StartError
@@ -102,14 +102,14 @@ class Postgres:
             self._begin(self._db)
         except StartError as error:
             raise PostgresError(str(error)) from error
-        with told():
+        with confirmed(self._db):
             self._db.execute("SELECT pg_logical_emit_message(true, 'brightline', '')")
 
     def insert(self, rows: Sequence[Row]) -> None:
         """One statement with its commit. Keys in order: two gateways never wait in a circle."""
         ordered = sorted(rows, key=lambda row: ("", "") if row[7] is None else (row[6], row[7]))
         try:
-            with told(), self._open_db.cursor() as cursor:
+            with confirmed(self._open_db), self._open_db.cursor() as cursor:
                 if len(rows) == 1:
                     cursor.execute(INSERT, values(self._log, rows[0]), prepare=True)
                     return

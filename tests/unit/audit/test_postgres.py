@@ -6,10 +6,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -313,6 +314,49 @@ def test_a_server_that_crashed_has_all_that_it_confirmed(own: Cluster, tmp_path:
         assert recovered(store) is None
         assert store.append(logs.entries(1, first=100)) == [100]
     shared.sound(101)
+
+
+@pytest.mark.parametrize("count", [1, 3])  # a statement, and a COPY
+def test_a_commit_that_did_not_wait_for_its_standby_is_not_confirmed(own: Cluster, tmp_path: Path, count: int) -> None:
+    """Where somebody cancels the wait for a standby, PostgreSQL commits and warns: it is in doubt until one has it."""
+    shared = Shared(own, own.database(), tmp_path)
+
+    shared.run(f"ALTER DATABASE {shared.name} SET client_min_messages = error")
+
+    def in_doubt(work: Callable[[], object]) -> None:
+        with pytest.raises(PostgresError, match="standby"):
+            cancelled(own, shared.name, work)
+
+    with closing(shared.open()) as store:
+        store.append(logs.entries(2))
+        try:
+            standbys(own, "nobody")
+            in_doubt(lambda: store.append(logs.entries(count, first=2)))
+            in_doubt(store.recover)
+        finally:
+            standbys(own, "")
+        assert store.recover() == [*range(2, 2 + count)]
+    shared.sound(2 + count)
+
+
+def cancelled(cluster: Cluster, database: str, work: Callable[[], object]) -> bool:
+    """Do it, and cancel its wait for a standby; whether it had to wait. Raises what it raises."""
+    query = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = %s"
+    with cluster.admin() as db, ThreadPoolExecutor(1) as thread:
+        working, waited = thread.submit(work), False
+        while not working.done() and not waited:
+            waited = bool(db.execute(query, (database,)).fetchall())
+        working.result()
+    return waited
+
+
+def standbys(cluster: Cluster, names: str) -> None:
+    """The standbys that each commit waits for from now on."""
+    with cluster.admin() as db:
+        db.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'".encode())
+        db.execute("SELECT pg_reload_conf()")
+        commit = partial(db.execute, "SELECT pg_logical_emit_message(true, '', '')")
+        wait_for(lambda: cancelled(cluster, "postgres", commit) is bool(names))
 
 
 def test_a_page_that_was_overwritten_on_the_disk_is_found_and_named(own: Cluster, tmp_path: Path) -> None:
