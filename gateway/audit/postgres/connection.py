@@ -127,10 +127,10 @@ def check_durable(db: Bounded) -> None:
     3 nothing stands between that gives each transaction another session, which would lose the lock of the writer
     """
     with told():
-        if _show(db, "synchronous_commit") != "remote_apply":
-            db.execute("SET synchronous_commit = on")  # 1
-        if _show(db, "synchronous_commit") not in {"on", "remote_apply"}:
-            raise StartError("PostgreSQL does not accept synchronous_commit = on")
+        # 1: said here, so that a configuration that is read again changes nothing
+        wanted = "remote_apply" if _show(db, "synchronous_commit") == "remote_apply" else "on"
+        if _one(db, "SELECT set_config('synchronous_commit', %s, false)", wanted) != wanted:
+            raise StartError(f"PostgreSQL does not accept synchronous_commit = {wanted}")
         for name in ("fsync", "full_page_writes"):
             if _show(db, name) != "on":  # 2
                 raise StartError(f"PostgreSQL runs with {name} = off and can lose what it confirmed; turn it on")

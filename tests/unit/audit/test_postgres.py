@@ -469,6 +469,27 @@ def test_a_user_that_commits_without_waiting_is_overruled(shared: Shared) -> Non
         assert kept._open_db.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
+def test_a_server_that_is_told_not_to_wait_is_overruled(own: Cluster, tmp_path: Path) -> None:
+    """A configuration that is read again keeps no gateway that writes from waiting for the disk and the standbys."""
+    shared = Shared(own, own.database(), tmp_path)
+
+    def reads(value: str) -> None:
+        shared.run(f"ALTER SYSTEM SET synchronous_commit = {value}")
+        with own.admin() as db:
+            db.execute("SELECT pg_reload_conf()")
+            wait_for(lambda: db.execute("SHOW synchronous_commit").fetchone() == (value,))
+
+    reads("remote_apply")
+    try:
+        with closing(shared.open()) as store:
+            reads("off")
+            kept = store._kept
+            assert isinstance(kept, Postgres)
+            assert kept._open_db.execute("SHOW synchronous_commit").fetchone() == ("remote_apply",)
+    finally:
+        reads("on")
+
+
 def test_a_database_of_another_schema_is_refused(shared: Shared) -> None:
     """Without our tables, or with those of another version, the start says which command helps."""
     shared.run("UPDATE brightline.alembic_version SET version_num = '9999'")
