@@ -22,7 +22,7 @@ SELECT coalesce((SELECT min(idx) FROM entries), 0), coalesce((SELECT max(idx) FR
 _TABLES: Final = {"log", "entries", "checkpoints"}
 _KEPT: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0"
 """Tables that have rows of their own: a view or a virtual table can say something else each time."""
-_AT_ONCE: Final = 256
+_AT_ONCE: Final = 1024
 _NO_BLOCKS: Final = "no such column: blocks"
 _LARGEST: Final = (1 << 63) - 1
 
@@ -64,7 +64,7 @@ class File:
     """The log in the file at `path`."""
 
     path: Path
-    at_once: ClassVar[int] = 1024
+    at_once: ClassVar[int] = _AT_ONCE
 
     @contextmanager
     def reading(self) -> Iterator[Table]:
@@ -114,12 +114,22 @@ class Table:
         return shortest, longest
 
     def rows(self, first: int, end: int) -> Iterator[Row]:
-        """The records from `first` to `end` - 1, in order."""
-        return self._each(f"{_ROW} WHERE idx >= ? AND idx < ? ORDER BY idx", first, end)
+        """The records from `first` to `end` - 1, in order.
+
+        Some at once: as long as a reader stands within a query, the gateway's write-ahead log grows, and can't be
+        copied into the database, which the gateway does before it goes on after an error.
+        """
+        at: int | None = first
+        while at is not None and at < end:
+            upto = min(at + _AT_ONCE, end)
+            found = self._all(f"{_ROW} WHERE idx >= ? AND idx < ? ORDER BY idx", at, upto)
+            yield from found
+            at = upto if found else self.next_index(upto)
 
     def next_index(self, index: int) -> int | None:
         """The smallest index from `index` on, None when there is none."""
         found: int | None = self._all("SELECT min(idx) FROM entries WHERE idx >= ?", index)[0][0]
+        _numbers([] if found is None else [found])
         return found
 
     def of_decision(self, decision_id: str) -> list[Row]:
@@ -172,14 +182,6 @@ class Table:
     def _all(self, query: str, *values: object) -> list[Any]:
         try:
             return self._db.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise UnreadableError(f"can't be read: {printable(str(error))}") from error
-
-    def _each(self, query: str, *values: object) -> Iterator[Any]:
-        try:
-            cursor = self._db.execute(query, values)
-            while rows := cursor.fetchmany(_AT_ONCE):
-                yield from rows
         except sqlite3.Error as error:
             raise UnreadableError(f"can't be read: {printable(str(error))}") from error
 

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from brightline_verify.database import checkpoint_path, verify
+from brightline_verify.database import File, Table, checkpoint_path, verify
 from brightline_verify.merkle import Frontier
 from brightline_verify.record import Kind
 from brightline_verify.report import UnreadableError
@@ -258,6 +258,33 @@ def test_a_lost_batch_leaves_nothing(tmp_path: Path, batch: int) -> None:
         assert store.recover() is None
         assert store.append(logs.entries(1, first=2)) == [2]
     sound(tmp_path, 3)
+
+
+def test_a_reader_that_stands_still_is_not_in_the_way_of_recovery(tmp_path: Path) -> None:
+    """Whoever stops in the middle of a log keeps its writer neither from recovering nor from using its files again."""
+    faults = Faults()
+    with stored(tmp_path, faults.connect) as store, File(tmp_path / "audit.db").reading() as rows:
+        for n in range(10):
+            store.append(logs.entries(MAX_BATCH, first=n * MAX_BATCH))
+        reading = rows.rows(0, 10 * MAX_BATCH)
+        assert next(reading)[0] == 0
+        faults.plan[ENTRIES] = [Fault.LOST]
+        with pytest.raises(SqliteError):
+            store.append(logs.entries(1, first=10 * MAX_BATCH))
+        assert store.recover() is None
+        assert (tmp_path / "audit.db-wal").stat().st_size == 0
+        assert [index for index, *_ in reading] == [*range(1, 10 * MAX_BATCH)]
+
+
+@settings(max_examples=50)
+@given(st.sets(st.integers(0, 1 << 40) | st.integers(0, 5000)), st.integers(0, 5000), st.integers(0, 1 << 41))
+def test_records_are_read_in_order_whichever_are_missing(indexes: set[int], first: int, end: int) -> None:
+    """Rows are all between two indexes, in order, however far apart they are, and each as often as it is there."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE entries (idx, leaf, hashes, decision_id, kind, time_us, tenant, idempotency_key)")
+        db.executemany("INSERT INTO entries (idx) VALUES (?)", [(index,) for index in (*indexes, *indexes)])
+        expected = sorted(index for index in (*indexes, *indexes) if first <= index < end)
+        assert [index for index, *_ in Table(db).rows(first, end)] == expected
 
 
 @pytest.mark.parametrize("batch", [1, 3, MAX_BATCH])
