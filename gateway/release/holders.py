@@ -6,7 +6,7 @@ whoever counts two keys has counted both holders; a key is replaced in one step,
 
 1 each holder has exactly one key in root, and one in targets; the threshold is two
 2 snapshot and timestamp are the agency's
-3 no key stands there twice under two names, and none that was revoked
+3 no key stands there twice under two names, and none that was revoked, by its name or as it is
 4 the valid signatures come from both holders, counted again after TUF's own verification
 5 each holder has one delegated role, over its own paths and ending there, with the key that it signs targets with
 """
@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from tuf.api.metadata import DelegatedRole, Key, Metadata, Role, Root, Targets
 
 from gateway.errors import StartError
@@ -35,8 +37,20 @@ def of(key: Key) -> str:
     return holder if isinstance(holder, str) else ""
 
 
+def public(key: Key) -> str:
+    """The key itself: one text, however it is written and called."""
+    text = str(key.keyval.get("public", ""))
+    try:
+        if "-----BEGIN" in text:
+            loaded = load_pem_public_key(text.encode())
+            return loaded.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo).hex()
+        return bytes.fromhex(text).hex()
+    except (ValueError, UnsupportedAlgorithm):
+        return "".join(text.split()).lower()
+
+
 def check_root(root: Root, revoked: Iterable[str] = ()) -> frozenset[str]:
-    """Steps 1 to 3. revoked: the keys that earlier roots revoked; all that are revoked now. Raises StartError."""
+    """Steps 1 to 3. revoked: what earlier roots revoked, names of keys and keys; all that is now. Raises StartError."""
     where = f"root version {root.version}"
     if root.consistent_snapshot is not True:
         raise StartError(f"{where}: consistent_snapshot is not set; a release has to be one state of the repository")
@@ -53,13 +67,13 @@ def check_root(root: Root, revoked: Iterable[str] = ()) -> frozenset[str]:
             raise StartError(f"{where}: {name} has keys of others than {AGENCY}, who operates it")
     _once(where, root.keys)  # 3
     gone = frozenset(revoked) | _revoked(where, root)
-    for keyid in root.keys:
-        if keyid in gone:
+    for keyid, key in root.keys.items():
+        if keyid in gone or public(key) in gone:
             raise StartError(f"{where}: key {keyid} was revoked and is used again; make a new one")
     return gone
 
 
-def check_targets(root: Root, targets: Metadata[Targets], revoked: Iterable[str] = ()) -> dict[str, str]:
+def check_targets(root: Root, targets: Metadata[Targets]) -> dict[str, str]:
     """Steps 4 and 5: the key that each holder signed the top-level targets with. Raises StartError."""
     signed = signers(root, TARGETS, targets)
     missing = sorted(set(HOLDERS) - set(signed))
@@ -75,11 +89,8 @@ def check_targets(root: Root, targets: Metadata[Targets], revoked: Iterable[str]
     _once(where, found.keys)
     for name, role in roles.items():
         _check_delegation(where, name, role, found.keys)
-        if not set(role.keyids) <= set(root.roles[TARGETS].keyids):
+        if any(k not in root.roles[TARGETS].keyids or found.keys[k] != root.keys[k] for k in role.keyids):
             raise StartError(f"{where}: the role {name} has another key than the one that root says {name} signs with")
-        for keyid in role.keyids:
-            if keyid in revoked:
-                raise StartError(f"{where}: key {keyid} was revoked and is used again; make a new one")
     return signed
 
 
@@ -107,10 +118,9 @@ def _once(where: str, keys: Mapping[str, Key]) -> None:
     """The same key under two names would be counted twice."""
     seen: dict[str, str] = {}
     for keyid, key in keys.items():
-        public = "".join(str(key.keyval.get("public", "")).split()).lower()
-        if public in seen:
-            raise StartError(f"{where}: {keyid} and {seen[public]} are the same key")
-        seen[public] = keyid
+        there = seen.setdefault(public(key), keyid)
+        if there != keyid:
+            raise StartError(f"{where}: {keyid} and {there} are the same key")
 
 
 def _revoked(where: str, root: Root) -> frozenset[str]:

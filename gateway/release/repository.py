@@ -108,11 +108,11 @@ class Repository(Shelf):
             raise StartError(f"the new key is of {holders.of(new)}, the old one of {holders.of(root.keys[old])}")
         for name in roles:
             root.roles[name].keyids = [new.keyid if k == old else k for k in root.roles[name].keyids]
-        del root.keys[old]
+        replaced = root.keys.pop(old)
         root.keys[new.keyid] = new
         if revoked:
             gone = root.unrecognized_fields.get(holders.REVOKED, [])
-            root.unrecognized_fields[holders.REVOKED] = sorted({*gone, old})
+            root.unrecognized_fields[holders.REVOKED] = sorted({*gone, old, holders.public(replaced)})
         before = self.published(ROOT)
         root.version = (before.signed.version if before else 0) + 1
         root.expires = after(now, DAYS[ROOT])

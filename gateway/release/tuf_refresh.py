@@ -68,9 +68,9 @@ class View:
             bootstrap=self.root,
         )
         updater.refresh()  # 1
-        roots, revoked = self._roots()  # 2
+        roots = self._roots()  # 2
         targets = Metadata[Targets].from_bytes((self.folder / "targets.json").read_bytes())
-        signed = holders.check_targets(roots[-1], targets, revoked)  # 3
+        signed = holders.check_targets(roots[-1], targets)  # 3
         for holder in HOLDERS:
             updater.get_targetinfo(f"{holder}/")  # fetches and verifies the role
         # A crash while metadata is written leaves old and new files, each whole or missing; what can't be verified is
@@ -107,8 +107,8 @@ class View:
             roots,
         )
 
-    def _roots(self) -> tuple[tuple[Root, ...], frozenset[str]]:
-        """The roots from the pinned one to the last, and the keys that any of them revoked."""
+    def _roots(self) -> tuple[Root, ...]:
+        """The roots from the pinned one to the last; none has a key that an earlier one revoked."""
         root: Metadata[Root] = Metadata[Root].from_bytes(self.root)
         chain, revoked = [root.signed], holders.check_root(root.signed)
         last = Metadata[Root].from_bytes((self.folder / "root.json").read_bytes()).signed.version
@@ -121,4 +121,4 @@ class View:
                     raise StartError(f"root version {version}: is not signed by {' and '.join(sorted(missing))}")
             revoked = holders.check_root(root.signed, revoked)
             chain.append(root.signed)
-        return tuple(chain), revoked
+        return tuple(chain)

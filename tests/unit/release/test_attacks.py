@@ -11,18 +11,22 @@ import resource
 import shutil
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, TargetFile, Targets
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from securesystemslib.signer import SSlibKey
+from tuf.api.metadata import DelegatedRole, Delegations, Key, Metadata, Root, TargetFile, Targets
 from tuf.ngclient import Updater
 
 from gateway.audit.rollback_guard import FORGOTTEN, RollbackGuard
 from gateway.errors import StartError
-from gateway.release import keyfiles
+from gateway.release import holders, keyfiles
 from gateway.release.client import Client
 from gateway.release.fetching import FOLDER, Folder
 from gateway.release.parts import AGENCY, HOLDERS, PROVIDER
@@ -299,6 +303,18 @@ def test_a_key_under_two_names(tmp_path: Path, spelled: Callable[[str], str]) ->
     refused(signing.client(), "are the same key")
 
 
+def test_a_point_in_two_forms_is_one_key() -> None:
+    """A key of a device, in PEM, is the same key with its point compressed and not, and in lines of another length."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    point = key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    short = b64encode(bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200") + point).decode()
+    whole = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    head, *body, foot = whole.splitlines()
+    texts = (whole, f"{head}\n{''.join(body)}\n{foot}", f"{head}\n{short}\n{foot}\n")
+    keys = [SSlibKey("id", "ecdsa", "ecdsa-sha2-nistp256", {"public": text}) for text in texts]
+    assert len({holders.public(key) for key in keys}) == 1
+
+
 def test_a_root_of_a_repository_in_no_one_state(tmp_path: Path) -> None:
     """A root that lets files be replaced under their names is refused, also when both signed it."""
     signing = Signing.create(tmp_path)
@@ -401,6 +417,39 @@ def test_revoked_key(signing: Signing) -> None:
         root.sign(signing.signer(holder, "root"), append=holder != HOLDERS[0])
     (signing.metadata / f"{root.signed.version}.root.json").write_bytes(root.to_bytes())
     refused(signing.client(), f"key {old} was revoked and is used again")
+
+
+def disguised(signing: Signing, holder: str, at: str, name: str) -> Key:
+    """The release key in the folder `at`, called by another name in its .pub, which is what signs and is signed."""
+    path = signing.folder / at / holder / "release.pub"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "keyid": name}))
+    return keyfiles.public(path)
+
+
+def test_revoked_key_under_another_name(signing: Signing) -> None:
+    """A key that was revoked does not come back by another name, though both signed the root that has it."""
+    rotate(signing, PROVIDER, "release", revoked=True)
+    loaded(signing)
+    again = disguised(signing, PROVIDER, "keys", "ab" * 32)
+    new = keyfiles.public(signing.folder / "new/provider/release.pub").keyid
+    root = Metadata[Root].from_file(str(signing.newest("root")))
+    root.signed.version += 1
+    root.signed.revoke_key(new, "targets")
+    root.signed.add_key(again, "targets")
+    for holder in HOLDERS:
+        root.sign(signing.signer(holder, "root"), append=holder != HOLDERS[0])
+    signing.put(root, "root")
+    signing.release()
+    refused(signing.client(), f"key {again.keyid} was revoked and is used again")
+
+
+def test_a_revoked_key_can_not_be_staged(signing: Signing) -> None:
+    """Who proposes a key that was revoked, by whatever name, is told before anybody signs."""
+    rotate(signing, PROVIDER, "release", revoked=True)
+    again = disguised(signing, PROVIDER, "keys", "ab" * 32)
+    new = keyfiles.public(signing.folder / "new/provider/release.pub").keyid
+    with pytest.raises(StartError, match="was revoked and is used again"):
+        signing.repository.replace_key(new, again, signing.now, revoked=False)
 
 
 def test_root_chain_with_a_gap(signing: Signing) -> None:
@@ -512,6 +561,31 @@ def test_a_delegation_to_a_key_that_root_does_not_name(signing: Signing, holder:
     (signing.repository.folder / "staged/targets.json").write_bytes(targets.to_bytes())
     signing.sign()
     signing.force({holder}, at="strange")
+    refused(signing.client(), f"the role {holder} has another key")
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_a_delegation_to_another_key_by_the_name_that_root_has(signing: Signing, holder: str) -> None:
+    """Nor does a key that is called as root's is, though both signed the delegation to it."""
+    signing.key(holder, "release", "strange")
+    own = keyfiles.public(signing.folder / "keys" / holder / "release.pub").keyid
+    strange = disguised(signing, holder, "strange", own)
+    signing.repository.restrict(holder, json.dumps({"format": 1, "purposes": ["x"]}).encode(), signing.now)
+    signing.force({holder})
+    assert loaded(signing).tenants[TENANT.id].attributes["purposes"] == ["summarisation"]
+    targets = Metadata[Targets].from_file(str(signing.newest("targets")))
+    assert targets.signed.delegations is not None
+    targets.signed.version += 1
+    targets.signed.delegations.keys[own] = strange
+    for signer in HOLDERS:
+        targets.sign(signing.signer(signer, "release"), append=signer != HOLDERS[0])
+    signing.put(targets, "targets")
+    role = Metadata[Targets].from_file(str(signing.newest(holder)))
+    role.signed.version += 1
+    del role.signed.targets[f"{holder}/restrictions.json"]
+    role.sign(signing.signer(holder, "release", "strange"))
+    signing.put(role, holder)
+    signing.online(lambda s: s.meta.update({f"{n}.json": named(signing.newest(n)) for n in ("targets", holder)}))
     refused(signing.client(), f"the role {holder} has another key")
 
 
