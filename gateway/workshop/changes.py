@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from gateway.canonical import Json
+from gateway.release.documents import SOURCES
 from gateway.types import Change, Model, Price, Release, Tenant
+from gateway.workshop.places import keeps_to_its_folder
 
 LOOSER: Final = "looser"
 CHANGED: Final = "changed"
@@ -139,10 +141,13 @@ def _rules(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[
         if before.get(name) == after.get(name) or not name.endswith(".rego"):
             continue
         rule = _RULE.fullmatch(name)
-        what = f"rule {rule[2]} ({rule[1]})" if rule else f"policy file {name.removeprefix('rego/')}"
+        path = name.removeprefix(SOURCES)
+        what = f"rule {rule[2]} ({rule[1]})" if rule else f"policy file {path}"
         own = _OWN.match(name)
         about = f"agency {own[1]}" if own else ""
-        if name not in before:
+        if name in after and not keeps_to_its_folder(path, after[name]):
+            yield Change(LOOSER, f"policy file {path} is not of the package of its folder, and may change any rule", "")
+        elif name not in before:
             yield Change(STRICTER if rule and before else CHANGED, f"{what} is added", about)
         elif name not in after:
             yield Change(LOOSER, f"{what} is removed", about)

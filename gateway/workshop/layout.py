@@ -79,6 +79,17 @@ def is_policy(path: str) -> bool:
     return is_rego(path) and not is_test(path) and not path.startswith("fixtures/")
 
 
+def keeps_to_its_folder(path: str, text: bytes) -> bool:
+    """Whether the Rego says on its first line of code, in so many words, that its package is that of its folder.
+
+    What says it in another way is taken to be of another package, where anything may come to rest on it.
+    """
+    folder = path.rpartition("/")[0]
+    lines = (line.strip() for line in text.decode(errors="replace").split("\n"))
+    code = next((line for line in lines if line and not line.startswith("#")), "")
+    return "." not in folder and code.split() == ["package", folder.replace("/", ".")]
+
+
 def is_data(path: str) -> bool:
     """Whether the file is data that rules read, in its place."""
     return _DATA.fullmatch(path) is not None

@@ -2,6 +2,8 @@
 
 1 its own text is another, or gone    2 a signal that it minds needs a higher score    3 it no longer refuses what it
 refused, in the computed effect    4 the text that all of them rest on is another: each may be looser
+
+A file of another package than its folder's may add to anything, so it is a text that all rest on, wherever it lies.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gateway.canonical import Json, NotCanonicalError, parse
-from gateway.release.documents import DATA
+from gateway.release.documents import DATA, SOURCES
+from gateway.workshop.places import keeps_to_its_folder
 
 _OWN: Final = re.compile(r"rego/brightline/rules/red_line/([a-z0-9_]+)/.*\.rego")
 _OTHERS: Final = re.compile(r"rego/brightline/(rules|agency)/.*")
@@ -25,7 +28,7 @@ def looser(before: Mapping[str, bytes], after: Mapping[str, bytes], effect: Mapp
     """The red lines of `before`, the files of a release, that `after` may loosen, each with why. effect: computed."""
     found: dict[str, str] = {}
     changed = list(_changed(before, after))
-    shared = sorted(name for name in changed if _shared(name))
+    shared = sorted(name for name in changed if _shared(name, before) or _shared(name, after))
     own = {line[1] for line in map(_OWN.fullmatch, changed) if line}
     higher = set(_higher(_data(before), _data(after)))
     freed = {row["id"]: row["looser"] for row in effect.get("rules", []) if row["looser"]}
@@ -51,14 +54,14 @@ def _red_lines(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _changed(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[str]:
-    """Texts of the policy that were there and are others now, or gone, and those that are new."""
-    for name in {*before, *after}:
-        if name.endswith(".rego") and before.get(name) != after.get(name) and (name in before or _shared(name)):
-            yield name
+    """Texts of the policy that are others now, gone, or new."""
+    return (name for name in {*before, *after} if name.endswith(".rego") and before.get(name) != after.get(name))
 
 
-def _shared(name: str) -> bool:
-    return not _OTHERS.fullmatch(name)
+def _shared(name: str, files: Mapping[str, bytes]) -> bool:
+    if name not in files:
+        return False
+    return not (_OTHERS.fullmatch(name) and keeps_to_its_folder(name.removeprefix(SOURCES), files[name]))
 
 
 def _higher(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import shutil
 import subprocess
@@ -354,10 +355,13 @@ RULE = f"rego/brightline/rules/red_line/{RED_LINE}/{RED_LINE}.rego"
 
 
 def staged_policy(folder: Path, name: str, change: Callable[[bytes], bytes]) -> tuple[Path, Path]:
-    """A development deployment with a release staged in which a source is another, compiled; repository and keys."""
+    """A development deployment with a release staged in which a source is another, compiled; repository and keys.
+
+    A source that is not there yet is changed from nothing.
+    """
     deployment.create(folder / "dev", system_us())
     at, sources = folder / "dev/repository", folder / "sources"
-    for path, raw in Repository(at).agreed().items():
+    for path, raw in {name: b"", **Repository(at).agreed()}.items():
         if path.startswith("rego/") and not path.startswith("rego/release/"):
             (sources / path).parent.mkdir(parents=True, exist_ok=True)
             (sources / path).write_bytes(change(raw) if path == name else raw)
@@ -400,6 +404,34 @@ def test_a_red_line_is_loosened_by_its_name_alone(tmp_path: Path, name: str, was
     assert "signed targets" in run("sign", at, "--key", key, "--yes", *words)
 
 
+SECRET = b'if input.principal.subject == "somebody"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        (
+            "rego/brightline/rules/red_line/no_harm/no_harm.rego",
+            b"package brightline.facts\n\nunheard(_) " + SECRET,
+            "it rests on what reads differently: rego/brightline/rules/red_line/no_harm/no_harm.rego",
+        ),
+        (
+            RULE.replace(f"{RED_LINE}.rego", "more.rego"),
+            f"package brightline.rules.red_line.{RED_LINE}\n\nharmless ".encode() + SECRET,
+            "it reads differently, or is gone",
+        ),
+    ],
+)
+def test_a_new_file_is_told_by_its_package(tmp_path: Path, name: str, text: bytes, says: str) -> None:
+    """What a new file adds to a red line, or to what all rest on, is told as that, wherever the file lies."""
+    at, key = staged_policy(tmp_path, name, lambda _: text)
+    shown = run("diff", at)
+    assert f"RED LINE  {RED_LINE} may be looser: {says}" in shown
+    assert "stricter  rule" not in shown
+    assert "REFUSED: red lines may be looser" in run("sign", at, "--key", key, "--yes", code=1)
+
+
+LAW = "rego/brightline/rules/law/x/x.rego"
 FILES = {RULE: b"#   facts: [signals.cbrn]\n", "rego/brightline/decision.rego": b"a"}
 RISEN = b'{"brightline":{"thresholds":{"cbrn":501},"tenant_thresholds":{"dod":{}}}}'
 
@@ -415,9 +447,17 @@ RISEN = b'{"brightline":{"thresholds":{"cbrn":501},"tenant_thresholds":{"dod":{}
         ({"data.json": RISEN.replace(b"501", b"400").replace(b'"dod":{}', b'"dod":{"cbrn":500}')}, {}, False),
         ({"data.json": RISEN.replace(b'"cbrn":501', b'"cyber":900')}, {}, True),
         ({RULE: b"other"}, {}, True),
-        ({RULE.replace(RED_LINE, "another"): b"new"}, {}, False),
-        ({"rego/brightline/rules/law/x/x.rego": b"new"}, {}, False),
-        ({"rego/brightline/agency/x/x.rego": b"new"}, {}, False),
+        ({RULE.replace(RED_LINE, "another"): b"package brightline.rules.red_line.another\n"}, {}, False),
+        ({LAW: b"package brightline.rules.law.x\n"}, {}, False),
+        ({LAW: b"# METADATA\n\n  package  brightline.rules.law.x\r\nx := 1\n"}, {}, False),
+        ({LAW: b"package brightline.facts\n"}, {}, True),
+        ({LAW: b"package brightline.facts # brightline.rules.law.x\n"}, {}, True),
+        ({LAW: b"# package brightline.rules.law.x\npackage brightline.facts\n"}, {}, True),
+        ({LAW: b'package brightline.rules["law"].x\n'}, {}, True),
+        ({LAW: b""}, {}, True),
+        ({"rego/brightline/rules/red_line.x/x.rego": b"package brightline.rules.red_line.x\n"}, {}, True),
+        ({"rego/brightline/agency/x/x.rego": b"package brightline.agency.x\n"}, {}, False),
+        ({"rego/brightline/agency/x/x.rego": b"package brightline.agency\n"}, {}, True),
         ({"rego/brightline/more/more.rego": b"new"}, {}, True),
         ({}, {"rules": [{"id": RED_LINE, "looser": 1, "stricter": 0}]}, True),
         ({}, {"rules": [{"id": RED_LINE, "looser": 0, "stricter": 1}]}, False),
@@ -428,6 +468,15 @@ def test_what_may_loosen_a_red_line(after: dict[str, bytes], effect: dict[str, A
     """Its text, what it rests on, a higher score for what it minds, or its effect; nothing stricter or another's."""
     before = {**FILES, "data.json": RISEN.replace(b"501", b"500")}
     assert list(redlines.looser(before, {**before, **after}, effect)) == [RED_LINE] * looser
+
+
+def test_a_file_that_leaves_its_package() -> None:
+    """A file that is of another package now, or was, is told as one that all red lines rest on."""
+    data, own = {**FILES, "data.json": RISEN}, b"package brightline.rules.law.x\n"
+    for old, new in itertools.permutations((own, b"package brightline.facts\n")):
+        before, after = {**data, LAW: old}, {**data, LAW: new}
+        assert redlines.looser(before, after, {}) == {RED_LINE: f"it rests on what reads differently: {LAW}"}
+    assert list(redlines.looser({**data, LAW: b"package brightline.facts\n"}, data, {})) == [RED_LINE]
 
 
 def test_how_long_what_is_staged_lasts_is_shown(tmp_path: Path) -> None:
