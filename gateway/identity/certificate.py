@@ -1,7 +1,8 @@
 """A client certificate, from PEM to the one name that a tenant file maps.
 
 The TLS layer has already proved possession of the key and the chain to the client CA. What is left is what TLS does
-not ask: is it for clients, is it in its period by our clock, and whom does it name (SPIFFE X.509-SVID, RFC 5280).
+not ask: is it for clients, is it in its period by our clock, are its key and its digest of a strength that nobody
+breaks, and whom does it name (SPIFFE X.509-SVID, RFC 5280).
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.errors import GatewayError, Reason
@@ -25,6 +29,10 @@ _SPIFFE_ID = re.compile(r"spiffe://[a-z0-9._-]{1,255}(?:/(?!\.{1,2}(?:/|\Z))[A-Z
 """A SPIFFE ID with a path (SPIFFE-ID sections 2.1 to 2.4): no port, user, query, fragment, escape or dot segment."""
 _CARD = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 """The identifier of a PIV card (FIPS 201-3): it names the card, which says nothing of a tenant."""
+
+_DIGESTS = {"sha256", "sha384", "sha512"}
+_RSA_BITS = 2048
+_CURVE_BITS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,8 @@ def parse(pem: bytes) -> Certificate:
         raise invalid("not one PEM certificate of bounded size")
     try:
         certificate = x509.load_pem_x509_certificate(pem)
-        problem, names = _usage_problem(certificate.extensions), _uri_names(certificate.extensions)
+        problem = _weakness(certificate) or _usage_problem(certificate.extensions)
+        names = _uri_names(certificate.extensions)
         digest = certificate.fingerprint(hashes.SHA256())
         issuer = certificate.issuer.public_bytes()
     except Exception as error:
@@ -91,6 +100,21 @@ def check_period(certificate: Certificate, now_us: int) -> None:
     """Raise GatewayError(CERTIFICATE_INVALID) outside of the validity period (RFC 5280 section 4.1.2.5)."""
     if not certificate.not_before_s <= now_us // 1_000_000 <= certificate.not_after_s:
         raise invalid("outside of its validity period")
+
+
+def _weakness(certificate: x509.Certificate) -> str:
+    """What NIST SP 800-57 no longer allows; TLS takes RSA of 1,024 bits, and a certificate that SHA-1 stands for."""
+    digest, key = certificate.signature_hash_algorithm, certificate.public_key()
+    if digest is not None and digest.name not in _DIGESTS:  # Ed25519 has its own
+        return f"signed with {digest.name}"
+    match key:
+        case RSAPublicKey() if key.key_size >= _RSA_BITS:
+            return ""
+        case EllipticCurvePublicKey() if key.curve.key_size >= _CURVE_BITS:
+            return ""
+        case Ed25519PublicKey():
+            return ""
+    return "its key is neither RSA of 2,048 bits or more, nor of a curve of 256 or more, nor Ed25519"
 
 
 def _usage_problem(extensions: x509.Extensions) -> str:

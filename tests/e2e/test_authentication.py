@@ -63,6 +63,7 @@ ODD: dict[str, Callable[[Authority], Pair]] = {
     "no usage": Authority.client_without_usage,
     "a CA": Authority.client_that_is_a_ca,
     "signs certificates": Authority.client_that_signs_certificates,
+    "RSA of 1,024 bits": Authority.client_of_a_short_rsa_key,
     "no SPIFFE ID": lambda a: a.client_with_uri("https://agency.example/app"),
     "a SPIFFE ID with a port": lambda a: a.client_with_uri("spiffe://agency.example:1/app"),
 }

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from gateway.clock import system_us
@@ -68,6 +69,20 @@ class Authority:
     def client_that_signs_nothing(self) -> Pair:
         return self.certificate([uri(SPIFFE_ID)], key_usages=("key_encipherment",))
 
+    def client_of_a_short_rsa_key(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID)], key=rsa.generate_private_key(65537, 1024))  # noqa: S505 - its defect
+
+    def client_of_a_short_curve(self) -> Pair:
+        return self.certificate([uri(SPIFFE_ID)], key=ec.generate_private_key(ec.SECP224R1()))
+
+    def client_signed_with_sha1(self) -> Pair:
+        """Of a CA with an RSA key, since nothing here signs with SHA-1 any more: its name is put in, twice."""
+        made = self.certificate([uri(SPIFFE_ID)], signed_by=rsa.generate_private_key(65537, 2048))
+        der = x509.load_pem_x509_certificate(made.certificate).public_bytes(serialization.Encoding.DER)
+        older = der.replace(bytes.fromhex("06092a864886f70d01010b"), bytes.fromhex("06092a864886f70d010105"))
+        pem = x509.load_der_x509_certificate(older).public_bytes(serialization.Encoding.PEM)
+        return Pair(pem, made.key)
+
     def client_with_two_uris(self) -> Pair:
         return self.certificate([uri(SPIFFE_ID), uri(OTHER_SPIFFE_ID)])
 
@@ -117,9 +132,11 @@ class Authority:
         usages: Sequence[ObjectIdentifier] | None = (ExtendedKeyUsageOID.CLIENT_AUTH,),
         is_ca: bool = False,
         key_usages: Sequence[str] = ("digital_signature",),
+        key: CertificateIssuerPrivateKeyTypes | None = None,
+        signed_by: CertificateIssuerPrivateKeyTypes | None = None,
     ) -> Pair:
         """A leaf with any names, period and usages; a valid one as long as nothing but the names is given."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         builder = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "client")]))
@@ -136,7 +153,7 @@ class Authority:
             builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        certificate = builder.sign(self._key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        certificate = builder.sign(signed_by or self._key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         return Pair(
             certificate,
             key.private_bytes(

@@ -261,6 +261,9 @@ CERTIFICATES: dict[str, Callable[[Authority], Pair]] = {
     "two URI names": Authority.client_with_two_uris,
     "the same URI name twice": Authority.client_with_the_same_uri_twice,
     "NUL in its URI name": Authority.client_with_nul_in_uri,
+    "RSA of 1,024 bits": Authority.client_of_a_short_rsa_key,
+    "a curve of 224 bits": Authority.client_of_a_short_curve,
+    "signed with SHA-1": Authority.client_signed_with_sha1,
     "a server's": Authority.server,
     **{
         text: lambda a, text=text: a.client_with_uri(text)  # type: ignore[misc]  # the default binds the loop's value

@@ -6,6 +6,8 @@ import string
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +43,23 @@ def test_every_other_uri_is_refused(text: str, known: str) -> None:
     else:
         assert name == known + text
         assert set(name) <= set(string.ascii_letters + string.digits + "._-/:")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        rsa.generate_private_key(65537, 2048),
+        ec.generate_private_key(ec.SECP256R1()),
+        ec.generate_private_key(ec.SECP384R1()),
+        ed25519.Ed25519PrivateKey.generate(),
+    ],
+    ids=lambda key: type(key).__name__,
+)
+def test_every_key_of_a_strength_in_use_is_taken(key: CertificateIssuerPrivateKeyTypes) -> None:
+    """Keys of 112 bits of strength and more are taken, by whichever of them the certificate is signed."""
+    assert parse(AUTHORITY.certificate([uri(SPIFFE_ID)], key=key).certificate).name == SPIFFE_ID
+    if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        assert parse(AUTHORITY.certificate([uri(SPIFFE_ID)], signed_by=key).certificate).name == SPIFFE_ID
 
 
 def test_other_kinds_of_names_do_not_count() -> None:
