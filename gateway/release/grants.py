@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -110,3 +111,14 @@ class Grants(Document):
     """grants.json, the provider's: what relaxes its baseline stands where its own role signs, and nowhere else."""
 
     grants: list[Given]
+
+
+def freed(grant: Mapping[str, Any], gone: Mapping[str, Any]) -> list[Any]:
+    """The conditions that a use of both grants is freed of when one is gone and the other is left. As JSON values."""
+    together = (
+        grant["rule"] == gone["rule"]
+        and not set(grant["purposes"]).isdisjoint(gone["purposes"])
+        and grant["not_before"] <= gone["expires"]
+        and gone["not_before"] <= grant["expires"]
+    )
+    return [condition for condition in gone["conditions"] if condition not in grant["conditions"]] if together else []

@@ -1,13 +1,14 @@
 """What one holder takes away alone, at once: the other holder's signature is never needed to be stricter.
 
 Each holder may have a file restrictions.json among its own targets. Whatever it holds, the result is never wider than
-what both signed: it only ever removes, and names that are not there remove nothing. A later one of the same holder
-replaces it, so a holder can take its own restriction back, to what both signed and no further.
+what both signed: it only ever removes, and names that are not there remove nothing. A use that two grants relax has the
+conditions of both, so a grant that is left keeps those of one that is gone. A later one of the same holder replaces it,
+so a holder can take its own restriction back, to what both signed and no further.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
@@ -15,6 +16,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from gateway.canonical import Json, digest
+from gateway.release.granting import freed
 from gateway.release.reading import parsed
 from gateway.release.values import Document, Id, Name
 from gateway.types import Change, Release, Step, Tenant
@@ -71,8 +73,15 @@ def _tenant(tenant: Tenant, document: Restrictions) -> Tenant:
     for key, gone in (("models", document.models), ("purposes", document.purposes)):
         attributes[key] = [item for item in _list(attributes[key]) if item not in gone]
     grants = [grant for grant in _list(attributes["grants"]) if isinstance(grant, Mapping)]
-    attributes["grants"] = [grant for grant in grants if grant["id"] not in document.grants]
+    taken = [grant for grant in grants if grant["id"] in document.grants]
+    attributes["grants"] = [_left(grant, taken) for grant in grants if grant not in taken]
     return replace(tenant, attributes=attributes)
+
+
+def _left(grant: Mapping[str, Json], taken: Sequence[Mapping[str, Json]]) -> Json:
+    for other in taken:
+        grant = {**grant, "conditions": [*_list(grant["conditions"]), *freed(grant, other)]}
+    return grant
 
 
 def _list(value: Json) -> list[Json]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from gateway.canonical import Json
 from gateway.release.documents import SOURCES
+from gateway.release.granting import freed
 from gateway.types import Change, Model, Price, Release, Tenant
 from gateway.workshop.places import keeps_to_its_folder
 
@@ -78,7 +79,9 @@ def _grants(old: Any, new: Any) -> Iterator[tuple[str, str]]:
     was, now = {grant["id"]: grant for grant in old}, {grant["id"]: grant for grant in new}
     for name in sorted({*was, *now}):
         if name not in now:
-            yield STRICTER, f"grant {name} ({was[name]['rule']}) is taken back"
+            kept = any(freed(grant, was[name]) for grant in now.values())
+            words = ", and a use that another relaxes, too, is freed of its conditions" if kept else ""
+            yield LOOSER if kept else STRICTER, f"grant {name} ({was[name]['rule']}) is taken back{words}"
         elif was.get(name) != now[name]:
             grant = now[name]
             word = "changed" if name in was else "given"
