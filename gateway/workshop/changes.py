@@ -14,6 +14,7 @@ from gateway.canonical import Json
 from gateway.release.documents import SOURCES
 from gateway.release.granting import freed
 from gateway.types import Change, Model, Price, Release, Tenant
+from gateway.workshop.effect import no_longer_asked
 from gateway.workshop.places import keeps_to_its_folder
 
 LOOSER: Final = "looser"
@@ -36,6 +37,7 @@ def changes(old: Release | None, new: Release, before: Mapping[str, bytes], afte
         *_named("model", old.models if old else {}, new.models, _model),
         *_rules(before, after),
         *_data(old.data if old else {}, new.data),
+        *_self_test(old, new),
     ]
     return sorted(found, key=lambda change: ORDER.index(change.direction))
 
@@ -167,6 +169,13 @@ def _data(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
         if was.get(path) != now.get(path):
             text = f"policy data {path} is {_value(now.get(path))}, it was {_value(was.get(path))}"
             yield Change(CHANGED, text, SIGNERS)
+
+
+def _self_test(old: Release | None, new: Release) -> Iterator[Change]:
+    """What is not asked any more is not looked at either when the release after this one is signed."""
+    if old and (gone := no_longer_asked(old, new)):
+        text = f"self-test: {len(gone)} of {len(old.checks)} inputs are gone or others: {_list(c.id for c in gone)}"
+        yield Change(LOOSER, text, SIGNERS)
 
 
 def _leaves(path: str, value: Json) -> Iterator[tuple[str, Json]]:

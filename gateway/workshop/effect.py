@@ -1,18 +1,20 @@
 """The computed effect of a release: what the one in force decides and what the new one would, about the same inputs.
 
-The inputs are those of the self-test that travels with the new release, so that every signer computes the same. Beside
-the policy, each tenant and model that changed is put into those inputs as the old and as the new release has it.
+The inputs are those of the self-tests that travel with both, so that every signer computes the same, and a self-test that
+asks less hides nothing. Beside the policy, each tenant and model that changed is put into those inputs as the old and as
+the new release has it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from gateway import facts
 from gateway.canonical import Json
-from gateway.types import Release
+from gateway.types import Check, Release
 from gateway.workshop.deciding import embedded
 from gateway.workshop.impact import Impact, by_rule
 from gateway.workshop.lines import Line
@@ -34,6 +36,7 @@ def effect(old: Release, new: Release) -> dict[str, Any]:
 
     parts: the same for what each input is about: "tenant ID", "model ID", or "" for the rules themselves.
     """
+    new = replace(new, checks=(*new.checks, *no_longer_asked(old, new)))
     impact, parts = Impact(), defaultdict[str, Impact](Impact)
     inputs = list(_inputs(old, new))
     with embedded(old) as before, embedded(new) as after:
@@ -63,6 +66,12 @@ def effect(old: Release, new: Release) -> dict[str, Any]:
             max(0, len(_changed(a, b)) - MOST) for a, b in ((old.tenants, new.tenants), (old.models, new.models))
         ),
     }
+
+
+def no_longer_asked(old: Release, new: Release) -> list[Check]:
+    """What the old self-test asks, and the new one does not, or asks otherwise by the same name."""
+    asked = {check.id: check.input for check in new.checks}
+    return [check for check in old.checks if asked.get(check.id) != check.input]
 
 
 def _looser(impact: Impact) -> list[str]:

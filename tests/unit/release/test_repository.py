@@ -404,6 +404,22 @@ def test_a_red_line_is_loosened_by_its_name_alone(tmp_path: Path, name: str, was
     assert "signed targets" in run("sign", at, "--key", key, "--yes", *words)
 
 
+def test_a_self_test_that_asks_less_hides_nothing(tmp_path: Path) -> None:
+    """The effect is computed with what both signed as the self-test too, and what is gone from it is told as looser."""
+    name = "rego/brightline/rules/law/nuclear_employment_human/nuclear_employment_human.rego"
+    at, _ = staged_policy(tmp_path, name, lambda raw: raw.replace(b'facts.outside("nuclear")', b"input.stage"))
+    agreed = json.loads(Repository(at).agreed()["vectors.json"])
+    few = [next(v for v in agreed["vectors"] if v["effect"] == e) for e in ("allow", "deny")]
+    (tmp_path / "few.json").write_text(json.dumps({**agreed, "vectors": few}))
+    whole = json.loads(run("diff", at, "--json"))["notes"]["effect"]
+    run("stage", at, "--policy", tmp_path / "built", "--vectors", tmp_path / "few.json")
+    shown = run("diff", at)
+    assert whole["looser"] > 0
+    assert f"{whole['looser']} of {whole['decisions']} decisions are looser" in shown
+    gone = len(agreed["vectors"]) - 2
+    assert f"looser    self-test: {gone} of {gone + 2} inputs are gone or others: " in shown
+
+
 SECRET = b'if input.principal.subject == "somebody"\n'
 
 
