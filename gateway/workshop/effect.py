@@ -1,8 +1,7 @@
 """The computed effect of a release: what the one in force decides and what the new one would, about the same inputs.
 
-The inputs are those of the self-tests that travel with both, so that every signer computes the same, and a self-test that
-asks less hides nothing. Beside the policy, each tenant and model that changed is put into those inputs as the old and as
-the new release has it.
+The inputs are those of both self-tests, so that every signer computes the same and one that asks less hides nothing.
+Beside the policy, each tenant and model that changed is put into those inputs as the old and as the new release has it.
 """
 
 from __future__ import annotations
