@@ -39,7 +39,7 @@ CREATE TABLE times (block INTEGER PRIMARY KEY, first_us INTEGER, last_us INTEGER
 
 def index_path(log: Path) -> Path:
     """Where the index of the log at `log` is, unless the configuration says otherwise."""
-    return log.with_name(log.name + ".index")
+    return Path(f"{log}.index")
 
 
 @dataclass(frozen=True, slots=True)

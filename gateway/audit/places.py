@@ -62,7 +62,7 @@ def together(settings: Audit) -> list[Held]:
     from gateway.audit.postgres.reading import origins  # noqa: PLC0415 - see above
 
     others = [origin for origin in origins(server(settings, TO_READ_S)) if origin != settings.origin]
-    return [held(settings), *(Held(source(settings, o), index_path(beside(settings, o))) for o in others)]
+    return [held(settings), *(Held(source(settings, o), other_index(settings, o)) for o in others)]
 
 
 def keys(settings: Audit) -> dict[str, Verifier]:
@@ -76,9 +76,9 @@ def keys(settings: Audit) -> dict[str, Verifier]:
     return found
 
 
-def beside(settings: Audit, origin: str) -> Path:
-    """Where what is derived from another gateway's log in the same database is."""
-    return settings.path.with_name(quote(origin, safe=""))
+def other_index(settings: Audit, origin: str) -> Path:
+    """Where the index of another gateway's log in the same database is, whatever that log is called."""
+    return settings.path.with_name(f"{quote(origin, safe='')}.index")
 
 
 def name(settings: Audit) -> str:

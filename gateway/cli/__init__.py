@@ -130,6 +130,8 @@ def main() -> None:
             if sys.stdout is not None:  # where it was closed, the exit code is all that is asked for
                 sys.stdout.flush()
     except (StartError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
+        from gateway.cli.terminal import safe  # noqa: PLC0415 - it takes long to import
+
+        sys.stderr.write(f"error: {safe(str(error))}\n")
         sys.stdout = None  # what could not be written is not tried once more at the end
         sys.exit(2)

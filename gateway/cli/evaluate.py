@@ -146,7 +146,8 @@ def _print(console: Console, decision: Decision, accounts: Sequence[Account], sh
         show(console, f"  obliges to {' '.join(words)}")
     for grant in decision.grants:
         show(console, f"  rests on the grant {grant}")
-    show(console, "\nrules that did not fire, and the first condition of each that failed")
+    console.print()
+    show(console, "rules that did not fire, and the first condition of each that failed")
     for account in accounts:
         if not account.effect:
             show(console, f"  {account.id}", "bold")

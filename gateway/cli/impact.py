@@ -122,7 +122,8 @@ def _write(path: Path, text: str) -> None:
 def _print(console: Console, made: Impact) -> None:
     loosened, tightened = made.count(loosened=True), made.count(loosened=False)
     show(console, f"{loosened} of {made.decisions()} decisions are looser", "bold red" if loosened else "bold green")
-    show(console, f"{tightened} are stricter\n")
+    show(console, f"{tightened} are stricter")
+    console.print()
     steps = _table("effects", "before", "after", "decisions")
     for before, after, count in made.steps():
         steps.add_row(before, after, str(count), style="red" if rank(after) < rank(before) else "")

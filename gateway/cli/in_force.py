@@ -72,7 +72,8 @@ def _standing(console: Console, found: InForce) -> None:
 
 
 def _step(console: Console, step: Step) -> None:
-    line(console, f"from {step.before or 'nothing'}\n  to {step.after}, version {step.version}", "bold")
+    line(console, f"from {step.before or 'nothing'}", "bold")
+    line(console, f"  to {step.after}, version {step.version}", "bold")
     for effect in step.effects:
         line(console, f"  computed  {_effect(effect)}", _COLOURS["looser"] if effect.looser else "")
     for change in step.changes:

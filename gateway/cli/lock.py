@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from brightline_verify.note import NoteError, encode, open_checkpoint
+from brightline_verify.report import plain
 from brightline_verify.stored import verify
 from brightline_verify.whole import Trust
 from gateway import config as configuration
@@ -34,7 +35,7 @@ def lock(
             raise unusable(f"{store} has a checkpoint of this log already, and is never set back")
         report = verify(log, Trust(verifier), processes=os.cpu_count() or 1)
         if report.problem is not None:
-            typer.echo(f"error: the log does not hold: {report.problem.what}", err=True)
+            typer.echo(f"error: the log does not hold: {plain(report.problem.what)}", err=True)
             raise typer.Exit(1)
         with log.reading() as rows:
             last = rows.last_note(report.covered)

@@ -67,16 +67,18 @@ def stored(
                 whole = configuration.load(config)
                 own, release = whole.audit, _in_force(whole, config)
                 source, key = places.source(own), public_path(own.signing_key)
-                log = own.path
+                index = index_path(own.path)
             case Path(), None, Path(), str():
                 settings = configuration.load(config).audit
-                source, log = places.source(settings, origin), places.beside(settings, origin)
+                if settings.dsn is None:
+                    raise unusable(f"--origin: goes with a log in PostgreSQL, and {config} has no audit.dsn")
+                source, index = places.source(settings, origin), places.other_index(settings, origin)
             case None, Path(), Path(), None:
-                source = File(log)
+                source, index = File(log), index_path(log)
             case _:
                 raise unusable("give --config, or --log and --key, or --config, --origin and --key")
         verifier = load_verifier(key, "audit.signing_key" if given is None else "--key")
-        return Stored(source, index_path(log), verifier, release, own)
+        return Stored(source, index, verifier, release, own)
     except StartError as error:
         raise unusable(str(error)) from error
 

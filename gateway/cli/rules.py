@@ -120,7 +120,8 @@ def _section(console: Console, head: str, entries: Sequence[Entry]) -> None:
 def _shown(console: Console, entry: Entry, rego: Path) -> None:
     rule, custom = entry.rule, entry.rule.custom
     line(console, rule.title, "bold")
-    line(console, f"  {custom.statement}\n")
+    line(console, f"  {custom.statement}")
+    console.print()
     facts = [("layer", f"{custom.cls}: {LAYERS[custom.cls]}"), ("why", rule.description)]
     facts += [("answer", " or ".join(ANSWERS[effect] for effect in entry.effects))]
     facts += [("obliges", ", ".join(entry.obligations))] if entry.obligations else []

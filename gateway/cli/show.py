@@ -102,7 +102,8 @@ def event(console: Console, value: Started | brightline.Text | ToolUse) -> None:
             _obligations(console, value.obligations)
             console.print()
         case ToolUse():
-            line(console, f"\n[tool call] {value.name} {json.dumps(dict(value.input))}")
+            console.print()
+            line(console, f"[tool call] {value.name} {json.dumps(dict(value.input))}")
         case brightline.Text(text):
             console.print(Text(safe(text)), end="", soft_wrap=True)
 
@@ -110,7 +111,8 @@ def event(console: Console, value: Started | brightline.Text | ToolUse) -> None:
 def ended(console: Console, value: Answer) -> None:
     """Print how an answer ended."""
     usage = f"{value.usage.input_tokens} tokens read, {value.usage.output_tokens} written"
-    line(console, f"\n\n{value.stop_reason}, {usage}", "dim")
+    console.print("\n")
+    line(console, f"{value.stop_reason}, {usage}", "dim")
 
 
 def check(console: Console, value: Check) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from gateway.cli.release_diff import diff, loosened, notes, renewed, tell
-from gateway.cli.release_keys import KeyOption, PublicOption, RepositoryArgument, SecretOption, passphrase
+from gateway.cli.holding import KeyOption, PublicOption, RepositoryArgument, SecretOption, passphrase
+from gateway.cli.proposed import diff, loosened, notes, renewed, tell
+from gateway.cli.terminal import line
 from gateway.errors import StartError
 from gateway.release import keyfiles, restrictions, staging, starter
 from gateway.release.documents import MANIFEST, VECTORS
@@ -164,12 +166,11 @@ def status(repository: RepositoryArgument) -> None:
                 expires = metadata.signed.expires.date()
                 late = "  EXPIRED" if metadata.signed.is_expired() else ""
                 typer.echo(f"{role:10} version {metadata.signed.version:<4} {word}, expires {expires}{late}")
-    root = at.newest(ROOT).signed
+    console, root = Console(highlight=False), at.newest(ROOT).signed
     for name, role in root.roles.items():
         for keyid in role.keyids:
-            typer.echo(
-                f"{name:10} key {keyid[:16]} of {root.keys[keyid].unrecognized_fields.get('x-brightline-holder')}"
-            )
+            owner = root.keys[keyid].unrecognized_fields.get("x-brightline-holder")
+            line(console, f"{name:10} key {keyid[:16]} of {owner}")
 
 
 def _now() -> datetime:

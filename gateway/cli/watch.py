@@ -49,7 +49,8 @@ def _say(console: Console, made: watching.Round, rego: Path) -> None:
     if made.findings:
         line(console, f"refused after {made.took_s:.1f} s, the last good release stays in force: {names}", "bold red")
         for finding in made.findings:
-            line(console, f"  {finding.below(rego)}" if finding.path else f"  {finding.text}")
+            for text in (finding.below(rego) if finding.path else finding.text).split("\n"):
+                line(console, f"  {text}")
     elif made.release:
         line(console, f"in force after {made.took_s:.1f} s, release {made.release}: {names}", "bold green")
     else:

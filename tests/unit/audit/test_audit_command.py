@@ -167,6 +167,17 @@ def test_usage_and_unreadable_files_exit_with_2(folder: Path, tmp_path: Path, co
         assert told.stderr.startswith("error: ")
 
 
+@pytest.mark.parametrize("origin", ["", ".", "other.example/log"])
+def test_another_log_than_the_one_in_the_file_is_not_shown(folder: Path, origin: str) -> None:
+    """A log in SQLite is alone: who asks for another of its database is told, and not shown this one."""
+    config = folder / "gateway.toml"
+    config.write_text(CONFIG.format(origin=logs.ORIGIN))
+    where = ["--config", str(config), "--key", str(folder / "log.key.pub"), "--origin", origin]
+    told = CliRunner().invoke(app, ["verify", *where])
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert "--origin: goes with a log in PostgreSQL" in told.stderr
+
+
 def test_a_configuration_names_log_and_key(folder: Path) -> None:
     """With --config nothing else is needed."""
     config = folder / "gateway.toml"

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from brightline_verify.database import File, verify
+from brightline_verify.merkle import leaf_hash
 from brightline_verify.note import open_checkpoint
 from brightline_verify.report import UnreadableError
 from brightline_verify.stored import CorruptError
@@ -264,6 +265,17 @@ def test_a_log_that_began_without_gets_its_lock_store(folder: Path, configured: 
     grow(folder, 1)
     ran = CliRunner().invoke(trail, ["lock", "--config", str(configured)])
     assert (ran.exit_code, "is never set back" in ran.output) == (2, True)
+
+
+def test_what_is_wrong_with_a_log_is_not_obeyed(folder: Path, configured: Path) -> None:
+    """Whoever can write the database names a field as he likes, and the operator's terminal sees it as ASCII."""
+    logs.fill(folder, 5)
+    with logs.reading(folder) as db:
+        ((leaf,),) = db.execute("SELECT leaf FROM entries WHERE idx = 4")
+        made = leaf.replace(b"{", b'{"\\u001b[2J":1,', 1)
+        db.execute("UPDATE entries SET leaf = ?, hashes = ? WHERE idx = 4", (made, leaf_hash(made)))
+    ran = CliRunner().invoke(trail, ["lock", "--config", str(configured)])
+    assert (ran.exit_code, "\\u001b[2J is not a field" in ran.output) == (1, True), ran.output
 
 
 def test_a_log_that_does_not_hold_gets_no_lock_store(folder: Path, configured: Path) -> None:

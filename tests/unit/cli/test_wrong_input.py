@@ -60,6 +60,8 @@ def run(at: Path, *words: str | bytes, program: list[str] = BRIGHTLINE) -> subpr
             ("audit", "show", "x", "--log", "{at}/audit.db", "--key", "{at}/empty"),
             "--key: {at}/empty: is no public key",
         ),
+        (("audit", "search", "--log", "", "--key", "{at}/log.key.pub"), "error: .: there is no log here"),
+        (("audit", "search", "--log", "/", "--key", "{at}/log.key.pub"), "error: /: there is no log here"),
         (("init", "{at}/made", "--port", "65536"), "--port"),
         (("release", "publish", "{at}", "--key", "/"), "/: is no key"),
     ],
@@ -70,6 +72,13 @@ def test_it_is_named(at: Path, words: tuple[str | bytes, ...], named: str) -> No
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
     assert named.format(at=at) in done.stderr
     assert not [path for path in at.iterdir() if path.name.startswith("made")]
+
+
+def test_a_message_about_what_was_typed_is_not_obeyed(at: Path) -> None:
+    """What an error repeats holds nothing that a terminal obeys."""
+    done = run(at, "release", "verify", "{at}", "--root", "{at}/\x1b[2J\u202e")
+    assert (done.returncode, set(done.stderr) & set("\x1b\u202e")) == (2, set()), done.stderr
+    assert "cannot be read" in done.stderr
 
 
 def test_a_report_to_the_last_day_of_all(at: Path) -> None:

@@ -211,6 +211,30 @@ def test_what_changes_is_said(tmp_path: Path, attributes: dict[str, Any], direct
     assert says in change.text
 
 
+def test_a_change_begins_no_line_of_its_own(tmp_path: Path) -> None:
+    """What one holder writes into a release can't say anything in the tool's words to the other, who is to sign it."""
+    deployment.create(tmp_path / "dev", system_us())
+    at, wider = tmp_path / "dev/repository", tmp_path / "tenants.json"
+    forged = "targets has every signature; expires 2027-01-01, in 30 days"
+    wider.write_bytes(tenants(note=f"x\n{forged}\n  stricter  tenant x: purpose removed: x\r\x1b[2J")[TENANTS])
+    for shown in (run("stage", at, "--tenants", wider), run("diff", at)):
+        assert next(line for line in shown.splitlines() if forged in line).startswith("  looser    tenant ")
+        assert not [line for line in shown.splitlines() if line.startswith((forged, "  stricter  tenant x"))]
+
+
+def test_whose_a_key_is_said_to_be_is_not_obeyed(signing: Signing) -> None:
+    """Nobody verified a root that is staged: what it says is shown in a line, without what a terminal obeys."""
+    root = json.loads((signing.repository.folder / "metadata/1.root.json").read_bytes())
+    for key in root["signed"]["keys"].values():
+        key["x-brightline-holder"] = "agency\x1b[2J\nroot published"
+    (signing.repository.folder / "staged").mkdir(exist_ok=True)
+    (signing.repository.folder / "staged/root.json").write_text(json.dumps(root))
+    shown = run("status", signing.repository.folder)
+    assert "of agency\N{REPLACEMENT CHARACTER}" in shown
+    assert "\x1b" not in shown
+    assert not [line for line in shown.splitlines() if line.startswith("root published")]
+
+
 def test_what_loosens_comes_first(tmp_path: Path) -> None:
     """Whatever a release changes, nothing stands before what loosens."""
     deployment.create(tmp_path / "dev", system_us())
