@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import sub
 from typing import Any, Final, TypeAlias
@@ -56,8 +57,8 @@ class Part:
 
     hashes: of the leaves, joined, one more than `count` where there is a bad one. ids: of all records but outcomes, 16
     bytes each, joined. opened: intents without an outcome here; closed: outcomes without an intent here. lows: each
-    record that is older than all before it, with its time and decision id. gap_us, gap_at: the longest time between two
-    neighbours, and the place of the later one.
+    record that is older than all before it, with its time and decision id. times: of all records, in order. gap_us,
+    gap_at: the longest time between two neighbours, and the place of the later one.
     """
 
     count: int = 0
@@ -66,6 +67,7 @@ class Part:
     opened: dict[str, int] = field(default_factory=dict)
     closed: list[tuple[str, int]] = field(default_factory=list)
     lows: list[tuple[int, int, str]] = field(default_factory=list)
+    times: array[int] = field(default_factory=lambda: array("q"))
     first_us: int = 0
     last_us: int = 0
     latest_us: int = 0
@@ -169,6 +171,11 @@ class Checker:
             self._shapes.append(_Shape(kind, shape_pattern))
 
 
+def is_early(signed: Mapping[str, int], time_us: int) -> bool:
+    """Whether a witness signed, by these times in seconds, before there was a record of that time."""
+    return any(time_s * 1_000_000 < time_us - TOLERANCE_US for time_s in signed.values())
+
+
 def is_plain(text: bytes) -> bool:
     """Whether this is UTF-8 without backslashes and control characters, for which patterns hold."""
     if b"\\" in text or text.translate(_NO_CONTROL) != text:
@@ -222,6 +229,7 @@ def _order(part: Part, facts: Sequence[_Facts]) -> None:
     if not facts:
         return
     times = [time_us for _, _, time_us in facts]
+    part.times = array("q", times)
     part.first_us, part.last_us, part.latest_us = times[0], times[-1], max(times)
     part.lows.append((0, times[0], facts[0][1]))
     gaps = [0, *map(sub, times[1:], times)]

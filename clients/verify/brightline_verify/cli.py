@@ -17,7 +17,7 @@ from brightline_verify.check import BadRecordError, Checker
 from brightline_verify.cosignature import Witness
 from brightline_verify.merkle import ProofError
 from brightline_verify.note import Checkpoint, NoteError, Verifier, open_checkpoint
-from brightline_verify.proof import Proof
+from brightline_verify.proof import Proof, not_early
 from brightline_verify.report import UnreadableError, in_words, plain, printable
 from brightline_verify.whole import Trust
 
@@ -121,10 +121,11 @@ def _proof(given: argparse.Namespace, trust: Trust) -> int:
     leaf, text = _bytes(given.record), _bytes(given.file)
     told: dict[str, object] = {"ok": False, "origin": trust.verifier.name}
     try:
-        decision_id, kind, *_ = Checker().read(leaf)
+        decision_id, kind, time_us, *_ = Checker().read(leaf)
         proof = Proof.parse(text)
         size = proof.verify(leaf, trust.verifier).size
         signed = proof.witnessed(trust.witnesses, trust.quorum)
+        not_early(signed, time_us)
     except (ProofError, BadRecordError) as error:
         told["problem"] = str(error)
         words = f"NOT PROVED: {plain(str(error))}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from brightline_verify.check import is_early
 from brightline_verify.cosignature import Witness, signed_at
 from brightline_verify.merkle import HASH_BYTES, ProofError, leaf_hash, verify_inclusion
 from brightline_verify.note import Checkpoint, NoteError, Verifier, decode, encode, open_checkpoint
@@ -62,6 +63,12 @@ class Proof:
         if len(signed) < quorum:
             raise ProofError(f"{quorum} witnesses are asked for, and {len(signed)} signed")
         return signed
+
+
+def not_early(signed: Mapping[str, int], time_us: int) -> None:
+    """Check when witnesses signed against the time of a record under what they signed. Raises ProofError."""
+    if is_early(signed, time_us):
+        raise ProofError("a witness signed before there was the record")
 
 
 def _index(line: str) -> int:

@@ -1,8 +1,9 @@
 """Reads chosen records with their proofs, as an auditor exports them: docs/spec/log.md as code.
 
 1 the checkpoint of each log is signed by the key of that name, also by as many witnesses as are asked for, and fits
-what was kept  2 each record is whole and of this format  3 none is there twice  4 each is in the tree of its log's
-checkpoint. Whether records were left out can't be seen here: only a whole log shows that.
+what was kept  2 each record is whole, of this format, and of no later time than that of a witness  3 none is there twice
+4 each is in the tree of its log's checkpoint. Whether records were left out can't be seen here: only a whole log shows
+that.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from brightline_verify.check import BadRecordError, Checker
 from brightline_verify.lines import parsed
 from brightline_verify.merkle import ProofError, leaf_hash, verify_inclusion
 from brightline_verify.note import Checkpoint, NoteError, decode, open_checkpoint
-from brightline_verify.proof import Proof
+from brightline_verify.proof import Proof, not_early
 from brightline_verify.report import UnreadableError
 from brightline_verify.whole import Trust
 
@@ -28,7 +29,7 @@ _MOST_LINE: Final = 1 << 20
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """What was found. count: records that hold. size: of the tree, of several logs the sum. witnesses: when each
-    signed, of several logs at first. index, problem: of the first that does not hold.
+    signed, of several logs who signed all of them, and when at first. index, problem: of the first that does not hold.
     """
 
     origin: str
@@ -50,23 +51,23 @@ def verify(path: Path, *trusts: Trust) -> Chosen:
         raise UnreadableError(f"{path}: is not an export of records of version {ONE} or {SEVERAL}")
     known = {trust.verifier.name: trust for trust in trusts}
     origin = ", ".join(name for name, _ in notes)
-    count, seen, index = 0, dict[str, int](), None
+    count, seen, index = 0, dict[str, dict[str, int]](), None
     logs: dict[str, Checkpoint] = {}
     try:
         for name, note in notes:  # 1
-            logs[name], signed = _checkpoint(name, note, known.get(name))
-            seen = {witness: min(at, seen.get(witness, at)) for witness, at in signed.items()}
+            logs[name], seen[name] = _checkpoint(name, note, known.get(name))
         last, checker = {name: checkpoint.size for name, checkpoint in logs.items()}, Checker()
         for line in lines:
             index = None
             name, index, leaf, hashes = _record(line, notes)
-            checker.read(leaf)  # 2
+            _, _, time_us, *_ = checker.read(leaf)  # 2
+            not_early(seen[name], time_us)  # 2
             _below(last[name], index)  # 3
             verify_inclusion(leaf_hash(leaf), index, logs[name].size, hashes, logs[name].root)  # 4
             last[name], count = index, count + 1
     except (NoteError, ProofError, BadRecordError) as error:
-        return Chosen(origin, _sum(logs), count, seen, index, str(error))
-    return Chosen(origin, _sum(logs), count, seen)
+        return Chosen(origin, _sum(logs), count, _by_all(list(seen.values())), index, str(error))
+    return Chosen(origin, _sum(logs), count, _by_all(list(seen.values())))
 
 
 def _header(header: Any) -> list[tuple[str, str]]:
@@ -98,6 +99,12 @@ def _checkpoint(name: str, text: str, trust: Trust | None) -> tuple[Checkpoint, 
     seen = Proof(0, (), note).witnessed(trust.witnesses, trust.quorum)
     _kept(checkpoint, trust)
     return checkpoint, seen
+
+
+def _by_all(seen: list[dict[str, int]]) -> dict[str, int]:
+    """The witnesses that signed the checkpoint of every log, and when at first."""
+    everywhere = set(seen[0]).intersection(*seen) if seen else set()
+    return {witness: min(times[witness] for times in seen) for witness in sorted(everywhere)}
 
 
 def _sum(logs: dict[str, Checkpoint]) -> int:

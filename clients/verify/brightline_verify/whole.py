@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Final, TypeAlias
 
-from brightline_verify.check import NOT_HASHED, OLDER, TOLERANCE_US, Bad, Part
+from brightline_verify.check import NOT_HASHED, OLDER, TOLERANCE_US, Bad, Part, is_early
 from brightline_verify.cosignature import Witness, signed_at
 from brightline_verify.distinct import Distinct
 from brightline_verify.merkle import HASH_BYTES, Frontier
@@ -127,7 +127,7 @@ class Whole:
         for mark in (m for m in marks if m.at <= end):
             self._grow(batch, done, mark.at)
             done = mark.at
-            self._look_at(mark)
+            self._look_at(mark, part)
         self._grow(batch, done, end)
         if bad is not None:
             self._blame(batch, bad)
@@ -145,7 +145,7 @@ class Whole:
     def finish(self) -> None:
         """What can only be seen at the end. Raises FoundError."""
         for mark in self._reached(0):
-            self._look_at(mark)
+            self._look_at(mark, Part())
         for kept in self._kept:  # 5
             what = f"a kept checkpoint covers {kept.size} records, and these are {self.first} to {self.tree.size - 1}"
             raise FoundError(None, "", what)
@@ -207,7 +207,7 @@ class Whole:
             if any(at is not None for at in wrong):
                 raise FoundError(min(at for at in wrong if at is not None), "", NOT_HASHED)
 
-    def _look_at(self, mark: Mark) -> None:
+    def _look_at(self, mark: Mark, part: Part) -> None:
         match mark:
             case Broken():
                 raise FoundError(max(self.tree.size - 1, 0), "", mark.what)
@@ -218,12 +218,12 @@ class Whole:
                     raise FoundError(
                         None, "", f"the first {checkpoint.size} records do not have the root that was kept"
                     )
-            case Signed(_, checkpoint, times):
+            case Signed(at, checkpoint, times):
                 last = self.tree.size - 1
                 if (checkpoint.size, checkpoint.root) != (self.tree.size, self.tree.root()):  # 5
                     what = f"records {self.covered} to {last} do not have the root that was signed"
                     raise FoundError(last, "", what if checkpoint.size == last + 1 else MISPLACED)
-                if any(time_s * 1_000_000 < self._latest_us - TOLERANCE_US for time_s in times.values()):
+                if times and is_early(times, max((self._latest_us, *part.times[:at]))):
                     raise FoundError(None, "", f"a witness signed {checkpoint.size} records before there were as many")
                 self.covered, self._root = self.tree.size, encode(checkpoint.root)
                 self.checkpoints += 1

@@ -103,6 +103,17 @@ def test_a_proof_of_a_record_holds_or_not(capsys: pytest.CaptureFixture[str], fo
     assert (ran.code, json.loads(ran.out)["ok"]) == (1, False)
 
 
+def test_no_witness_signed_before_there_was_the_record(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    """A witness's time says when the record was there at the latest: one of a later time is not proved."""
+    proof = Proof.parse((folder / "record.tlog-proof").read_bytes())
+    asked = ("proof", "@early", "--record", "@record.json", "--key", "@log.key.pub", "--witness", "@witness.pub")
+    for before_s, says in ((9, "PROVED record 3"), (11, "NOT PROVED: a witness signed before there was the record")):
+        note = WITNESS.cosign(proof.note, logs.START_US // 1_000_000 - before_s)
+        (folder / "early").write_bytes(Proof(3, proof.hashes, note).text())
+        ran = run(capsys, folder, *asked)
+        assert (ran.code, ran.out[: len(says)]) == (int(before_s > 10), says)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -314,19 +314,18 @@ def test_witnesses_are_told_and_counted(folder: Path, lines: Lines) -> None:
 
 
 def test_a_witness_can_not_have_signed_before_the_records(folder: Path, lines: Lines) -> None:
-    """A cosignature from before the records that it covers is found."""
-    cosigned = WITNESS.cosign(note_at(lines, -1), SIGNED_S - 1000)
+    """A cosignature from before the records that it covers is found, however the export is cut for checking."""
     trust = Trust(logs.verifier(folder), (WITNESS.witness,))
-    assert check(folder, exported(folder, cosigned=[cosigned]), trust).problem is None
-    export_pieces = exported(folder, cosigned=[cosigned])
-    assert found_in_pieces(folder, export_pieces, trust)
-
-
-def found_in_pieces(folder: Path, lines: Lines, trust: Trust) -> bool:
-    """Whether a problem is found when each line is a piece of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "_AT_ONCE", 1)
-        return check(folder, lines, trust).problem is not None
+    for number, covers in ((2, 21), (-1, SIZE)):
+        last_s = (logs.START_US + covers - 1) // 1_000_000
+        early = f"a witness signed {covers} records before there were as many"
+        for time_s, says in ((last_s - 9, None), (last_s - 12, early)):
+            cosigned = exported(folder, cosigned=[WITNESS.cosign(note_at(lines, number), time_s)])
+            for piece in (1, 1 << 20):
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(export, "_AT_ONCE", piece)
+                    problem = check(folder, cosigned, trust).problem
+                assert (problem.what if problem else None) == says
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
