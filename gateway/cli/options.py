@@ -177,7 +177,7 @@ def declare(  # noqa: PLR0917 - one parameter for each option
 def _authority(
     kind: str, citation: str, name: str, not_before: datetime | None, expires: datetime | None
 ) -> Authority | None:
-    if not (kind or citation or name):
+    if not (kind or citation or name or not_before or expires):
         return None
     return Authority(
         kind=kind,

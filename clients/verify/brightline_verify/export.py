@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -65,9 +67,11 @@ def read_header(path: Path) -> Header:
     """The first line. Raises UnreadableError."""
     try:
         with path.open("rb") as file:
-            line = file.readline(MOST_LINE)
+            line = file.readline(MOST_LINE) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
     except OSError as error:
         raise UnreadableError(f"{path}: can't be read: {error.strerror}") from error
+    if line is None:
+        raise UnreadableError(f"{path}: is no file, and is read more than once; write the export into a file")
     try:
         match parsed(line):
             case {

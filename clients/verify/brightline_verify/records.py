@@ -1,7 +1,7 @@
 """Reads chosen records with their proofs, as an auditor exports them: docs/spec/log.md as code.
 
 1 the checkpoint of each log is signed by the key of that name, also by as many witnesses as are asked for, and fits
-what was kept  2 each record is whole, of this format, and of no later time than that of a witness  3 none is there twice
+what was kept  2 each record is whole, of this format, and of no later time than a witness's  3 none is there twice
 4 each is in the tree of its log's checkpoint. Whether records were left out can't be seen here: only a whole log shows
 that.
 """

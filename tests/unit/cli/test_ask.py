@@ -297,6 +297,8 @@ def test_the_only_model_need_not_be_named(run: Run, gateway: Scripted, reach: li
         (["--marking", ""], "use.marking: must not be empty"),
         (["--autonomy", "full"], "operator_supervised"),
         (["--authority-kind", "statute"], "authority.citation"),
+        (["--authority-not-before", "2026-03-02"], "authority.kind"),
+        (["--authority-expires", "2020-01-01"], "authority.kind"),
         (["--geo", "usa"], "use.geo[0]"),
         (["--persons", "-1"], "volume.persons"),
         (["--tool", "fire=gun"], "tool.effector"),

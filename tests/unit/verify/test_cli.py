@@ -138,6 +138,15 @@ def test_what_can_not_be_read_exits_with_2(
     assert "error: " in ran.err
 
 
+def test_an_export_that_comes_through_a_pipe_is_told_as_that(folder: Path) -> None:
+    """A sound export is not told to be none: it is read more than once, and a pipe gives it once."""
+    program = [sys.executable, "-m", "brightline_verify.cli", "log", "/dev/stdin", "--key", str(folder / "log.key.pub")]
+    sound = (folder / "export.jsonl").read_bytes()
+    ran = subprocess.run(program, input=sound, capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert b"/dev/stdin: is no file, and is read more than once; write the export into a file" in ran.stderr
+
+
 def test_a_terminal_sees_how_far_it_is(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The bar tells share, number and rate, and is gone at the end."""
     monkeypatch.setattr(cli, "_OFTEN_S", 0)
