@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -122,7 +123,12 @@ def _options(
 
 
 def main() -> None:
-    """Run a command; a start that is refused, and output that can't be written, say why and exit with 2."""
+    """Run a command; a start that is refused, and output that can't be written, say why and exit with 2.
+
+    A character that the terminal's encoding does not have is told by its number.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             app()

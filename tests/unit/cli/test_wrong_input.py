@@ -81,6 +81,14 @@ def test_a_message_about_what_was_typed_is_not_obeyed(at: Path) -> None:
     assert "cannot be read" in done.stderr
 
 
+def test_what_an_encoding_does_not_have_is_told_by_its_number(at: Path) -> None:
+    """A terminal that is not UTF-8 gets what there is to say, as far as it can show it, and the exit code."""
+    words = [*BRIGHTLINE, "audit", "show", f"{3:032x}", *(word.format(at=at) for word in LOG)]
+    done = subprocess.run(words, check=False, capture_output=True, env=WIDE | {"PYTHONIOENCODING": "latin-1"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert f"    \\u2014 {logs.ORIGIN} ".encode() in done.stdout
+
+
 def test_a_report_to_the_last_day_of_all(at: Path) -> None:
     """The last day that can be typed is one like any other."""
     done = run(at, "audit", "report", "--until", "9999-12-31", *LOG)
