@@ -21,9 +21,9 @@ from gateway.audit import indexing, reader, search
 from gateway.audit.filter import EFFECTS, Filter, effect, rule_ids
 from gateway.audit.index import Held
 from gateway.audit.search import Found, Place, Position
-from gateway.cli.log_options import Stored, stored, unusable
-from gateway.cli.log_or_gateway import Asked, somewhere, told
-from gateway.cli.option_groups import takes
+from gateway.cli.somewhere import Asked, somewhere, told
+from gateway.cli.stored import MOST, Stored, stored, unusable
+from gateway.cli.taking import takes
 from gateway.cli.terminal import line
 
 _MANY = 100_000
@@ -176,9 +176,11 @@ def _position(text: str) -> Position | None:
         return None
     try:
         value = json.loads(bytes.fromhex(text))
-        return {str(origin): int(below) for origin, below in value.items()}
-    except (ValueError, AttributeError, TypeError):
-        raise typer.BadParameter("--page: is not what a search printed") from None
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict) or not all(type(below) is int and 0 <= below <= MOST for below in value.values()):
+        raise typer.BadParameter("--page: is not what a search printed")
+    return value
 
 
 def _row(console: Console, found: Found) -> None:

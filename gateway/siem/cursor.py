@@ -6,9 +6,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from gateway.audit import disk
 from gateway.errors import StartError
+
+MOST: Final = (1 << 63) - 1
+"""No log has more records: that is what its database can count."""
 
 
 @dataclass(slots=True)
@@ -31,11 +35,11 @@ class Cursor:
             raise StartError(f"--cursor: {path}: cannot be read: {error.strerror}") from error
         try:
             match json.loads(text):
-                case {"origin": str(of), "next": int(at), "before": str(before)} if at >= 0:
+                case {"origin": str(of), "next": int(at), "before": str(before)} if 0 <= at <= MOST:
                     if of != origin:
                         raise StartError(f"--cursor: {path}: is of the log {of}, not of {origin}")
                     return cls(path, origin, at, before)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         raise StartError(f"--cursor: {path}: is no cursor; it holds origin, next and before as JSON")
 

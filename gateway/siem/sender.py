@@ -28,7 +28,7 @@ from brightline_verify.stored import Source
 from gateway.audit import recorded
 from gateway.errors import StartError
 from gateway.siem import syslog
-from gateway.siem.cursor import Cursor
+from gateway.siem.cursor import MOST, Cursor
 from gateway.siem.event import Event
 
 AT_ONCE: Final = 256
@@ -133,7 +133,7 @@ class Sender:
     def _next(self) -> list[Event]:
         """The next records, after checking that the one before them is the one that was sent."""
         at = self._cursor.next
-        found = list(recorded.records(self._log, max(0, at - 1), at + AT_ONCE))
+        found = list(recorded.records(self._log, max(0, at - 1), min(at + AT_ONCE, MOST)))
         before = found[0][1] if found and found[0][0] == at - 1 else None
         self._cursor.fits(before)
         events = [Event(self._cursor.origin, index, leaf, record) for index, leaf, record in found if index >= at]

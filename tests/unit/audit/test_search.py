@@ -322,6 +322,9 @@ def test_a_search_is_printed_for_people_and_programs(folder: Path) -> None:
         (("--kind", "prompt"), "--kind prompt: is none of start"),
         (("--outcome", "x"), "--outcome x: is none of"),
         (("--page", "zz"), "--page: is not what a search printed"),
+        (("--page", b'{"a":Infinity}'.hex()), "--page: is not what a search printed"),
+        (("--page", b'{"log.example/test":1000000000000000000000}'.hex()), "--page: is not what a search printed"),
+        (("--page", (b"[" * 20_000).hex()), "--page: is not what a search printed"),
         (("--since", "yesterday"), "yesterday"),
     ],
 )

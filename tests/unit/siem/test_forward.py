@@ -188,9 +188,13 @@ def test_a_cursor_is_of_one_log_and_one_process(folder: Path, collector: Collect
     """A cursor of another log, one that is damaged and one in use are refused."""
     with disk.held(folder / "cursor.lock"):
         assert "another process uses it" in run(folder, collector.port).output
-    (folder / "cursor").write_text("{}")
-    with pytest.raises(StartError, match="is no cursor"):
-        Cursor.load(folder / "cursor", logs.ORIGIN)
+    large = json.dumps({"origin": logs.ORIGIN, "next": 1 << 63, "before": ""})
+    for damaged in ("{}", "[" * 100_000, large):
+        (folder / "cursor").write_text(damaged)
+        with pytest.raises(StartError, match="is no cursor"):
+            Cursor.load(folder / "cursor", logs.ORIGIN)
+    (folder / "cursor").write_text(large.replace(str(1 << 63), str((1 << 63) - 1)))
+    assert run(folder, collector.port).exit_code == 0
     (folder / "cursor").write_text('{"origin": "other", "next": 1, "before": ""}')
     with pytest.raises(StartError, match="is of the log other"):
         Cursor.load(folder / "cursor", logs.ORIGIN)
