@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.internal import api_implementation
 
-from gateway import handed, health, pdp, release
-from gateway.audit.following import following
+from gateway import compiled_release, health, pdp, release
+from gateway.audit.index_supervisor import following
 from gateway.audit.joint.joined import Joined
 from gateway.audit.joint.member import Member
 from gateway.audit.log import Log
@@ -32,7 +32,6 @@ from gateway.quotas import Memory, Quotas
 from gateway.signals import Detectors, Outside, Scorer
 from gateway.signals.liveness import PROBE, Liveness
 from gateway.telemetry import Meters, Telemetry
-from gateway.turns import Turns
 from gateway.types import Packed, Release
 from gateway.upstream import open_upstream
 
@@ -114,7 +113,7 @@ async def started(config: Config) -> InForce:
     code = await asyncio.to_thread(pdp.compiled, whole, config.policy) if config.listener.workers > 1 else b""
     in_force = await _asked(config, whole, code, found.state)
     if config.listener.workers > 1:
-        in_force.handed = handed.whole(whole, code, found.state)
+        in_force.handed = compiled_release.whole(whole, code, found.state)
     return in_force
 
 
@@ -123,10 +122,10 @@ async def handed_over(config: Config, member: Member) -> InForce:
     member.wanted.clear()
     raw, member.handed = member.handed, b""
     try:
-        found = await asyncio.to_thread(handed.parse, raw)
-    except handed.GarbageError as error:
+        found = await asyncio.to_thread(compiled_release.parse, raw)
+    except compiled_release.GarbageError as error:
         raise StartError(f"release: the keeper handed over what is none: {error}") from error
-    if not isinstance(found, handed.Handed):
+    if not isinstance(found, compiled_release.CompiledRelease):
         raise StartError("release: the keeper handed over none")
     in_force = await _asked(config, found.release, found.code, found.state)
     in_force.expires_us = member.expires_us

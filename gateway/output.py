@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from gateway.errors import GatewayError, Reason
-from gateway.signals.cutting import LETTERS, length, shortened
+from gateway.signals.segmentation import LETTERS, length, shortened
 from gateway.types import Chunk, Completion, End, Said, Stage, Text, ToolUse, call_texts, judged_texts, part_texts
 
 Judge: TypeAlias = Callable[[Stage, tuple[str, ...], tuple[ToolUse, ...]], Awaitable[None]]

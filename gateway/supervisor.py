@@ -21,9 +21,8 @@ from gateway import transport
 from gateway.config import Config
 from gateway.errors import StartError
 from gateway.gate import Gate
-from gateway.seat import Seat, Tally, told_of
 from gateway.telemetry import Counted
-from gateway.worker_slot import Tally, WorkerSlot
+from gateway.worker_slot import Tally, WorkerSlot, told_of
 
 log = structlog.get_logger()
 

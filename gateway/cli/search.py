@@ -21,9 +21,9 @@ from gateway.audit import indexing, reader, search
 from gateway.audit.filter import EFFECTS, Filter, effect, rule_ids
 from gateway.audit.index import Held
 from gateway.audit.search import Found, Place, Position
-from gateway.cli.somewhere import Asked, somewhere, told
-from gateway.cli.stored import MOST, Stored, stored, unusable
-from gateway.cli.taking import takes
+from gateway.cli.log_options import MOST, Stored, stored, unusable
+from gateway.cli.log_or_gateway import Asked, somewhere, told
+from gateway.cli.option_groups import takes
 from gateway.cli.terminal import line
 
 _MANY = 100_000

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gateway.cli.holding import KeyOption, PublicOption, RepositoryArgument, SecretOption, passphrase
-from gateway.cli.proposed import diff, loosened, notes, renewed, tell
+from gateway.cli.release_diff import diff, loosened, notes, renewed, tell
+from gateway.cli.release_keys import KeyOption, PublicOption, RepositoryArgument, SecretOption, passphrase
 from gateway.cli.terminal import line
 from gateway.errors import StartError
 from gateway.release import keyfiles, restrictions, staging, starter

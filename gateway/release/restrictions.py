@@ -16,7 +16,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from gateway.canonical import Json, digest
-from gateway.release.granting import freed
+from gateway.release.grants import freed
 from gateway.release.reading import parsed
 from gateway.release.values import Document, Id, Name
 from gateway.types import Change, Release, Step, Tenant

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from gateway.canonical import Json
 from gateway.release.documents import SOURCES
-from gateway.release.granting import freed
+from gateway.release.grants import freed
 from gateway.types import Change, Model, Price, Release, Tenant
 from gateway.workshop.effect import no_longer_asked
-from gateway.workshop.places import keeps_to_its_folder
+from gateway.workshop.layout import keeps_to_its_folder
 
 LOOSER: Final = "looser"
 CHANGED: Final = "changed"

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from gateway.canonical import Json, NotCanonicalError, parse
 from gateway.release.documents import DATA, SOURCES
-from gateway.workshop.places import keeps_to_its_folder
+from gateway.workshop.layout import keeps_to_its_folder
 
 _OWN: Final = re.compile(r"rego/brightline/rules/red_line/([a-z0-9_]+)/.*\.rego")
 _OTHERS: Final = re.compile(r"rego/brightline/(rules|agency)/.*")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, Reason
 from gateway.output import APART, Judge, hold_back, judge_whole
-from gateway.signals.cutting import shortened
+from gateway.signals.segmentation import shortened
 from gateway.types import Chunk, Completion, End, Stage, Stop, Text, ToolUse
 
 END = End(Stop.END, "m", 1, 1)

@@ -14,10 +14,9 @@ from gateway import app
 from gateway.activation import Activation
 from gateway.audit.joint.hub import Hub, Told
 from gateway.audit.joint.member import Member
-from gateway.compiled_release import CompiledRelease, Same, whole
+from gateway.compiled_release import CompiledRelease, Refused, Same, refusal, whole
 from gateway.config import Config
 from gateway.errors import StartError
-from gateway.handed import Handed, Refused, Same, refusal, whole
 from gateway.inforce import InForce
 from gateway.worker import _follow, from_keeper
 from tests.support import logs
