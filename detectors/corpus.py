@@ -10,6 +10,7 @@ punctuation, white space and placeholders are taken out. Characters and not word
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import re
 import sys
@@ -50,7 +51,7 @@ _NAME: Final = re.compile(r"[a-z]+(_[a-z]+)*-[0-9]{2}\.jsonl")
 _PLACEHOLDER: Final = re.compile(r"\[[A-Z][A-Z _-]*\]")
 _RUN: Final = 5
 _ALIKE: Final = 0.5
-_FEW: Final = 4
+_FEW: Final = 6
 
 _Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
 
@@ -121,23 +122,26 @@ def check(lines: list[tuple[str, Line]]) -> list[str]:
 def _alike(texts: list[tuple[str, str]]) -> Iterator[tuple[str, str, float]]:
     """Each pair over the bound.
 
-    Such a pair has a run in common among the rarest half of either, and another one for each run beyond that half: a
-    pair with fewer in common there is not compared.
+    Such a pair shares half of the runs of the longer text, and two thirds of those of the shorter one. So it has a run
+    in common among the rarest half of the longer and the rarest third of the shorter, and another one for each run
+    beyond these: a pair with fewer in common there is not compared.
     """
     runs = [_runs(text) for _, text in texts]
-    frequency = Counter(run for those in runs for run in those)
-    seen: defaultdict[str, list[int]] = defaultdict(list)
+    frequency = Counter(itertools.chain.from_iterable(runs))
+    rank = {run: place for place, run in enumerate(sorted(frequency, key=frequency.__getitem__))}
+    seen: defaultdict[int, list[int]] = defaultdict(list)
     for right in sorted(range(len(texts)), key=lambda index: len(runs[index])):
         those = runs[right]
-        rarest = sorted(those, key=lambda run: (frequency[run], run))[: int(len(those) * (1 - _ALIKE)) + _FEW]
+        rarest = sorted(map(rank.__getitem__, those))
         least = min(_FEW, math.ceil(len(those) * _ALIKE))
-        shared = Counter(index for run in rarest for index in seen[run])
+        longer, shorter = (int(len(those) * (1 - share)) + _FEW for share in (_ALIKE, 2 * _ALIKE / (1 + _ALIKE)))
+        shared = Counter(itertools.chain.from_iterable(seen.get(run, ()) for run in rarest[:longer]))
         for left in sorted(index for index, number in shared.items() if number >= least):
             both = len(runs[left] & those)
             share = both / (len(runs[left]) + len(those) - both)
             if share > _ALIKE:
                 yield texts[left][0], texts[right][0], share
-        for run in rarest:
+        for run in rarest[:shorter]:
             seen[run].append(right)
 
 

@@ -5,7 +5,6 @@ Agency policies are generated as Rego, compiled with the pack, and run on the ga
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import shutil
@@ -25,7 +24,7 @@ from gateway.workshop.impact import looser
 from gateway.workshop.policies import opened
 from tests.support.generate import inputs
 from tests.support.inputs import plain
-from tests.support.lesser import lesser
+from tests.support.lesser import lesser, put
 from tests.support.policy import REGO
 from tests.support.vectors import load
 
@@ -167,9 +166,7 @@ def odd(made: Made) -> bool:
 
 
 def with_fact(facts: Any, part: str, name: str, value: Any) -> Any:
-    changed = copy.deepcopy(facts)
-    changed[part][name] = value
-    return changed
+    return put(facts, (part, name), value)
 
 
 @many
@@ -301,16 +298,16 @@ def test_no_vector_is_weaker_by_a_name_that_is_none(decide: Decide, named: str) 
 
 def with_papers(facts: Any, named: str | None) -> Any:
     """The same facts, where every order, proof, basis and process has this name; with None they are taken away."""
-    changed = copy.deepcopy(facts)
-    request = changed["request"]
+    request = dict(facts["request"])
     if named is None:
         request |= {"authority": None, "evidence": []}
-    for paper in [request.get("authority"), *(request.get("evidence") or [])]:
-        if isinstance(paper, dict):
-            paper["id"] = named
+    if isinstance(authority := request.get("authority"), dict):
+        request["authority"] = {**authority, "id": named}
+    if evidence := request.get("evidence"):
+        request["evidence"] = [{**piece, "id": named} if isinstance(piece, dict) else piece for piece in evidence]
     if isinstance(us_person := request.get("us_person"), dict):
-        us_person |= {"basis": named or "", "process_id": named or ""}
-    return changed
+        request["us_person"] = {**us_person, "basis": named or "", "process_id": named or ""}
+    return {**facts, "request": request}
 
 
 @many
