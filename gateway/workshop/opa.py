@@ -18,6 +18,9 @@ MEMORY_MIB: Final = 4096
 _CHECKOUT: Final = Path(__file__).parent.parent.parent / ".tools" / "bin"
 """Where `make setup` puts it; not there in an installed package."""
 
+_COLLECTING: Final = {"GOGC": "400", "GOMEMLIMIT": f"{MEMORY_MIB // 2}MiB"}
+"""It collects its garbage four times less often than Go does by itself, until half of the memory is in use."""
+
 _BOUNDED: Final = f'ulimit -v {MEMORY_MIB << 10} 2>/dev/null; exec "$0" "$@"'
 
 
@@ -47,9 +50,17 @@ def opa(
     Raises StartError where there is none.
     """
     command = ["sh", "-c", _BOUNDED, binary(), *map(str, arguments)]
+    environment = {**_COLLECTING, **os.environ}
     try:
         done = subprocess.run(  # noqa: S603 - arguments are options and paths
-            command, cwd=at, input=stdin, capture_output=True, text=True, check=False, timeout=deadline_s
+            command,
+            cwd=at,
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=deadline_s,
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, 1, "", f"opa did not end within {deadline_s:g} seconds; {_ENDLESS}")

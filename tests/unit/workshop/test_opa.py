@@ -43,6 +43,22 @@ def test_an_old_opa_is_refused(path: Path, says: str) -> None:
         opa.binary()
 
 
+@pytest.mark.parametrize(("set_", "runs"), [({}, "400 2048MiB"), ({"GOGC": "50"}, "50 2048MiB")])
+def test_it_collects_garbage_seldom(
+    path: Path, monkeypatch: pytest.MonkeyPatch, set_: dict[str, str], runs: str
+) -> None:
+    """It runs with the setting of Go's collector under which tests take three fifths, unless the user says another."""
+    for name in ("GOGC", "GOMEMLIMIT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in set_.items():
+        monkeypatch.setenv(name, value)
+    told = 'case $1 in version) echo "Version: 1.21.3";; *) echo "$GOGC $GOMEMLIMIT";; esac'
+    (path / "opa").write_text(f"#!/bin/sh\n{told}\n")
+    (path / "opa").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{path}:/bin:/usr/bin")
+    assert opa.opa("eval", at=path).stdout.strip() == runs
+
+
 def test_what_takes_too_long_is_stopped(tmp_path: Path) -> None:
     """A run ends at its deadline, and says why."""
     query = "count([x | some x in numbers.range(1, 3000); some y in numbers.range(1, 3000); x == y])"
