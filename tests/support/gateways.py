@@ -26,10 +26,14 @@ from gateway import app, config, deployment
 from gateway.audit import places
 from gateway.canonical import canonical, digest
 from gateway.clock import Clock, system_us
+from gateway.config import Config
 from gateway.gate import Gate
 from gateway.identity import issue
 from gateway.inforce import InForce
 from gateway.listener import listening
+from gateway.pdp.wasm import machine_code
+from gateway.release import State
+from gateway.types import Release
 from gateway.upstream.loopback import Loopback
 from tests.support.waiting import wait_for
 
@@ -184,7 +188,7 @@ class Running(Deployment):
 
 
 _PASSED: set[tuple[str, str]] = set()
-_ask = app.ask
+_ask, _prepare = app.ask, app.prepare
 
 
 async def _ask_once(fresh: InForce) -> None:
@@ -195,10 +199,26 @@ async def _ask_once(fresh: InForce) -> None:
         _PASSED.add(one)
 
 
+@functools.lru_cache(4)
+def _machine_code(wasm: bytes) -> bytes:
+    return machine_code(wasm)
+
+
+async def _prepare_compiled(config: Config, loaded: Release, code: bytes = b"", state: State = ()) -> InForce:
+    """As the gateway does it, with a module that is compiled once for all gateways of a process."""
+    if config.policy.engine == "wasm":
+        code = code or _machine_code(loaded.wasm)
+    return await _prepare(config, loaded, code, state)
+
+
 @asynccontextmanager
 async def serving(deployed: Deployment, clock: Clock | None = None) -> AsyncIterator[Running]:
-    """The gateway of the deployment, in this process. A release that passed its self-test here is not asked again."""
+    """The gateway of the deployment, in this process.
+
+    A release that passed its self-test here is not asked again, and its module is not compiled again.
+    """
     settings = config.load(deployed.config)
+    setattr(app, "prepare", _prepare_compiled)  # noqa: B010 - as below
     setattr(app, "ask", _ask_once)  # noqa: B010 - not what the module offers, to a type checker
     async with app.opened(settings, clock or Clock()) as gate, listening(settings, gate) as listener:
         running = Running(deployed.folder, f"127.0.0.1:{listener.port}", gate=gate)

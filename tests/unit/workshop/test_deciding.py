@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from gateway.errors import StartError
 from gateway.types import Decision, Effect
+from gateway.workshop import deciding
 from gateway.workshop.build import build
 from gateway.workshop.deciding import beside, embedded, same
 from gateway.workshop.policies import opened
@@ -47,6 +49,21 @@ def test_an_input_that_open_policy_agent_fails_on_is_the_only_one(tmp_path: Path
         wasm, opa = decide(inputs), beside(policy, inputs)
     assert [isinstance(made, Decision) for made in opa] == [now != 13 for now in range(20)]
     assert all(map(same, wasm, opa))
+
+
+def test_releases_of_one_module_are_compiled_once() -> None:
+    """What differs in its data alone has the same machine code, made once, and decides by its own data."""
+    deciding._compiled.cache_clear()
+    with (
+        opened(STARTER) as policy,
+        embedded(policy.release) as decide,
+        embedded(replace(policy.release, data={})) as without,
+    ):
+        made, refused = decide([plain()])[0], without([plain()])[0]
+    assert isinstance(made, Decision)
+    assert made.effect is Effect.ALLOW
+    assert not isinstance(refused, Decision) or refused.effect is Effect.DENY
+    assert deciding._compiled.cache_info().misses == 1
 
 
 @pytest.mark.parametrize("form", ["sources", "built"])
