@@ -6,12 +6,12 @@ They repeat the validation rules of proto/brightline/v1; a property test holds t
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
-"""JSON without fractions: the gateway records integers only. Write a fraction as text."""
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 MAX_INTEGER = 2**53 - 1
 """The largest integer that every JSON implementation keeps."""
@@ -90,15 +90,15 @@ def _json(field: str, value: object, depth: int = 1) -> None:
         case Mapping():
             _not_too_deep(field, depth)
             for key, item in value.items():
-                if not isinstance(key, str) or not key.isascii():
-                    raise ValueError(f"{field}: names must be ASCII text; got {_show(key)}")
+                text(f"{field}: a name", key)
                 _json(f"{field}.{key}", item, depth + 1)
         case list() | tuple():
             _not_too_deep(field, depth)
             for index, item in enumerate(value):
                 _json(f"{field}[{index}]", item, depth + 1)
         case float():
-            raise ValueError(f"{field}: must be a whole number; write a fraction as text")
+            if not math.isfinite(value):
+                raise ValueError(f"{field}: must be a number that JSON has; got {value}")
         case _:
             raise ValueError(f"{field}: JSON has no {type(value).__name__}")
 

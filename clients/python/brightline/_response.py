@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from brightline import _words
+from brightline import _check, _words
 from brightline.content import Text, ToolUse
 from brightline.errors import NotThisGateway
 from brightline.results import Answer, Check, Effect, Model, Obligation, Rule, Source, Started, StopReason, Usage
@@ -95,9 +95,9 @@ def _answered(message: message_pb2.Part) -> Text | ToolUse | None:
 
 
 def _whole(value: Any) -> Any:
-    """JSON of a Struct, whose numbers are all floats: whole ones become integers."""
+    """JSON of a Struct, whose numbers are all floats: whole ones become integers, as far as a float counts exactly."""
     match value:
-        case float() if value.is_integer():
+        case float() if value.is_integer() and abs(value) <= _check.MAX_INTEGER:
             return int(value)
         case dict():
             return {key: _whole(item) for key, item in value.items()}

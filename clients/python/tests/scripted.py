@@ -225,7 +225,7 @@ def text(text: str) -> pb.GenerateStreamResponse:
 def tool_use(name: str) -> pb.GenerateStreamResponse:
     """A tool call of the model, with a whole number and a fraction among its arguments."""
     arguments = struct_pb2.Struct()
-    arguments.update({"count": 3, "share": "0.5", "list": [1]})
+    arguments.update({"count": 3, "share": 0.5, "list": [1]})
     return pb.GenerateStreamResponse(tool_use=message_pb2.ToolUse(id="call-1", name=name, input=arguments))
 
 

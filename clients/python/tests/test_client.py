@@ -100,7 +100,7 @@ STREAM = (
     scripted.tool_use("map"),
     scripted.text("."),
 )
-CALL = ToolUse(id="call-1", name="map", input={"count": 3, "share": "0.5", "list": [1]})
+CALL = ToolUse(id="call-1", name="map", input={"count": 3, "share": 0.5, "list": [1]})
 EVENTS = [
     Started(DECISION, RELEASE, LABEL),
     Text("Three "),
