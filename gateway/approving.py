@@ -45,7 +45,7 @@ async def pending(call: Call, read: Read[object], desk: Desk, in_force: InForce)
         wanted = Filter(tenant=who.tenant, kind="refusal", reason=reason, from_us=since_us)
         asked = {"filter": wanted.asked()}
         note(trail, Reader(who.tenant), asked)
-        page = await find(call, desk, in_force, lambda: desk.archive.search(wanted, None, MOST))  # 4
+        page = await find(call, desk, who.tenant, in_force, lambda: desk.archive.search(wanted, None, MOST))  # 4
         found = (approval.held(one.record, desk.gate.log.commitments) for one in page.found)
         waiting = [one for one in found if one is not None]
         note(trail, Reader(who.tenant), asked, len(waiting))
@@ -60,7 +60,9 @@ async def approve(call: Call, read: Read[Asked], desk: Desk, in_force: InForce) 
         who = await approver(call, desk, trail, in_force)  # 1, 2
         asked = await authentication.hear(call, read, gate, in_force)  # 3
         trail.approving(asked.id)
-        records = await find(call, desk, in_force, lambda: desk.archive.of_decision(asked.id, who.tenant))  # 4
+        records = await find(
+            call, desk, who.tenant, in_force, lambda: desk.archive.of_decision(asked.id, who.tenant)
+        )  # 4
         found = [approval.held(one.record, gate.log.commitments) for one in records]
         waiting = next((one for one in found if one is not None), None)
         if waiting is None:

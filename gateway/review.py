@@ -9,6 +9,7 @@ each look, by the release that is in force then.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -34,15 +35,23 @@ from gateway.canonical import Json
 from gateway.config import Approvals
 from gateway.config import Review as Settings
 from gateway.errors import GatewayError, Reason
+from gateway.fair_queue import FairQueue
 from gateway.gate import Gate
 from gateway.inforce import InForce
 from gateway.types import Call, Principal
 
 T = TypeVar("T")
 AT_ONCE: Final = 4
-"""Looks at the log at a time; others wait. Each takes a thread and may read a page of large records."""
+"""Looks at the log at a time; others wait, and tenants take turns. Each takes a thread and may read a page of large
+records."""
+LOOKS_EACH: Final = 3
+"""How many of these may be one tenant's."""
 STREAMS: Final = 16
+STREAMS_EACH: Final = 12
+"""Streams that are open at a time, and how many of these may be one tenant's."""
 TICK_S: Final = 0.25
+_PATIENCE_S: Final = 3600.0
+"""A call is over before that."""
 
 Read = Callable[[], Awaitable[T]]
 
@@ -75,14 +84,14 @@ class Reader:
 
 @dataclass(slots=True)
 class Desk:
-    """What reviewers and approvers need: who they are, the log, and how many look at once. streams: that are open."""
+    """What reviewers and approvers need: who they are, the log, and who looks now. streams: open ones by tenant."""
 
     gate: Gate
     settings: Settings
     approvals: Approvals
     archive: Archive
-    looking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-    streams: int = 0
+    looking: FairQueue = field(default_factory=lambda: FairQueue(AT_ONCE, _PATIENCE_S, each=LOOKS_EACH))
+    streams: Counter[str] = field(default_factory=Counter)
 
 
 def reader(principal: Principal, settings: Settings) -> Reader:
@@ -107,7 +116,8 @@ async def search(call: Call, read: Read[Asked], desk: Desk, in_force: InForce) -
         note(trail, who, {"filter": asked.filter.asked()})
         wanted = who.narrowed(asked.filter)
         start = began(asked.word, bound(who, "page", wanted), desk, "page_token")
-        page = await find(call, desk, in_force, lambda: desk.archive.search(wanted, start, asked.most))  # 4
+        at = partial(desk.archive.search, wanted, start, asked.most)
+        page = await find(call, desk, trail.tenant, in_force, at)  # 4
         note(trail, who, {"filter": asked.filter.asked()}, len(page.found))
     return page, desk.archive.pages.word(page.rest, bound(who, "page", wanted)) if page.rest else ""
 
@@ -133,7 +143,7 @@ async def _one(
         who = await admit(call, desk, trail, in_force)  # 1, 2
         decision_id = await authentication.hear(call, read, desk.gate, in_force)  # 3
         note(trail, who, {"decision_id": decision_id})
-        found = await find(call, desk, in_force, lambda: of(decision_id, who.tenant))  # 4
+        found = await find(call, desk, trail.tenant, in_force, lambda: of(decision_id, who.tenant))  # 4
         if not found:
             raise GatewayError(Reason.NOT_FOUND, "there is no such decision", field="id")
         note(trail, who, {"decision_id": decision_id}, len(found))
@@ -152,13 +162,13 @@ async def watch(
             wanted = who.narrowed(asked.filter)
             bounds = bound(who, "cursor", wanted)
             position = began(asked.word, bounds, desk, "cursor")
-            at = await find(call, desk, in_force, desk.archive.end) if position is None else position  # 4
-            open_.enter_context(_one_more(desk))
+            at = await find(call, desk, trail.tenant, in_force, desk.archive.end) if position is None else position  # 4
+            open_.enter_context(_one_more(desk, trail.tenant))
         pages = desk.archive.pages
         yield None, pages.word(at, bounds)
         while not desk.gate.draining:
             since = partial(desk.archive.since, at, wanted)
-            found, after, more = await find(call, desk, desk.gate.in_force, since)
+            found, after, more = await find(call, desk, trail.tenant, desk.gate.in_force, since)
             for one in found:
                 at = {**at, one.origin: one.index + 1}
                 yield one, pages.word(at, bounds)
@@ -176,12 +186,12 @@ async def export(call: Call, read: Read[Filter], desk: Desk, in_force: InForce) 
             asked = await authentication.hear(call, read, desk.gate, in_force)  # 3
             note(trail, who, {"filter": asked.asked()})
             pieces = desk.archive.exported(who.narrowed(asked))
-            first = await find(call, desk, in_force, lambda: next(pieces))  # 4
-            open_.enter_context(_one_more(desk))
+            first = await find(call, desk, trail.tenant, in_force, lambda: next(pieces))  # 4
+            open_.enter_context(_one_more(desk, trail.tenant))
         piece: bytes | None = first
         while piece is not None:
             yield piece
-            piece = await find(call, desk, desk.gate.in_force, lambda: next(pieces, None))
+            piece = await find(call, desk, trail.tenant, desk.gate.in_force, lambda: next(pieces, None))
 
 
 async def admit(call: Call, desk: Desk, trail: Trail, in_force: InForce) -> Reader:
@@ -208,19 +218,20 @@ def began(word: str, bounds: Json, desk: Desk, name: str) -> Position | None:
         raise GatewayError(Reason.INVALID_REQUEST, text, field=name) from None
 
 
-async def find(call: Call, desk: Desk, in_force: InForce, at: Callable[[], T]) -> T:
+async def find(call: Call, desk: Desk, tenant: str, in_force: InForce, at: Callable[[], T]) -> T:
     """Step 4, and step 1 again where it took long: others look, too. Raises GatewayError."""
-    found = await look(desk, at)
+    found = await look(desk, tenant, at)
     await authentication.prove_again(call, desk.gate, in_force)
     return found
 
 
-async def look(desk: Desk, at: Callable[[], T]) -> T:
-    """A look at the log, in a thread of its own. Raises GatewayError (REVIEW_UNAVAILABLE)."""
+async def look(desk: Desk, tenant: str, at: Callable[[], T]) -> T:
+    """A look at the log for who is of that tenant, in a thread of its own. Raises GatewayError (REVIEW_UNAVAILABLE)."""
     try:
-        await desk.looking.acquire()
+        await desk.looking.take(tenant)
         looking = asyncio.ensure_future(asyncio.to_thread(at))
-        looking.add_done_callback(lambda _: desk.looking.release())  # a thread goes on when its call is cancelled
+        # A thread goes on when its call is cancelled.
+        looking.add_done_callback(lambda _: desk.looking.give_back(tenant))
         return await asyncio.shield(looking)
     except BehindError as error:
         text = "the index of the log is being made; try again in a minute"
@@ -231,12 +242,12 @@ async def look(desk: Desk, at: Callable[[], T]) -> T:
 
 
 @contextmanager
-def _one_more(desk: Desk) -> Iterator[None]:
+def _one_more(desk: Desk, tenant: str) -> Iterator[None]:
     """Counts a stream from now on, before anything is waited for. Raises GatewayError (OVERLOADED)."""
-    if desk.streams >= STREAMS:
+    if desk.streams.total() >= STREAMS or desk.streams[tenant] >= STREAMS_EACH:
         raise GatewayError(Reason.OVERLOADED, "too many watches and exports at once; try again in a moment", again_s=1)
-    desk.streams += 1
+    desk.streams[tenant] += 1
     try:
         yield
     finally:
-        desk.streams -= 1
+        desk.streams[tenant] -= 1

@@ -27,7 +27,7 @@ from gateway.review import Asked, Desk
 from gateway.types import Call, Credentials, new_decision_id
 from tests.support import logs
 from tests.support.attacks import put
-from tests.support.gateways import LOGISTICS, Deployment, Running, serving
+from tests.support.gateways import INTELLIGENCE, LOGISTICS, Deployment, Running, serving
 from tests.support.tokens import unverified_claims
 from tests.support.waiting import Passing, until
 
@@ -47,12 +47,12 @@ async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[tupl
         yield running, Desk(running.gate, settings.review, settings.approvals, running.gate.log.archive)
 
 
-def call(running: Running, method: str, token: str = "") -> Call:
+def call(running: Running, method: str, token: str = "", tenant: str = LOGISTICS) -> Call:
     """The call of an auditor. token: another than a fresh one."""
     assert running.gate is not None
     now_us = running.gate.clock()
-    bearer = f"Bearer {token or running.token(LOGISTICS, roles=('auditor',))}"
-    credentials = Credentials((running.certificate(LOGISTICS),), (bearer,), "127.0.0.1:1")
+    bearer = f"Bearer {token or running.token(tenant, roles=('auditor',))}"
+    credentials = Credentials((running.certificate(tenant),), (bearer,), "127.0.0.1:1")
     path = f"/brightline.v1.AuditService/{method}"
     return Call(new_decision_id(now_us), path, credentials, now_us, now_us + 60_000_000)
 
@@ -65,9 +65,11 @@ async def one() -> Asked:
     return Asked(Filter(), most=1)
 
 
-def stream(running: Running, desk: Desk, method: str, token: str = "") -> AsyncGenerator[object]:
+def stream(
+    running: Running, desk: Desk, method: str, token: str = "", tenant: str = LOGISTICS
+) -> AsyncGenerator[object]:
     """A stream that has not begun. token: another than a fresh one."""
-    asked = call(running, method, token)
+    asked = call(running, method, token, tenant)
     if method == "Watch":
         return review.watch(asked, one, desk, desk.gate.in_force)
     return review.export(asked, everything, desk, desk.gate.in_force)
@@ -86,10 +88,39 @@ async def test_no_more_streams_are_open_than_may_be(
             found = await asyncio.gather(*(anext(begun) for begun in streams), return_exceptions=True)
             refused = [error.reason for error in found if isinstance(error, GatewayError)]
             assert refused == [Reason.OVERLOADED] * (MANY - 2)
-            assert desk.streams == 2
+            assert desk.streams.total() == 2
             for begun in streams:
                 await begun.aclose()
-            assert desk.streams == 0
+            assert desk.streams.total() == 0
+
+
+@pytest.mark.parametrize("method", ["Watch", "Export"])
+async def test_one_tenant_can_not_take_up_all_streams(tmp_path: Path, method: str) -> None:
+    """Of streams that a tenant's auditors begin so many are refused that those of another tenant have some."""
+    async with opened(tmp_path) as (running, desk):
+        await review.search(call(running, "Search"), one, desk, desk.gate.in_force)
+        many = [stream(running, desk, method) for _ in range(review.STREAMS)]
+        found = await asyncio.gather(*(anext(begun) for begun in many), return_exceptions=True)
+        other = stream(running, desk, method, tenant=INTELLIGENCE)
+        assert await anext(other)
+        refused = [error.reason for error in found if isinstance(error, GatewayError)]
+        assert refused == [Reason.OVERLOADED] * (review.STREAMS - review.STREAMS_EACH)
+        for begun in (*many, other):
+            await begun.aclose()
+        assert desk.streams.total() == 0
+
+
+async def test_who_looks_much_does_not_keep_another_tenant_waiting(tmp_path: Path) -> None:
+    """While one tenant's looks stand in line, a look for another is taken at once."""
+    go = threading.Event()
+    async with opened(tmp_path) as (_, desk):
+        looks = [asyncio.create_task(review.look(desk, LOGISTICS, go.wait)) for _ in range(MANY)]
+        await until(lambda: desk.looking.waiting == MANY - review.LOOKS_EACH)
+        try:
+            assert await asyncio.wait_for(review.look(desk, INTELLIGENCE, lambda: "looked"), 60) == "looked"
+        finally:
+            go.set()
+            await asyncio.wait(looks)
 
 
 async def test_who_goes_on_with_a_cursor_gets_every_later_record_once(tmp_path: Path) -> None:
@@ -126,27 +157,28 @@ async def test_a_stream_that_ends_before_its_record_is_durable_is_not_counted_on
         await review.search(call(running, "Search"), one, desk, desk.gate.in_force)
         begun = stream(running, desk, method)
         beginning = asyncio.ensure_future(anext(begun))
-        while not desk.streams:  # noqa: ASYNC110 - the desk counts, and tells nobody
+        while not desk.streams.total():  # noqa: ASYNC110 - the desk counts, and tells nobody
             await asyncio.sleep(0)
         assert not beginning.done()
         beginning.cancel()
         with pytest.raises(asyncio.CancelledError):
             await beginning
-        assert desk.streams == 0
+        assert desk.streams.total() == 0
 
 
 async def test_a_look_counts_until_its_thread_has_ended(tmp_path: Path) -> None:
     """Whoever begins looks and goes away does not make room for more threads than may look at once."""
     go = threading.Event()
     async with opened(tmp_path) as (_, desk):
-        looks = [asyncio.create_task(review.look(desk, go.wait)) for _ in range(review.AT_ONCE)]
-        await until(desk.looking.locked)
+        looks = [asyncio.create_task(review.look(desk, f"tenant {n}", go.wait)) for n in range(review.AT_ONCE)]
+        later = asyncio.create_task(review.look(desk, LOGISTICS, lambda: "looked"))
+        await until(lambda: desk.looking.waiting == 1)
         for look in looks:
             look.cancel()
         await asyncio.wait(looks)
-        assert desk.looking.locked()
+        assert desk.looking.waiting == 1
         go.set()
-        assert await review.look(desk, lambda: "looked") == "looked"
+        assert await later == "looked"
 
 
 async def test_who_waits_for_a_look_is_proved_again(tmp_path: Path) -> None:
@@ -160,7 +192,7 @@ async def test_who_waits_for_a_look_is_proved_again(tmp_path: Path) -> None:
             put(running.folder / "revoked.json", f'["{unverified_claims(token)["jti"]}"]'.encode())
 
         with pytest.raises(GatewayError) as refused:
-            await review.find(call(running, "Search", token), desk, desk.gate.in_force, slowly)
+            await review.find(call(running, "Search", token), desk, LOGISTICS, desk.gate.in_force, slowly)
         assert refused.value.reason is Reason.CREDENTIAL_REVOKED
 
 
@@ -178,4 +210,4 @@ async def test_a_stream_ends_when_its_reader_is_not_believed_any_more(tmp_path: 
         with pytest.raises(GatewayError) as refused:
             await anext(begun)
         assert refused.value.reason is Reason.CREDENTIAL_REVOKED
-        assert desk.streams == 0
+        assert desk.streams.total() == 0
