@@ -117,13 +117,17 @@ class AsyncConnection:
         return Attempts(self._retries, self._timeout_s if timeout_s is None else timeout_s)
 
     async def _fresh_token(self, attempts: Attempts) -> str:
-        if self._closed:
-            raise _status.closed(self._target)
+        self._still_open()
         token = self._token if isinstance(self._token, str) else self._token()
         if inspect.isawaitable(token):
             token = await self._in_time(token, attempts)
+        self._still_open()
         attempts.with_token(self._target)
         return token
+
+    def _still_open(self) -> None:
+        if self._closed:
+            raise _status.closed(self._target)
 
     async def _in_time(self, token: Awaitable[str], attempts: Attempts) -> str:
         given = asyncio.timeout(attempts.remaining_s())

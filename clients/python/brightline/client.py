@@ -109,11 +109,15 @@ class Connection:
         return Attempts(self._retries, self._timeout_s if timeout_s is None else timeout_s)
 
     def _fresh_token(self, attempts: Attempts) -> str:
-        if self._closed:
-            raise _status.closed(self._target)
+        self._still_open()
         token = self._token if isinstance(self._token, str) else self._token()
+        self._still_open()
         attempts.with_token(self._target)
         return token
+
+    def _still_open(self) -> None:
+        if self._closed:
+            raise _status.closed(self._target)
 
 
 class Client(Connection):

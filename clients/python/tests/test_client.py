@@ -510,3 +510,26 @@ def test_everything_public_is_exported() -> None:
     """__all__ names everything public that the package has, and nothing else."""
     public = {n for n, value in vars(brightline).items() if not n.startswith("_") and not inspect.ismodule(value)}
     assert sorted(public) == sorted(set(brightline.__all__) - {"__version__"})
+
+
+@pytest.mark.parametrize("of", ["models", "stream"])
+async def test_a_client_that_is_closed_before_it_has_a_token_sends_nothing(
+    gateway: Scripted, use: Use, of: str
+) -> None:
+    """Either client raises Cancelled where close() came while the token was made, and no error of gRPC's own."""
+
+    def token() -> str:
+        client.close()
+        return TOKEN
+
+    async def later() -> str:
+        await other.close()
+        return TOKEN
+
+    client = Client(gateway.target, **gateway.options(token=token))
+    other = AsyncClient(gateway.target, **gateway.options(token=later))
+    with pytest.raises(Cancelled, match="the client was closed; nothing was sent"):
+        _ = client.models() if of == "models" else next(client.stream(model="general", use=use, prompt="x"))
+    with pytest.raises(Cancelled, match="the client was closed; nothing was sent"):
+        await (other.models() if of == "models" else everything(other, use))
+    assert gateway.calls == []
