@@ -247,7 +247,9 @@ class Trail:
         kind = _WITHOUT_INTENT.get(self._known.call.method.rpartition("/")[2])
         if kind is None:
             raise GatewayError(Reason.INTERNAL, "the gateway failed", detail="a call ended well without an intent")
-        return _whole(self._known.before(kind, Outcome.COMPLETED, None, None))
+        made, decision = self._known.before(kind, Outcome.COMPLETED, None, None), self._known.decision
+        held_back = decision is not None and decision.effect is not Effect.ALLOW
+        return record.fitting(made) if held_back else _whole(made)  # as an intent is whole, and a refusal is not
 
     def _outcome(self, outcome: Outcome, error: BaseException | None, *, closes: bool = False) -> Entry:
         return record.fitting(self._known.after(outcome, error, outcomes.reason(error)), closes=closes)

@@ -10,7 +10,19 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from brightline import Answer, ApprovalRequired, Effect, Refused, Started, Text, Tool, Unauthenticated
+from brightline import (
+    Answer,
+    ApprovalRequired,
+    Document,
+    Effect,
+    Refused,
+    Started,
+    Text,
+    Tool,
+    Unauthenticated,
+    user,
+)
+from tests.support.attacks import verified
 from tests.support.gateways import HARMLESS, HEALTH, LOGISTICS, Deployment, Running, changed, serving
 
 ASK = {"model": "loopback", "prompt": "How many trucks?", "max_tokens": 50}
@@ -145,6 +157,22 @@ async def test_a_check_decides_without_forwarding(running: Running) -> None:
     assert denied.effect is Effect.DENY
     assert [r["kind"] for r in running.records("check")] == ["check", "check"]
     assert running.calls == 0
+
+
+async def test_a_check_of_what_is_too_long_for_its_record_says_what_generate_says(running: Running) -> None:
+    """A request that the policy refuses is refused by both for the same rules, however much it declares."""
+    documents = [Document(name="d", text="x", marking="UNCLASSIFIED")] * 250
+    asked = {"model": "loopback", "messages": [user(*documents)] * 8, "use": TARGETING}
+    with pytest.raises(Refused) as refused:
+        await running.client().generate(**asked)
+    check = await running.client().check(**asked)
+    told = refused.value.rules
+    assert (check.effect, check.rules[: len(told)]) == (Effect.DENY, told)
+    assert len(check.rules) == len(told) + refused.value.rules_omitted
+    (record,) = running.records("check")
+    assert record["omitted"] == ["input"]
+    assert [rule["id"] for rule in record["rules"]] == [rule.id for rule in check.rules]
+    verified(running)
 
 
 async def test_models_are_the_tenants(running: Running) -> None:
