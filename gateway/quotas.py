@@ -32,7 +32,9 @@ class Counts(Protocol):
     """Where it is counted."""
 
     async def take(self, item: RateLimitItem, tenant: str, cost: int) -> float | None:
-        """None once the cost is counted; else when the time ends in which there is no more, in seconds since 1970."""
+        """None once the cost is counted; else when the time ends in which there is no more, in seconds since 1970, and
+        infinity for a cost that is more than there ever is.
+        """
 
     async def close(self) -> None:
         """Let go."""
@@ -48,6 +50,8 @@ class Memory:
     async def take(self, item: RateLimitItem, tenant: str, cost: int) -> float | None:
         """See Counts."""
         mine = type(item)(part(item.amount, self._workers), namespace=item.namespace)
+        if cost > mine.amount:
+            return math.inf
         if self._counts.test(mine, tenant, cost=cost):
             self._counts.hit(mine, tenant, cost=cost)
             return None
@@ -97,6 +101,9 @@ class Quotas:
         ends = await self._counts.take(item, tenant.id, cost)
         if ends is None:
             return
+        if ends == math.inf:
+            text = f"the request needs more than all the {what} that the tenant may have here; ask for less"
+            raise GatewayError(Reason.QUOTA_EXHAUSTED, text)
         again_s = max(1, math.ceil(ends - time.time()))
         raise GatewayError(
             Reason.QUOTA_EXHAUSTED,

@@ -11,6 +11,7 @@ is over.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import time
 from typing import Any, Final
@@ -54,6 +55,8 @@ class Shared:
 
         Raises GatewayError (POLICY_UNAVAILABLE).
         """
+        if cost > item.amount:
+            return math.inf
         async with self._asking:
             return await self._taken(item, tenant, cost)
 

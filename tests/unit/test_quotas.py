@@ -24,6 +24,12 @@ def tenant(name: str, **quotas: int) -> Tenant:
     return Tenant(name, (), {}, quotas)
 
 
+def again(error: GatewayError, within_s: int) -> bool:
+    """Whether the refusal says when the same request may be permitted. Fails the test when that is not so soon."""
+    assert error.again_s is None or 1 <= error.again_s <= within_s
+    return error.again_s is not None
+
+
 @given(asks=ASKS, most=st.integers(1, 30))
 async def test_no_tenant_gets_more_tokens_than_its_own_quota(asks: list[tuple[str, int]], most: int) -> None:
     """A request is refused exactly when it would pass the tenant's quota, and one that was refused counts nothing."""
@@ -35,7 +41,20 @@ async def test_no_tenant_gets_more_tokens_than_its_own_quota(asks: list[tuple[st
             used[name] += tokens
         else:
             assert (error.reason, error.sent) == (Reason.QUOTA_EXHAUSTED, False)
-            assert 1 <= (error.again_s or 0) <= 3600
+            assert again(error, 3600) == (tokens <= most)
+
+
+@pytest.mark.parametrize(("workers", "tokens", "in_time"), [(1, 10, True), (1, 11, False), (3, 3, True), (3, 4, False)])
+async def test_what_is_more_than_there_ever_is_is_not_told_to_come_again(
+    workers: int, tokens: int, in_time: bool
+) -> None:
+    """A refusal names a time exactly when the same request gets its tokens after it."""
+    quotas, who = Quotas(Memory(workers)), tenant("a", tokens_per_hour=10)
+    assert await refusal(quotas, who, 1) is None
+    error = await refusal(quotas, who, tokens)
+    assert error is not None
+    assert again(error, 3600) == in_time
+    assert "tokens of this hour" in error.message
 
 
 async def test_requests_and_tokens_are_counted_apart_and_nothing_where_the_release_says_nothing() -> None:
@@ -83,7 +102,7 @@ async def test_spend_is_what_bytes_and_tokens_cost(asks: list[tuple[str, int]], 
         else:
             with pytest.raises(GatewayError, match="spend of this day") as refused:
                 await quotas.take_spend(who, model, [text, ""], tokens)
-            assert 1 <= (refused.value.again_s or 0) <= 86_400
+            assert again(refused.value, 86_400) == (cost <= most)
 
 
 async def test_a_model_without_a_price_is_asked_by_none_whose_spend_is_bounded() -> None:

@@ -73,6 +73,10 @@ async def test_gateways_together_give_out_no_more_than_the_quota(server: Server,
         for error in filter(None, errors):
             assert (error.reason, 1 <= (error.again_s or 0) <= 3600) == (Reason.QUOTA_EXHAUSTED, True)
         assert await refusal(there, other, 100) is None
+        never = await refusal(there, tenant("third"), 101)
+        assert never is not None
+        assert (never.reason, never.again_s) == (Reason.QUOTA_EXHAUSTED, None)
+        assert await refusal(there, tenant("third"), 100) is None
         for quotas in (here, there) * 5:
             await quotas.take_request(who)
         with pytest.raises(GatewayError, match="requests of this minute"):

@@ -79,7 +79,10 @@ class Overloaded(BrightlineError):
 
 
 class QuotaExhausted(BrightlineError):
-    """The tenant has used up what the release gives it for this minute, hour or day; `again_s` says when to go on."""
+    """The tenant has used up what the release gives it for this minute, hour or day; `again_s` says when to go on.
+
+    It is None where the call needs more than the tenant ever has.
+    """
 
 
 class Unavailable(BrightlineError):
