@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -159,9 +160,19 @@ def members(message: inference_pb2.GenerateRequest) -> None:
     message.prompt.tools.add(name="stock").input_schema.update({f"member-{n}": None for n in range(20_000)})
 
 
+def places(message: inference_pb2.GenerateRequest) -> None:
+    """As many items of a list of texts."""
+    message.prompt.use.geo.extend(["US"] * 20_000)
+
+
 @pytest.mark.parametrize(
     ("fill", "field"),
-    [(parts, "prompt.messages"), (values, "prompt.tools[0].input_schema"), (members, "prompt.tools[0].input_schema")],
+    [
+        (parts, "prompt.messages"),
+        (values, "prompt.tools[0].input_schema"),
+        (members, "prompt.tools[0].input_schema"),
+        (places, "prompt.use.geo"),
+    ],
 )
 def test_a_request_of_very_many_pieces_is_refused(
     fill: Callable[[inference_pb2.GenerateRequest], None], field: str
@@ -174,6 +185,21 @@ def test_a_request_of_very_many_pieces_is_refused(
     assert refused.value.reason is Reason.INVALID_REQUEST
     assert refused.value.field.startswith(field)
     assert str(contract.MOST_PIECES) in refused.value.message
+
+
+@pytest.mark.parametrize("unknown", [b"\xf8\x01\x00", b"\xfb\x01\xfc\x01"], ids=["numbers", "groups"])
+def test_very_many_unknown_fields_cost_no_more_than_their_bytes(unknown: bytes) -> None:
+    """The first of them is named, and the others are not made objects of, which holds up every other call."""
+    data = request().SerializeToString() + unknown * 20_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(GatewayError) as refused:
+            contract.parse(data, inference_pb2.GenerateRequest, LIMIT)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert refused.value.field == "31"
+    assert most < 5 * len(data)
 
 
 def test_an_unknown_field_within_json_is_refused() -> None:
