@@ -74,7 +74,9 @@ class AuditClient(Connection):
     def _stream(self, method: Any, request: object, timeout_s: float | None) -> Generator[Any, None, None]:
         attempts = self._attempts(timeout_s)
         token = self._fresh_token(attempts)
-        call = method(request, timeout=attempts.remaining_s(), metadata=_channel.metadata(token))
+        metadata = _channel.metadata(token)
+        with self._while_open():
+            call = method(request, timeout=attempts.remaining_s(), metadata=metadata)
         try:
             yield from call
         except grpc.RpcError as failed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Required, Self, TypedDict, Unpack
 
@@ -100,7 +101,8 @@ class Connection:
             token = self._fresh_token(attempts)
             metadata = _channel.metadata(token)
             try:
-                return method(request, timeout=attempts.remaining_s(), metadata=metadata)
+                with self._while_open():
+                    return method(request, timeout=attempts.remaining_s(), metadata=metadata)
             except grpc.RpcError as failed:
                 pause_s = attempts.pause_s(_status.error(failed, self._target, token))
             time.sleep(pause_s)
@@ -109,15 +111,21 @@ class Connection:
         return Attempts(self._retries, self._timeout_s if timeout_s is None else timeout_s)
 
     def _fresh_token(self, attempts: Attempts) -> str:
-        self._still_open()
+        if self._closed:
+            raise _status.closed(self._target)
         token = self._token if isinstance(self._token, str) else self._token()
-        self._still_open()
         attempts.with_token(self._target)
         return token
 
-    def _still_open(self) -> None:
-        if self._closed:
-            raise _status.closed(self._target)
+    @contextmanager
+    def _while_open(self) -> Iterator[None]:
+        """A call that begins when another thread has closed the client raises Cancelled. gRPC raises ValueError."""
+        try:
+            yield
+        except ValueError:
+            if not self._closed:
+                raise
+            raise _status.closed(self._target) from None
 
 
 class Client(Connection):
@@ -188,7 +196,9 @@ class Client(Connection):
     def _events(self, request: object, attempts: Attempts) -> Generator[Event, None, None]:
         while True:
             token = self._fresh_token(attempts)
-            call = self._stub.GenerateStream(request, timeout=attempts.remaining_s(), metadata=_channel.metadata(token))
+            metadata = _channel.metadata(token)
+            with self._while_open():
+                call = self._stub.GenerateStream(request, timeout=attempts.remaining_s(), metadata=metadata)
             assembly = Assembly()
             try:
                 for message in call:

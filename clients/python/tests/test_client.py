@@ -533,3 +533,16 @@ async def test_a_client_that_is_closed_before_it_has_a_token_sends_nothing(
     with pytest.raises(Cancelled, match="the client was closed; nothing was sent"):
         await (other.models() if of == "models" else everything(other, use))
     assert gateway.calls == []
+
+
+def test_an_audit_client_that_is_closed_before_it_has_a_token_sends_nothing(gateway: Scripted) -> None:
+    """The same of a reviewer's stream, which is begun by itself."""
+
+    def token() -> str:
+        client.close()
+        return TOKEN
+
+    client = AuditClient(gateway.target, **gateway.options(token=token))
+    with pytest.raises(Cancelled, match="the client was closed; nothing was sent"):
+        next(client.watch())
+    assert gateway.calls == []
