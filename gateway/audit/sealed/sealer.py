@@ -60,6 +60,7 @@ class Sealer:
         self._waiting = 0
         self._next: deque[_Item] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sealed")
+        self._thread.submit(int)  # starts it: where no thread is to be had, the start sees that and no call
 
     @classmethod
     def open(cls, settings: Sealed) -> Sealer:
@@ -69,7 +70,7 @@ class Sealer:
         try:
             store = SealedStore(settings.path, lock_wait_s=settings.deadline_ms / 1000)
             return cls(store, vault, reviewers, settings)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread
             vault.close()
             raise StartError(f"audit.sealed.path: {settings.path}: cannot be opened: {error}") from error
 

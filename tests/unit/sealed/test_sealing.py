@@ -84,6 +84,23 @@ async def test_what_can_not_be_sealed_is_not_forwarded(
     assert (record["reason"], record["outcome"]) == ("AUDIT_UNAVAILABLE", "error")
 
 
+async def test_no_thread_for_a_while_is_seen_at_the_start_and_by_no_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is open seals where no thread can be started any more; where none can be had, none opens."""
+
+    def none(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with logs.opened(tmp_path, sealed=sealing.settings(tmp_path)) as log:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", none)
+            await sealing.ask(log, CANARY)
+            with pytest.raises(StartError, match=r"audit\.sealed\.path: .*: can't start new thread"):
+                Sealer.open(sealing.settings(tmp_path))
+    assert [what for _, what, _ in kept(tmp_path)] == ["prompt", "output"]
+
+
 @pytest.mark.parametrize("effect", [Effect.DENY, Effect.REQUIRE_APPROVAL])
 async def test_what_was_refused_is_sealed_where_the_policy_obliges_to(tmp_path: Path, effect: Effect) -> None:
     """The prompt of a refused call is durable before its refusal, which names it; a dry run seals nothing."""
