@@ -58,7 +58,7 @@ async def _there(logs: Callable[[], Sequence[Held]]) -> Sequence[Held]:
     """The logs that there are, none when nobody can say."""
     try:
         return await asyncio.to_thread(logs)
-    except UnreadableError as error:
+    except (UnreadableError, RuntimeError) as error:  # RuntimeError: no thread is to be had now
         log.warning("audit index waits", detail=str(error))
         return []
 

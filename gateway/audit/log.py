@@ -262,7 +262,8 @@ def _time(made: Record) -> int:
 
 async def _look(gauge: Gauge) -> None:
     while True:
-        await asyncio.to_thread(gauge.look)
+        with contextlib.suppress(RuntimeError):  # no thread is to be had now
+            await asyncio.to_thread(gauge.look)
         await asyncio.sleep(EVERY_S)
 
 

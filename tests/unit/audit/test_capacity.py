@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.audit import log as log_
 from gateway.audit.capacity import Gauge, used_percent
 from gateway.config import Audit
 from tests.support import logs
 from tests.support.postgres import Cluster
+from tests.support.waiting import until
 
 MIB = 1 << 20
 
@@ -91,3 +96,22 @@ def test_a_database_is_measured_by_its_own_size(postgres: Cluster, tmp_path: Pat
     assert used_percent(logs.settings(tmp_path, capacity_mib=5000, **there)) == 0
     away = logs.settings(tmp_path, capacity_mib=5, **{**there, "dsn": "host=/nowhere dbname=audit user=g"})
     assert [line["event"] for line in looks(Gauge(away))] == ["audit capacity unknown"]
+
+
+async def test_it_is_looked_again_once_threads_are_to_be_had(settings: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be started for a look, the next look is made all the same."""
+    tried: list[threading.Thread] = []
+
+    def none(thread: threading.Thread) -> None:
+        tried.append(thread)
+        raise RuntimeError("can't start new thread")
+
+    gauge = Gauge(settings)
+    monkeypatch.setattr(log_, "EVERY_S", 0.01)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none)
+        looking = asyncio.create_task(log_._look(gauge))
+        await until(lambda: bool(tried), 30)
+    await until(lambda: gauge.used_percent is not None, 30)
+    looking.cancel()
