@@ -117,7 +117,6 @@ class Repository(Shelf):
         root.version = (before.signed.version if before else 0) + 1
         root.expires = after(now, DAYS[ROOT])
         holders.check_root(root)
-        self._stage(ROOT, Metadata(root))
         changed = [ROOT]
         for role in (TARGETS, holders.of(new)) if TARGETS in roles and self.published(TARGETS) else ():
             signed = cast("Metadata[Targets]", self.newest(role)).signed
@@ -127,6 +126,8 @@ class Repository(Shelf):
                 signed.delegations = delegations(root)
             self._stage(role, Metadata(signed))
             changed.append(role)
+        # Crash before this: the newest root still has the old key, and the same again stages all of it.
+        self._stage(ROOT, Metadata(root))
         return changed
 
     # --- 2 sign --------------------------------------------------------------------------------------------------

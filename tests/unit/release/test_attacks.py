@@ -13,7 +13,9 @@ import sys
 import threading
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -698,6 +700,27 @@ def test_crash_at_each_write_of_the_local_metadata(signing: Signing) -> None:
         assert (found.version, found.metadata["root"]) == (3, 2)
         assert not list(folder.glob("tmp*"))
     assert crashes > 15
+
+
+def test_crash_at_each_write_of_a_revocation(signing: Signing) -> None:
+    """Killed before any of its writes, the same revocation again stages all of it, and both put it in force."""
+    old, new = signing.signer(AGENCY, "release").public_key.keyid, signing.key(AGENCY, "release", "new")
+
+    def revoke(at: Signing) -> None:
+        at.repository.replace_key(old, new, at.now, revoked=True)
+
+    for step in count(1):
+        at = replace(signing, folder=signing.folder / f"crash {step}")
+        shutil.copytree(signing.folder, at.folder, ignore=shutil.ignore_patterns("crash *"), symlinks=True)
+        if in_a_child(lambda n=step, at=at: crashing(n, at.repository.folder, lambda: revoke(at)) is None) != CRASHED:
+            break
+        revoke(at)
+        at.sign(names=["root"])
+        at.sign({PROVIDER})
+        at.sign({AGENCY}, at="new")
+        at.publish()
+        assert at.client("fresh").load().metadata["root"] == 2
+    assert step > 6
 
 
 def test_two_gateways_refreshing_at_once(signing: Signing) -> None:
