@@ -23,6 +23,7 @@ from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
+from gateway import atomic_files
 from gateway.errors import StartError
 from gateway.release import folder, history, reading, restrictions
 from gateway.release.documents import MANIFEST, VECTORS
@@ -99,6 +100,7 @@ class Client:
                 draft.chmod(0o755)
                 # A crash before this line leaves a draft whose name starts with a dot; after it, the whole release.
                 draft.rename(to)
+                atomic_files.sync(to.parent)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
         except OSError as error:
@@ -110,6 +112,8 @@ class Client:
         for name, digest in {**named, MANIFEST: hashlib.sha256(manifest).hexdigest()}.items():
             (draft / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._folder / CACHE / digest, draft / name)
+        for made in (draft, *draft.rglob("*")):
+            atomic_files.sync(made)
 
     def _release(self, trusted: Trusted, pinned: str | None) -> Release:
         where = Path(f"{self._name}: release")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -137,3 +138,28 @@ def test_times_that_help_nobody_are_refused(signing: Signing, days: str) -> None
     assert done.exit_code == 2
     assert "--days" in done.stderr
     assert files(signing.repository.folder) == before
+
+
+def test_an_extracted_release_is_on_the_disk_before_it_has_its_name(
+    signing: Signing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss of power leaves no folder of the release's name with files that are empty: each was synced before."""
+    sync, rename, to = os.fsync, os.rename, tmp_path / "out"
+    synced, named = set[int](), set[int]()
+
+    def syncing(descriptor: int) -> None:
+        sync(descriptor)
+        synced.add(os.fstat(descriptor).st_ino)
+
+    def renaming(source: Path, target: Path) -> None:
+        if Path(target) == to:
+            named.update(synced)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(os, "rename", renaming)
+    signing.client("auditor").extract(to)
+    files = {path.stat().st_ino for path in (to, *to.rglob("*"))}
+    assert len(files) > 5
+    assert files <= named
+    assert tmp_path.stat().st_ino in synced
