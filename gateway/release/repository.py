@@ -159,8 +159,8 @@ class Repository(Shelf):
         A crash leaves files and metadata that no timestamp leads to; publishing again completes it. Raises StartError.
         """
         ready = [role for role in STAGED if self.staged(role) is not None]
-        for role in ready:
-            if missing := self.missing(role):
+        for role in STAGED:
+            if (role in ready or self.published(role)) and (missing := self.missing(role)):
                 raise StartError(f"{self.folder}: {role} is not signed by {' and '.join(missing)} yet")
         root, staged = self.newest(ROOT).signed, {role: self.newest(role) for role in ready}
         for name in (SNAPSHOT, TIMESTAMP):

@@ -723,6 +723,18 @@ def test_crash_at_each_write_of_a_revocation(signing: Signing) -> None:
     assert step > 6
 
 
+def test_a_root_without_what_its_keys_sign_is_not_published(signing: Signing) -> None:
+    """Of a rotation, root alone would make a repository that every gateway refuses: nothing is written."""
+    old, new = signing.signer(AGENCY, "release").public_key.keyid, signing.key(AGENCY, "release", "new")
+    signing.repository.replace_key(old, new, signing.now, revoked=False)
+    for role in ("targets", AGENCY):
+        (signing.repository.folder / f"staged/{role}.json").unlink()
+    signing.sign(names=["root"])
+    with pytest.raises(StartError, match="targets is not signed by agency yet"):
+        signing.publish()
+    assert signing.client("fresh").load().metadata["root"] == 1
+
+
 def test_two_gateways_refreshing_at_once(signing: Signing) -> None:
     """Gateways that share their trusted metadata take turns: each gets a whole release, and at last the newest."""
     found: list[Release] = []
