@@ -177,6 +177,11 @@ def test_one_odd_detail_is_refused(place: str, change: Callable[[dict[str, Any]]
         ("output_marking", {"text": "SECRTE"}),
         ("output_marking", {"text": ""}),
         ("output_marking", {"text": 1}),
+        ("incident", {"text": "found", "report_within_hours": 0}),
+        ("incident", {"text": "found", "report_within_hours": MAX_LIMIT + 1}),
+        ("incident", {"text": "found", "report_within_hours": True}),
+        ("incident", {"text": "", "report_within_hours": 24}),
+        ("incident", {"text": "found"}),
         ("oversight_label", {}),
         ("seal_content", {"text": "standard"}),
         ("seal_content", {"class": ""}),
@@ -204,6 +209,25 @@ def test_an_obligation_that_cannot_be_met_exactly_is_refused(kind: str, params: 
 def test_an_effect_that_its_rules_do_not_explain_is_refused(effect: str, rules: list[object]) -> None:
     """An allow beside a denying rule is refused, and so is a refusal without a rule that refuses."""
     assert "the strictest rule says" in refused(answer(effect, *rules))
+
+
+LABEL = {"kind": "label", "params": {"text": "reviewed"}}
+INCIDENT = {"kind": "incident", "params": {"text": "found", "report_within_hours": 24}}
+SEALED = {"kind": "seal_content", "params": {"class": "standard"}}
+
+
+@pytest.mark.parametrize("added", [{"grants": ["g"]}, {"obligations": [INCIDENT, LABEL]}], ids=["grant", "obligation"])
+def test_a_denial_that_does_more_than_refuse_is_refused(added: dict[str, Any]) -> None:
+    """A denial uses no grant and obliges to nothing of a permitted call."""
+    assert "a refusal has none but" in refused({**answer("deny", RED_LINE), **added})
+
+
+def test_a_denial_is_reported_and_kept() -> None:
+    """A denial may oblige to report an incident and to seal what was asked."""
+    assert parse(answer("deny", RED_LINE, obligations=[INCIDENT, SEALED]), REVISION).obligations == (
+        Obligation("incident", text="found", limit=24),
+        Obligation("seal_content", text="standard"),
+    )
 
 
 def test_the_known_effectors_are_those_of_the_contract() -> None:
