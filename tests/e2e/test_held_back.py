@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_activation import NARROWER, Held, in_force, reloading
+from tests.e2e.test_clock_and_start import Set
 from tests.support.attacks import METHODS, SERVICE, put, unpacked, verified
 from tests.support.gateways import LOGISTICS, Deployment, Running, serving
 from tests.support.raw_http2 import Answer, Raw, connected
@@ -120,6 +121,21 @@ async def test_a_release_that_expires_while_the_message_is_awaited_decides_nothi
         for method, stream in streams.items():
             raw.message(stream, METHODS[method], end=True)
             unavailable(await raw.answer(stream), "has expired")
+        assert running.calls == 0
+        verified(running)
+
+
+@pytest.mark.parametrize("by_us", [-10_000_000, 10_000_000], ids=["back 10 s", "forward 10 s"])
+async def test_a_clock_that_is_set_while_the_message_is_awaited_decides_nothing(tmp_path: Path, by_us: int) -> None:
+    """A clock that was set is believed no more for calls that wait than for those that come."""
+    time = Set()
+    async with serving(deployment(tmp_path), time.clock()) as running, connected(running) as raw:
+        streams = {method: await begun(running, raw, method, token(running)) for method in METHODS}
+        time.by_us = by_us
+        for method, stream in streams.items():
+            raw.message(stream, METHODS[method], end=True)
+            assert (await raw.answer(stream)).headers["grpc-status"] == "14"
+            assert running.records()[-1]["reason"] == "CLOCK_UNTRUSTED"
         assert running.calls == 0
         verified(running)
 

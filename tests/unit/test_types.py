@@ -72,14 +72,18 @@ def test_an_allowed_call_without_a_model_is_a_fault() -> None:
 
 
 def test_obligations_are_applied_before_anything_is_forwarded() -> None:
-    """A token limit only lowers, tools of the named effectors are gone, and every obligation is kept for the caller."""
+    """A token limit only lowers, tools that are or seem of the named effectors are gone, the model is the routed
+    one, and every obligation is kept for the caller."""
     obligations = (
         Obligation("max_tokens", limit=100),
         Obligation("max_tokens", limit=900),
         Obligation("remove_tools", effectors=("weapon",)),
         Obligation("label", text="AI-assisted"),
+        Obligation("route", text="small"),
     )
-    permitted = Decision(Effect.ALLOW, (), obligations, ()).permit(PROMPT, FACTS)
+    asked = replace(PROMPT, tools=(*PROMPT.tools, Tool("drive", "drives", "{}", "read_only", ("weapon",))))
+    permitted = Decision(Effect.ALLOW, (), obligations, ()).permit(asked, FACTS)
+    assert permitted.prompt.model == "small"
     assert permitted.prompt.max_tokens == 100
     assert [t.name for t in permitted.prompt.tools] == ["look"]
     assert permitted.obligations == obligations
