@@ -14,7 +14,7 @@ from tests.support.attacks import METHODS, SERVICE, put, unpacked, verified
 from tests.support.gateways import LOGISTICS, Deployment, Running, serving
 from tests.support.raw_http2 import Answer, Raw, connected
 from tests.support.tokens import unverified_claims
-from tests.support.waiting import Passing
+from tests.support.waiting import Passing, until
 
 WATCH = "/brightline.v1.AuditService/Watch"
 
@@ -162,3 +162,25 @@ async def test_a_token_that_is_revoked_while_the_policy_decides_permits_nothing(
         (record,) = running.records("refusal")
         assert record["reason"] == "CREDENTIAL_REVOKED"
         assert not running.records("intent")
+
+
+async def test_a_token_that_is_revoked_while_its_call_waits_for_its_turn_learns_no_decision(tmp_path: Path) -> None:
+    """Who is not believed any more when its turn comes is refused for that, and the policy is not asked."""
+    deployed, passing = deployment(tmp_path), Passing()
+    revoked = deployed.folder / "revoked.json"
+    put(revoked, b"[]")
+    deployed.edit("[identity]\n", '[identity]\nrevoked_tokens = "revoked.json"\n')
+    deployed.edit("[audit]\n", "[limits]\ndeciding = 1\nqueue_ms = 60000\n\n[audit]\n")
+    async with serving(deployed, passing.clock) as running, connected(running) as raw:
+        text, gate = token(running), running.gate
+        assert gate is not None
+        await gate.queue.take("another")
+        stream = raw.begin("CheckPolicy", {"authorization": f"Bearer {text}"})
+        raw.message(stream, METHODS[f"{SERVICE}/CheckPolicy"], end=True)
+        await until(lambda: gate.queue.waiting == 1)
+        passing.by_us += 2_000_000
+        put(revoked, f'["{unverified_claims(text)["jti"]}"]'.encode())
+        gate.queue.give_back("another")
+        assert (await raw.answer(stream)).headers["grpc-status"] == "16"
+        (record,) = running.records("refusal")
+        assert (record["reason"], record["decision"]) == ("CREDENTIAL_REVOKED", None)

@@ -155,6 +155,25 @@ async def test_an_incident_in_an_answer_is_in_the_outcome(tmp_path: Path, *, ref
         assert intent["time_us"] <= incident["aware_at_us"] <= outcome["time_us"]
 
 
+class Repeating(Troubled):
+    """The engine of the gateway, which finds the same incident in every request and in every answer."""
+
+    async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - as policies call it
+        decision = await self._engine.decide(input)
+        return replace(decision, obligations=(*decision.obligations, INCIDENT))
+
+
+async def test_an_incident_in_a_request_is_not_reported_again_for_the_answer(tmp_path: Path) -> None:
+    """What the intent says has to be reported is no second incident when the answer shows it as well."""
+    async with serving(Deployment.create(tmp_path)) as running:
+        assert running.gate is not None
+        running.gate.in_force = replace(running.gate.in_force, engine=Repeating(running.gate.in_force.engine))
+        await running.client().generate(model="loopback", use=HARMLESS, prompt="How many trucks?")
+        (intent,), (outcome,) = running.records("intent"), running.records("outcome")
+        assert [i["text"] for i in intent["incidents"]] == ["What was seen."]
+        assert outcome["incidents"] == []
+
+
 async def test_an_incident_in_a_request_is_in_the_refusal(tmp_path: Path) -> None:
     """A red line with a duty to report leaves the incident on the refusal, from the moment the request came in."""
     async with serving(Deployment.create(tmp_path)) as running:

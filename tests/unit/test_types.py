@@ -72,8 +72,7 @@ def test_an_allowed_call_without_a_model_is_a_fault() -> None:
 
 
 def test_obligations_are_applied_before_anything_is_forwarded() -> None:
-    """A token limit only lowers, tools that are or seem of the named effectors are gone, the model is the routed
-    one, and every obligation is kept for the caller."""
+    """A token limit only lowers, tools that are or seem of these effectors go, a route leads, and all of it is told."""
     obligations = (
         Obligation("max_tokens", limit=100),
         Obligation("max_tokens", limit=900),
