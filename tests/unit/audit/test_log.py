@@ -338,6 +338,23 @@ async def test_an_intent_that_turns_out_durable_too_late_is_closed(tmp_path: Pat
     assert problem(tmp_path) is None
 
 
+async def test_an_outcome_that_turns_out_durable_too_late_is_the_only_one(tmp_path: Path, faults: Faults) -> None:
+    """A stalled outcome withholds the reply; when it turns out durable, no second one is written beside it."""
+    async with logs.opened(tmp_path, deadline_ms=SHORT_MS) as log:
+        trail = log.trail(logs.call())
+        with pytest.raises(GatewayError, match="AUDIT_UNAVAILABLE"):  # noqa: PT012 - the trail is what raises
+            async with trail:
+                await trail.intend(logs.decide(trail))
+                faults.stall = ENTRIES
+                trail.answered((), logs.END)
+        faults.stall = ""
+        faults.go_on.set()
+        await recovered(log)
+    made = [r for r in logs.records(tmp_path) if r["decision_id"] == trail.decision_id]
+    assert [(r["kind"], r["outcome"]) for r in made] == [("intent", "permitted"), ("outcome", "completed")]
+    assert problem(tmp_path) is None
+
+
 async def test_an_intent_that_is_closed_late_is_closed_at_that_time(
     tmp_path: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
