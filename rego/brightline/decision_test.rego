@@ -217,8 +217,34 @@ test_a_grant_that_does_not_hold_relaxes_nothing[note] if {
 }
 
 test_a_grant_that_was_not_used_is_not_named if {
-	brightline.decision == allowed with input as fixtures.changed({"tenant": {"grants": [fixtures.grant("track_person_nonconsent")]}})
+	condition := {"kind": "max_tokens", "params": {"limit": 512}}
+	grant := object.union(fixtures.grant("track_person_nonconsent"), {"conditions": [condition]})
+	brightline.decision == allowed with input as fixtures.changed({"tenant": {"grants": [grant]}})
 		with data.release.revision as revision
+}
+
+test_a_refusal_uses_no_grant if {
+	facts := object.union(
+		granted([fixtures.grant("track_person_nonconsent")]),
+		{"signals": {"autonomous_targeting": 500}},
+	)
+	decision := brightline.decision with input as facts
+		with data.release.revision as revision
+	decision.effect == "deny"
+	decision.grants == []
+}
+
+test_only_the_providers_baseline_uses_grants[note] if {
+	some layer in ["red_line", "law", "directive"]
+	some effect in ["allow", "deny"]
+	note := concat(", ", [layer, effect])
+	rule := object.union(sound, {"custom": {"class": layer, "relaxed_by": "grant"}})
+	verdict := object.union({"effect": effect, "rule": rule}, {"allow": {"grants": ["grant-r"]}, "deny": {}}[effect])
+	decision := brightline.decision with input as fixtures.changed({"tenant": {"grants": [fixtures.grant("r")]}})
+		with data.brightline.rules as {layer: {"r": {"verdict": verdict}}}
+		with data.release.revision as revision
+	decision.effect == "deny"
+	decision.grants == []
 }
 
 # Whatever a grant names: a rule of another class, and one that no grant relaxes, stay as they are.
@@ -256,6 +282,12 @@ test_refuses_no_facts[note] if {
 	decision.obligations == []
 	decision.grants == []
 	"facts_well_formed" in {rule.id | some rule in decision.rules}
+}
+
+test_no_approval_opens_facts_that_nobody_can_read if {
+	brightline.decision.effect == "deny" with input as {}
+		with data.brightline.rules as {"law": {"r": {"verdict": {"effect": "require_approval", "rule": sound}}}}
+		with data.release.revision as revision
 }
 
 test_refuses_spoiled_parts[note] if {
