@@ -245,7 +245,7 @@ class Routing:
 
 
 async def test_a_request_that_goes_to_another_model_can_be_approved(tmp_path: Path) -> None:
-    """What is approved is what was asked, for the model that it named; the rules decide where it goes, on the record."""
+    """What is approved is what was asked, for the model that it named; where it goes the rules decide each time."""
     async with serving(Deployment.create(tmp_path)) as running:
         assert running.gate is not None
         running.gate.in_force = replace(running.gate.in_force, engine=Routing(running.gate.in_force.engine))
