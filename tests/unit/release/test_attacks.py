@@ -28,7 +28,7 @@ from tuf.ngclient import Updater
 
 from gateway.audit.rollback_guard import FORGOTTEN, RollbackGuard
 from gateway.errors import StartError
-from gateway.release import holders, keyfiles
+from gateway.release import folder, holders, keyfiles
 from gateway.release.client import Client
 from gateway.release.fetching import FOLDER, Folder
 from gateway.release.parts import AGENCY, HOLDERS, PROVIDER
@@ -606,6 +606,18 @@ def test_a_holder_that_delegates_further(signing: Signing, holder: str) -> None:
     signing.put(deeper, "other")
     signing.online(lambda s: s.meta.update({f"{name}.json": named(signing.newest(name)) for name in (holder, "other")}))
     refused(signing.client(), f"{holder} version 3: delegates further")
+
+
+def test_a_signed_release_beyond_the_size_bound(
+    signing: Signing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that both signed stays within the bound together, not each file by itself."""
+    signing.client().extract(tmp_path / "whole")
+    size = sum(path.stat().st_size for path in (tmp_path / "whole").rglob("*") if path.is_file())
+    monkeypatch.setattr(folder, "MAX_BYTES", size)
+    signing.client("within").load()
+    monkeypatch.setattr(folder, "MAX_BYTES", size - 1)
+    refused(signing.client("beyond"), f"the release is larger than {size - 1} bytes")
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
