@@ -23,7 +23,7 @@ from gateway.signals.lexicon import load
 from gateway.signals.liveness import Liveness
 from gateway.signals.normalise import normalise
 from gateway.signals.readable import readable_text, readable_words
-from gateway.signals.segmentation import SLICE, glued, shortened, slices, words_of
+from gateway.signals.segmentation import SLICE, glued, portions, shortened, slices, words_of
 from gateway.types import Reading
 
 __all__ = ["Detectors", "Outside", "Scorer"]
@@ -156,7 +156,7 @@ class Detectors:
         whole = " ".join(glued(texts))
         if not await _by_form(highest, whole, late):
             return []
-        for piece in slices(shortened(whole)):
+        for piece in slices(await _shortened(whole)):
             if not readable_text(piece):
                 return []
             for words, way in self._ways(piece):
@@ -227,6 +227,15 @@ async def _by_form(highest: dict[str, int], whole: str, late: int) -> bool:
         if len(piece) == SLICE:
             await asyncio.sleep(0)
     return True
+
+
+async def _shortened(whole: str) -> str:
+    parts = []
+    for part in portions(whole):
+        parts.append(shortened(part))
+        if len(part) > SLICE:
+            await asyncio.sleep(0)
+    return "".join(parts)
 
 
 def _formed(text: str) -> dict[str, int]:

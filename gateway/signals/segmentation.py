@@ -16,7 +16,7 @@ from gateway.memo import Memo
 from gateway.signals.normalise import kinds, normalise
 from gateway.signals.readable import is_opaque
 
-__all__ = ["LETTERS", "SLICE", "glued", "length", "shortened", "slices", "words_of"]
+__all__ = ["LETTERS", "SLICE", "glued", "length", "portions", "shortened", "slices", "words_of"]
 
 SLICE: Final = 16_384
 _OVERLAP: Final = 1_024
@@ -31,6 +31,7 @@ _SEVERAL: Final = 4
 _SYMBOL: Final = re.compile(r"([^\w\s\0-\x7f]+)")
 _REMEMBERED: Final = 16_384
 _FAR_APART: Final = re.compile(rf"[\W_]{{{_BETWEEN + 1},}}")
+_INSIDE: Final = re.compile(r"[^\W_]")
 _LONG: Final = re.compile(rf"[^\W_]{{{LETTERS + 1},}}|{_FAR_APART.pattern}")
 _PARTED: Final = bytes(code if chr(code) in ascii_lowercase + digits else ord(" ") for code in range(256))
 _JOINED: Final = bytes(ord("a" if chr(code) in ascii_letters + digits else " ") for code in range(256))
@@ -93,14 +94,34 @@ def _spelled(code: int) -> str:
 _SPELLED: Final = Memo(_spelled, _REMEMBERED)
 
 
+def _kept(code: int) -> str:
+    """What is not cut out: by it a text may be unreadable, or say more than is seen."""
+    return chr(code) if is_opaque(chr(code)) or is_hidden(chr(code)) else ""
+
+
+_KEPT: Final = Memo(_kept, _REMEMBERED)
+
+
 def _cut_short(between: re.Match[str]) -> str:
     run, first = between[0], between[0][: _BETWEEN - 1]
     if run.isspace():
         return f"{first} "
-    kept = "".join(c for c in run[len(first) :] if is_opaque(c) or is_hidden(c))
+    kept = run[len(first) :].translate(_KEPT)
     if normalise(f"a{run}a") != "aa":
         return f"{first}{kept} "
     return first + kept if normalise(f"a{first}a") == "aa" else kept
+
+
+def portions(text: str) -> Iterator[str]:
+    """The text in parts of about a slice, that are `shortened` each alone as in the whole: each but the last one ends
+    with a letter or a digit.
+    """
+    start = 0
+    while start < len(text):
+        inside = _INSIDE.search(text, start + SLICE)
+        end = inside.end() if inside else len(text)
+        yield text[start:end]
+        start = end
 
 
 def length(text: str) -> int:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.signals import FORMS, Detectors
+from gateway.signals.segmentation import SLICE, portions, shortened
 from gateway.types import Document, Message, Prompt, Text, Tool, ToolResult, ToolUse
 from gateway.types.prompts import Part
 from tests.support.inputs import SIGNALS
@@ -191,6 +192,32 @@ async def test_other_calls_go_on_while_a_long_text_is_read() -> None:
     await DETECTORS.read([PADDING * 2000])
     task.cancel()
     assert turns >= 5
+
+
+async def test_other_calls_go_on_while_signs_between_words_are_shortened() -> None:
+    """A text of much that stands between words, and of few of them, gives way while it is shortened, too."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    text = ("a" + "-" * 200) * 4000
+    task = asyncio.create_task(others())
+    await DETECTORS.read([text])
+    task.cancel()
+    assert turns >= 3 * len(text) // (2 * SLICE)
+
+
+@given(st.lists(st.sampled_from(["a", "1", " ", "-", "&", "\u24b6", "\u0301", "\U000e0061", "\ufffd", "\n", "_"])))
+def test_a_text_is_shortened_alike_in_parts(few: list[str]) -> None:
+    """What is shortened a part at a time is what is shortened all at once, and no part is longer than it need be."""
+    text = "".join(few) * (3 * SLICE // max(1, len(few)))
+    parts = [*portions(text)]
+    assert "".join(map(shortened, parts)) == shortened(text)
+    assert all(len(part) <= SLICE + len(few) for part in parts) or not any(map(str.isalnum, text))
 
 
 @given(st.lists(st.text(), max_size=5))
