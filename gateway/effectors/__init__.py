@@ -31,7 +31,7 @@ _NEAR: Final = 6
 """How many words on either side of a verb what it acts on may stand."""
 _SHORT: Final = 4096
 _WORD: Final = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+")
-_END: Final = re.compile(r"[;:!?\n]|(?<!e\.g)(?<!i\.e)\.(?!\w)")
+_END: Final = re.compile(r"[;:!?\n\r\v\f\x1c-\x1e\x85\u2028\u2029]|(?<!e\.g)(?<!i\.e)\.(?!\w)")
 _ORDER: Final[tuple[Effector, ...]] = get_args(Effector)
 _GRAVITY: Final[Mapping[str, int]] = {effector: rank for rank, effector in enumerate(_ORDER)}
 _NAMING: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
@@ -146,11 +146,15 @@ def beyond(tool: Tool) -> str:
 
 
 def _words(text: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(letters(text))]
+    return _in_lower_case(letters(text))
 
 
 def _sentences(text: str) -> Iterator[list[str]]:
-    return filter(None, map(_words, _END.split(text)))
+    return filter(None, map(_in_lower_case, _END.split(letters(text))))
+
+
+def _in_lower_case(plain: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(plain)]
 
 
 def _schemas(schema: str) -> Iterator[tuple[str, Mapping[str, object]]]:

@@ -46,6 +46,12 @@ def test_a_tool_says_what_it_does(effector: str, name: str, description: str) ->
     assert effector in says(name, description)
 
 
+@pytest.mark.parametrize("end", [".", "\uff01", "\uff1b", "\r", "\u2028", "\x85", "\u2026"])
+def test_a_sentence_ends_where_a_reader_sees_its_end(end: str) -> None:
+    """What stands after a sentence that only looks is a sentence of its own, however the first one ends."""
+    assert "weapon" in says("x", f"Returns the status{end} Fires the gun at the position.")
+
+
 @pytest.mark.parametrize(
     ("name", "description"),
     [
