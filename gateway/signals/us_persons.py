@@ -24,11 +24,28 @@ _NAMES: Final = (
     r"|Oregon|Pennsylvania|Rhode Island|Tennessee|Texas|Utah|Vermont|Virginia|Washington"
     r"|West Virginia|Wisconsin|Wyoming)"
 )
-_ABROAD: Final = (  # area codes of +1 in Canada and the Caribbean
+_ZIPS: Final = "|".join(  # by the first digit, states that have ZIP codes with it: others are words before a number
+    rf"(?:{states})\.?,? +{first}"
+    for first, states in enumerate(
+        (
+            "CT|MA|ME|NH|NJ|NY|PR|RI|VI|VT",
+            "DE|NY|PA",
+            "DC|MD|NC|SC|VA|WV",
+            "AL|FL|GA|MS|TN",
+            "IN|KY|MI|OH",
+            "DC|IA|MN|MT|ND|SD|WI",
+            "IL|KS|MO|NE",
+            "AR|LA|OK|TX",
+            "AZ|CO|ID|NM|NV|TX|UT|WY",
+            "AK|CA|HI|OR|WA",
+        )
+    )
+)
+_ABROAD: Final = (  # area codes of +1 in Canada and the Caribbean, and of no place: calls that are free, or have a fee
     r"(?!204|226|236|24[29]|246|250|26[348]|284|289|306|34[35]|354|36[578]|38[27]|403|41[68]|428|43[178]|441|450|468"
     r"|47[34]|506|514|519|548|579|58[147]|604|613|639|64[79]|658|664|672|683|705|709|721|742|75[38]|767|77[89]"
     r"|78[024]|807|809"
-    r"|819|82[59]|849|86[789]|873|876|879|902|905)"
+    r"|819|82[59]|849|86[789]|873|876|879|902|905|8(?:00|22|33|44|55|66|77|88)|900)"
 )
 _PHONE: Final = rf"{_ABROAD}[2-9]\d\d"
 _SSN: Final = r"(?!000|666|9)\d{3}([- ]?)(?!00)\d\d\1(?!0000)\d{4}\b(?![-./]?\d)"
@@ -68,7 +85,7 @@ _HINTS: Final = [
         (600, _FOUR, _SOCIAL, rf"(?i:\bSSN|social security)[^\n]{{0,32}}{_MASKED}\d{{4}}\b"),
         (600, _LOCAL, ("+1",), rf"(?<!\w)\+1[ .-]?\(?{_PHONE}\)?[ .-]?\d{{3}}[ .-]?\d{{4}}\b"),
         (500, _LOCAL, (), rf"(?<!\w)\({_PHONE}\) ?\d{{3}}[ -]\d{{4}}\b|(?<![\w-]){_PHONE}-[2-9]\d\d-\d{{4}}\b(?!-)"),
-        (600, (b" 00000",), (), rf"[A-Za-z.],? +(?:{_STATES}|{_NAMES})\.?,? +\d{{5}}(?:-\d{{4}})?\b(?!-)"),
+        (600, (b" 00000",), (), rf"[A-Za-z.],? +(?:{_NAMES}\.?,? +\d|{_ZIPS})\d{{4}}(?:-\d{{4}})?\b(?!-)"),
         (600, _ALIENS, ("number", "file", "alien"), rf"\bA-?(?:number|file)[:# ]{{0,3}}{_ALIEN}|{_REGISTERED}{_ALIEN}"),
         (600, _FOUR, ("ein", "itin"), r"\b(?:EIN|FEIN|ITIN)\b[^\n\d]{0,16}\d\d-?\d-?\d{2,6}\b"),
         (600, (), _GIVEN, rf"\b(?i:{'|'.join(_GIVEN)})\b[^\n\d]{{0,16}}\d[\dA-Z-]{{5,12}}\b"),

@@ -90,6 +90,7 @@ def test_a_placeholder_is_none(text: str) -> None:
         "(415) 555-0143",
         "12 Elk Run, Kalispell, Montana 59901",
         "Springfield, IL 62704",
+        "El Paso TX 88510",
         "Alien number A209-664-310",
         "OH driver's license RT 402 118",
         "U.S. passport 561287340",
@@ -110,6 +111,9 @@ def test_what_the_united_states_number_is_seen(text: str) -> None:
         "46.2044, 6.1432",
         "invoice 000-12-3456",
         "no digits at all",
+        "the help desk is at (800) 555-0199",
+        "THE UNIT COST OR 12000 RIYAL",
+        "model ME 26240 in rack CO 42042",
     ],
 )
 def test_other_numbers_show_nobody(text: str) -> None:
