@@ -52,7 +52,7 @@ class External:
 
     async def score(self, text: str, left_s: float) -> dict[str, int] | None:
         """Thousandths by signal; None where there are none. left_s: what is left of the time for reading."""
-        if not self._circuit.enter():  # 1
+        if not (call := self._circuit.enter()):  # 1
             log.warning("detector_unavailable", detector=self.name, why="circuit open")
             return None
         answered: bool | None = None
@@ -65,7 +65,7 @@ class External:
             answered = False
             return None
         finally:
-            self._circuit.leave(answered)
+            self._circuit.leave(call, answered)
         return found
 
     async def _asked(self, text: str) -> dict[str, int]:

@@ -18,20 +18,23 @@ class Circuit:
         self._most, self._pause_s, self._now = failures, pause_s, now
         self._failures = 0
         self._until = 0.0
-        self._trying = False
+        self._trial = 0
+        """The number of the call that finds out whether the service is back, 0 while there is none."""
+        self._calls = 0
 
-    def enter(self) -> bool:
-        """Whether the service may be asked now. Who was told so has to call `leave`."""
-        if self._failures < self._most:
-            return True
-        if self._trying or self._now() < self._until:
-            return False
-        self._trying = True
-        return True
+    def enter(self) -> int:
+        """A number for `leave` when the service may be asked now, else 0."""
+        if self._failures >= self._most and (self._trial or self._now() < self._until):
+            return 0
+        self._calls += 1
+        if self._failures >= self._most:
+            self._trial = self._calls
+        return self._calls
 
-    def leave(self, answered: bool | None) -> None:
-        """Say whether it answered; None where nobody waited for it to."""
-        self._trying = False
+    def leave(self, call: int, answered: bool | None) -> None:
+        """Say whether it answered that call; None where nobody waited for it to."""
+        if call == self._trial:
+            self._trial = 0
         if answered:
             self._failures = 0
         elif answered is False:

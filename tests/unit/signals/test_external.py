@@ -227,20 +227,32 @@ def test_an_open_circuit_lets_one_try() -> None:
     """After the pause one is asked; others wait for how it ends: an answer closes the circuit, a failure opens it."""
     now = 0.0
     circuit = Circuit(1, 10, lambda: now)
-    assert circuit.enter()
-    circuit.leave(answered=False)
+    circuit.leave(circuit.enter(), answered=False)
     assert not circuit.enter()
     now = 10.0
-    assert (circuit.enter(), circuit.enter()) == (True, False)
-    circuit.leave(answered=False)
+    trial = circuit.enter()
+    assert trial
+    assert not circuit.enter()
+    circuit.leave(trial, answered=False)
     now = 19.0
     assert not circuit.enter()
     now = 20.0
+    circuit.leave(circuit.enter(), answered=None)  # nobody waited: another may try
+    circuit.leave(circuit.enter(), answered=True)
     assert circuit.enter()
-    circuit.leave(answered=None)  # nobody waited: another may try
     assert circuit.enter()
-    circuit.leave(answered=True)
-    assert (circuit.enter(), circuit.enter()) == (True, True)
+
+
+def test_a_call_from_before_is_not_the_one_that_tries() -> None:
+    """What was asked before the circuit opened, and ends while one tries, lets no second one try."""
+    now = 0.0
+    circuit = Circuit(1, 10, lambda: now)
+    before, failing = circuit.enter(), circuit.enter()
+    circuit.leave(failing, answered=False)
+    now = 10.0
+    assert circuit.enter()
+    circuit.leave(before, answered=None)
+    assert not circuit.enter()
 
 
 async def test_it_can_only_add_to_what_others_found() -> None:
