@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
-from brightline_verify.whole import Mark, Whole
+from brightline_verify.whole import Whole
 from tests.faults.mutated import MissedError, Sweep, long, swept
 from tests.faults.mutations import CHANGES, MUTATIONS, SIZE, Mutation, forge, truncate
 from tests.support.postgres import Cluster
@@ -52,7 +52,7 @@ def test_a_log_that_is_as_it_was_verifies(sweep: Sweep) -> None:
         sweep.look(Mutation((), 0, mend=mend))
 
 
-def believing(whole: Whole, _mark: Mark) -> None:
+def believing(whole: Whole, *_: object) -> None:
     """Takes any checkpoint for one over the records before it."""
     whole.covered = whole.tree.size
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.canonical import Json
 from gateway.compiled_release import CompiledRelease, GarbageError, Refused, Same, parse, refusal, unchanged, whole
-from gateway.types import Change, Check, Compared, Packed, Price, Signature, Step, Tenant, packed_tenants
+from gateway.types import Change, Check, Compared, Packed, Price, Signature, Step, Tenant, packed
 from tests.support.releases import ATTRIBUTES, MODEL, TENANT, release
 
 OTHER: Final = Tenant(
@@ -90,7 +90,7 @@ WRONG: dict[str, Json] = {
 @pytest.mark.parametrize("name", WRONG)
 def test_places_of_another_text_are_refused(name: str) -> None:
     """Too few, too long, or of another type."""
-    text, places = packed_tenants(SIGNED.tenants)
+    text, places = packed(SIGNED.tenants)
     Packed(text, json.loads(json.dumps(places)))
     with pytest.raises((ValueError, TypeError)):
         Packed(text, {**places, name: WRONG[name]})

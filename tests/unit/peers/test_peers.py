@@ -36,7 +36,7 @@ COMMON = Common(Path(), Path(), Path(), Path("wrk"), "http://127.0.0.1:1/v1", "1
 PARENT = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN if (child := os.fork()) == 0 else signal.SIG_DFL)
-print("up" if child == 0 else child, flush=True)
+print(f"{child or 'up'}\\n", end="", flush=True)  # in one piece, beside the other process
 time.sleep(900)
 """
 
