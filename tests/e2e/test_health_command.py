@@ -32,7 +32,7 @@ def test_a_gateway_that_serves_says_so(tmp_short: Path, workers: int) -> None:
         assert asked(deployed) == asked(deployed, "--live") == (0, "SERVING\n")
         process.send_signal(signal.SIGKILL)
         process.wait(60)
-        left = [*deployed.folder.rglob(".line-*/door")]
+        left = [*deployed.folder.glob(".line-*/door")]
         assert workers > 1 or left
         wait_for(lambda: asked(deployed, "--timeout", "0.5")[0] == 1, 60)  # a worker ends once its keeper is gone
     with spawned(deployed):
