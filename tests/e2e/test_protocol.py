@@ -362,9 +362,14 @@ async def test_a_token_that_is_no_text_is_refused(running: Running) -> None:
     ],
 )
 async def test_an_unknown_method_is_no_way_in(running: Running, method: str) -> None:
-    """A method that is not exactly one of the service's is METHOD_UNKNOWN, under a bounded name in the record."""
+    """A method that is not exactly one of the service's is METHOD_UNKNOWN, under a bounded name in the record, which
+    says by which release the gateway decided then.
+    """
     async with attacking(running) as attacker:
         _, record = await refused(running, "METHOD_UNKNOWN", attacker.call(method))
+    assert running.gate is not None
+    assert record["release"] == running.gate.in_force.release.digest
+    assert record["engine"]
     assert len(record["method"]) <= 200
 
 
