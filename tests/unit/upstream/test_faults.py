@@ -188,7 +188,7 @@ async def test_a_slow_service_ends_at_the_deadline(
 ) -> None:
     """The deadline holds in wall time, before and after the first byte, and closes the connection."""
     server.script = Script(behaviour=behaviour)
-    error = await refused(ask(upstream, permit(prompt()), 0.1))
+    error = await refused(ask(upstream, permit(prompt()), 1.0))
     assert (error.reason, error.sent) == (Reason.DEADLINE_EXCEEDED, True)
     await asyncio.wait_for(server.gone.wait(), 180)
     assert len(server.requests) == 1
