@@ -76,9 +76,8 @@ starter-check: $(VENV)/.dev $(OPA)
 	$(BIN)/python tools/selftest.py --check
 	$(BIN)/brightline policy docs --check
 
-# One process more than there are cores: a quarter of what the tests on real parts take is waiting.
 unit: $(VENV)/.dev $(OPA)
-	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.dev ## measure, each figure beside the direct call (JSON=path also writes the figures)
 	$(BIN)/python -m benchmarks.run $(if $(JSON),--json $(JSON))
