@@ -120,9 +120,8 @@ async def started(config: Config) -> InForce:
 async def handed_over(config: Config, member: Member) -> InForce:
     """The release that the keeper has in force: a worker needs nobody else for it. Raises StartError."""
     member.wanted.clear()
-    raw, member.handed = member.handed, b""
     try:
-        found = await asyncio.to_thread(compiled_release.parse, raw)
+        found = await asyncio.to_thread(compiled_release.parse, member.take())
     except compiled_release.GarbageError as error:
         raise StartError(f"release: the keeper handed over what is none: {error}") from error
     if not isinstance(found, compiled_release.CompiledRelease):

@@ -82,7 +82,7 @@ async def _tell(member: Member, gate: Gate) -> None:
 
 async def from_keeper(member: Member, _: Config, before: InForce) -> CompiledRelease | Same:
     """What the keeper handed over, which it has loaded, tested and recorded: once for all workers."""
-    raw, member.handed = member.handed, b""
+    raw = member.take()
     found = await asyncio.to_thread(parse, raw) if raw else None
     if isinstance(found, CompiledRelease) and found.release.digest != before.release.digest:
         return replace(found, raw=b"")  # nobody is told by a worker

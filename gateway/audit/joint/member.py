@@ -92,6 +92,11 @@ class Member:
         self._leaves.append(entry.leaf)
         return result
 
+    def take(self) -> bytes:
+        """The release that the keeper handed over last, once; empty when it was taken."""
+        raw, self.handed = self.handed, b""
+        return raw
+
     def serving(self, digest: str) -> None:
         """Tell the keeper that calls are decided by this release."""
         self._frames.say(frames.packed({"serving": digest}))

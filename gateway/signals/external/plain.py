@@ -13,14 +13,14 @@ class Plain:
     """A detector that speaks the contract."""
 
     def __init__(self, settings: config.External, transport: sdk_transport.SdkTransport) -> None:
-        self._version, self._link = settings.model, transport
+        self._version, self._transport = settings.model, transport
         self._categories = tuple(settings.categories)
 
     async def ask(self, text: str) -> dict[str, int]:
         """Thousandths by category. Raises whatever an odd answer leads to."""
         body = json.dumps({"text": text, "categories": self._categories}).encode()
         headers = {"content-type": "application/json", **sdk_transport.ASKED}
-        response = await self._link.http.post(self._link.base_url, content=body, headers=headers)
+        response = await self._transport.http.post(self._transport.base_url, content=body, headers=headers)
         reply = json.loads(response.content)
         if set(reply) != {"version", "scores"} or reply["version"] != self._version:
             raise failed("another version answered, or another shape")
@@ -30,4 +30,4 @@ class Plain:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._link.http.aclose()
+        await self._transport.http.aclose()
