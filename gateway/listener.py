@@ -43,6 +43,8 @@ TICK_S = 0.1
 """How often it is looked whether gRPC still takes calls, and what health has to say."""
 REOPEN_S = 5.0
 """How long the port may be taken by somebody else when it has to be opened again."""
+LAST_ANSWERS_S = 1.0
+"""How long answers that were on their way when the loop ended may take to leave."""
 
 
 @asynccontextmanager
@@ -164,7 +166,7 @@ class Listener:
         """Stop a server once the calls that it has have ended; each of them has a deadline."""
         if flying:
             await asyncio.wait(flying)
-        await _stop(server, None)
+        await _stop(server, LAST_ANSWERS_S)
         self._retired.pop(server, None)
 
     async def _record(self) -> None:
@@ -186,7 +188,12 @@ def _reflection(services: tuple[str, ...]) -> dict[str, Handler]:
     }
 
 
-async def _stop(server: grpc.aio.Server, grace_s: float | None) -> None:
+async def _stop(server: grpc.aio.Server, grace_s: float) -> None:
+    try:
+        await server.wait_for_termination(0)
+    except Exception:  # noqa: BLE001 - its loop has ended, and gRPC is about to stop it without grace
+        # That fails before it cuts calls off, unless another stop was begun before it: so it goes first.
+        await asyncio.sleep(0)
     with contextlib.suppress(UnicodeDecodeError):  # what ended its loop is told once more, to whoever stops it first
         await server.stop(grace_s)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import resource
 import signal
 import socket
@@ -15,11 +16,12 @@ import h2.settings
 import pytest
 from grpc_health.v1 import health_pb2
 
+from gateway import listener
 from gateway.clock import Clock, monotonic_us, system_us
 from tests.support.attacks import HEALTH, SERVICE, attacking, message, serves, verified
 from tests.support.gateways import HEALTH as RIVER
 from tests.support.gateways import Deployment, Running, serving, spawned
-from tests.support.raw_http2 import Raw, connected
+from tests.support.raw_http2 import Raw, connected, plain
 from tests.support.waiting import until
 
 NO_TEXT = {":path": b"/\xff\xfe"}
@@ -82,7 +84,7 @@ async def test_a_gateway_that_is_stopped_while_its_loop_ends_still_drains(tmp_pa
     """SIGTERM right after such a call ends the process in order: outcomes, then the stop, and it exits with 0."""
     deployed = Deployment.create(tmp_path)
     deployed.edit('kind = "loopback"', 'kind = "loopback"\njournal = "journal"')
-    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\ndrain_ms = 2000\n")
+    deployed.config.write_text(deployed.config.read_text() + "\n[limits]\ndrain_ms = 60000\n")
     with spawned(deployed) as process:
         async with attacking(deployed) as honest, connected(deployed) as raw:
             slow = message(prompt="loopback: wait 500\nloopback: say done")
@@ -96,6 +98,38 @@ async def test_a_gateway_that_is_stopped_while_its_loop_ends_still_drains(tmp_pa
     assert [r["outcome"] for r in deployed.records("outcome")] == ["completed"]
     assert deployed.records()[-1]["kind"] == "stop"
     verified(deployed)
+
+
+async def test_a_stop_in_the_moment_in_which_the_loop_ends_cuts_nothing_off() -> None:
+    """A drain that begins between the end of gRPC's loop and gRPC's own stop of it waits for the calls in flight."""
+    server, begun, let_go = grpc.aio.server(), asyncio.Event(), asyncio.Event()
+    stops: list[asyncio.Task[None]] = []
+
+    async def slow(_: bytes, __: object) -> bytes:
+        begun.set()
+        await let_go.wait()
+        return b"done"
+
+    method = grpc.unary_unary_rpc_method_handler(slow)
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("slow.Service", {"Call": method})])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    begins = logging.Handler()
+    begins.emit = lambda _: stops.append(asyncio.create_task(listener._stop(server, 60.0)))  # type: ignore[method-assign]
+    gone_wrong = logging.getLogger("grpc._cython.cygrpc")  # told of the end of the loop before the stop is begun
+    gone_wrong.addHandler(begins)
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, plain(port) as raw:
+            flying = asyncio.ensure_future(channel.unary_unary("/slow.Service/Call")(b""))
+            await begun.wait()
+            raw.begin("/", NO_TEXT, end=True)
+            await until(lambda: bool(stops))
+            let_go.set()
+            assert await flying == b"done"
+        await asyncio.gather(*stops)
+    finally:
+        gone_wrong.removeHandler(begins)
+    assert len(stops) == 1
 
 
 async def test_a_port_that_is_lost_ends_the_process(tmp_path: Path) -> None:

@@ -194,3 +194,13 @@ async def connected(running: Deployment, tenant: str = LOGISTICS) -> AsyncIterat
         writer.transport.abort()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
+
+
+@asynccontextmanager
+async def plain(port: int) -> AsyncIterator[Raw]:
+    """A connection without TLS and without a token."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield Raw(reader, writer, f"127.0.0.1:{port}", "")
+    finally:
+        writer.transport.abort()
