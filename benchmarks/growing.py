@@ -22,12 +22,14 @@ _STYLE: Final = (
 )
 _HEAD: Final = """# Growth
 
-For those who ask what a call will cost when there is more of everything. `make bench-growth` takes these figures and
-writes this page; `RECORDS=10000000` lets the log grow ten times further. A call is permitted, with mutual TLS, token,
-the full policy, detectors and two durable records. Added p50 is what it takes longer than the same loopback upstream
-asked directly, with one caller. Gateways of an axis run beside each other and take turns; start is the time until a new
-process serves, while those before it have nothing to do. The target is at most 1.2 times the smallest, on every axis
-but the size of a request, which is linear.
+This page shows what a call costs as a deployment grows. `make bench-growth` takes the figures and writes this page. With
+`RECORDS=10000000` the log grows ten times further.
+
+- A call is permitted. It uses mutual TLS, a token, the full policy, detectors and two durable records.
+- "Added p50" is the time that the gateway adds to a direct call of the same loopback upstream, with one caller.
+- The gateways of an axis run at the same time and are measured in turns.
+- "Start" is the time until a new process serves, while the gateways before it are idle.
+- The target is at most 1.2 times the smallest on every axis. Only the size of a request has none: its cost is linear.
 
 ```console
 $ make bench-growth
@@ -67,7 +69,7 @@ def written(axes: Sequence[Axis], page: Path) -> None:
     for axis in axes:
         (plots / axis.file).write_text(plot(axis) + "\n", encoding="utf-8")
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    taken = f"Taken on {datetime.now(UTC).date()} on {machine}, which the load generator and the upstream shared.\n"
+    taken = f"Taken on {datetime.now(UTC).date()} on {machine}, shared with the load generator and the upstream.\n"
     page.write_text("\n".join([_HEAD, taken, *(section(axis) for axis in axes)]), encoding="utf-8")
 
 
@@ -80,7 +82,7 @@ def section(axis: Axis) -> str:
         for p in axis.points
     ]
     title, starts = axis.name[0].upper() + axis.name[1:], axis.points[0].start_s is not None
-    head = f"| {axis.name} | added p50 | times that of the smallest | permitted, 32 in flight | resident memory |"
+    head = f"| {axis.name} | added p50 | relative to the smallest | permitted, 32 in flight | resident memory |"
     head, ruled = (f"{head} start |", "|---|---|---|---|---|---|") if starts else (head, "|---|---|---|---|---|")
     lines = [f"## {title}", "", head, ruled, *rows, ""]
     return "\n".join([*lines, f"![{title}: added p50, permitted calls a second, memory]({PLOTS}/{axis.file})", ""])

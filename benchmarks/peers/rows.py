@@ -26,7 +26,7 @@ def systems(wrk: Path) -> list[System]:
     http = "wrk " + of([wrk, "-v"], r"wrk (?:debian/)?(\S+)")
     grpc = "ghz " + module("github.com/bojand/ghz")
     return [
-        System(DIRECT, http, "the upstream of this run, which every system calls", "", direct.upstream),
+        System(DIRECT, http, "the upstream that every system of this run calls", "", direct.upstream),
         System(GRPC, grpc, "grpc-go", "", direct.grpc),
         System(MUTUAL, grpc, "grpc-go", "", direct.grpc_mutual),
         System(
@@ -44,7 +44,7 @@ def systems(wrk: Path) -> list[System]:
             DIRECT,
             installed(install.litellm, litellm.proxy),
             "its content filter finds a word",
-            f"{LESS}; spend and keys are not in a database either, whose client downloads a program of its own",
+            f"{LESS}; no database for spend and keys either, because its client downloads a program of its own",
         ),
         System(
             PORTKEY,

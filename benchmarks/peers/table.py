@@ -27,7 +27,7 @@ class Target:
 
 def document(measured: Sequence[Measured], machine: str) -> str:
     """All of it."""
-    parts = [f"{machine}. Every system alone with the upstream and the generator."]
+    parts = [f"{machine}. One system at a time, with the upstream and the generator."]
     slower = behind(measured)
     parts.append("**Where this gateway is behind:**" if slower else "This gateway is behind in nothing measured here.")
     if slower:
@@ -36,9 +36,9 @@ def document(measured: Sequence[Measured], machine: str) -> str:
     parts.append(many(measured))
     parts.append(streamed(measured))
     rows = [(t.name, t.target, t.value, word(t.met)) for t in targets(measured)]
-    parts.append(table(("target", "to reach", "measured", ""), rows))
-    parts.append("What each row is:\n\n" + table(("system", "version", "settings", "refusal"), settings(measured)))
-    parts.append("What a system does not do that this gateway does on every call:")
+    parts.append(table(("figure", "target", "measured", ""), rows))
+    parts.append("The systems:\n\n" + table(("system", "version", "settings", "refusal"), settings(measured)))
+    parts.append("What each system lacks that this gateway has on every call:")
     parts.append("\n".join(f"- {m.system.name}: {m.system.lacks}" for m in measured if m.system.lacks))
     missing = [f"- {m.system.name}: {reason}" for m in measured for reason in m.reasons]
     if missing:
@@ -59,7 +59,7 @@ def alone(measured: Sequence[Measured]) -> str:
                 over = f"{result.p50_ms / floor.permitted.p50_ms:.1f}" if floor and floor.permitted else ""
                 figures = (f"{result.p50_ms:.2f} ms", f"{result.p99_ms:.2f} ms", p50, p99, over)
                 rows.append((m.system.name, kind, *figures))
-    head = ("one client", "", "p50", "p99", "added p50", "added p99", "p50, times its floor")
+    head = ("one client", "", "p50", "p99", "added p50", "added p99", "p50 relative to its floor")
     return table(head, rows)
 
 
@@ -76,7 +76,7 @@ def many(measured: Sequence[Measured]) -> str:
                 )
                 times = f"{mine.rate / result.rate:.2f}" if mine and m.system.floor and m is not ours else ""
                 rows.append((m.system.name, kind, f"{result.rate:,.0f}/s", f"{result.p99_ms:.1f} ms", share, times))
-    head = (f"{MANY} in flight", "", "calls", "p99", "of its floor", "this gateway does, times")
+    head = (f"{MANY} in flight", "", "calls", "p99", "share of its floor", "this gateway's rate relative to it")
     return table(head, rows)
 
 
@@ -89,7 +89,8 @@ def streamed(measured: Sequence[Measured]) -> str:
             times = f"{first / base.first_p50_ms:.1f}" if base else ""
             figures = (f"{first:.2f} ms", f"{m.streams.first_p99_ms:.2f} ms", f"{m.streams.whole_p50_ms:.1f} ms", times)
             rows.append((m.system.name, *figures))
-    return table(("streams, one client", "first text p50", "p99", "whole p50", "first, times the direct call"), rows)
+    head = ("streams, one client", "first text p50", "first text p99", "whole p50", "first text, times the direct call")
+    return table(head, rows)
 
 
 RATES: dict[str, Rate] = {"permitted": lambda m: m.permitted_many, "refused": lambda m: m.refused_many}
@@ -134,14 +135,14 @@ def behind(measured: Sequence[Measured]) -> list[str]:
                 if mine and theirs and theirs.p50_ms < mine.p50_ms:
                     found.append(
                         f"A {kind} call of one client takes {theirs.p50_ms:.2f} ms with {m.system.name}, "
-                        f"{mine.p50_ms:.2f} ms with us."
+                        f"{mine.p50_ms:.2f} ms with this gateway."
                     )
             if ours.streams and m.streams and m.streams.first_p50_ms < ours.streams.first_p50_ms:
                 found.append(
                     f"The first text of a stream comes after {m.streams.first_p50_ms:.1f} ms with {m.system.name}, "
-                    f"after {ours.streams.first_p50_ms:.1f} ms with us, who judge text before it leaves."
+                    f"after {ours.streams.first_p50_ms:.1f} ms with this gateway, which judges text first."
                 )
-    found += [f"Missed: {t.name}, {t.value} where {t.target} is wanted." for t in targets(measured) if t.met is False]
+    found += [f"Missed: {t.name}: {t.value} (target {t.target})." for t in targets(measured) if t.met is False]
     return found
 
 
