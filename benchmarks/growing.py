@@ -22,12 +22,13 @@ _STYLE: Final = (
 )
 _HEAD: Final = """# Growth
 
-This page shows what a call costs as a deployment grows. `make bench-growth` takes the figures and writes this page. With
-`RECORDS=10000000` the log grows ten times further.
+This page shows what a call costs as a deployment grows. `make bench-growth` takes the figures and writes this page.
+With `RECORDS=10000000` the log grows ten times further.
 
 - A call is permitted. It uses mutual TLS, a token, the full policy, detectors and two durable records.
 - "Added p50" is the time that the gateway adds to a direct call of the same loopback upstream, with one caller.
-- The gateways of an axis run at the same time and are measured in turns.
+- For tenants, rules and records each size has its own gateway. These run at the same time and are measured in turns.
+  Sizes of requests and numbers of connections are measured at one gateway.
 - "Start" is the time until a new process serves, while the gateways before it are idle.
 - The target is at most 1.2 times the smallest on every axis. Only the size of a request has none: its cost is linear.
 
