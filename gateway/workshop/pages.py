@@ -19,19 +19,19 @@ _COUNSEL: Final = f"""{_MADE}
 
 # The rules in force, for counsel
 
-What the policy refuses or requires, on what authority, and who may relax it: every rule of the pack, with a page of its
-own behind its name. Nothing here is legal advice, and no statement quotes its source.
+What the policy refuses or requires, on what authority, and who may relax it. The tables list every rule of the pack,
+and each name links to the page of the rule. Nothing here is legal advice, and no statement quotes its source.
 
 **How a source was read.** *First hand*: the authors of the rule read it. *Second hand*: they read what others say of
-it. *General knowledge*: nobody checked. Neither of the last two is quoted law; check it before you rely on it.
+it. *General knowledge*: nobody checked. The last two are not quoted law. Check such a source before you rely on it.
 
-**Which rule wins.** The strictest answer of all layers is the decision. A layer can add to another and never takes from
-it. An exception is not an edit: a grant is a signed addendum for one rule of the provider's baseline, limited in scope
-and time; an exception in a statute is cited in the request; an approval names its approver. Each is on the record of
-the decision that rests on it, beside the release that was in force.
+**Which rule wins.** The decision is the strictest answer of all layers. A layer can add restrictions to another and
+never removes any. An exception is not an edit. A grant is a signed addendum for one rule of the provider's baseline,
+limited in scope and time. A statutory exception is cited in the request. An approval names its approver. The record of
+a decision names each exception that the decision rests on, and the release that was in force.
 
-**What a caller learns.** Of a refusal: the rules behind it, their sources, and what can be done. Never thresholds,
-scores or anything of another agency.
+**What a caller learns.** About a refusal, a caller learns the rules behind it, their sources, and what can be done. A
+caller never learns thresholds, scores or anything about another agency.
 """
 
 
