@@ -2,14 +2,14 @@
 
 import os
 
-# gRPC's core writes lines of its own to standard error, one for each handshake that failed: strangers could fill a disk
-# with them. It reads this when it is imported, so it stands here.
+# gRPC's core logs one line to standard error for each failed handshake, so strangers could fill a disk. gRPC reads this
+# variable when it is imported, so the variable is set here.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-# Where the system refuses a process, Python tries a plain fork, at which gRPC's core ends its threads and starts them
-# anew; without one to be had it aborts. The gateway's children are other programs, which need nothing of that.
+# If the system refuses to spawn a process, Python falls back to fork. On a fork, gRPC's core stops and restarts its
+# threads, and aborts if it can't get new ones. The gateway's children are other programs and don't need fork support.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
-# One call is read on one thread: NumPy's own threads would wait for each other on matrices as small as the detector's.
-# It reads this when it is imported.
+# Each call is read on one thread. On matrices as small as the detector's, NumPy's own threads would only wait for each
+# other. NumPy reads this variable when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,15 +1,17 @@
-"""Puts a release in force: at the start, and later in the place of another, whole or not at all.
+"""Puts a release in force, completely or not at all: at start, and later in place of another release.
 
-1 load it: every file as its signatures say, and the pinned release where one is pinned
-2 make of it what calls need: attributes, an engine, and an upstream for every model
-3 ask the engine: it answers as this release's policy, permits nothing without facts, and passes the self-test
-4 record the activation, durably, before anything is decided by it; the log refuses what is older than it remembers
-5 swap: whoever calls from now on is decided by it from start to end; calls under way keep the release they began with,
-  unless their message is still to come and comes late (proving.hear)
+1 load: verify the signatures of every file, and the pinned release if one is pinned
+2 prepare what calls need: attributes, an engine, and an upstream for every model
+3 test the engine: it answers with this release's policy, permits nothing without facts, and passes the self-test
+4 record the activation durably before the release decides anything; the log refuses a release older than the newest
+  one that it remembers
+5 swap: the new release decides every later call from start to end; calls in flight keep the release they began with,
+  unless their message arrives late (authentication.hear)
 6 close the old engine after its last call
-Whatever fails before 5 leaves what is in force, and a record that says why.
-Beside calls another process does 1, compiles for 2 and asks the self-test of 3 (loader_client.py); what is left takes a
-moment. A worker gets from its keeper what that process said (worker.py).
+If a step before 5 fails, the current release stays in force and a record says why.
+While the gateway serves, a separate process does step 1, compilation in step 2, and the self-test in step 3
+(loader_client.py), so the gateway itself is busy only for a moment. A worker gets the result of that process from its
+keeper (worker.py).
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ EXPIRED = "the release in force has expired; every call is refused until it is r
 
 @dataclass(slots=True)
 class Activation:
-    """Replaces what is in force. load: what does 1; tried: how often; trouble: why the last try was refused."""
+    """Replaces what is in force. load: does step 1; tried: number of reloads; trouble: why the last try was refused."""
 
     config: Config
     gate: Gate
@@ -47,9 +49,9 @@ class Activation:
     _retiring: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def whenever(self, wanted: asyncio.Event, told: Callable[[Activation], Awaitable[None]]) -> None:
-        """Reload each time `wanted` is set, and a signed release at intervals, until cancelled.
+        """Reload each time `wanted` is set, and refresh a signed release at intervals, until cancelled.
 
-        What is wanted meanwhile is wanted once.
+        If `wanted` is set several times during a reload, one reload follows.
         """
         while True:
             with contextlib.suppress(TimeoutError):
@@ -64,19 +66,19 @@ class Activation:
             await self._watch()
 
     async def reload(self) -> None:
-        """Put in force what is there now, or record why not."""
+        """Put the release that the source has now in force, or record why not."""
         await self._try(again=True)
         self.tried += 1
 
     async def refresh(self) -> None:
-        """The same without being asked: what was refused before for the same reason is not recorded again."""
+        """As `reload`, unprompted: a refusal with the same reason as the last one is not recorded again."""
         await self._try(again=False)
 
     async def _try(self, *, again: bool) -> None:
         before, trouble, self.trouble = self.gate.in_force, self.trouble, ""
         try:
             await self._replace(before)
-        except Exception as error:  # noqa: BLE001 - whatever it is, what is in force stays
+        except Exception as error:  # noqa: BLE001 - after any failure the current release stays in force
             expected = isinstance(error, StartError | GatewayError)
             self.trouble = str(error) if expected else f"the gateway failed: {type(error).__name__}"
             if again or self.trouble != trouble:
@@ -96,7 +98,7 @@ class Activation:
         fresh = await prepare(self.config, loaded, found.code, found.state)  # 2
         try:
             await ask(fresh)  # 3
-            # Crash here: the record names a release that decided nothing; the next start records what it loads.
+            # Crash here: the record names a release that decided nothing. The next start records the release it loads.
             await self.gate.log.activated(loaded, fresh.engine.name, fresh.engine.version, before.release)  # 4
         except BaseException:
             await fresh.close()
@@ -110,7 +112,7 @@ class Activation:
         retiring.add_done_callback(self._retiring.discard)
 
     async def _watch(self) -> None:
-        """Warn before what is in force expires, and record once that it has: calls are refused from that moment on."""
+        """Warn before the release in force expires. Record its expiry once; from then on calls are refused."""
         now, expires = self.gate.clock(), self.gate.in_force.expires_us
         expired = self.gate.in_force.expired(now)
         if expired and not self._expired:
@@ -121,7 +123,7 @@ class Activation:
         self._expired = expired
 
     def _pause_s(self) -> float | None:
-        """Until the next look at the source, or until what is in force expires; without end for an unsigned release."""
+        """Seconds until the next look at the source or the expiry of the release; None for an unsigned release."""
         if not self.config.release.signed:
             return None
         expires = self.gate.in_force.expires_us
@@ -132,7 +134,7 @@ class Activation:
         await self.gate.log.not_activated(stays.release, stays.engine.name, stays.engine.version, why)
 
     async def close(self) -> None:
-        """Close what was replaced and still has calls."""
+        """Close replaced releases that still have calls."""
         for retiring in self._retiring:
             retiring.cancel()
         if self._retiring:

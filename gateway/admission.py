@@ -1,9 +1,9 @@
-"""Whether calls come faster than they are taken, and whose are refused then, before anybody is proved.
+"""Decides whether calls arrive faster than the gateway takes them, and if so which to refuse, before authentication.
 
-gRPC for Python (1.85.1) takes one call after the other, and between two of them the steps of those that it has taken.
-The others wait inside gRPC: in the order in which they came, whoever asks more, where no limit of ours sees them. How
-long, the gateway finds out by a call of its own (`gateway.queue_probe`). When that is too long, calls are refused as
-soon as they are taken, which is cheap, until the line is short again: first those of whoever asks most.
+gRPC for Python (1.85.1) takes calls one at a time, and runs the steps of calls already taken in between. The other
+calls wait inside gRPC, in order of arrival whoever sent them, where no limit of the gateway can see them. The gateway
+measures how long they wait with a call of its own (`gateway.queue_probe`). If calls wait too long, the gateway refuses
+calls as soon as it takes them, which is cheap, until the queue is short again. It refuses callers that send most first.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from typing import Final
 from gateway.fair_queue import BURST
 
 WINDOW_S: Final = 0.2
-"""For how long calls are counted by whose they are."""
+"""Length of a counting window in seconds. Calls are counted per lane."""
 FAR_S: Final = 0.5
-"""A line in which calls wait longer than this, and longer than twice what they may, is far too long."""
+"""The queue is far too long if calls wait longer than this and longer than twice the permitted wait. Seconds."""
 OFTEN_S, SELDOM_S = 0.01, 0.1
-"""The time between two probes, while calls are refused and while they are not."""
+"""Seconds between two probes: while calls are refused, and while they are not."""
 STALL_S: Final = 0.05
-"""What is beyond this between two looks, the process stood still: no line is as long as that, and it ends at once."""
+"""Seconds. Time beyond this between two looks means that the process stood still, and does not count as waiting."""
 LEAST: Final = 8
-"""Calls that there is room for in the time of a count, however many are refused."""
+"""Calls per window for which room is always assumed, however many are refused."""
 ALONE: Final = 1
-"""A call that no other is beside waits for nothing."""
+"""With at most this many calls in progress, no call waits for another."""
 
 
 class Admission:
-    """The calls that come to one port. Entered with each call that is taken, left when that is over.
+    """Counts the calls of one port. Enter it for each call that is taken; leave it when the call is over.
 
-    probe: a call of the gateway's own; returns when it is over, and False when it was not taken. patience_s: how long a
-    call may wait to be taken under steady load; in a burst ten times that. clock: seconds.
+    probe: makes a call of the gateway's own and returns when that ends; False if the call was not taken. patience_s:
+    how long a call may wait to be taken under steady load; ten times as long in a burst. clock: seconds.
     """
 
     def __init__(self, probe: Callable[[], Awaitable[bool]], patience_s: float, clock: Callable[[], float]) -> None:
@@ -58,15 +58,15 @@ class Admission:
         self._inside -= 1
 
     def refuses(self, lane: Hashable) -> bool:
-        """Whether this call, which was just taken, is one too many. lane: whose it seems to be.
+        """Whether to refuse this call, which was just taken. lane: whom the call seems to come from (see glossary).
 
-        While the line is too long, nobody's is taken who asks for at least half as much as whoever asks most. When it
-        gets longer all the same, nobody's who asks for his fair share or more of what there is room for: that is what
-        was taken last, or half of what there was room for before, since what is refused says nothing of it.
+        While the queue is too long, refuses lanes that send at least half as much as the lane that sends most. While it
+        is far too long, refuses every lane that reaches its fair share of the room. The room is what was admitted in
+        the last window, or half the previous room if that is more: refused calls don't show how much room there was.
         """
         self._last = self._clock()
         if self._watching is None and self._inside > ALONE:
-            self._calm = self._last  # nobody has been waiting, for all that is known
+            self._calm = self._last  # as far as is known, no call has been waiting
             self._watching = asyncio.create_task(self._watch())
         self._count()
         self._asked[lane] += 1
@@ -78,13 +78,13 @@ class Admission:
         return False
 
     async def close(self) -> None:
-        """Refuse and probe no more."""
+        """Stop probing and refusing."""
         if (watching := self._watching) is not None:
             watching.cancel()
             await asyncio.wait({watching})
 
     async def _watch(self) -> None:
-        """Probe while calls come."""
+        """Probe while calls arrive."""
         try:
             while self._long or self._clock() - self._last < WINDOW_S:
                 await self._measure()
@@ -93,7 +93,7 @@ class Admission:
             self._watching, self._long = None, False
 
     async def _measure(self) -> None:
-        """How long a call waits now."""
+        """Measure how long a call waits now."""
         waited_s, looked, probing = 0.0, self._clock(), asyncio.ensure_future(self._probe())
         try:
             while not probing.done():
@@ -107,7 +107,7 @@ class Admission:
         self._waits(waited_s if probing.result() else float("inf"))
 
     def _waits(self, wait_s: float) -> None:
-        """A call waits that long to be taken, or longer."""
+        """Note that a call waits at least this long to be taken."""
         now = self._clock()
         if wait_s > self._patience_s:
             self._crowded = now
@@ -117,7 +117,7 @@ class Admission:
         self._long, self._far_too_long = wait_s > limit_s, wait_s > max(2 * limit_s, FAR_S)
 
     def _count(self) -> None:
-        """Begin to count again when the time for that has come."""
+        """Start a new counting window if the current one is over."""
         now = self._clock()
         if now - self._began > WINDOW_S:
             self._room = max(self._admitted, self._room // 2, LEAST)
@@ -128,10 +128,9 @@ class Admission:
 
 
 def fair(asked: Iterable[int], taken: int) -> float:
-    """The most that each may have, so that together they have what was taken, and who asks for less gets all of it.
+    """The max-min fair share: together the lanes have `taken`, and lanes that ask for less get all they ask for.
 
-    That is max-min fairness. Where everybody got everything, it is the most that anybody asked for.
-    Where nobody asked, nothing is too much.
+    If every demand fits, the largest demand. If there is no demand, infinity.
     """
     left, wants = taken, sorted(asked)
     for place, want in enumerate(wants):

@@ -1,7 +1,7 @@
-"""Wires the steps of one gateway, and checks everything before there is a port.
+"""Wires the components of one gateway, and checks everything before the port opens.
 
-1 keys and certificates  2 the release and its engine  3 identity  4 upstreams  5 the log, which refuses what it can't
-continue. What was opened is closed in reverse, whatever fails.
+1 keys and certificates  2 the release and its engine  3 identity  4 upstreams  5 the log, which refuses to open if it
+can't be continued. After a failure, everything that was opened is closed in reverse order.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 async def opened(config: Config, clock: Clock, member: Member | None = None) -> AsyncIterator[Gate]:
     """The gateway without its port. Raises StartError; closes what it opened.
 
-    member: what has the log for a worker; without it this process opens the log itself.
+    member: a worker's connection to the keeper, which has the log. Without it, this process opens the log itself.
     """
     if api_implementation.Type() != "upb":
         raise StartError(
@@ -61,8 +61,8 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
 
 
 async def _opened(config: Config, clock: Clock, member: Member | None, stack: AsyncExitStack) -> Gate:
-    """The gate, which alone holds what is in force, so that this can go when something else comes in force."""
-    keeps = member is None and config.listener.workers > 1  # the log, for workers: it reads no content
+    """The gate. Nothing else refers to the release in force, so that it can be freed when another replaces it."""
+    keeps = member is None and config.listener.workers > 1  # the keeper of workers' log; it reads no content
     telemetry = Telemetry()
     if config.tracing is not None:
         telemetry.tracing = _tracing(config.tracing, telemetry.meters)
@@ -104,7 +104,8 @@ async def _opened(config: Config, clock: Clock, member: Member | None, stack: As
 async def started(config: Config) -> InForce:
     """The release that this process starts with. Raises StartError.
 
-    It is loaded here and not by a process of its own, as later ones are: there are no calls yet that it could disturb.
+    It is loaded in this process. Later releases are loaded in a separate process so as not to hold up calls; now there
+    are none yet.
     """
     found = await asyncio.to_thread(release.open_source(config.release).find, ())
     if found.release is None:
@@ -118,7 +119,7 @@ async def started(config: Config) -> InForce:
 
 
 async def handed_over(config: Config, member: Member) -> InForce:
-    """The release that the keeper has in force: a worker needs nobody else for it. Raises StartError."""
+    """The release that the keeper has in force, as handed over to a worker. Raises StartError."""
     member.wanted.clear()
     try:
         found = await asyncio.to_thread(compiled_release.parse, member.take())
@@ -134,7 +135,7 @@ async def handed_over(config: Config, member: Member) -> InForce:
 async def _asked(config: Config, whole: Release, code: bytes, state: release.State) -> InForce:
     in_force = await prepare(config, whole, code, state)
     try:
-        if config.policy.engine == "wasm":  # a server may come up later; what it says is read strictly all the same
+        if config.policy.engine == "wasm":  # an OPA server may start later; its answers are read strictly anyway
             await ask(in_force)
     except BaseException:
         await in_force.close()
@@ -145,7 +146,7 @@ async def _asked(config: Config, whole: Release, code: bytes, state: release.Sta
 
 @asynccontextmanager
 async def reading(settings: Signals) -> AsyncIterator[Detectors]:
-    """The detectors, measured while they are open. Raises StartError when their data can't be read."""
+    """The detectors, with their health measured while they are open. Raises StartError if their data is unreadable."""
     learned = await asyncio.to_thread(_learned) if settings.learned else None
     external = [_external(one) for one in settings.external]
     detectors = Detectors(
@@ -162,10 +163,10 @@ async def reading(settings: Signals) -> AsyncIterator[Detectors]:
 
 
 def counting(config: Config) -> Quotas:
-    """What is left to tenants: of a store all of it, of memory each worker's part. Raises StartError."""
+    """The quotas: counted in the shared store, or else in memory, a part per worker. Raises StartError."""
     if config.quotas.url is None:
         return Quotas(Memory(config.listener.workers))
-    from gateway.shared_quotas import Shared  # noqa: PLC0415 - few ask for it
+    from gateway.shared_quotas import Shared  # noqa: PLC0415 - few deployments use it
 
     return Quotas(Shared(config.quotas))
 
@@ -180,18 +181,18 @@ async def _log(config: Config, in_force: InForce, clock: Clock, telemetry: Telem
 
 
 def _tracing(settings: Tracing, meters: Meters) -> Exporting:
-    from gateway.telemetry.spans import Exporting  # noqa: PLC0415 - the SDK takes time to import, and few ask for it
+    from gateway.telemetry.spans import Exporting  # noqa: PLC0415 - the SDK is slow to import, and few use it
 
     return Exporting(settings, meters)
 
 
 def _learned() -> Scorer:
-    from gateway.signals import learned  # noqa: PLC0415 - NumPy takes time to import, which whoever does without saves
+    from gateway.signals import learned  # noqa: PLC0415 - NumPy is slow to import; only this detector needs it
 
     return learned.load()
 
 
 def _external(settings: External) -> Outside:
-    from gateway.signals.external import open_external  # noqa: PLC0415 - HTTP takes time to import
+    from gateway.signals.external import open_external  # noqa: PLC0415 - HTTP libraries are slow to import
 
     return open_external(settings)

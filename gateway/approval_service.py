@@ -1,4 +1,4 @@
-"""ApprovalService on the wire. Part of the shell; the path of an approver's call is gateway.approving."""
+"""ApprovalService on the wire, part of the gRPC shell. gateway.approving handles the approver's call."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Answer: TypeAlias = Callable[[Desk, Shell, Call, InForce, Context], Awaitable[Me
 
 
 def handlers(shell: Shell, desk: Desk) -> dict[str, Handler]:
-    """The methods of ApprovalService by name. They are read as streams: gateway.server says why."""
+    """The methods of ApprovalService by name. They are read as streams; gateway.server explains why."""
     methods: dict[str, Answer] = {"ListPending": _pending, "Approve": _approve}
     return {
         name: grpc.stream_unary_rpc_method_handler(unary(shell, f"/{SERVICE}/{name}", partial(answer, desk)))

@@ -1,7 +1,8 @@
-"""Part of step 2: the approval that a caller names, looked up and compared before it becomes a fact.
+"""Looks up the approval that a caller names, and compares it with the call before it becomes a fact. Part of step 2.
 
-An approval is believed for the caller it was given to, for what was asked then, until its time is over; the intent uses
-it up. Whoever names another is refused, also where no rule wants one: it believes something that is not so.
+An approval holds for the caller that it was given to, for the request that was approved, until it expires. The intent
+uses it up. A call that names any other approval is refused, even if no rule requires one: the caller is mistaken about
+what was approved.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ LOOKING_S: Final = 1.0
 async def named(
     log: Log, principal: Principal, prompt: Prompt, request: Mapping[str, Json], now_us: int
 ) -> Approval | None:
-    """What the caller names; None when it names no approval. request: the request facts so far.
+    """The approval that the caller names; None if it names none. request: the request facts so far.
 
     Raises GatewayError: APPROVAL_INVALID, INVALID_REQUEST, REVIEW_UNAVAILABLE.
     """
@@ -52,7 +53,7 @@ def fact(given: Approval) -> Mapping[str, Json]:
 
 
 def check_time(given: Approval, now_us: int) -> None:
-    """Raise GatewayError(APPROVAL_INVALID) when its time is over."""
+    """Raise GatewayError(APPROVAL_INVALID) if the approval has expired."""
     if given.until_us <= now_us:
         raise _invalid("the time of the approval is over; ask for another")
 

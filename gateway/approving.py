@@ -1,7 +1,7 @@
-"""The path of an approver's call: one person lets one request of another pass, once and soon.
+"""Handles an approver's call: one person permits one request of another, once and for a short time.
 
-1 prove who asks    2 whether its roles let it approve    3 read the request    4 find what was held back, and compare
-5 write the record of the call, durably: it is the approval
+1 authenticate the approver    2 check that its roles let it approve    3 read the request
+4 find the request that was held back, and compare    5 write the record of the call durably: it is the approval
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be approved. id: the decision that held it back. prompt: as the approver read it."""
+    """What the approver approves. id: the decision that held it back. prompt: the request as the approver read it."""
 
     id: str
     prompt: Prompt
@@ -80,7 +80,7 @@ async def approve(call: Call, read: Read[Asked], desk: Desk, in_force: InForce) 
 
 
 async def approver(call: Call, desk: Desk, trail: Trail, in_force: InForce) -> Principal:
-    """Steps 1 and 2; nobody else's request is read. A role that is not configured is nobody's. Raises GatewayError."""
+    """Steps 1 and 2; the request is read only after them. A role that is not configured grants nothing."""
     principal = await authentication.prove(call, desk.gate, trail, in_force)
     role = desk.approvals.role
     if not role or role not in principal.roles:

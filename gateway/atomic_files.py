@@ -1,4 +1,4 @@
-"""Files that are made whole or not at all, also where the disk is full. Everything here raises OSError."""
+"""Creates and replaces files completely or not at all, even on a full disk. Everything here raises OSError."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import BinaryIO
 
 @contextmanager
 def new(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """A file that is not there yet, whole and durable at the end. An error meanwhile removes it, and names it."""
+    """A new file that is complete and durable at the end. An error removes it; the OSError names its path."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
     try:
-        # Crash from here on: an empty file, which stops the next try until somebody removes it, and a hidden draft.
+        # Crash from here on: an empty file, which fails the next try until somebody removes it, and a hidden draft.
         with _draft_of(path, mode) as file:
             yield file
     except BaseException:
@@ -26,7 +26,7 @@ def new(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
 
 
 def create(*files: tuple[Path, bytes, int]) -> None:
-    """Files that are not there yet, with their modes: all of them or none."""
+    """Create files that don't exist yet, given as path, content and mode: all of them or none."""
     made: list[Path] = []
     try:
         for path, data, mode in files:
@@ -40,7 +40,7 @@ def create(*files: tuple[Path, bytes, int]) -> None:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """A file that may be there already, and stays as it was until all is written. Into what is no file: written."""
+    """Write a file, or replace it atomically. If the path is not a regular file, write into it."""
     if path.exists() and not path.is_file():  # a terminal, a pipe
         path.write_bytes(data)
         return
@@ -50,7 +50,7 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Have the disk keep what is in this file, or the names in this folder."""
+    """Make the content of this file, or the entries of this folder, durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -60,8 +60,8 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def _draft_of(path: Path, mode: int) -> Iterator[BinaryIO]:
-    """What `path` is at the end, whole and durable; as it was after an error. Its own name: who writes the same file
-    meanwhile may take the draft away, and never puts half of one in place.
+    """A draft that replaces `path` at the end, durably; after an error `path` is unchanged. Drafts have random names:
+    another process that writes the same file may delete this draft, but can't put half of it in place.
     """
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.draft"):
         left.unlink(missing_ok=True)
@@ -72,7 +72,7 @@ def _draft_of(path: Path, mode: int) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(descriptor)
-        # Crash before this: a hidden draft, which the next time removes.
+        # Crash before this line: a hidden draft remains, which the next write removes.
         draft.replace(path)
         sync(path.parent)
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""AuditService on the wire. Part of the shell; the path of a reviewer's call is gateway.review."""
+"""AuditService on the wire, part of the gRPC shell. gateway.review handles the reviewer's call."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Stream: TypeAlias = Callable[[Desk, Shell, Call, InForce, Context], AsyncGenerat
 
 
 def handlers(shell: Shell, desk: Desk) -> dict[str, Handler]:
-    """The methods of AuditService by name. Unary methods are read as streams: gateway.server says why."""
+    """The methods of AuditService by name. Unary methods are read as streams; gateway.server explains why."""
     answers: dict[str, Answer] = {"Search": _search, "Get": _get, "Prove": _prove}
     streams: dict[str, Stream] = {"Watch": _watch, "Export": _export}
     made: dict[str, Handler] = {}

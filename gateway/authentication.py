@@ -1,6 +1,7 @@
-"""Who asks, before anything of a call is judged: proved before its message is read, and again where it waited.
+"""Authenticates the caller before anything of a call is judged or parsed, and again after a call has waited.
 
-Every path begins here: that of a question (`gateway.pep`), of a reviewer, of an approver, of who asks what is in force.
+Every call begins here, whether it comes from a caller of a model (`gateway.pep`), a reviewer or an approver, or asks
+about the policy.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from gateway.inforce import InForce
 from gateway.types import Call, Principal
 
 STALE_US: Final = 1_000_000
-"""A caller may take long to send its message, or wait long. What was revoked or expired meanwhile is not believed."""
+"""Microseconds. After a wait longer than this, the caller is checked again for revocation and expiry."""
 
 T = TypeVar("T")
 
 
 async def prove(call: Call, gate: Gate, trail: Trail, in_force: InForce) -> Principal:
-    """Step 1, and what has to hold before anything can be judged: the gateway stays, and knows what time it is."""
+    """Step 1: authenticate the caller and take its slot and quota. Raises GatewayError.
+
+    Refuses first if the gateway is draining, its clock can't be trusted, or the release in force has expired.
+    """
     trail.in_force(in_force.release, in_force.engine.name, in_force.engine.version)
     if gate.draining:
         raise GatewayError(Reason.SHUTTING_DOWN, "the gateway is stopping; ask another or try again")
@@ -37,9 +41,10 @@ async def prove(call: Call, gate: Gate, trail: Trail, in_force: InForce) -> Prin
 
 
 async def hear(call: Call, read: Callable[[], Awaitable[T]], gate: Gate, in_force: InForce) -> T:
-    """The message of a proved caller, who is believed still when it comes. Raises GatewayError.
+    """The message of an authenticated caller, who is checked again if it arrives late. Raises GatewayError.
 
-    A caller who holds it back does not keep a release that was replaced meanwhile: it would choose what decides it.
+    If another release came in force meanwhile, a late message is refused: by holding its message back, a caller could
+    otherwise choose the release that decides its call.
     """
     began_us = gate.clock()
     message = await read()
@@ -51,7 +56,7 @@ async def hear(call: Call, read: Callable[[], Awaitable[T]], gate: Gate, in_forc
 
 
 async def prove_again(call: Call, gate: Gate, in_force: InForce) -> None:
-    """Step 1 once more for a call that waited: what can cease to hold meanwhile. Raises GatewayError as `prove`."""
+    """Step 1 again for a call that waited: check what may have changed meanwhile. Raises GatewayError as `prove`."""
     if _stale(gate, call.received_us):
         gate.clock.check()
         in_force.check(gate.clock())
@@ -63,7 +68,7 @@ def _stale(gate: Gate, since_us: int) -> bool:
 
 
 async def turned_away(call: Call, gate: Gate, in_force: InForce, error: GatewayError) -> GatewayError:
-    """The error to raise for a call that is refused before anything is known of it, once it is recorded or counted."""
+    """Record or count a call refused before authentication, and return the error to raise."""
     if gate.log.counted(call, error.reason):
         return error
     try:

@@ -1,6 +1,6 @@
-"""A port with few connections at once, for a moment each.
+"""Serves a port with few connections at a time, each for a short time.
 
-Who reaches such a port has shown nothing yet, and the files that its connections take are those of the log.
+Peers of such a port are not authenticated yet, and their connections use file descriptors that the log needs.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Callable
 from typing import Final, cast
 
 CONNECTIONS: Final = 16
-"""How many there are at once: of one more the oldest ends, so that who only holds some keeps nobody out."""
+"""The most connections at once. One more ends the oldest, so that idle connections can't keep others out."""
 LONGEST_S: Final = 10.0
-"""How long a connection lasts at most, from before a word is said: as long as Prometheus waits."""
+"""The most seconds that a connection lasts, handshake included: as long as Prometheus waits."""
 _AGAIN_S: Final = 1.0
-"""After how long it is tried again, where the system has no file for a connection."""
+"""Seconds until the next try after the system could not accept a connection, for example for lack of descriptors."""
 
 
 async def taken(listener: socket.socket, make: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None) -> None:
-    """Take connections until cancelled, and give each to a protocol of `make`: CONNECTIONS at once, LONGEST_S each."""
+    """Accept connections until cancelled, and give each to a protocol from `make`. CONNECTIONS and LONGEST_S apply."""
     there: dict[asyncio.Task[None], None] = {}
     try:
         while True:
@@ -55,7 +55,7 @@ async def _serve(connection: socket.socket, protocol: _Protocol, context: ssl.SS
 
 
 class _Protocol(asyncio.Protocol):
-    """Hands all on to `inner`, and says when the connection is over."""
+    """Delegates everything to `inner`, and sets `over` when the connection is over."""
 
     def __init__(self, inner: asyncio.Protocol) -> None:
         self.over = asyncio.Event()
@@ -67,7 +67,7 @@ class _Protocol(asyncio.Protocol):
         self.resume_writing = inner.resume_writing  # type: ignore[method-assign]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without being of its class
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is not a subclass
         self._inner.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -75,6 +75,6 @@ class _Protocol(asyncio.Protocol):
         self.over.set()
 
     def close(self) -> None:
-        """End the connection, if there is one, whatever was not sent yet."""
+        """Abort the connection, if there is one. Unsent data is lost."""
         if self._transport is not None:
             self._transport.abort()

@@ -1,4 +1,4 @@
-"""How much of the gateway one tenant may take up: a noisy one must not keep the others out."""
+"""Limits the calls that one tenant may have in the gateway at once, so that it can't keep the others out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gateway.errors import GatewayError, Reason
 
 
 class Bulkhead:
-    """The calls that tenants have at once. most: as many as one tenant may have."""
+    """Counts each tenant's calls. most: the limit per tenant."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -16,7 +16,7 @@ class Bulkhead:
         self._calls: Counter[str] = Counter()
 
     def take(self, decision_id: str, tenant: str) -> None:
-        """Count the call for its tenant, until it is given back. Raises GatewayError(OVERLOADED)."""
+        """Count the call for its tenant until `give_back`. Raises GatewayError(OVERLOADED)."""
         if self._calls[tenant] >= self._most:
             raise GatewayError(
                 Reason.OVERLOADED,
@@ -28,7 +28,7 @@ class Bulkhead:
         self._tenant_of[decision_id] = tenant
 
     def give_back(self, decision_id: str) -> None:
-        """The call is over. One that took nothing gives nothing back."""
+        """Stop counting the call. A call that was never counted changes nothing."""
         tenant = self._tenant_of.pop(decision_id, None)
         if tenant is not None:
             self._calls[tenant] -= 1

@@ -1,7 +1,7 @@
-"""Canonical JSON (RFC 8785) for records and digests. Integers only: engines and serialisers differ on floats.
+"""Canonical JSON (RFC 8785) for records and digests. Integers only, because engines and serialisers differ on floats.
 
-orjson does the work, thirty times faster than the reference implementation; a property test shows the same bytes. It
-sorts keys by code point where RFC 8785 sorts by UTF-16 unit, so keys are ASCII here.
+orjson serialises, thirty times faster than the reference implementation; a property test shows that the bytes are the
+same. orjson sorts keys by code point, RFC 8785 by UTF-16 code unit, so keys must be ASCII here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import orjson
 Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
 
 MAX_INTEGER = 2**53 - 1
-"""The largest integer that every JSON implementation keeps (RFC 8785 section 3.2.2.3, I-JSON)."""
+"""The largest integer that every JSON implementation represents exactly (RFC 8785 section 3.2.2.3, I-JSON)."""
 
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
@@ -26,7 +26,7 @@ class NotCanonicalError(ValueError):
 
 
 class _Once:
-    """A value that is written more than once, alone or inside others: its bytes are made once. It never changes."""
+    """A value that is serialised more than once, alone or inside others. Its bytes are cached; it must not change."""
 
     __slots__ = ("_text", "_value")
 
@@ -46,7 +46,7 @@ class _Once:
 
 
 class Written(_Once, Mapping[str, Json]):
-    """An object whose bytes are made once."""
+    """An object whose canonical bytes are cached."""
 
     __slots__ = ()
     _value: Mapping[str, Json]
@@ -62,7 +62,7 @@ class Written(_Once, Mapping[str, Json]):
 
 
 class WrittenArray(_Once, Sequence[Json]):
-    """An array whose bytes are made once."""
+    """An array whose canonical bytes are cached."""
 
     __slots__ = ()
     _value: Sequence[Json]
@@ -99,7 +99,7 @@ def digest(value: Json) -> str:
 
 
 def parse(text: bytes) -> Json:
-    """The value of JSON text that every reader understands alike: UTF-8, no key twice, no float, no NaN.
+    """Parse JSON text that every reader understands alike: UTF-8, no duplicate key, no float, no NaN.
 
     Raises NotCanonicalError.
     """
@@ -126,11 +126,11 @@ def _no_float(text: str) -> Json:
 _PLAIN = frozenset({str, bool, type(None)})
 _KEYS_KEPT = 4096
 _keys: set[str] = set()
-"""Keys that were checked. Records have the same few; a flood of others is checked each time."""
+"""Keys that passed the check. Records use the same few keys. Once the set is full, other keys are checked each time."""
 
 
-def _check(value: Json) -> None:  # noqa: C901 - a branch for each kind; a call for each would take longer than the check
-    """Level by level, and in each the commonest kinds first: it runs several times for each call."""
+def _check(value: Json) -> None:  # noqa: C901 - a branch for each type: calls would cost more than the checks
+    """Check breadth-first, the commonest types first: this runs several times per call. Raises NotCanonicalError."""
     level: list[Any] = [value]
     while level:
         inner: list[Any] = []
@@ -148,7 +148,7 @@ def _check(value: Json) -> None:  # noqa: C901 - a branch for each kind; a call 
                 if not -MAX_INTEGER <= node <= MAX_INTEGER:
                     raise NotCanonicalError(f"integer out of range: {node}")
             elif kind is Written or kind is WrittenArray:
-                node.text  # noqa: B018 - made now, so that what can't be written says so here
+                node.text  # noqa: B018 - serialised now, so that a value that can't be serialised raises here
             elif not isinstance(node, str):
                 raise NotCanonicalError(f"{kind.__name__} has no canonical form")
         level = inner

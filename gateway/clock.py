@@ -1,8 +1,8 @@
-"""The wall clock, and whether it can be believed. Ground floor.
+"""The wall clock, and a check whether it can be trusted. Ground floor.
 
-Expiry of tokens, authorities and approvals is judged by wall time. A wall clock that parts from the monotonic clock was
-set by somebody while the gateway ran: until it agrees again, or the gateway is restarted, every call is refused. A
-worker compares with what its keeper began with.
+Expiry of tokens, authorities and approvals is judged by wall time. If the wall clock drifts from the monotonic clock,
+somebody set it while the gateway ran. Every call is then refused until the clocks agree again or the gateway restarts.
+A worker compares with the offset that its keeper started with.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from gateway.errors import GatewayError, Reason
 
 TOLERANCE_US = 5_000_000
-"""How far wall and monotonic time may part: a correction by NTP stays far below it."""
+"""Microseconds that wall and monotonic time may drift apart. Corrections by NTP stay far below this."""
 
 
 def system_us() -> int:
@@ -22,14 +22,14 @@ def system_us() -> int:
 
 
 def monotonic_us() -> int:
-    """Microseconds of a clock that nobody can set."""
+    """Microseconds of the monotonic clock, which nobody can set."""
     return time.monotonic_ns() // 1000
 
 
 class Clock:
-    """A wall clock in microseconds since 1970 UTC, with a check. wall, monotonic: sources, given by tests.
+    """A wall clock in microseconds since 1970 UTC, with a check. wall, monotonic: time sources, replaced by tests.
 
-    apart_us: how far they are apart, for a process of a gateway that began before it; else as they are now.
+    apart_us: wall minus monotonic time when the keeper started, for a worker; by default their difference now.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class Clock:
 
     @property
     def trusted(self) -> bool:
-        """Whether the wall clock is where it was left."""
+        """Whether the wall clock still agrees with the monotonic clock."""
         return abs(self.drift_us()) <= TOLERANCE_US
 
     def check(self) -> None:
-        """Raise GatewayError(CLOCK_UNTRUSTED) when the wall clock was set while the gateway ran."""
+        """Raise GatewayError(CLOCK_UNTRUSTED) if the wall clock was set while the gateway ran."""
         if not self.trusted:
             raise GatewayError(
                 Reason.CLOCK_UNTRUSTED,

@@ -1,8 +1,9 @@
-"""A release as the process that loaded it hands it over: typed, verified, compiled and tested, in one piece of bytes.
+"""The format in which the loader hands over a release: typed, verified, compiled and tested, as one byte string.
 
-    SHA-256 of the rest | lengths | what is said, in JSON | the tenants' text | machine code
+    SHA-256 of the rest | lengths | JSON | the tenants' text | machine code
 
-Neither side sends it anywhere but through a pipe or a socket pair that both hold. The digest says that it came whole.
+The bytes travel only through a pipe or socket pair between processes of one gateway. The digest shows that they arrived
+complete; it does not authenticate them.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from gateway.release import State
 from gateway.types import Change, Check, Compared, Model, Packed, Price, Release, Signature, Step, packed
 
 LONGEST: Final = 256 << 20
-"""Four times what the files of a release may hold: machine code is larger than the module that it was made of."""
+"""Bytes: four times the limit for the files of a release, because machine code is larger than its Wasm module."""
 
 _HEAD: Final = struct.Struct("=32s3Q")
 
 
 class GarbageError(ValueError):
-    """The bytes are not what a loader hands over."""
+    """The bytes are not in the format of a loader's answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRelease:
-    """release: without its module; where there is machine code, it has passed its self-test and is without that, too.
+    """A release without its Wasm module. If there is machine code, the self-test has passed and is left out, too.
 
-    code: machine code of the module. state: of its source, for the next time. raw: all of this, to be handed on.
+    code: machine code of the module. state: identifies what the source had, for the next load. raw: all these bytes.
     """
 
     release: Release
@@ -43,7 +44,7 @@ class CompiledRelease:
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """The release is the one that was known. expires_us: when what is signed now expires."""
+    """The source still has the known release. expires_us: when its current signatures expire."""
 
     expires_us: int | None
     state: State
@@ -51,24 +52,24 @@ class Same:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """There is no release. why: for log and record; empty where the loader itself failed, at a place in its program."""
+    """No release was loaded. why: text for log and record; if empty, the loader failed at `place` in its program."""
 
     why: str
     failed: str = ""
 
 
 def refusal(refused: Refused) -> bytes:
-    """What is handed over instead of a release."""
+    """The bytes that say that no release was loaded."""
     return _framed({"refused": refused.why, "failed": refused.failed})
 
 
 def unchanged(expires_us: int | None, state: State) -> bytes:
-    """What is handed over for a release that is known."""
+    """The bytes that say that the source has the known release."""
     return _framed({"same": True, "expires_us": expires_us, "state": state})
 
 
 def whole(release: Release, code: bytes, state: State) -> bytes:
-    """What is handed over for a release. code: empty where a server decides; its self-test goes with it then."""
+    """The bytes for a release. code: empty if an OPA server decides; the self-test is then included."""
     text, places = packed(release.tenants)
     said = {
         "digest": release.digest,
@@ -88,7 +89,7 @@ def whole(release: Release, code: bytes, state: State) -> bytes:
 
 
 def parse(raw: bytes) -> CompiledRelease | Same | Refused:
-    """What was handed over. Raises GarbageError."""
+    """Parse a loader's answer. Raises GarbageError."""
     try:
         said, text, code = _unframed(raw)
         match said:

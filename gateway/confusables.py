@@ -1,6 +1,6 @@
-"""Letters as they are seen: Latin ones for those that pass for them, nothing for what nobody sees.
+"""Replaces confusable characters (UTS #39) by Latin letters and drops invisible ones.
 
-Each character is looked at by itself, so nothing here is slower than linear. Pure.
+Each character is mapped by itself, so the time is linear. Pure.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from gateway.memo import Memo
 
 __all__ = ["hidden", "is_hidden", "is_seen", "latin", "letters", "plain_letters", "translated"]
 
-# Letters that pass for Latin ones, after case folding: the look-alikes of UTS #39 that keyboards offer, and those of a
-# lower-case letter whose capital is a look-alike (small к for K), which UTS #39 leaves out.
+# Characters confusable with Latin letters, after case folding: those of UTS #39 that keyboards offer, and lower-case
+# letters whose capital is confusable (small к for K), which UTS #39 leaves out.
 _ALIKE: Final = "аαɑвьβƅсϲᴄԁɖеєҽεɛғƒքɡԍցһнηհіιıɩӏꙇјϳкκĸǀⅼмμпոռоοσօрρԛգгᴦѕꜱтτυսʋѵνᴠԝшѡωɯաхχуүγʏᴢʐζ"
 _PLAIN: Final = "aaabbbbcccddeeeeefffggghhhhiiiiiijjkkkllmmnnnooooppqqrrssttuuuvvvwwwwwwxxyyyyzzz"
-# Those of scripts that no keyboard offers, as UTS #39 has them: letters of left-to-right alphabets, one for one.
+# Confusable letters of left-to-right alphabets that no keyboard offers, from UTS #39. They map one to one.
 _RARE: Final = (
     "Ꭺᗅꓮ𐊠𖽀ᏏᏴᑲᖯᗷꓐꞵ𐊂𐊡𐌁Ꮯⲥꓚ𐊢𐌂𐐽𐔜ᎠᏧᑯᗞᗪꓒꓓᎬⴹꓰꬲ𐊆𑣆𑣎ϝᖴẝꓝꬵ𐊇𐊥𐔥𑣂ƍᏀᏳꓖᎻᏂᕼⲏꓧ𐋏Ꭵᛁⲓꓲ"
     "𐌉ᎫᒍꓙᏦᛕⲕꓗ𐔘Ꮮᒪⳑⵏꓡ𐊊𐑃𐔦𑣃𑣒𖼖𖼨ϻᎷᗰᛖⲙꓟ𐊰𐌑ⲛꓠ𐔓ჿᴑⲟⵔꓳꬽ𐊒𐊫𐐬𐓪𐔖𑣈𑣕𑣗Ꮲᑭⲣꓑ𐊕զⵕᎡᎱᏒᖇⲅꓣꭇ"
@@ -39,7 +39,7 @@ _NAMED: Final = re.compile(
     r"(?:LATIN (?:SMALL |CAPITAL )?LETTER (?:SMALL CAPITAL )?|NEGATIVE (?:SQUARED|CIRCLED) LATIN CAPITAL LETTER "
     r"|REGIONAL INDICATOR SYMBOL LETTER )([A-Z])(?: WITH .*)?"
 )
-"""Letters that Unicode itself names after a Latin one, small capitals and those with a stroke or a hook among them."""
+"""Letters whose Unicode name contains a Latin letter, such as small capitals and letters with a stroke or a hook."""
 _INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # letters and symbols without ink
 _DROPPED: Final = frozenset({"Mn", "Me", "Cf", "Cc"})  # marks, format characters (bidi, zero width, tags), controls
 _REMEMBERED: Final = 16_384
@@ -51,29 +51,29 @@ _IS_HIDDEN: Final = re.compile(f"[{_TAG}{_SELECTOR}]")
 
 
 def letters(text: str) -> str:
-    """The text with its case, Latin letters for what passes for them, and nothing unseen; hidden text is last."""
+    """The text with confusables as Latin letters and invisible characters dropped, case kept, hidden text appended."""
     return text if text.isascii() else " ".join([translated(text, _CASED), *hidden(text)])
 
 
 def hidden(text: str) -> list[str]:
-    """What the text says that no person sees and a model may read: spelled in tag characters, or a byte in each
-    variation selector of a row.
+    """The parts of the text that no person sees but a model may read: tag characters, and runs of variation selectors
+    that encode a byte each.
     """
     return [_from_tags(tags) if tags else _from_selectors(row) for tags, row in _HIDDEN.findall(text)]
 
 
 def is_hidden(character: str) -> bool:
-    """Whether it may spell text that nobody sees."""
+    """Whether the character may encode hidden text."""
     return bool(_IS_HIDDEN.match(character))
 
 
 def is_seen(character: str) -> bool:
-    """Whether it leaves ink, or parts words."""
+    """Whether the character leaves ink or separates words."""
     return unicodedata.category(character) not in _DROPPED and character not in _INVISIBLE
 
 
 def latin(character: str) -> str:
-    """The Latin letter for a folded character that passes for one; else itself."""
+    """The Latin letter for a folded confusable; any other character unchanged."""
     alike = _LATIN.get(ord(character))
     if alike is None and not character.isascii():
         named = _NAMED.fullmatch(unicodedata.name(character, ""))
@@ -82,12 +82,12 @@ def latin(character: str) -> str:
 
 
 def plain_letters(word: str) -> str:
-    """A folded word with Latin letters for those that look like them."""
+    """A folded word with confusables as Latin letters."""
     return word.translate(_LATIN)
 
 
 def translated(text: str, table: Memo[int, str]) -> str:
-    """The text by a table; ASCII apart, which takes no time when it is by itself."""
+    """Translate the text by a table. ASCII runs are translated apart, because pure ASCII is fast."""
     return "".join([piece.translate(table) for piece in _ODD.split(text)])
 
 

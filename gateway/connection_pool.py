@@ -1,4 +1,4 @@
-"""Connections to HTTP services that are kept for the next question, as long as nothing came that nobody asked for."""
+"""Keeps HTTP connections for later requests, unless data arrived on them that nobody asked for."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from aiohttp.tracing import Trace
 
 
 class Connector(aiohttp.TCPConnector):
-    """aiohttp's own (3.14.5) takes a kept connection whatever came on it since. A second answer to one question would
-    be the answer to the next one, which may be another caller's, and would not even be sent.
+    """A connector that drops kept connections with unread data, which aiohttp's own (3.14.5) would reuse. A second
+    response to one request would then answer the next request, perhaps another caller's, before it was even sent.
     """
 
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:

@@ -1,10 +1,10 @@
-"""Reads a request by the contract, strictly. Part of the shell.
+"""Parses and validates a request strictly by the wire contract. Part of the gRPC shell.
 
-1 size  2 well-formed  3 not more pieces than can be read in passing, none with a field that this gateway does not know,
-and no JSON value with nothing set  4 no U+0000 in any text  5 the contract's own rules.
-All of this holds up every other call, hence the bound in 3. A field that is not understood is a field that nobody
-judged. A JSON value with nothing set is null to one reader and a fault to another. A reader for whom a text ends at
-U+0000 gets another text than the one that was judged, hence 4.
+1 size  2 well-formed Protobuf  3 a bounded number of pieces, no unknown field, no JSON value with nothing set
+4 no U+0000 in any text  5 the contract's validation rules
+All of this blocks every other call, hence the bound in 3. The gateway refuses an unknown field because nothing would
+judge it. It refuses a JSON value with nothing set because some readers take it for null and others for an error. It
+refuses U+0000 because a reader that ends text there would get another text than the one that was judged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from protovalidate import Violation
 from gateway.errors import GatewayError, Reason
 
 MOST_PIECES = 10_000
-"""Messages within a request, JSON values and items of lists. A mebibyte holds half a million, which takes seconds."""
+"""The most messages, JSON values and list items in a request. A mebibyte could hold half a million, taking seconds."""
 
 RULES = Path(__file__).parent / "assets" / "rules.binpb"
 
@@ -31,7 +31,7 @@ M = TypeVar("M", bound=Message)
 
 
 def parse(data: bytes, kind: type[M], limit: int) -> M:
-    """The message in `data`. Raises GatewayError that names the first field at fault, as a path, and its rule."""
+    """Parse `data`. Raises GatewayError that names the path of the first field at fault, and the rule."""
     if len(data) > limit:  # 1
         raise GatewayError(Reason.REQUEST_TOO_LARGE, f"the request has {len(data)} bytes; at most {limit} are accepted")
     try:
@@ -63,12 +63,12 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 @cache
 def _with_rules(name: str) -> type[Message]:
-    """The same message type with its validation rules: tools/protos.py says why there are two."""
+    """The same message type with its validation rules. tools/protos.py explains why there are two types."""
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(name))
 
 
 def _look_at_pieces(message: Message) -> bool:
-    """Whether there is JSON in it. Raises GatewayError."""
+    """Do check 3; return whether the message contains JSON. Raises GatewayError."""
     strange = _holds_unknown(message)
     waiting, pieces, holds_json = [(message, "")], 1, False
     while waiting:
@@ -83,7 +83,7 @@ def _look_at_pieces(message: Message) -> bool:
         for field, value in piece.ListFields():
             if field.message_type is None and not field.is_repeated:
                 continue
-            # Within JSON the path stays that of the whole: its keys are the caller's words.
+            # Inside JSON, report the path of the JSON field: the keys below it are the caller's words.
             here = path if is_json else f"{path}.{field.name}".lstrip(".")
             pieces += len(value) if field.is_repeated else 1
             if pieces > MOST_PIECES:
@@ -101,7 +101,7 @@ def _look_at_pieces(message: Message) -> bool:
 
 
 def _holds_unknown(message: Message) -> bool:
-    """Whether a piece of it has a field that is not known. An UnknownFieldSet takes a second for a mebibyte of them."""
+    """Whether any part of the message has an unknown field. An UnknownFieldSet takes a second per mebibyte."""
     known = type(message)()
     known.CopyFrom(message)
     known.DiscardUnknownFields()
@@ -109,7 +109,7 @@ def _holds_unknown(message: Message) -> bool:
 
 
 def _first_unknown(piece: Message) -> int:
-    """The number of the first field that is not known of this piece itself; 0 where there is none."""
+    """The number of the first unknown field directly in this message; 0 if there is none."""
     rest = type(piece)()
     rest.CopyFrom(piece)
     for field, _ in piece.ListFields():
@@ -127,7 +127,7 @@ def _is_json(piece: Message) -> bool:
 
 
 def _empty_json(message: Message) -> None:
-    """Take out what has no rules: walking it takes the validator twenty microseconds a value."""
+    """Clear JSON values, which have no rules. The validator takes twenty microseconds to walk each."""
     for field, value in message.ListFields():
         if field.message_type is not None:
             for item in value if field.is_repeated else [value]:
@@ -141,7 +141,7 @@ def _refuse_nul(message: Message, path: str) -> None:
     is_json = _is_json(message)
     for field, value in message.ListFields():
         here = path if is_json else f"{path}.{field.name}".lstrip(".")
-        if not field.is_repeated:  # asked first: a Struct is a mapping, too
+        if not field.is_repeated:  # must come first: a Struct is also a Mapping
             items = [(here, value)]
         elif isinstance(value, Mapping):
             items = [(here, item) for pair in value.items() for item in pair]

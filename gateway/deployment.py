@@ -1,6 +1,6 @@
-"""A development deployment in one folder: what `brightline init` makes, so that everything can be tried out.
+"""Makes a development deployment in one folder, for `brightline init`, so that everything can be tried out.
 
-Both halves of every trust are made here, which is what makes it a development deployment: the operator of a real one
+It holds both sides of every trust relation, which is why it is for development only. In a real deployment the operator
 has neither the CA's key nor the issuer's.
 """
 
@@ -31,21 +31,21 @@ TRUST_DOMAIN = "brightline.test"
 SIGNERS = "signers"
 REPOSITORY = "repository"
 LASTING = dict.fromkeys(DAYS, 3650)
-"""Days: what is made here is thrown away, not renewed."""
+"""Days. Generous, because a development deployment is thrown away and not renewed."""
 
 STATE = "in_force.json"
-"""Where a gateway of this profile says what it has in force."""
+"""The file where a gateway of this deployment says what it has in force."""
 
 REVIEWERS = ("ito", "meyer", "okafor")
 AGENCY_POLICY = "example"
-"""The agency's policy that comes with ours; a rule of it keeps content."""
+"""The sample agency policy. One of its rules obliges the gateway to keep content."""
 
 
 def create(folder: Path, now_us: int, port: int = 0, *, sealed: bool = False, learned: bool = True) -> Path:
-    """Make the deployment; the path of its configuration. Raises StartError when `folder` exists or can't be made.
+    """Make the deployment; return the path of its configuration. Raises StartError if `folder` exists or can't be made.
 
-    sealed: with a store for sealed content, its reviewers' keys, and the policy of an agency that obliges to it.
-    learned: also with the learned detector.
+    sealed: add a store for sealed content, its reviewers' keys, and an agency policy that requires sealing.
+    learned: add the learned detector.
     """
     if folder.exists():
         raise StartError(f"{folder}: exists already; choose another folder, or remove it to start over")
@@ -53,7 +53,7 @@ def create(folder: Path, now_us: int, port: int = 0, *, sealed: bool = False, le
     shutil.rmtree(draft, ignore_errors=True)
     try:
         _fill(draft, now_us, port, sealed=sealed, learned=learned)
-        # Crash before the rename: a hidden draft that the next run removes. After it: a whole deployment.
+        # Crash before the rename: a hidden draft, which the next run removes. Crash after it: a complete deployment.
         draft.rename(folder)
     except OSError as error:
         raise StartError(f"{folder}: cannot be made: {error.strerror}") from error
@@ -83,7 +83,7 @@ def _fill(draft: Path, now_us: int, port: int, *, sealed: bool, learned: bool) -
 
 
 def _sealed(folder: Path) -> None:
-    """Keys of reviewers, without passphrases, and of the log of openings."""
+    """Make the reviewers' keys, without passphrases, and the key of the log of openings."""
     for name in ("sealed", "sealed/keys", "reviewers"):
         (folder / name).mkdir(mode=0o700)
     for name in REVIEWERS:
@@ -92,7 +92,7 @@ def _sealed(folder: Path) -> None:
 
 
 def _signers(folder: Path) -> None:
-    """Both holders' keys and the root that they sign. Whoever has this folder can sign for both."""
+    """Make both holders' keys and the root that they sign. Whoever has this folder can sign for both."""
     keys = [
         (name, keyfiles.create(folder / SIGNERS / holder, holder, name, ""))
         for name, who in keyfiles.NAMES.items()
@@ -107,7 +107,7 @@ def _signers(folder: Path) -> None:
 
 
 def publish(folder: Path) -> None:
-    """Sign what is in the folder `release` of a development deployment for both holders, and publish it.
+    """Sign the folder `release` of a development deployment with both holders' keys, and publish it.
 
     Raises StartError.
     """
@@ -119,7 +119,7 @@ def publish(folder: Path) -> None:
 
 
 def signer(folder: Path, holder: str, name: str) -> Signer:
-    """A holder's key of a development deployment: root, release or online."""
+    """One key of a holder in a development deployment. name: root, release or online."""
     return keyfiles.signer(str(folder / SIGNERS / holder / f"{name}.key"), str)
 
 
@@ -160,7 +160,7 @@ def _sample(tenant: str, attributes: dict[str, Json]) -> Tenant:
     return Tenant(tenant, (f"spiffe://{TRUST_DOMAIN}/tenant/{tenant}",), attributes)
 
 
-_FOREVER_MS = 4_102_444_800_000  # 2100-01-01: the samples of a deployment that is thrown away
+_FOREVER_MS = 4_102_444_800_000  # 2100-01-01: the samples never expire in practice
 
 _SELECTED = ["ai_only_intel_product", "collateral_damage_estimate", "high_stakes_automated_decision"]
 

@@ -1,6 +1,6 @@
-"""Connection strings of PostgreSQL, as the configuration may hold them: with what to reach, and without secrets.
+"""Checks PostgreSQL connection strings in the configuration: they name what to reach and contain no secrets.
 
-psycopg is loaded where there is one to check: a gateway without PostgreSQL need not.
+psycopg is imported only when there is a string to check, because a gateway without PostgreSQL does not need it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NEEDED: Final = ("host", "dbname", "user")
 
 
 def checked(dsn: str) -> str:
-    """The string, when it names host, database and user and no secret. Raises ValueError, which does not repeat it."""
+    """The string, if it names host, database and user and no secret. Raises ValueError, which does not quote it."""
     given = _parts(dsn)
     if given is None:
         raise ValueError('is no connection string; write "host=... dbname=... user=... sslmode=verify-full"')
@@ -35,9 +35,9 @@ def checked(dsn: str) -> str:
 
 
 def is_protected(dsn: str | None) -> bool:
-    """Whether nobody between can read or answer: the server proves its name, or is reached by sockets of this host.
+    """Whether the connection is safe: the server's name is verified, or the server is reached by a Unix socket.
 
-    Where there is a hostaddr, that is what is connected to, and a host is a name alone.
+    If the string has a hostaddr, that is the address to connect to, and host is only a name.
     """
     if dsn is None:
         return True
@@ -53,5 +53,5 @@ def _parts(dsn: str) -> dict[str, str] | None:
 
     try:
         return {word: str(value) for word, value in conninfo_to_dict(dsn).items()}
-    except (Error, ValueError):  # its words may repeat what was written
+    except (Error, ValueError):  # its text may quote the string
         return None
