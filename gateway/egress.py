@@ -1,12 +1,12 @@
-"""A line to an HTTP service: whatever a library or the environment would do, these hold.
+"""A client for one HTTP service. It enforces these rules, whatever a library or the environment would do:
 
-1 one attempt: no retry, no redirect, no proxy, no cookie, a URL that is https or loopback
-2 only the headers that the protocol needs leave the gateway, and that of a trace; the key is added here
-3 a failure to connect (nothing was sent) is told from every later one (something may have been sent)
-4 only 200 with the media type that was asked for, not compressed, is read at all: error texts are never read
-5 no more is held in memory than a multiple of the answer's limit
+1 one attempt: no retry, no redirect, no proxy, no cookie; the URL is https or loopback
+2 only headers that the protocol needs leave the gateway, and a trace header; the API key is added here
+3 a failure to connect (nothing was sent) differs from every later failure (something may have been sent)
+4 only a 200 response with the requested media type, not compressed, is read; error texts are never read
+5 memory for an answer is bounded by a multiple of the answer's limit
 
-aiohttp carries the bytes: its parser is C.
+aiohttp carries the bytes, because its parser is C.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ STREAM: Final = "text/event-stream"
 """Media types of an answer."""
 
 _ESCAPED = 8
-"""A JSON string takes up to six bytes for one of its text; the rest is for what surrounds it."""
+"""JSON takes up to six bytes for one byte of text. The remainder is for the JSON around the text."""
 _KEEP_ALIVE_S = 3.0
-"""Below what servers commonly keep an idle connection (5 s), so that a call rarely meets one that is just closing."""
+"""Seconds. Servers commonly close idle connections after 5 s; a shorter time avoids reusing one that is closing."""
 _URL = re.compile(
     r"(?P<scheme>https?)://(?:(?P<name>[A-Za-z0-9.-]+)|\[(?P<address>[0-9A-Fa-f:]+)\])(?::(?P<port>\d{1,5}))?"
     r"(?:/[A-Za-z0-9._~/-]*)?"
@@ -43,31 +43,31 @@ _URL = re.compile(
 
 
 class Service(Protocol):
-    """What the configuration says of a service."""
+    """The configuration of a service."""
 
     @property
     def base_url(self) -> str | None:
-        """https, or http to a loopback address."""
+        """https, or http on a loopback address."""
 
     @property
     def api_key(self) -> Path | None:
-        """The file that holds its key."""
+        """The file that holds the API key."""
 
     @property
     def ca(self) -> Path | None:
-        """The file of roots that are trusted instead of the system's."""
+        """The file of CA certificates to trust instead of the system's."""
 
     @property
     def connect_ms(self) -> int:
-        """How long connecting may take."""
+        """The most milliseconds that connecting may take."""
 
 
 class Egress:
-    """One service. It belongs to the event loop of the first call.
+    """A client for one service. It belongs to the event loop of its first call.
 
-    section: of the configuration, for what is wrong with it. default_url: where `settings` names none; it takes a key.
-    reached: called when there is a connection for a call, long before the answer. traced: its service is told of the
-    trace that a call belongs to, where there is one. Raises StartError.
+    section: the section of the configuration, for errors. default_url: used, with a key, if `settings` names no URL.
+    reached: called once a call has a connection, long before the answer. traced: send the service the trace of the
+    call, if there is one. Raises StartError.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Egress:
         *,
         traced: bool = False,
     ) -> None:
-        logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)  # the gateway logs by itself
+        logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)  # the gateway does its own logging
         url = default_url if settings.base_url is None else settings.base_url
         self.base_url = _checked(url or "", f"{section}.base_url")
         if settings.api_key is None and settings.base_url is None:
@@ -89,7 +89,7 @@ class Egress:
         self._own = {"accept-encoding": "identity", "user-agent": "brightline"}
         if key := _key(settings, f"{section}.api_key"):
             self._own["authorization"] = f"Bearer {key}"
-        # No other time-outs here: who asks ends every call.
+        # No other time-outs here: the caller of `post` bounds every call.
         self._timeout = aiohttp.ClientTimeout(total=None, connect=settings.connect_ms / 1000)
         self._limit = answer_bytes * _ESCAPED
         self._reached = reached
@@ -97,7 +97,7 @@ class Egress:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, data: bytes, accept: str, headers: Mapping[str, str]) -> Body:
-        """The answer, of which nothing is read yet. Raises GatewayError."""
+        """Send the request; return the response body, of which nothing is read yet. Raises GatewayError."""
         headers = {"accept": accept, **headers, **self._own}  # 2
         if self._traced and (traceparent := TRACEPARENT.get()):
             headers["traceparent"] = traceparent
@@ -106,7 +106,7 @@ class Egress:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # 3
             message = "the model's service can't be reached"
             raise GatewayError(Reason.UPSTREAM_UNAVAILABLE, message, detail=type(error).__name__) from None
-        except Exception as error:  # noqa: BLE001 - any other: it may have been sent
+        except Exception as error:  # noqa: BLE001 - after any other failure something may have been sent
             raise failed(type(error).__name__) from None
         if problem := _unusable(response, accept):  # 4
             response.close()
@@ -131,14 +131,14 @@ class Egress:
 
 
 class Body:
-    """The body of an answer. limit: bytes of it that may be held. To be closed by who leaves it early."""
+    """The body of a response. limit: the bytes that may be held. Close it if it is not read to the end."""
 
     def __init__(self, response: aiohttp.ClientResponse, limit: int) -> None:
         self._response = response
         self.limit = limit
 
     async def whole(self) -> bytes:
-        """All of it: 5. Raises GatewayError."""
+        """The complete body (5). Raises GatewayError."""
         held, size = [], 0
         async with aclosing(self.pieces()) as pieces:
             async for piece in pieces:
@@ -149,7 +149,7 @@ class Body:
         return b"".join(held)
 
     async def pieces(self) -> AsyncGenerator[bytes]:
-        """As it comes. Raises GatewayError."""
+        """The body in pieces, as they arrive. Raises GatewayError."""
         try:
             async for piece in self._response.content.iter_any():
                 yield piece
@@ -157,12 +157,12 @@ class Body:
             raise failed(type(error).__name__) from None
 
     def close(self) -> None:
-        """Give the connection up, unless all was read."""
+        """Give the connection up, unless the body was read to the end."""
         self._response.close()
 
 
 def failed(detail: str) -> GatewayError:
-    """UPSTREAM_FAILED. detail: our own words, never the service's text."""
+    """The GatewayError for UPSTREAM_FAILED. detail: the gateway's own words, never the service's text."""
     message = "the model's service failed or answered something unusable"
     return GatewayError(Reason.UPSTREAM_FAILED, message, detail=detail, sent=True)
 
@@ -178,9 +178,9 @@ def _checked(url: str, key: str) -> str:  # 1
 
 def _trust(settings: Service, key: str) -> ssl.SSLContext:
     if settings.ca is None:
-        import httpx2  # noqa: PLC0415 - it takes time to import, and few ask services of the public
+        import httpx2  # noqa: PLC0415 - slow to import, and few deployments use public services
 
-        return httpx2.create_ssl_context(trust_env=False)  # the system's roots; no SSL_CERT_FILE
+        return httpx2.create_ssl_context(trust_env=False)  # the system's CA certificates; ignores SSL_CERT_FILE
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     config.trust(context, settings.ca, key)
     return context
@@ -199,7 +199,7 @@ class _Connector(Connector):
         self,
         req: aiohttp.ClientRequest,
         traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - it is aiohttp's method
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - overrides aiohttp's method
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
         self._reached()

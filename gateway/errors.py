@@ -1,7 +1,7 @@
-"""Why a call is refused or fails. Ground floor: imports nothing of the gateway.
+"""The errors with which a call is refused or fails. Ground floor: imports nothing of the gateway.
 
-Every step raises GatewayError and nothing else on purpose; any other exception is a fault of the gateway and is
-answered as INTERNAL. `message` and `field` may reach the caller; `detail` is logged and never leaves the gateway.
+A step raises only GatewayError on purpose. Any other exception is a fault of the gateway, and the caller gets INTERNAL.
+`message` and `field` may reach the caller; `detail` is logged and never leaves the gateway.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a rule rests on. `read`: first_hand, second_hand or general_knowledge."""
+    """A source that a rule rests on. `read`: first_hand, second_hand or general_knowledge."""
 
     title: str
     read: str
@@ -60,7 +60,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule that fired, as the caller may know it: never a threshold or a score."""
+    """A rule that fired, as shown to the caller: never with a threshold or a score."""
 
     id: str
     title: str
@@ -71,11 +71,11 @@ class Rule:
 
 
 class GatewayError(Exception):
-    """The one error of every step.
+    """The one error that steps raise.
 
     reason: the public reason. message: one sentence for the caller. field: the path of the request field at fault.
     rules: the rules behind a refusal. detail: for the gateway's own log only. sent: something may have reached a model.
-    again_s: seconds after which the same call may be permitted; None where nobody knows.
+    again_s: seconds until the same call may be permitted; None if unknown.
     """
 
     def __init__(
@@ -100,4 +100,4 @@ class GatewayError(Exception):
 
 
 class StartError(Exception):
-    """The gateway refuses to start. The text names the file or key, what is wrong, and what to do."""
+    """The gateway refuses to start. The text names the file or key, the problem, and what to do."""

@@ -1,8 +1,8 @@
-"""Whose turn it is to be decided: a bounded number of calls at once, and of those that wait the tenants take turns.
+"""Bounds how many calls are decided at once. Tenants with waiting calls take turns.
 
-A call waits here once its tenant is proved and its message is read, and gives its turn up before anything waits for a
-model. A burst is waited out. But where somebody has been waiting all the time, waiting is of no use any more: then a
-call is refused soon, so that those that are admitted stay fast. A call whose own time is over while it waits is never
+A call enters the queue once its tenant is authenticated and its message is read, and gives its turn back before
+anything waits for a model. In a burst, calls wait. If the queue has not been empty for a while, waiting does not help:
+calls are then refused soon, so that admitted calls stay fast. A call whose deadline passes in the queue is never
 decided, hence never forwarded.
 """
 
@@ -15,13 +15,13 @@ from typing import Final
 from gateway.errors import GatewayError, Reason
 
 BURST: Final = 10
-"""How many times as long as usual a call may wait while the queue was empty within that time."""
+"""In a burst, a call may wait this many times longer. A burst lasts as long: then the queue counts as standing."""
 AGAIN_S: Final = 1
 
 
 class FairQueue:
-    """most: calls that are decided at once; each: of one tenant, all if it is None. patience_s: how long a call waits
-    for its turn under steady load.
+    """most: calls that are decided at once. each: calls of one tenant among them; None for all. patience_s: how long a
+    call waits for its turn under steady load.
     """
 
     def __init__(self, most: int, patience_s: float, *, each: int | None = None) -> None:
@@ -30,9 +30,9 @@ class FairQueue:
         self._patience_s = patience_s
         self._had = Counter[str]()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        """By tenant, the one whose turn it is next first; none that is empty."""
+        """Waiting calls by tenant. The tenant whose turn is next comes first. No deque is empty."""
         self._since = 0.0
-        """Since when somebody has been waiting, by the loop's clock."""
+        """Since when the queue has not been empty, in the loop's time."""
 
     @property
     def waiting(self) -> int:
@@ -40,7 +40,7 @@ class FairQueue:
         return sum(map(len, self._waiting.values()))
 
     async def take(self, tenant: str) -> None:
-        """Return when it is this call's turn, which it has to give back. Raises GatewayError(OVERLOADED)."""
+        """Wait for this call's turn; end it with `give_back`. Raises GatewayError(OVERLOADED)."""
         if self._may(tenant):
             self._give(tenant)
             return
@@ -64,7 +64,7 @@ class FairQueue:
                 self._leave(tenant, turn)
 
     def give_back(self, tenant: str) -> None:
-        """A call of the tenant is decided; the next one has its turn."""
+        """End a turn of the tenant, and give turns to waiting calls."""
         self._free += 1
         self._had[tenant] -= 1
         if not self._had[tenant]:
@@ -73,7 +73,7 @@ class FairQueue:
             queue = self._waiting.pop(following)
             turn = queue.popleft()
             if queue:
-                self._waiting[following] = queue  # behind all other tenants
+                self._waiting[following] = queue  # moves behind all other tenants
             if not turn.done():
                 self._give(following)
                 turn.set_result(None)
@@ -86,12 +86,12 @@ class FairQueue:
         self._had[tenant] += 1
 
     def _leave(self, tenant: str, turn: asyncio.Future[None]) -> None:
-        """A call waits no more: for its patience, its deadline or its caller."""
+        """Remove a call that stops waiting: out of patience, past its deadline or cancelled."""
         if turn.done() and not turn.cancelled():
-            self.give_back(tenant)  # its turn came at the same moment
+            self.give_back(tenant)  # it got its turn at the same moment
             return
         queue = self._waiting.get(tenant, deque())
-        if turn in queue:  # else it was passed over while this call had not yet noticed
+        if turn in queue:  # otherwise `give_back` has already skipped the cancelled turn
             queue.remove(turn)
             if not queue:
                 del self._waiting[tenant]

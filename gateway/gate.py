@@ -1,4 +1,4 @@
-"""A gateway as its calls have it: the steps, wired. Made by `gateway.app`."""
+"""The gateway's components as its calls use them. Made by `gateway.app`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway.upstream import Upstream
 
 @dataclass(slots=True)
 class Gate:
-    """in_force is swapped whole; draining turns new calls away."""
+    """The wired components. in_force: replaced as a whole. draining: new calls are refused."""
 
     clock: Clock
     identity: Identity
@@ -37,7 +37,7 @@ class Gate:
 
     @property
     def ready(self) -> bool:
-        """Whether a call could be permitted now, as far as the gateway itself is concerned."""
+        """Whether the gateway itself could permit a call now."""
         decides = self.in_force.answers and not self.in_force.expired(self.clock())
         return (
             self.clock.trusted and self.log.healthy and self.detectors.liveness.live and decides and not self.draining
@@ -45,7 +45,7 @@ class Gate:
 
     @property
     def counted(self) -> Counted:
-        """What this process counted, and how it stands."""
+        """The counters and the state of this process."""
         standings = self.detectors.liveness.standings()
         live = {name: standing is Standing.LIVE for name, standing in standings}
         return Counted(self.telemetry.meters, self.telemetry.flying, self.queue.waiting, live, self.ready)

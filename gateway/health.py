@@ -1,9 +1,9 @@
-"""grpc.health.v1: whether this process lives, and whether calls can be permitted now.
+"""grpc.health.v1: whether this process is live, and whether it can permit calls now.
 
-What a call would need is tried while there is none: the log by its writer, detectors by their pulse, the engine here.
+In the absence of calls, what a call needs is tested: the log by its writer, detectors by their pulse, the engine here.
 
-Not the servicer of grpcio-health-checking: it writes to a watcher while it holds the lock that every change needs, so
-one watcher that does not read would keep the gateway from ever stopping.
+The servicer of grpcio-health-checking is not used. It writes to a watcher while it holds the lock that every change of
+state needs, so one watcher that does not read would keep the gateway from stopping.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2
 
 from gateway.errors import GatewayError
 
-if TYPE_CHECKING:  # a probe is a process each time, and most of its time is imports
+if TYPE_CHECKING:  # each probe is a process that spends most of its time importing
     from gateway.gate import Gate
     from gateway.inforce import InForce
 
@@ -29,7 +29,7 @@ LIVE: Final = "liveness"
 READY: Final = "readiness"
 ASK_S: Final = 5.0
 AGAIN_S: Final = 1.0
-"""How often the engine is asked: more often after an answer that is missing, until there is one."""
+"""Seconds between questions to the engine. After a missing answer it is asked more often until it answers."""
 
 Response: TypeAlias = health_pb2.HealthCheckResponse
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -37,11 +37,11 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class Health:
-    """serves: whether calls can be permitted. services: the names that say so; LIVE is one more.
+    """serves: whether calls can be permitted. services: the names that report this. LIVE is one more name.
 
-    watchers: at most, and how many of them `whose` may say are the same one's.
+    watchers: the most watchers, and the most of one peer. whose: tells which peer a watcher is.
 
-    A process that answers at all lives, until it drains: a restart is no cure for what keeps it from serving.
+    LIVE is serving until the process drains. If the process can't permit calls, restarting it would not help.
     """
 
     def __init__(
@@ -69,25 +69,25 @@ class Health:
         }
 
     def look(self) -> None:
-        """Tell the watchers, if there is something new."""
+        """Notify the watchers if the state has changed."""
         if self._serves() is not self._told:
             self._told = not self._told
             self._changed.set()
             self._changed = asyncio.Event()
 
     def close(self) -> None:
-        """Tell the watchers for the last time."""
+        """Notify the watchers for the last time."""
         self._told, self._closed = False, True
         self._changed.set()
 
     async def _check(self, request: health_pb2.HealthCheckRequest, context: Context) -> Response:
-        """The state now; NOT_FOUND for any other name."""
+        """The state now; NOT_FOUND for an unknown name."""
         if request.service not in (LIVE, *self._services):
             await context.abort(grpc.StatusCode.NOT_FOUND)
         return Response(status=self._status(request.service, serves=self._serves()))
 
     async def _watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
-        """The state now and whenever it changes, until the watcher leaves or the gateway stops."""
+        """Send the state now and after each change, until the watcher leaves or the gateway stops."""
         whose = self._whose(context)
         if self._watching.total() >= self._most or self._watching[whose] >= self._of_one:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED)
@@ -114,7 +114,7 @@ class Health:
 
 
 async def asking(gate: Gate) -> None:
-    """Ask the engine at intervals, until cancelled: health knows of one that went away before a caller does."""
+    """Ask the engine at intervals until cancelled, so that health notices its loss before a caller does."""
     while True:
         await asyncio.sleep(AGAIN_S if gate.in_force.missing else ASK_S)
         with gate.in_force as in_force:
@@ -122,7 +122,7 @@ async def asking(gate: Gate) -> None:
             in_force.missing = 0 if await _answers(in_force) else in_force.missing + 1
             if in_force.answers is not before:
                 log.warning("engine", engine=in_force.engine.name, answers=in_force.answers)
-        del in_force  # it can go as soon as something else is in force
+        del in_force  # it can be freed as soon as it is replaced
 
 
 async def _answers(in_force: InForce) -> bool:

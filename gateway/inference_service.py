@@ -1,4 +1,4 @@
-"""InferenceService on the wire: what callers ask models by. Part of the shell; the path of a call is gateway.pep."""
+"""InferenceService on the wire, part of the gRPC shell. gateway.pep handles the call."""
 
 from __future__ import annotations
 

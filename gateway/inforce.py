@@ -1,4 +1,4 @@
-"""What is in force: a release with everything that was made from it, for the calls that it decides."""
+"""What is in force: a release, and everything made from it, for the calls that it decides."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from gateway.release import State
 from gateway.types import Release
 
 MISSING: Final = 5
-"""So many answers in a row, over four seconds or more: the engine is away."""
+"""After this many missing answers in a row, over four seconds or more, the engine counts as unavailable."""
 
 
 @dataclass(slots=True, eq=False)
 class InForce:
-    """A call is decided by one of these from start to end, and holds it for as long (`with`): it stays open until then.
+    """A release in force with its engine. A call holds it (`with`) from start to end, which keeps the engine open.
 
-    expires_us: when what was signed expires; renewed while calls go on. None for a release that nobody signed.
-    since_us: since when it is in force, as the log has it. state: what tells it from the next at its
-    source. handed: what each worker gets of it, now or when it begins; empty where there are none. missing: how many
-    answers of its engine in a row, when health last asked.
+    expires_us: when the signatures expire; renewed while the gateway serves. None for an unsigned release. since_us:
+    since when it is in force, according to the log. state: tells it from the next release at its source. handed: the
+    bytes that each worker gets; empty without workers. missing: the engine's missing answers in a row to health checks.
     """
 
     release: Release
@@ -44,15 +43,15 @@ class InForce:
 
     @property
     def answers(self) -> bool:
-        """Whether its engine does: a busy machine is late a few times in a row, what is away misses every answer."""
+        """Whether the engine is available. On a busy machine a few answers in a row may be late."""
         return self.missing < MISSING
 
     def expired(self, now_us: int) -> bool:
-        """Whether the signatures that put it in force are too old to be believed."""
+        """Whether the signatures that put it in force have expired."""
         return self.expires_us is not None and now_us >= self.expires_us
 
     def check(self, now_us: int) -> None:
-        """Raise GatewayError (POLICY_UNAVAILABLE) once it has expired: nothing is decided by it any more."""
+        """Raise GatewayError (POLICY_UNAVAILABLE) if it has expired: an expired release decides nothing."""
         if self.expired(now_us):
             raise GatewayError(
                 Reason.POLICY_UNAVAILABLE,
@@ -61,9 +60,9 @@ class InForce:
             )
 
     def check_pinned(self, digest: str) -> None:
-        """Raise GatewayError (RELEASE_NOT_IN_FORCE) when a call wants another release to decide it; empty for any.
+        """Raise GatewayError (RELEASE_NOT_IN_FORCE) if the call names another release. Empty names none.
 
-        The call holds this one to its end: what is in force is looked at once, as the call arrives.
+        This is checked once, as the call arrives: the call holds this release to its end.
         """
         if digest and digest != self.release.digest:
             raise GatewayError(
@@ -83,7 +82,7 @@ class InForce:
             self._idle.set()
 
     async def retire(self) -> None:
-        """Close the engine once the last call is over, or now when cancelled. No new call may come here."""
+        """Close the engine after the last call, or at once when cancelled. No new call may hold this release."""
         try:
             await self._idle.wait()
         finally:

@@ -1,4 +1,4 @@
-"""Runs one gateway until a signal says to stop; other signals put a release in force, or replace workers."""
+"""Runs one gateway until a signal stops it. Other signals reload the release or replace the workers."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ async def run(
     state_file: Path | None = None,
     reread: Callable[[], Config] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; SIGHUP puts in force what is in the release folder now; SIGUSR1
-    replaces workers, with what `reread` finds.
+    """Serve until SIGTERM or SIGINT, then drain. SIGHUP puts in force what the release source has now; SIGUSR1 replaces
+    the workers, with the configuration from `reread`.
 
-    address_file: where host:port is written once calls are served; state_file: where it is said what is in force.
+    address_file: gets host:port once calls are served. state_file: gets what is in force.
     """
     stop, reload, renew = asyncio.Event(), asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -52,8 +52,8 @@ async def run(
             trouble = await port.followed() if isinstance(port, Supervisor) else ""
             try:
                 _tell(state_file, activation, trouble)
-            except OSError as error:  # a full disk, perhaps: the next release is looked for all the same
-                log.error("state not told", why=f"{state_file}: {error.strerror}")  # noqa: TRY400 - it says all
+            except OSError as error:  # perhaps a full disk: later releases are loaded anyway
+                log.error("state not told", why=f"{state_file}: {error.strerror}")  # noqa: TRY400 - the text is enough
 
         reloading = asyncio.create_task(activation.whenever(reload, told))
         renewing = asyncio.create_task(_renew(renew, port, activation, reread))
@@ -75,7 +75,7 @@ def _serving(config: Config, gate: Gate) -> AbstractAsyncContextManager[Listener
 def _measured(config: Config, gate: Gate, port: Listener | Supervisor) -> AbstractAsyncContextManager[object]:
     if config.metrics is None:
         return nullcontext()
-    from gateway import metrics  # noqa: PLC0415 - loaded where it is asked for
+    from gateway import metrics  # noqa: PLC0415 - imported only if configured
 
     source = (
         port.counted if isinstance(port, Supervisor) else lambda: (gate.counted, 1, 0, config.limits.concurrent_calls)
@@ -86,7 +86,7 @@ def _measured(config: Config, gate: Gate, port: Listener | Supervisor) -> Abstra
 async def _renew(
     wanted: asyncio.Event, port: Listener | Supervisor, activation: Activation, reread: Callable[[], Config] | None
 ) -> None:
-    """Replace the workers each time that it is wanted, until cancelled. What is wanted meanwhile is wanted once."""
+    """Replace the workers each time `wanted` is set, until cancelled. Several requests meanwhile count once."""
     while True:
         await wanted.wait()
         wanted.clear()
@@ -94,14 +94,14 @@ async def _renew(
             log.error("workers not replaced", why="listener.workers: this process serves alone; start it again instead")
             continue
         try:
-            # In a thread: a folder that another host has to answer for keeps nobody's record waiting.
+            # In a thread, because a folder on another host may respond slowly and records must not wait for it.
             read = await asyncio.to_thread(reread) if reread else activation.config
             fresh = activation.config.renewed(read)
             log.info("replacing workers")
             why = await port.replace(fresh)
         except StartError as error:
-            log.error("workers not replaced", why=str(error))  # noqa: TRY400 - the text says all there is
-        except Exception as error:  # whatever it is, workers that serve stay, and can be replaced later
+            log.error("workers not replaced", why=str(error))  # noqa: TRY400 - the text is enough
+        except Exception as error:  # after any failure the serving workers stay and can be replaced later
             log.exception("workers not replaced", why=f"the gateway failed: {type(error).__name__}", exc_info=error)
         else:
             if why:
@@ -112,14 +112,14 @@ async def _renew(
 
 
 def _tell(path: Path | None, activation: Activation, trouble: str = "") -> None:
-    """Say what is in force, for a tool that asked for another release. trouble: why workers do not follow."""
+    """Write what is in force, for a tool that asked for a reload. trouble: why the workers did not follow."""
     if path is not None:
         state = {"pid": os.getpid(), "release": activation.gate.in_force.release.digest}
         _publish(path, json.dumps({**state, "tried": activation.tried, "trouble": activation.trouble or trouble}))
 
 
 def _publish(path: Path, text: str) -> None:
-    # Crash before the rename: the old text or none, never half of one.
+    # Crash before the rename: the file has the old text or does not exist; it is never half written.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(text + "\n", encoding="ascii")
     draft.replace(path)

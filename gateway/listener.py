@@ -1,8 +1,8 @@
-"""The port: gRPC over mutual TLS, health, and what opens it again when gRPC stops listening.
+"""The port: gRPC over mutual TLS, health, and recovery when gRPC stops listening.
 
-A method name that is not UTF-8 ends the loop in which gRPC for Python (1.85.1) takes calls: it closes the port, and the
-process would stay and answer nobody. So the loop is watched. When it ends, a fresh server takes the same port at once,
-and the calls that the old one has go on there to their end.
+A method name that is not UTF-8 ends the loop in which gRPC for Python (1.85.1) takes calls. gRPC then closes the port,
+and the process would stay alive without answering anybody. The gateway therefore watches the loop. When the loop ends,
+a new server takes the same port at once, and calls in flight finish on the old server.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ from gateway.types import Call, Credentials, new_decision_id
 log = structlog.get_logger()
 
 TICK_S = 0.1
-"""How often it is looked whether gRPC still takes calls, and what health has to say."""
+"""Seconds between checks that gRPC still takes calls, and between updates of health."""
 REOPEN_S = 5.0
-"""How long the port may be taken by somebody else when it has to be opened again."""
+"""How many seconds another process may hold the port when it has to be reopened."""
 LAST_ANSWERS_S = 1.0
-"""How long answers that were on their way when the loop ended may take to leave."""
+"""How many seconds answers that were under way when the loop ended may take to leave."""
 
 
 @asynccontextmanager
 async def listening(config: Config, gate: Gate) -> AsyncIterator[Listener]:
-    """Serves `gate`; on exit calls in flight have `drain_ms` to end. Raises StartError."""
+    """Serve `gate`. On exit, calls in flight have `drain_ms` to end. Raises StartError."""
     transport.reserve_files(config.limits)
     with queue_probe.address(config.identity.ledger.parent) as probe_address:
         listener = Listener(config, gate, probe_address)
@@ -61,7 +61,7 @@ async def listening(config: Config, gate: Gate) -> AsyncIterator[Listener]:
 
 
 class Listener:
-    """The port of a gateway. port: its number, once it is open. probe_address: the address of its own way in."""
+    """The port of a gateway. port: its number once it is open. probe_address: the address of the probe's socket."""
 
     def __init__(self, config: Config, gate: Gate, probe_address: str) -> None:
         self.port = 0
@@ -83,7 +83,7 @@ class Listener:
         self._watching = asyncio.create_task(self._watch())
 
     async def until(self, stop: asyncio.Event) -> None:
-        """Return when `stop` is set. Raises StartError when the port was lost for good before that."""
+        """Return when `stop` is set. Raises StartError if the port is lost for good before that."""
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({stopping, self._watching}, return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
@@ -91,7 +91,7 @@ class Listener:
             self._watching.result()
 
     async def close(self) -> None:
-        """Turn new calls away and let those in flight end; each that is cut off still writes its outcome."""
+        """Refuse new calls and let those in flight end. A call that is cut off still writes its outcome."""
         self._gate.draining = True
         self._watching.cancel()
         await asyncio.wait({self._watching})
@@ -105,11 +105,12 @@ class Listener:
             await asyncio.wait(self._shell.in_flight, timeout=self._config.audit.deadline_ms / 1000)
 
     def _bind(self, address: str) -> tuple[grpc.aio.Server, int]:
-        """A server that is not started, and the port that it has taken. Raises StartError."""
+        """A server that is not started, and the port that it is bound to. Raises StartError."""
         server = grpc.aio.server(
             options=transport.options(self._config.limits, shared=self._config.listener.workers > 1)
         )
-        # Methods are not registered with gRPC: when its loop ends it frees what the core still writes to for those.
+        # No method is registered with gRPC: for registered methods, gRPC frees memory at the end of its loop that its
+        # core still writes to.
         services = {
             inference_service.SERVICE: inference_service.handlers(self._shell),
             SERVICE_NAME: self._health.handlers(),
@@ -124,13 +125,13 @@ class Listener:
         server.add_insecure_port(self._probe.address)
         try:
             return server, server.add_secure_port(address, self._tls.credentials())
-        except RuntimeError as error:  # gRPC says no more than that
+        except RuntimeError as error:  # gRPC gives no more detail
             raise StartError(
                 f"listener.address: {address} cannot be listened on; is it this host's, and is it free?"
             ) from error
 
     def _whose(self, context: Context) -> Hashable:
-        """Who watches health, as far as its certificate says."""
+        """The peer that watches health, according to its certificate."""
         tenants = self._gate.in_force.release.tenants
         return self._gate.identity.lane(credentials(context), tenants)
 
@@ -138,7 +139,7 @@ class Listener:
         while True:
             try:
                 await self._server.wait_for_termination(TICK_S)
-            except Exception as error:  # gRPC hands on whatever ended its loop
+            except Exception as error:  # gRPC passes on whatever ended its loop
                 log.exception("listener_failed", exc_info=error)
                 await self._reopen()
                 if isinstance(error, UnicodeDecodeError):
@@ -146,7 +147,7 @@ class Listener:
             self._health.look()
 
     async def _reopen(self) -> None:
-        """Serve on the same port with a fresh server. Raises StartError when somebody else keeps it."""
+        """Serve on the same port with a new server. Raises StartError if another process keeps the port."""
         flying = set(self._shell.in_flight)
         self._retired[self._server] = asyncio.create_task(self._retire(self._server, flying))
         address = f"{self._config.listener.address.rpartition(':')[0]}:{self.port}"
@@ -163,14 +164,14 @@ class Listener:
         log.warning("listener_reopened", address=address)
 
     async def _retire(self, server: grpc.aio.Server, flying: set[asyncio.Task[Any]]) -> None:
-        """Stop a server once the calls that it has have ended; each of them has a deadline."""
+        """Stop a server once its calls in flight have ended. Each of them has a deadline."""
         if flying:
             await asyncio.wait(flying)
         await _stop(server, LAST_ANSWERS_S)
         self._retired.pop(server, None)
 
     async def _record(self) -> None:
-        """A refusal for the call that ended the loop, of which gRPC tells nothing but that there was one."""
+        """Record a refusal for the call that ended the loop. gRPC tells nothing about the call."""
         now_us = self._gate.clock()
         call = Call(new_decision_id(now_us), "", Credentials((), (), ""), now_us, None)
         error = GatewayError(Reason.METHOD_UNKNOWN, "the name of the method is no text")
@@ -192,9 +193,9 @@ async def _stop(server: grpc.aio.Server, grace_s: float) -> None:
     try:
         await server.wait_for_termination(0)
     except Exception:  # noqa: BLE001 - its loop has ended, and gRPC is about to stop it without grace
-        # That fails before it cuts calls off, unless another stop was begun before it: so it goes first.
+        # gRPC's stop fails before it cuts calls off, but only if no other stop began earlier. So let it go first.
         await asyncio.sleep(0)
-    with contextlib.suppress(UnicodeDecodeError):  # what ended its loop is told once more, to whoever stops it first
+    with contextlib.suppress(UnicodeDecodeError):  # the first stop() raises the error that ended the loop again
         await server.stop(grace_s)
         return
     await server.stop(grace_s)

@@ -1,8 +1,8 @@
-"""Loads a release beside a gateway that serves: `python -m gateway.loader`, started by gateway.loader_client.
+"""Loads a release in a process beside a serving gateway: `python -m gateway.loader`, started by gateway.loader_client.
 
-1 be told by the gateway what is configured and what it knows    2 load, verify and type the release
-3 compile its policy, and ask it the self-test                   4 hand over what the gateway needs, and end
-It holds up no call: it has a lower priority, its memory ends with it, and it ends when its gateway does.
+1 get the configuration and the known release from the gateway    2 load, verify and type the release
+3 compile its policy, and run the self-test                       4 hand over what the gateway needs, and end
+The process delays no call: it has a lower priority, its memory is freed when it ends, and it ends with its gateway.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from gateway.types import Release
 
 
 def main() -> None:
-    """Read one line, write one answer."""
-    os.nice(10)  # calls come first, but a busy machine gets its release, too
-    for number in (signal.SIGINT, signal.SIGHUP):  # from a terminal they come to every process
+    """Read an order of one line; write one answer."""
+    os.nice(10)  # calls come first, but even a busy machine gets its release eventually
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends these to every process
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(OSError):  # where memory runs out, this ends and not the gateway
+    with contextlib.suppress(OSError):  # if memory runs out, the kernel should kill this process and not the gateway
         Path("/proc/self/oom_score_adj").write_text("1000")
     answers = os.dup(1)
-    os.dup2(2, 1)  # whatever a library prints is no part of the answer
-    logging.disable()  # nor are its words, which may quote anybody, part of the gateway's log
-    gc.disable()  # it would walk over everything again and again, and the process ends soon
+    os.dup2(2, 1)  # keeps a library's output out of the answer
+    logging.disable()  # keeps libraries' messages, which may quote anything, out of the gateway's log
+    gc.disable()  # collections would walk over everything repeatedly, and the process ends soon
     order = json.loads(sys.stdin.buffer.readline())  # 1
     threading.Thread(target=_end_with_the_gateway, daemon=True).start()
     answer = memoryview(answered(order))
     while answer:  # 4
         answer = answer[os.write(answers, answer) :]
-    os._exit(0)  # a million objects are not freed one by one
+    os._exit(0)  # skips freeing a million objects one by one
 
 
 def answered(order: dict[str, Any]) -> bytes:
-    """The answer to an order, whatever happens."""
+    """The answer to an order. Raises nothing: every failure is an answer."""
     try:
         config = Config.model_validate_json(order["config"])
         found = release.open_source(config.release).find(tuple(order["state"]))  # 2
@@ -55,12 +55,12 @@ def answered(order: dict[str, Any]) -> bytes:
         return asyncio.run(_ready(config, found.release, found.state))
     except StartError as error:
         return compiled_release.refusal(compiled_release.Refused(str(error)))
-    except Exception as error:  # noqa: BLE001 - its text may quote anybody; where it happened does not
+    except Exception as error:  # noqa: BLE001 - its text may quote anything, so only its place is reported
         return compiled_release.refusal(compiled_release.Refused("", _place(error)))
 
 
 async def _ready(config: Config, loaded: Release, state: release.State) -> bytes:
-    """3: a server is asked by the gateway, which has the connection to it."""
+    """Step 3. Only a compiled policy is tested here; the gateway tests an OPA server, to which it has a connection."""
     code = pdp.compiled(loaded, config.policy)
     if code:
         await ask(await prepare(config, loaded, code))

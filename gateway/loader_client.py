@@ -1,9 +1,9 @@
-"""Has a release loaded by a process of its own (loader.py), and takes from it what the gateway needs.
+"""Has a separate process load a release (loader.py), and takes over the result.
 
-Why it is believed: it is the gateway's own program, run by the same interpreter, which makes the same checks of the
-same files as a start does; it is started here, for one answer, and nobody else holds the pipe that this comes through.
-How long it may take and how much it may say is bounded. It may die, hang or talk nonsense at any moment: then there is
-no release, and what is in force stays. When the gateway dies, it ends, too.
+The gateway trusts the result for three reasons. The process runs the gateway's own program with the same interpreter.
+It makes the same checks of the same files as a start does. The gateway starts it for one answer, and nobody else holds
+the pipe. Its time and the size of its answer are bounded. If it dies, hangs or sends garbage, there is no new release,
+and the release in force stays. The process ends when the gateway dies.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from gateway.errors import StartError
 from gateway.inforce import InForce
 
 PATIENCE_S: Final = 600.0
-"""It has a lower priority on what may be a busy machine, and fetches every file of the release."""
+"""Generous, because the process has a lower priority on a perhaps busy machine, and fetches every file."""
 PROGRAM: Final = (sys.executable, "-P", "-m", "gateway.loader")
 _PIECE: Final = 1 << 20
 
 
 async def load(config: Config, before: InForce) -> CompiledRelease | Same:
-    """What is there now, whole, tested where a module decides. before: what is in force. Raises StartError."""
+    """The release at the source now; tested if a Wasm module decides. before: what is in force. Raises StartError."""
     order = {
         "config": config.model_dump_json(exclude_unset=True),
         "digest": before.release.digest,
@@ -47,7 +47,7 @@ async def load(config: Config, before: InForce) -> CompiledRelease | Same:
 
 
 class _Process:
-    """A process that loads a release: `answer` in a thread, `end` from anywhere."""
+    """A process that loads a release. Call `answer` in a thread; `end` may be called from anywhere."""
 
     def __init__(self, order: bytes) -> None:
         self._order = order
@@ -55,9 +55,9 @@ class _Process:
         self._over = False
 
     def answer(self) -> CompiledRelease | Same | Refused:
-        """Start it, and wait for its answer and its end. Blocks; raises StartError."""
+        """Start the process, and wait for its answer and its end. Blocks; raises StartError."""
         try:
-            # Not forked from here and not one of a pool: nothing of the gateway's memory is in it.
+            # Not forked and not from a pool, so that it holds nothing of the gateway's memory.
             with subprocess.Popen(PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:  # noqa: S603 - ours
                 self._process = process
                 try:
@@ -70,7 +70,7 @@ class _Process:
             raise StartError(f"release: the process that loads it said what is no answer: {error}") from error
 
     def end(self) -> None:
-        """Kill it, if it has not ended."""
+        """Kill the process if it has not ended."""
         self._over = True
         if self._process is not None:
             self._process.kill()
@@ -79,7 +79,7 @@ class _Process:
         give_up = time.monotonic() + PATIENCE_S
         if self._over or process.stdin is None or process.stdout is None:
             raise StartError("release: the gateway ends")
-        with contextlib.suppress(BrokenPipeError):  # it has died; how, is told below
+        with contextlib.suppress(BrokenPipeError):  # the process died; its status is reported below
             process.stdin.write(self._order)
         pieces, left, output = [], LONGEST, process.stdout.fileno()
         readable = select.poll()

@@ -1,7 +1,7 @@
 """The operator's log: JSON lines on standard error, one clock, no content.
 
-What a caller wrote (prompts, tokens, answers) has no place here. Values are bounded and control characters are escaped
-by JSON, so nobody writes a second line or paints a terminal.
+Nothing that a caller wrote (prompts, tokens, answers) is logged. Values are bounded, and JSON escapes control
+characters, so that no value can forge a second line or control a terminal.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def configure(level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
-    # Libraries put requests and headers into their messages: only that they complained is told, never their words.
+    # Libraries put requests and headers into their messages. Only the fact of a message is logged, never its text.
     logging.basicConfig(handlers=[_Libraries()], level=max(number, logging.WARNING), force=True)
 
 
 def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace values under secret names, and cut long text."""
+    """Replace values whose key names a secret, and cut long text."""
     for key, value in event.items():
         if key in SECRET_KEYS:
             event[key] = "[redacted]"
@@ -48,7 +48,7 @@ def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMappin
 
 
 def _exception_type(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """An exception's type and place, never its text, which may quote what a caller wrote."""
+    """Replace an exception by its type and place. Its text may quote what a caller wrote."""
     error = event.pop("exc_info", None)
     if isinstance(error, BaseException):
         place = error.__traceback__
@@ -61,7 +61,7 @@ def _exception_type(_: object, __: str, event: MutableMapping[str, Any]) -> Muta
 
 
 class _StandardError:
-    """A line that can't be written, because a disk is full or a reader is gone, is lost; nothing else fails with it."""
+    """Drops a line that can't be written, because a disk is full or a reader is gone, without failing."""
 
     def write(self, text: str) -> None:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""A table that is filled as keys are met: a look into it costs a third of one into an `lru_cache`, for each word."""
+"""A cache as a dictionary that computes missing values: a lookup costs a third of one in an `lru_cache`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ V = TypeVar("V")
 
 
 class Memo(dict[K, V], Generic[K, V]):
-    """What `make` makes of each key. Begins anew when it holds `most`: nobody can fill it for good with rubbish."""
+    """The result of `make` for each key. It is cleared when it holds `most`, so that no caller can fill it for good."""
 
     def __init__(self, make: Callable[[K], V], most: int) -> None:
         super().__init__()

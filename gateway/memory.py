@@ -1,7 +1,7 @@
-"""Memory that lives as long as the process: out of garbage collection, and in large pages.
+"""Excludes long-lived memory from garbage collection, and puts it in large pages.
 
-A call touches a few thousand places of the interpreter's memory. In pages of 4 KiB the processor looks most of them up
-again for each call, in a virtual machine through two tables; in pages of 2 MiB it knows them.
+A call touches a few thousand places in the interpreter's memory. With pages of 4 KiB most of these miss the TLB in each
+call, and a virtual machine walks two page tables per miss. With pages of 2 MiB the TLB covers them.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Final
 
 LARGE: Final = 2 << 20
 _COLLAPSE: Final = 25
-"""MADV_COLLAPSE of Linux 6.1: now, not when the kernel comes round to it."""
+"""MADV_COLLAPSE of Linux 6.1: collapse into large pages now, not when the kernel gets round to it."""
 
 _MAPPING: Final = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p 00000000 00:00 0 *(?:\[heap\])?\n")
 
 
 def settle() -> None:
-    """To be called once everything is loaded, before the first call. Where there are no large pages, nothing changes.
+    """Call this once everything is loaded, before the first call. Without large pages, only garbage collection changes.
 
-    Fewer collections: a call makes hardly any cycles, and a collection walks over everything else.
+    Collections become rarer: a call makes hardly any cycles, and a collection walks over every object.
     """
     gc.collect()
     gc.freeze()
@@ -36,9 +36,9 @@ def settle() -> None:
 
 
 def large_pages(start: int, size: int) -> None:
-    """Ask for large pages between two addresses, for what is there and for what will be."""
+    """Ask the kernel for large pages from `start` for `size` bytes, for present and future memory."""
     advice = getattr(mmap, "MADV_HUGEPAGE", None)
-    if advice is not None:  # no advice is binding: what the kernel refuses stays as it is
+    if advice is not None:  # the kernel may ignore advice; the memory then stays as it is
         madvise = ctypes.CDLL(None).madvise
         madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
         madvise(start, size, advice)
@@ -46,9 +46,9 @@ def large_pages(start: int, size: int) -> None:
 
 
 def _dense(smaps: str) -> Iterator[tuple[int, int]]:
-    """Start and size of what holds whole large pages, in private memory without a file that is in use by half or more.
+    """Start and size of private anonymous mappings that contain whole large pages and are at least half in use.
 
-    The rest is the stacks of threads and the like, which would take up the room that they only reserve.
+    Other mappings, such as the stacks of threads, only reserve their room; large pages would allocate it.
     """
     start = end = 0
     for line in smaps.splitlines(keepends=True):

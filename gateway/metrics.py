@@ -1,6 +1,6 @@
-"""The page of metrics: GET /metrics, for Prometheus. Plainly on a loopback address, else by mutual TLS.
+"""The metrics page for Prometheus: GET /metrics. Plain HTTP on a loopback address, otherwise mutual TLS.
 
-It tells numbers and no content, and nobody calls the gateway here: what is asked is one path, and the answer is made of
+The page contains numbers and no content. Nothing can be called here: there is one path, and its answer is made from
 what was counted already.
 """
 
@@ -29,14 +29,14 @@ from gateway.telemetry.families import Now, families
 log = structlog.get_logger()
 
 Source = Callable[[], tuple[Counted, int, int, int]]
-"""What was counted in all processes that serve calls, how many these are, how many were replaced, and how many calls
-they take at once.
+"""Returns the counters of all processes that serve calls, the number of these processes, how many were replaced, and
+how many calls they take at once.
 """
 
 
 @asynccontextmanager
 async def served(settings: Metrics, gate: Gate, source: Source) -> AsyncIterator[int]:
-    """Serves them; gives the port. Raises StartError."""
+    """Serve the page; yields its port. Raises StartError."""
     context = trust(settings)
     page = web.Application(client_max_size=1024)
     page.router.add_get("/metrics", _Page(gate, source).get)
@@ -70,7 +70,7 @@ def _listening(settings: Metrics) -> socket.socket:
 
 
 def now(gate: Gate, source: Source) -> tuple[Counted, Now]:
-    """What was counted everywhere, and what is so at this moment."""
+    """The counters of all processes, and the current values of gauges."""
     all_of_it, workers, restarts, limit = source()
     in_force, lag, now_us = gate.in_force, gate.log.lag, gate.clock()
     release = in_force.release
@@ -107,7 +107,7 @@ class _Page:
         self._one = asyncio.Semaphore()
 
     async def get(self, request: web.Request) -> web.Response:
-        """The metrics in the format that is asked for. The text is made beside calls, and for one at a time."""
+        """The metrics in the requested format. A thread makes the text, for one request at a time."""
         encode, media = choose_encoder(request.headers.get("accept", ""))
         async with self._one:
             registry = CollectorRegistry(auto_describe=False)
@@ -127,9 +127,9 @@ class _Now(Collector):
 
 
 def trust(settings: Metrics) -> ssl.SSLContext | None:
-    """The TLS side of the page; None where it is served plainly. Raises StartError."""
+    """The server-side TLS context of the page; None for plain HTTP. Raises StartError."""
     if settings.certificate is None or settings.key is None or settings.client_ca is None:
-        return None  # a loopback address: the configuration takes no other without them
+        return None  # a loopback address: the configuration accepts no other without TLS files
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED

@@ -1,16 +1,16 @@
-"""Judges what comes back, before anybody sees it.
+"""Judges an answer before the caller sees any of it.
 
-What a stream guarantees, however the upstream cut it into chunks, for text that left; characters are counted by
-`cutting.length`, so that no padding fills a window:
-1 it was inside a window that the judge allowed, and that window reached back at least `overlap` characters before
-  the first character that it was the first to judge, or to the beginning of the answer;
-2 an allowed window reached at least `ahead` characters beyond it, or to a tool call, or to the end: a passage of at
-  most `ahead` characters that the judge refuses wherever it sees it whole leaves not one character, unless a tool
-  call stands inside the passage;
-3 no window begins inside a word of at most `overlap` characters, or ends inside one of at most `window`, unless a
-  tool call stands there.
-A tool call leaves after it was judged whole, beside the text and the calls before it, and is judged again beside those
-after it, as far as the overlap. The end leaves after everything else was judged.
+Guarantees for text that left in a stream, however the upstream cut it into chunks. Lengths are counted by
+`cutting.length`, so that padding can't fill a window.
+1 The text was inside a window that the judge allowed. That window reached back at least `overlap` characters before
+  the first character that it was the first to judge, or to the beginning of the answer.
+2 An allowed window reached at least `ahead` characters beyond the text, or to a tool call, or to the end. So if the
+  judge refuses a passage of at most `ahead` characters wherever it sees the passage whole, none of its characters
+  leaves, unless a tool call stands inside the passage.
+3 No window begins inside a word of at most `overlap` characters, or ends inside a word of at most `window` characters,
+  unless a tool call stands there.
+A tool call leaves after it was judged whole, together with the text and calls before it. It is judged again together
+with what follows, as far as the overlap. The end leaves after everything else was judged.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from gateway.signals.segmentation import LETTERS, length, shortened
 from gateway.types import Chunk, Completion, End, Said, Stage, Text, ToolUse, call_texts, judged_texts, part_texts
 
 Judge: TypeAlias = Callable[[Stage, tuple[str, ...], tuple[ToolUse, ...]], Awaitable[None]]
-"""Returns when the content may leave; raises GatewayError when it may not. Adjacent texts are judged together."""
+"""Returns if the content may leave; raises GatewayError if not. Adjacent texts are judged together."""
 
 FIRST: Final = 48
-"""Characters that the first window releases: a reader sees the first words early, and later windows double in size."""
+"""Characters that the first window releases. It is small so that a reader sees words early; later windows double."""
 AHEAD: Final = 80
-"""Characters that are judged beyond what is released."""
+"""Characters beyond the released text that are judged before it is released."""
 MOST_HELD: Final = 1 << 16
-"""Characters that may wait for more between them to judge."""
+"""The most characters held back. A passage without a place to cut it within this length can't be judged."""
 APART: Final = 32
-"""Texts between calls whose ends are also read as one word; of those before them the ends are words apart."""
+"""With this many texts between tool calls, the oldest two become one text, as separate words."""
 LEAST: Final = 16
-"""What a piece that left counts at least, where calls before it are forgotten: pieces may be empty."""
+"""The least length that a released piece counts for when earlier calls are forgotten, because pieces may be empty."""
 
 
 async def judge_whole(completion: Completion, judge: Judge) -> None:
-    """Judge a whole answer: everything in it together, then each tool call. Raises GatewayError."""
+    """Judge a whole answer: everything together, then each tool call. Raises GatewayError."""
     if texts := tuple(judged_texts(completion.parts)):
         await judge(Stage.RESPONSE, texts, ())
     for part in completion.parts:
@@ -57,10 +57,10 @@ async def hold_back(
     overlap: int = 400,
     ahead: int = AHEAD,
 ) -> AsyncGenerator[Chunk]:
-    """The same answer, released as it is judged; `chunks` is closed on every exit. Raises GatewayError.
+    """Release the answer as it is judged. Closes `chunks` on every exit. Raises GatewayError.
 
-    limit_bytes: the longest answer, in UTF-8 bytes of text and tool calls; empty chunks count as one byte. window: how
-    many characters are judged at a time. overlap, ahead: see above. Each character is judged a bounded number of times.
+    limit_bytes: the longest answer, in UTF-8 bytes of text and tool calls; an empty chunk counts as one byte. window:
+    characters per window. overlap, ahead: see above. Each character is judged a bounded number of times.
     """
     held = _Held()
     step, size = min(window, ahead + FIRST), 0
@@ -93,11 +93,11 @@ async def hold_back(
 
 @dataclass(slots=True)
 class _Held:
-    """before: what left, shortened, as far back as the overlap; a text ends at a tool call, and the last one goes on.
+    """before: released text, shortened, as far back as the overlap. A tool call ends a text; the last text continues.
 
-    text: what has not left; judged up to `judged`. fresh: the length of what was not. called: what the tool calls say
-    that left last, each with what `passed` then: the length of all that left, in text and in calls. A call is forgotten
-    when more than the overlap passed after it.
+    text: text held back; judged up to `judged`. fresh: the length of its unjudged rest. called: the texts of the last
+    released tool calls, each with the value of `passed` at that time. passed: the length of everything released, text
+    and calls. A call is forgotten once more than the overlap has passed after it.
     """
 
     before: tuple[str, ...] = ("",)
@@ -108,30 +108,30 @@ class _Held:
     passed: int = 0
 
     def call(self, call: ToolUse, overlap: int) -> tuple[str, ...]:
-        """A tool call comes, after all text before it has left. What to judge of it."""
+        """Add a tool call, after all text before it was released. Returns what to judge with it."""
         said = call_texts(call)
         together = (*self.before, *self._calls(said))
-        if any(map(str.isalnum, self.before[-1])):  # else it stands between words, and is shortened with what comes
+        if any(map(str.isalnum, self.before[-1])):  # otherwise no word ends here, and the text continues after the call
             self.before = (*_fewer(self.before), "")
         self._pass(sum(length(text) for kind in said for text in kind), overlap)
         self.called += ((said, self.passed),)
         return together
 
     def add(self, text: str) -> None:
-        """More text came."""
-        end = self.text[max(self.judged, len(self.text) - LETTERS) :]  # a run goes on from there
+        """Add text to what is held back."""
+        end = self.text[max(self.judged, len(self.text) - LETTERS) :]  # a run of letters may continue from there
         self.fresh += length(end + text) - length(end)
         self.text += text
 
     def edge(self, step: int, longest: int) -> int:
-        """Where the next window ends: after the last whole word; 0 while there is too little to judge."""
+        """Where the next window ends, which is after a whole word; 0 if there is too little to judge."""
         if self.fresh < step:
             return 0
         edge = _word_start(self.text, len(self.text), longest)
         return edge if edge > self.judged else 0
 
     async def judge_to(self, end: int, judge: Judge) -> None:
-        """Judge everything up to `end`, unless it was already."""
+        """Judge everything up to `end` that was not judged yet."""
         if end > self.judged:
             *before, last = self.before
             await judge(Stage.RESPONSE, (*before, last + self.text[:end], *self._calls()), ())
@@ -139,7 +139,7 @@ class _Held:
             self.fresh = length(self.text[end:])
 
     def release(self, end: int, overlap: int) -> str:
-        """What may leave up to `end`; forgets what no later window needs."""
+        """Release the text up to `end`, and forget what no later window needs."""
         piece, self.text = self.text[:end], self.text[end:]
         self.judged -= end
         if piece:
@@ -158,7 +158,7 @@ class _Held:
 
 
 def _fewer(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """The same, with the first two in one where there are many."""
+    """The texts; if there are many, the first two are joined."""
     if len(texts) < APART:
         return texts
     first, second, *rest = texts
@@ -166,7 +166,7 @@ def _fewer(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _last(texts: tuple[str, ...], least: int) -> tuple[str, ...]:
-    """The end of these texts, at least that much of them; of the first that is kept whole words."""
+    """The end of these texts, at least `least` long. The first one kept is cut at a word."""
     at = len(texts) - 1
     while at > 0 and length(texts[at]) < least:
         least -= length(texts[at])
@@ -176,7 +176,7 @@ def _last(texts: tuple[str, ...], least: int) -> tuple[str, ...]:
 
 
 def _back(text: str, end: int, least: int) -> int:
-    """From where there is at least that much text to `end`; 0 where there is less."""
+    """The position from which there are at least `least` characters to `end`; 0 if there are fewer."""
     start = end - least
     while start > 0 and length(text[start:end]) < least:
         start = end - 2 * (end - start)
@@ -184,7 +184,7 @@ def _back(text: str, end: int, least: int) -> int:
 
 
 def _word_start(text: str, position: int, longest: int) -> int:
-    """The beginning of the word that `position` is inside or at the end of; `position` if that word is longer."""
+    """The start of the word that contains or ends at `position`; `position` itself if the word is longer."""
     start = max(0, position - longest - 1)
     before = text[start:position]
     if not before or before[-1].isspace():

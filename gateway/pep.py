@@ -1,8 +1,8 @@
-"""The path of a request. Each step returns a value or raises GatewayError; nothing here touches gRPC.
+"""Handles a request. Each step returns a value or raises GatewayError. Nothing here touches gRPC.
 
-1 prove who asks    2 gather the facts    3 read the content    4 decide
+1 authenticate the caller    2 gather the facts    3 read the content    4 decide
 5 write the intent, durably: nothing is forwarded before this line
-6 forward           7 judge the output    8 write the outcome, on every exit
+6 forward                    7 judge the output    8 write the outcome, on every exit
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from gateway.types import (
 )
 
 Read = Callable[[], Awaitable[Prompt]]
-"""Reads the prompt from the wire. Called after the caller was proved: nobody else can make the gateway parse."""
+"""Reads the prompt from the wire. Called after the caller was authenticated: nobody else can make the gateway parse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ async def generate_stream(
 
 
 async def check(call: Call, read: Read, gate: Gate, in_force: InForce) -> Decision:
-    """What generate would decide now; recorded, never forwarded. Raises GatewayError."""
+    """The decision that `generate` would make now. It is recorded; nothing is forwarded. Raises GatewayError."""
     async with gate.log.trail(call) as trail:
         _, _, decision = await decide(call, read, gate, trail, in_force)
         return decision
@@ -101,7 +101,7 @@ async def models(call: Call, read: Callable[[], Awaitable[object]], gate: Gate, 
 
 
 async def admit(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InForce) -> Admitted:
-    """Steps 1 to 5: after this line the intent is durable."""
+    """Steps 1 to 5: when this returns, the intent is durable."""
     prompt, known, decision = await decide(call, read, gate, trail, in_force)
     permitted = decision.permit(prompt, known)
     if permitted.model.upstream not in gate.upstreams:
@@ -113,7 +113,7 @@ async def admit(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InFo
     await gate.quotas.take_bytes(tenant, permitted.prompt.texts())
     await gate.quotas.take_tokens(tenant, permitted.prompt.max_tokens)
     await gate.quotas.take_spend(tenant, permitted.model, permitted.prompt.texts(), permitted.prompt.max_tokens)
-    await prove_again(call, gate, in_force)  # 1: all of this may have taken long
+    await prove_again(call, gate, in_force)  # 1: the steps before may have taken long
     await trail.intend(permitted)  # 5
     return Admitted(permitted, known, in_force)
 
@@ -135,7 +135,7 @@ async def decide(call: Call, read: Read, gate: Gate, trail: Trail, in_force: InF
 async def _decided(
     prompt: Prompt, principal: Principal, gate: Gate, trail: Trail, in_force: InForce
 ) -> tuple[Prompt, Facts, Decision]:
-    """Steps 2 to 4, when it is the call's turn."""
+    """Steps 2 to 4, within the call's turn."""
     judged = [*prompt.judged()]
     known = facts.gather(in_force.attributes, principal, prompt, judged, gate.clock(), audit_ready=gate.log.ready)  # 2
     trail.asked(prompt)
@@ -161,12 +161,12 @@ async def _decided(
 
 
 def _routes(decision: Decision) -> set[str]:
-    """The models that the policy wants to be asked instead: what is permitted there is decided for that model."""
+    """The models that the policy routes to instead. What is permitted there is decided again for that model."""
     return {o.text for o in decision.obligations if o.kind == "route"}
 
 
 def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
-    """The same detectors and rules, for what comes back."""
+    """The judge of the output, with the same detectors and rules as the request."""
 
     async def judged(stage: Stage, texts: tuple[str, ...], tools: tuple[ToolUse, ...]) -> None:
         readings = await gate.detectors.read(texts, trail.tenant)
@@ -175,7 +175,7 @@ def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
         try:
             decision = await admitted.in_force.engine.decide(known.input)
         except GatewayError as error:
-            error.sent = True  # the model was asked: whoever repeats the call asks it a second time
+            error.sent = True  # the model was asked: repeating the call would ask it again
             raise
         trail.judged(stage, known, readings, decision)
         met = (*admitted.permitted.obligations, *(o for o in decision.obligations if o.kind == "incident"))  # recorded
@@ -193,7 +193,7 @@ def judge(admitted: Admitted, gate: Gate, trail: Trail) -> output.Judge:
 
 
 def request_at(stage: Stage, admitted: Admitted, used: tuple[ToolUse, ...]) -> Mapping[str, Json]:
-    """The request facts of a stage: at a tool call only the tools that are called, unspecified when never offered."""
+    """The request facts of a stage. For a tool call, only the called tools; unspecified if they were never offered."""
     request = admitted.facts.request
     if stage is not Stage.TOOL_CALL:
         return request
@@ -203,7 +203,7 @@ def request_at(stage: Stage, admitted: Admitted, used: tuple[ToolUse, ...]) -> M
 
 
 def seconds_left(call: Call, gate: Gate) -> float:
-    """Seconds until the caller's deadline. Raises GatewayError when it has passed: nothing is forwarded late."""
+    """Seconds until the caller's deadline. Raises GatewayError if it has passed, so that nothing is forwarded late."""
     left = ((call.deadline_us or 0) - gate.clock()) / 1_000_000
     if left <= 0:
         raise GatewayError(Reason.DEADLINE_EXCEEDED, "the caller's deadline passed before anything was forwarded")

@@ -1,6 +1,6 @@
-"""The path of who asks about the policy in force. Every proved caller may; it is told of its own tenant alone.
+"""Answers calls about the policy in force. Every authenticated caller may ask, and learns only about its own tenant.
 
-1 prove who asks    2 read what is asked    3 find it    4 leave out what is not for this tenant
+1 authenticate the caller    2 read the request    3 look it up    4 leave out what is not for this tenant
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Read = Callable[[], Awaitable[T]]
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Two releases by their digests; empty for the one before the newer one, and for the one in force."""
+    """Digests of two releases. Empty `before`: the release before `after`. Empty `after`: the release in force."""
 
     before: str
     after: str
 
 
 async def standing(call: Call, read: Read[object], gate: Gate, in_force: InForce) -> Tenant:
-    """What the release in force says of the caller's tenant. Raises GatewayError."""
+    """What the release in force says about the caller's tenant. Raises GatewayError."""
     async with gate.log.trail(call) as trail:
         principal = await authentication.prove(call, gate, trail, in_force)  # 1
         await authentication.hear(call, read, gate, in_force)  # 2
@@ -36,7 +36,7 @@ async def standing(call: Call, read: Read[object], gate: Gate, in_force: InForce
 
 
 async def changes(call: Call, read: Read[Between], gate: Gate, in_force: InForce) -> tuple[Step, ...]:
-    """What changed between two releases, as far as this tenant may know. Raises GatewayError (NOT_FOUND)."""
+    """What changed between two releases, as far as the tenant may know. Raises GatewayError (NOT_FOUND)."""
     async with gate.log.trail(call) as trail:
         principal = await authentication.prove(call, gate, trail, in_force)  # 1
         wanted = await authentication.hear(call, read, gate, in_force)  # 2
@@ -61,7 +61,7 @@ def between(release: Release, wanted: Between) -> tuple[Step, ...]:
 
 
 def told(step: Step, tenant: Tenant) -> Step:
-    """The step without what is about other tenants, models that this one does not have, and the rules of others."""
+    """The step without other tenants, models that this tenant does not have, and other agencies' rules."""
     models, policy = tenant.attributes.get("models"), tenant.attributes.get("policy")
     mine = {"", f"tenant {tenant.id}", f"agency {policy}"}
     mine |= {f"model {name}" for name in models} if isinstance(models, list | tuple) else set()
@@ -73,12 +73,12 @@ def told(step: Step, tenant: Tenant) -> Step:
 
 
 def texts(tenant: Tenant, key: str) -> list[str]:
-    """A list of words among what the release says of a tenant."""
+    """A list of strings among the attributes of a tenant."""
     found = tenant.attributes.get(key)
     return [str(item) for item in found] if isinstance(found, list | tuple) else []
 
 
 def grants(tenant: Tenant) -> list[Mapping[str, object]]:
-    """What the provider granted a tenant."""
+    """The grants that the provider gave a tenant."""
     found = tenant.attributes.get("grants")
     return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list | tuple) else []

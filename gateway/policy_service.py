@@ -1,4 +1,4 @@
-"""PolicyService on the wire. Part of the shell; the path of such a call is gateway.policy_info."""
+"""PolicyService on the wire, part of the gRPC shell. gateway.policy_info handles the call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SERVICE: Final = "brightline.v1.PolicyService"
 
 
 def handlers(shell: Shell) -> dict[str, Handler]:
-    """The methods of PolicyService by name. They are read as streams: gateway.server says why."""
+    """The methods of PolicyService by name. They are read as streams; gateway.server explains why."""
     methods = {"GetInForce": _in_force, "GetChanges": _changes}
     return {
         name: grpc.stream_unary_rpc_method_handler(unary(shell, f"/{SERVICE}/{name}", work))
@@ -99,7 +99,7 @@ def _step(step: Step) -> policy_pb2.ReleaseStep:
 
 
 def _direction(word: str) -> policy_pb2.Direction:
-    """A word of another version counts as looser: nobody should take for harmless what was not understood."""
+    """The enum value of a direction. An unknown word counts as looser, so that nobody takes it for harmless."""
     known = {
         "changed": policy_pb2.DIRECTION_CHANGED,
         "stricter": policy_pb2.DIRECTION_STRICTER,

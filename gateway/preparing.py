@@ -1,6 +1,6 @@
-"""Makes of a release what calls need, and asks it what it has to know before it decides anything.
+"""Prepares what calls need from a release, and tests its engine before it decides anything.
 
-These are steps 2 and 3 of activation.py. Beside calls they are taken in a process of their own (loader.py).
+These are steps 2 and 3 of activation.py. While the gateway serves, a separate process does them (loader.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LATE: Final = 4
 
 
 async def prepare(config: Config, loaded: Release, code: bytes = b"", state: State = ()) -> InForce:
-    """Step 2. code: machine code of its module, where that is compiled. Raises StartError."""
+    """Step 2. code: machine code of the release's module, if it is compiled already. Raises StartError."""
     check_upstreams(config, loaded)
     engine = await pdp.open_engine(loaded, config.policy, code)
     try:
@@ -40,9 +40,9 @@ def check_upstreams(config: Config, loaded: Release) -> None:
 
 
 async def ask(fresh: InForce) -> None:
-    """Step 3: raises StartError unless it refuses a call of which nothing is known, and passes its self-test.
+    """Step 3. Raises StartError unless the engine denies a call without facts, and the self-test passes.
 
-    Calls under way are not held up: there is a turn for them after each question.
+    Calls in flight are not held up: the event loop serves them between questions.
     """
     try:
         decision = await _decided(fresh, {})
@@ -61,7 +61,7 @@ async def ask(fresh: InForce) -> None:
 
 
 async def _decided(fresh: InForce, input_: Mapping[str, Json]) -> Decision:
-    """The decision; one that comes late is asked for again, because a busy machine is no fault of the release."""
+    """The decision. A question that fails is repeated, because a busy machine is not the release's fault."""
     for _ in range(LATE):
         await asyncio.sleep(0)
         with contextlib.suppress(GatewayError):

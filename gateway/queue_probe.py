@@ -1,7 +1,7 @@
-"""The gateway's own call to its own port: it waits in the line of all others, and so says how long that is.
+"""Calls the gateway's own port, to measure how long a call waits in gRPC's queue.
 
-The port is a Unix socket beside the ledger, in a folder for the owner alone, that leads to the same gRPC server. Who
-calls there has no certificate, so all that is answered is health. `brightline health` asks there too.
+The probe's address is a Unix socket in a folder beside the ledger that only the owner can enter. It leads to the same
+gRPC server. Callers there have no certificate, so only health answers. `brightline health` uses the same socket.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ TIMEOUT_S: Final = 10.0
 PREFIX: Final = ".line-"
 SERVING: Final = "SERVING"
 LONGEST: Final = 80
-"""Bytes that the folder's path may have: that of a socket has at most 107 (unix(7))."""
+"""The most bytes in the folder's path. The path of a Unix socket has at most 107 (unix(7))."""
 
 
 class QueueProbe:
-    """address: of the Unix socket, for gRPC. Closed with close."""
+    """address: the Unix socket in gRPC's notation. Close it with `close`."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -38,9 +38,9 @@ class QueueProbe:
         self._request = health_pb2.HealthCheckRequest(service=LIVE).SerializeToString()
 
     async def ask(self) -> bool:
-        """Call, and wait for the answer; False when the call was not taken in time, or was one that gRPC ended.
+        """Call and wait for the answer. False if the call was not taken in time, or gRPC ended it.
 
-        While the port is opened again there is no line: the call fails at once, as everybody's does.
+        While the port is being reopened there is no queue: the call fails at once, as every call does.
         """
         try:
             await self._ask(self._request, timeout=TIMEOUT_S)
@@ -49,26 +49,26 @@ class QueueProbe:
         return True
 
     async def close(self) -> None:
-        """Let go."""
+        """Close the channel."""
         await self._channel.close(None)
 
 
 @contextmanager
 def address(beside: Path) -> Iterator[str]:
-    """The address of a socket in a fresh folder in `beside`, or in that for temporary files if that is too long."""
+    """The address of a socket in a new folder in `beside`, or in the temporary folder if that path is too long."""
     with tempfile.TemporaryDirectory(prefix=PREFIX, dir=beside if is_short(beside) else None) as made:
         yield _uri(Path(made) / "door")
 
 
 def is_short(beside: Path) -> bool:
-    """Whether the path leaves room for a socket below it."""
+    """Whether the path leaves room for a socket in a folder below it."""
     return len(os.fsencode(beside)) <= LONGEST
 
 
 def stands(beside: Path, service: str, timeout_s: float) -> str:
-    """What the gateway whose ledger is in `beside` says of a service of health: the best of what its processes say.
+    """The health status of a service, from the gateway whose ledger is in `beside`: the best that a process reports.
 
-    Empty where nobody answers: what is left of a gateway that was killed does not.
+    Empty if nobody answers. Sockets that a killed gateway left behind do not answer.
     """
     found = set[str]()
     for door in sorted(beside.glob(f"{PREFIX}*/door")):
@@ -82,4 +82,4 @@ def stands(beside: Path, service: str, timeout_s: float) -> str:
 
 
 def _uri(socket: Path) -> str:
-    return f"unix:{quote(os.fsencode(socket))}"  # to gRPC % and # and ? mean something
+    return f"unix:{quote(os.fsencode(socket))}"  # %, # and ? have a meaning in gRPC addresses

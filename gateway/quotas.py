@@ -1,10 +1,10 @@
-"""What a tenant may use up over time, as the release says: requests of a minute, bytes and tokens of an hour, and the
-spend of a day.
+"""Limits what a tenant uses over time, as the release says: requests per minute, bytes and tokens per hour, and spend
+per day.
 
-A minute, hour or day begins with the first use after the last one ended. Tokens are those that a permitted request may
-at most have made of it (`max_tokens`): known before anything is forwarded, where what a model will answer is not. Bytes
-are those of every text in it that the model sees, in UTF-8. Spend is what both cost by the model's price. What was
-counted is in memory, and a restart begins again; or in a store that several gateways share.
+A minute, hour or day begins with the first use after the last one ended. Tokens are counted as the request's
+`max_tokens`, because the length of the answer is unknown before forwarding. Bytes are the UTF-8 bytes of every text in
+the request that the model sees. Spend is the cost of both at the model's price. Counts are in memory, and a restart
+resets them, or in a store that several gateways share.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ SPEND: Final = "spend_per_day"
 
 
 class Counts(Protocol):
-    """Where it is counted."""
+    """Where use is counted."""
 
     async def take(self, item: RateLimitItem, tenant: str, cost: int) -> float | None:
-        """None once the cost is counted; else when the time ends in which there is no more, in seconds since 1970, and
-        infinity for a cost that is more than there ever is.
+        """Count the cost and return None. If too little is left, return when the period ends, in seconds since 1970.
+
+        Infinity if the cost exceeds the whole quota.
         """
 
     async def close(self) -> None:
-        """Let go."""
+        """Close the store."""
 
 
 class Memory:
-    """Counts of one process, which gives out its part. workers: how many there are."""
+    """Counts in this process, which gets its part of each quota. workers: the number of parts."""
 
     def __init__(self, workers: int = 1) -> None:
         self._workers = workers
@@ -62,30 +63,30 @@ class Memory:
 
 
 class Quotas:
-    """What is left to all tenants, by these counts."""
+    """The quotas of all tenants."""
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
 
     async def take_request(self, tenant: Tenant) -> None:
-        """Count a request of a proved caller. Raises GatewayError (QUOTA_EXHAUSTED, POLICY_UNAVAILABLE)."""
+        """Count a request of an authenticated caller. Raises GatewayError (QUOTA_EXHAUSTED, POLICY_UNAVAILABLE)."""
         if most := tenant.quotas.get(REQUESTS):
             await self._take(RateLimitItemPerMinute(most), tenant, 1, "requests of this minute")
 
     async def take_bytes(self, tenant: Tenant, texts: Iterable[str]) -> None:
-        """Count what a permitted request brings to a model. Raises GatewayError (as above)."""
+        """Count the bytes that a permitted request sends to a model. Raises GatewayError (as above)."""
         if most := tenant.quotas.get(BYTES):
             await self._take(RateLimitItemPerHour(most, namespace=BYTES), tenant, _size(texts), "bytes of this hour")
 
     async def take_tokens(self, tenant: Tenant, tokens: int) -> None:
-        """Count what a permitted request may make of a model. Raises GatewayError (as above)."""
+        """Count the tokens that a permitted request may produce. Raises GatewayError (as above)."""
         if most := tenant.quotas.get(TOKENS):
             await self._take(RateLimitItemPerHour(most), tenant, tokens, "tokens of this hour")
 
     async def take_spend(self, tenant: Tenant, model: Model, texts: Iterable[str], tokens: int) -> None:
-        """Count what a permitted request may cost at most. Raises GatewayError (as above).
+        """Count the most that a permitted request may cost. Raises GatewayError (as above).
 
-        A model without a price is asked by no tenant whose spend is bounded: a release in which one could is refused.
+        A tenant with a quota of spend can't ask a model without a price. A release that would let it is refused.
         """
         if most := tenant.quotas.get(SPEND):
             if model.price is None:
@@ -94,7 +95,7 @@ class Quotas:
             await self._take(RateLimitItemPerDay(most), tenant, cost, "spend of this day")
 
     async def close(self) -> None:
-        """Let go of the store."""
+        """Close the store."""
         await self._counts.close()
 
     async def _take(self, item: RateLimitItem, tenant: Tenant, cost: int, what: str) -> None:

@@ -1,6 +1,6 @@
-"""Reads files that somebody else put there. Everything here raises OSError.
+"""Reads files that others wrote. Everything here raises OSError.
 
-A pipe in the place of a file keeps who opens it until somebody writes, and a device never ends: neither is read.
+Only regular files are read. Opening a pipe blocks until somebody writes, and a device may never end.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 MAX_BYTES: Final = 16 << 20
-"""The most that a file holds which the configuration names, and which has no bound of its own."""
+"""The size limit of files that the configuration names, unless a file has a limit of its own."""
 
 
 def opened(path: Path) -> BinaryIO:
-    """The file, to be read. Looked at once it is open: what is put in its place meanwhile changes nothing."""
+    """Open a regular file to read. It is checked once open, so replacing the path meanwhile has no effect."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
@@ -26,13 +26,13 @@ def opened(path: Path) -> BinaryIO:
 
 
 def read(path: Path) -> bytes:
-    """All of a file that holds no more than MAX_BYTES."""
+    """The content of a file. Raises OSError if it is longer than MAX_BYTES."""
     with opened(path) as file:
         return bounded(file)
 
 
 def bounded(file: BinaryIO) -> bytes:
-    """All of an open file that holds no more than MAX_BYTES."""
+    """The content of an open file. Raises OSError if it is longer than MAX_BYTES."""
     data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise OSError(errno.EFBIG, f"Is larger than {MAX_BYTES} bytes")

@@ -1,9 +1,9 @@
-"""The path of a reviewer's call. Like the path of a request, and nothing here touches gRPC.
+"""Handles a reviewer's call, much as a request is handled. Nothing here touches gRPC.
 
-1 prove who asks    2 whose records its roles let it read    3 read the request    4 look
+1 authenticate the reviewer    2 decide from its roles whose records it may read    3 read the request    4 look
 5 write the record of the call, durably: nothing of the log leaves before this line
-A call that streams has its record when it begins; what it got is what the log held for it. Who asks is proved again at
-each look, by the release that is in force then.
+A streaming call has its record when it begins, and gets what the log held for it. The reviewer is authenticated again
+at each look, against the release in force at that time.
 """
 
 from __future__ import annotations
@@ -42,23 +42,23 @@ from gateway.types import Call, Principal
 
 T = TypeVar("T")
 AT_ONCE: Final = 4
-"""Looks at the log at a time; others wait, and tenants take turns. Each takes a thread and may read a page of large
-records."""
+"""Looks at the log at a time. Other looks wait, and tenants take turns. Each look takes a thread and may read a page of
+large records."""
 LOOKS_EACH: Final = 3
-"""How many of these may be one tenant's."""
+"""The most looks of one tenant at a time."""
 STREAMS: Final = 16
 STREAMS_EACH: Final = 12
-"""Streams that are open at a time, and how many of these may be one tenant's."""
+"""The most open streams, and the most of one tenant."""
 TICK_S: Final = 0.25
 _PATIENCE_S: Final = 3600.0
-"""A call is over before that."""
+"""Longer than any call lasts."""
 
 Read = Callable[[], Awaitable[T]]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is looked for, from where on: a word that an earlier answer had, empty for the beginning."""
+    """What is looked for, and the page token of an earlier answer; empty for the beginning."""
 
     filter: Filter
     word: str = ""
@@ -67,15 +67,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads. tenant: whose records; None for everybody's."""
+    """The reviewer. tenant: whose records it may read; None for all."""
 
     tenant: str | None
 
     def narrowed(self, wanted: Filter) -> Filter:
-        """What it asks for among what it may read. Raises GatewayError (ROLE_REQUIRED)."""
+        """The filter, restricted to what the reviewer may read. Raises GatewayError (ROLE_REQUIRED)."""
         if self.tenant is None:
             return wanted
-        if wanted.tenant not in {"", self.tenant}:  # whether there is such a tenant makes no difference
+        if wanted.tenant not in {"", self.tenant}:  # the answer does not depend on whether the tenant exists
             raise GatewayError(
                 Reason.ROLE_REQUIRED, "an auditor reads the records of its own tenant", field="filter.tenant"
             )
@@ -84,7 +84,7 @@ class Reader:
 
 @dataclass(slots=True)
 class Desk:
-    """What reviewers and approvers need: who they are, the log, and who looks now. streams: open ones by tenant."""
+    """What reviewers and approvers need: settings, the log, and a queue of looks. streams: open streams by tenant."""
 
     gate: Gate
     settings: Settings
@@ -97,8 +97,8 @@ class Desk:
 def reader(principal: Principal, settings: Settings) -> Reader:
     """Step 2. Raises GatewayError (ROLE_REQUIRED).
 
-    An inspector needs the role and a tenant that the configuration names: an issuer that gives roles away for one
-    tenant opens no other's records. A role that is not configured is nobody's.
+    An inspector needs the role and a tenant that the configuration names, so that an issuer that assigns roles for one
+    tenant can't open another's records. A role that is not configured grants nothing.
     """
     named = principal.tenant in settings.inspector_tenants
     if settings.inspector_role and named and settings.inspector_role in principal.roles:
@@ -109,7 +109,7 @@ def reader(principal: Principal, settings: Settings) -> Reader:
 
 
 async def search(call: Call, read: Read[Asked], desk: Desk, in_force: InForce) -> tuple[Page, str]:
-    """A page of records, and the word for the next one; empty at the end. Raises GatewayError."""
+    """A page of records, and the token of the next page; empty at the end. Raises GatewayError."""
     async with desk.gate.log.trail(call) as trail:
         who = await admit(call, desk, trail, in_force)  # 1, 2
         asked = await authentication.hear(call, read, desk.gate, in_force)  # 3
@@ -123,12 +123,12 @@ async def search(call: Call, read: Read[Asked], desk: Desk, in_force: InForce) -
 
 
 async def get(call: Call, read: Read[str], desk: Desk, in_force: InForce) -> list[Found]:
-    """The records of a decision. Raises GatewayError: NOT_FOUND, whether there is none or it is another tenant's."""
+    """The records of a decision. Raises GatewayError: NOT_FOUND, also if the decision is another tenant's."""
     return await _one(call, read, desk, in_force, desk.archive.of_decision)
 
 
 async def prove(call: Call, read: Read[str], desk: Desk, in_force: InForce) -> list[Proved]:
-    """The same with proofs. Raises GatewayError."""
+    """The records of a decision, with proofs. Raises GatewayError."""
     return await _one(call, read, desk, in_force, desk.archive.proved)
 
 
@@ -153,7 +153,7 @@ async def _one(
 async def watch(
     call: Call, read: Read[Asked], desk: Desk, in_force: InForce
 ) -> AsyncGenerator[tuple[Found | None, str]]:
-    """First nothing but where it begins, then each new record and where it goes on. Raises GatewayError."""
+    """First only the position where it begins, then each new record and the next position. Raises GatewayError."""
     with ExitStack() as open_:
         async with desk.gate.log.trail(call) as trail:
             who = await admit(call, desk, trail, in_force)  # 1, 2
@@ -179,7 +179,7 @@ async def watch(
 
 
 async def export(call: Call, read: Read[Filter], desk: Desk, in_force: InForce) -> AsyncGenerator[bytes]:
-    """Pieces of a file of records with proofs. Raises GatewayError."""
+    """An export file of records with proofs, in pieces. Raises GatewayError."""
     with ExitStack() as open_:
         async with desk.gate.log.trail(call) as trail:
             who = await admit(call, desk, trail, in_force)  # 1, 2
@@ -195,22 +195,22 @@ async def export(call: Call, read: Read[Filter], desk: Desk, in_force: InForce) 
 
 
 async def admit(call: Call, desk: Desk, trail: Trail, in_force: InForce) -> Reader:
-    """Steps 1 and 2. The request of nobody else is read."""
+    """Steps 1 and 2. The request is read only after them."""
     return reader(await authentication.prove(call, desk.gate, trail, in_force), desk.settings)
 
 
 def note(trail: Trail, who: Reader, asked: Mapping[str, Json], given: int | None = None) -> None:
-    """What the record of this call says."""
+    """Add what was asked to the record of this call."""
     trail.reviewed(Review(asked, who.tenant is None, given))
 
 
 def bound(who: Reader, use: str, wanted: Filter) -> Json:
-    """What a word for going on belongs to."""
+    """What a page token is bound to."""
     return {"tenant": who.tenant, "use": use, "filter": wanted.asked()}
 
 
 def began(word: str, bounds: Json, desk: Desk, name: str) -> Position | None:
-    """The position that a word is for, None for no word. Raises GatewayError (INVALID_REQUEST)."""
+    """The position of a page token; None for an empty one. Raises GatewayError (INVALID_REQUEST)."""
     try:
         return desk.archive.pages.position(word, bounds) if word else None
     except PageError as error:
@@ -219,18 +219,18 @@ def began(word: str, bounds: Json, desk: Desk, name: str) -> Position | None:
 
 
 async def find(call: Call, desk: Desk, tenant: str, in_force: InForce, at: Callable[[], T]) -> T:
-    """Step 4, and step 1 again where it took long: others look, too. Raises GatewayError."""
+    """Step 4, and step 1 again if it took long, since others look, too. Raises GatewayError."""
     found = await look(desk, tenant, at)
     await authentication.prove_again(call, desk.gate, in_force)
     return found
 
 
 async def look(desk: Desk, tenant: str, at: Callable[[], T]) -> T:
-    """A look at the log for who is of that tenant, in a thread of its own. Raises GatewayError (REVIEW_UNAVAILABLE)."""
+    """Run a look at the log in a thread, in the tenant's turn. Raises GatewayError (REVIEW_UNAVAILABLE)."""
     try:
         await desk.looking.take(tenant)
         looking = asyncio.ensure_future(asyncio.to_thread(at))
-        # A thread goes on when its call is cancelled.
+        # The thread continues if its call is cancelled, so the turn ends with the thread.
         looking.add_done_callback(lambda _: desk.looking.give_back(tenant))
         return await asyncio.shield(looking)
     except BehindError as error:
@@ -243,7 +243,7 @@ async def look(desk: Desk, tenant: str, at: Callable[[], T]) -> T:
 
 @contextmanager
 def _one_more(desk: Desk, tenant: str) -> Iterator[None]:
-    """Counts a stream from now on, before anything is waited for. Raises GatewayError (OVERLOADED)."""
+    """Count a stream from now on, before waiting for anything. Raises GatewayError (OVERLOADED)."""
     if desk.streams.total() >= STREAMS or desk.streams[tenant] >= STREAMS_EACH:
         raise GatewayError(Reason.OVERLOADED, "too many watches and exports at once; try again in a moment", again_s=1)
     desk.streams[tenant] += 1

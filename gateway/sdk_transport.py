@@ -1,7 +1,7 @@
-"""What an SDK is opened with: its calls go over a line of ours (`gateway.egress`), whatever its own transport would do.
+"""Opens SDKs on the gateway's own HTTP client (`gateway.egress`), in place of their transports.
 
-The SDK never holds the key, and what it gets and gives is JSON: its typed models cost more than the rest of the call,
-and take anything for an answer.
+The SDK never holds the key. It exchanges plain JSON: its typed models cost more than the rest of the call and accept
+anything as an answer.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from gateway.egress import WHOLE, Body, Egress, Service
 
 ASKED: Final = {"accept": WHOLE}
 PLACEHOLDER: Final = "added-by-the-channel"
-"""What an SDK gets for a key."""
+"""The SDK gets this in place of the API key."""
 
 _PASSED = ("content-type", "anthropic-version")
 
 
 @dataclass(frozen=True, slots=True)
 class SdkTransport:
-    """What an SDK is opened with."""
+    """The arguments to open an SDK with."""
 
     base_url: str
     http: httpx2.AsyncClient
 
 
 def open_channel(settings: Service, section: str, answer_bytes: int) -> SdkTransport:
-    """A channel to the service for whole answers in JSON. Raises StartError, which names the section."""
-    # Their loggers print prompts when an environment variable says so; the gateway logs by itself. Not by a level: an
-    # SDK sets its own when it is imported, which is after this.
+    """A transport to the service for whole answers in JSON. Raises StartError that names the section."""
+    # The SDKs' loggers print prompts if an environment variable says so, and the gateway does its own logging. A level
+    # would not silence them: an SDK sets its own when it is imported, which is later.
     for name in ("anthropic", "openai", "httpx2"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [logging.NullHandler()], False

@@ -1,9 +1,8 @@
-"""The shell of gRPC: only here its context is touched, and every exit is a status that gateway.status made.
+"""The gRPC shell: the only code that touches gRPC's context. Every exit is a status made by gateway.status.
 
-Unary methods are read as streams: the handler then runs before the message is there, so that a caller is proved before
-anything is parsed, and a message that gRPC itself refuses still leaves a record.
+Unary methods are read as streams. The handler then runs before the message arrives, so that a caller is authenticated
+before anything is parsed, and a message that gRPC itself refuses still leaves a record.
 """
-
 from __future__ import annotations
 
 import asyncio
@@ -29,8 +28,8 @@ log = structlog.get_logger()
 
 LONGEST_NAME = 200
 _GONE_S = 0.25
-"""gRPC says that no message comes before it says why: because the caller went, or because gRPC itself has already
-ended the call, for a message over its own limit or one that it can't unpack."""
+"""Seconds. gRPC reports that no message comes before it tells why: the caller left, or gRPC itself has ended the call,
+because the message is over gRPC's limit or can't be unpacked."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -54,19 +53,19 @@ Pieces: TypeAlias = Callable[[Shell, Call, InForce, Context], AsyncGenerator[Mes
 
 
 class UnknownMethods(grpc.GenericRpcHandler):
-    """Answers every method that nothing else serves, with a record: probing is seen."""
+    """Answers every method that nothing else serves, and records the call, so that probing is seen."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
-        """The refusing handler, whatever the method."""
+        """The handler that refuses the method."""
         name = str(handler_call_details.method)[:LONGEST_NAME]
         return grpc.stream_unary_rpc_method_handler(unary(self._shell, name, _unknown))
 
 
 def unary(shell: Shell, method: str, work: Work) -> Callable[[object, Context], Awaitable[bytes]]:
-    """The handler of a method that answers once."""
+    """The handler of a method with one answer."""
 
     async def handle(_: object, context: Context) -> bytes:
         call = _receive(context, shell, method)
@@ -74,17 +73,17 @@ def unary(shell: Shell, method: str, work: Work) -> Callable[[object, Context], 
             try:
                 answer = await _bounded(shell, call, in_force, partial(work, shell, call, in_force, context))
                 return answer.SerializeToString()
-            except Exception as error:  # noqa: BLE001 - the last line of defence: the caller gets INTERNAL, not the text
+            except Exception as error:  # noqa: BLE001 - last line of defence: the caller gets INTERNAL, not the text
                 return await _refuse(context, shell, call, in_force, error)
 
     return handle
 
 
 def streaming(shell: Shell, method: str, work: Pieces) -> Callable[[object, Context], Awaitable[None]]:
-    """The handler of a method that answers piece by piece."""
+    """The handler of a method that streams its answer."""
 
-    # A coroutine that writes, not a generator: gRPC leaves a cancelled generator to the garbage collector, and the
-    # outcome of its call with it.
+    # A coroutine that writes, not a generator. gRPC leaves a cancelled generator to the garbage collector, which would
+    # delay the outcome of the call.
     async def handle(_: object, context: Context) -> None:
         call = _receive(context, shell, method)
         write = _writer(context)
@@ -105,10 +104,10 @@ def streaming(shell: Shell, method: str, work: Pieces) -> Callable[[object, Cont
 
 
 def _writer(context: Context) -> Callable[[bytes | None], Awaitable[None]]:
-    """Writes a message; None waits for the last one that was begun.
+    """A function that writes a message, or, given None, waits for the last write to finish.
 
-    gRPC can't end a call while a message is on its way, and a message outlives the wait for it when the time is over:
-    a caller who takes it late is still told why there is no more.
+    gRPC can't end a call while it writes a message, and a write continues after a time-out of the wait for it. So a
+    caller that takes the message late still gets the status.
     """
     last: asyncio.Future[Any] | None = None
 
@@ -116,7 +115,7 @@ def _writer(context: Context) -> Callable[[bytes | None], Awaitable[None]]:
         nonlocal last
         if message is not None:
             last = asyncio.ensure_future(context.write(message))
-            last.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, if nobody waits any more
+            last.add_done_callback(lambda done: done.cancelled() or done.exception())  # mark its exception as seen
             await asyncio.shield(last)
         elif last is not None:
             await asyncio.wait({last})
@@ -145,7 +144,7 @@ def _receive(context: Context, shell: Shell, method: str) -> Call:
 
 
 def credentials(context: Context) -> Credentials:
-    """What a caller shows of itself; nothing of it is proved."""
+    """The credentials that a caller presents. Nothing in them is verified."""
     peer = context.auth_context() or {}
     metadata = context.invocation_metadata() or ()
     return Credentials(
@@ -160,7 +159,7 @@ async def only_message(shell: Shell, context: Context, kind: type[M]) -> M:
     """The one message of the call. Raises GatewayError."""
     data = await context.read()
     if not isinstance(data, bytes):
-        await asyncio.sleep(_GONE_S)  # ends here by cancellation, unless the caller ended an empty call in good order
+        await asyncio.sleep(_GONE_S)  # cancelled here, unless the caller properly ended a call without a message
         raise GatewayError(Reason.INVALID_REQUEST, "the call ended without a message")
     if isinstance(await context.read(), bytes):
         raise GatewayError(Reason.INVALID_REQUEST, "a call has one message; a second one came")
@@ -168,8 +167,8 @@ async def only_message(shell: Shell, context: Context, kind: type[M]) -> M:
 
 
 async def _bounded(shell: Shell, call: Call, in_force: InForce, work: Callable[[], Awaitable[T]]) -> T:
-    """Does the work, counts the call, and ends it at its deadline wherever it is: gRPC knows only the caller's, which
-    may be later.
+    """Do the work, count the call, and end it at its deadline. gRPC knows only the caller's deadline, which may be
+    later.
     """
     lane = shell.gate.identity.lane(call.credentials, in_force.release.tenants)
     if shell.admission.refuses(lane) or len(shell.in_flight) >= shell.limits.concurrent_calls:
@@ -191,13 +190,13 @@ async def _bounded(shell: Shell, call: Call, in_force: InForce, work: Callable[[
 
 
 async def _refuse(context: Context, shell: Shell, call: Call, in_force: InForce, error: Exception) -> NoReturn:
-    """End the call with the public form of `error`. The abort is awaited: without that gRPC answers OK."""
+    """End the call with the public form of `error`. The abort must be awaited, or gRPC answers OK."""
     if not isinstance(error, GatewayError):
         log.error("fault", decision_id=call.decision_id, method=call.method, exc_info=error)
         error = GatewayError(
             Reason.INTERNAL, "the gateway failed; its operator finds the decision id in the log", sent=True
         )
-    told = error.rules or error.reason is Reason.OVERLOADED  # by the record, or by metrics and counts
+    told = error.rules or error.reason is Reason.OVERLOADED  # told by the record, or by metrics and counts
     tell = log.debug if told and not error.detail else log.info
     tell("refused", decision_id=call.decision_id, method=call.method, reason=error.reason, detail=error.detail)
     details = status.details(error, call.decision_id, in_force.release.digest, shell.appeal)

@@ -1,11 +1,11 @@
-"""Quotas that several gateways count together, in a Valkey server.
+"""Counts quotas that several gateways share, in a Valkey server.
 
-Each question has a deadline, and one that fails refuses the call: nobody knows what was used up. After a failure calls
-are refused at once for a second, so that a server that is down or slow is not asked by every call. No more ask at once
-than there are connections, so that a burst of calls is not taken for a slow server: the others wait for them. What is
-counted is no secret and no proof: whoever can write there can give tenants more, or nothing. A key is a tenant's name,
-its quota and the unit of time; a name has no "/", so that no two are the same. The server forgets a key when its time
-is over.
+Each request to the server has a deadline. If it fails, the call is refused, because nobody knows what is used up. For a
+second after a failure, calls are refused at once, so that not every call asks a server that is down or slow. There are
+never more requests at once than connections; the rest wait, so that a burst of calls is not taken for a slow server.
+The counts are neither secret nor proof: whoever can write to the server can give tenants more, or nothing. A key
+consists of a tenant's name, its quota and the unit of time. A name has no "/", so that no two keys are equal. The
+server drops a key when its time is over.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ PREFIX: Final = "brightline"
 CONNECTIONS: Final = 16
 PAUSE_S: Final = 1.0
 NOBODY: Final = "/"
-"""No tenant has this name."""
+"""No tenant can have this name."""
 _NO_NUMBER: Final = ValueError, TypeError, RecursionError
-"""What comes of an answer that is none."""
+"""What a malformed answer of the server raises."""
 
 
 class Shared:
-    """See gateway.quotas.Counts. The server is reached when it is first needed."""
+    """See gateway.quotas.Counts. Connects when first needed."""
 
     def __init__(self, settings: QuotaStore) -> None:
         """Raises StartError when the password or the CA can't be read."""
@@ -51,7 +51,7 @@ class Shared:
         self._again_s = 0.0
 
     async def take(self, item: RateLimitItem, tenant: str, cost: int) -> float | None:
-        """See Counts. An ask that another gateway outran is counted, and refused all the same.
+        """See Counts. If another gateway uses up the rest at the same moment, the cost is counted and still refused.
 
         Raises GatewayError (POLICY_UNAVAILABLE).
         """
@@ -61,7 +61,7 @@ class Shared:
             return await self._taken(item, tenant, cost)
 
     async def check(self) -> None:
-        """Count one for nobody. Raises GatewayError (POLICY_UNAVAILABLE)."""
+        """Count one request for no tenant, to test the server. Raises GatewayError (POLICY_UNAVAILABLE)."""
         await self.take(RateLimitItemPerMinute(1_000), NOBODY, 1)
 
     async def close(self) -> None:
@@ -74,7 +74,7 @@ class Shared:
             raise _unavailable("the store failed just now")
         try:
             async with asyncio.timeout(self._deadline_s):
-                # Crash or a lost answer here: counted, and refused or never answered. Nothing was forwarded.
+                # Crash or a lost answer here: counted, but refused or never answered. Nothing was forwarded.
                 if await self._counts.test(item, tenant, cost=cost) and await self._counts.hit(item, tenant, cost=cost):
                     return None
                 ends = (await self._counts.get_window_stats(item, tenant)).reset_time
@@ -86,10 +86,10 @@ class Shared:
 
 
 class _Plain(Connection):
-    """One over which something came that nobody asked for is not used again: it would be the next question's answer."""
+    """A connection that is dropped if unrequested data arrived, which would be taken for the next answer."""
 
     async def can_read_destructive(self) -> bool:
-        """Whether there is anything to read, or no other end; the library asks before each question, and looks less."""
+        """Whether there is data to read or the peer is gone. Called before each use. The library's own checks less."""
         if await super().can_read_destructive() or self._reader is None:  # type: ignore[no-untyped-call]  # untyped
             return True
         try:
@@ -101,7 +101,7 @@ class _Plain(Connection):
 
 
 class _Tls(_Plain, SSLConnection):
-    """Believes what this context does; the library's own would believe public CAs beside the one that is configured."""
+    """Trusts only the given context. The library's own would also trust public CAs."""
 
     def __init__(self, *, context: ssl.SSLContext, **rest: Any) -> None:
         super().__init__(**rest)
@@ -118,7 +118,7 @@ def _options(settings: QuotaStore) -> dict[str, Any]:
         "max_connections": CONNECTIONS,
         "timeout": settings.deadline_ms / 1000,
         "socket_connect_timeout": settings.deadline_ms / 1000,
-        "retry_on_timeout": False,  # it would count twice
+        "retry_on_timeout": False,  # a retry would count twice
     }
     if settings.user:
         given["username"] = settings.user

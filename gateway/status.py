@@ -1,4 +1,4 @@
-"""The one place that turns a public reason into a gRPC status with rich details (google.rpc.Status)."""
+"""Turns a public reason into a gRPC status with rich details (google.rpc.Status). The only place that does."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ DETAILS_KEY = "grpc-status-details-bin"
 _TYPES = "type.googleapis.com/"
 
 RULES_BYTES = 4096
-"""How much of a status the rules may fill: clients refuse trailing metadata beyond 8 KiB (gRPC's default)."""
+"""The most bytes of a status for its rules. Clients refuse trailing metadata beyond 8 KiB (gRPC's default)."""
 
 
 def details(error: GatewayError, decision_id: str, release: str, appeal: str) -> bytes:
-    """The google.rpc.Status of an error: reason, message, rules and remedies. `error.detail` stays inside."""
+    """The google.rpc.Status of an error: reason, message, rules and remedies. Excludes `error.detail`."""
     refusal = refusal_pb2.Refusal(
         reason=f"REASON_{error.reason}",
         decision_id=decision_id,
@@ -88,15 +88,15 @@ def _packed(message: Message, more: bytes = b"") -> any_pb2.Any:
 
 @lru_cache(maxsize=256)
 def _rules(fired: tuple[Rule, ...]) -> bytes:
-    """What a refusal says of its rules, as bytes. Protobuf reads one message after another as both together, and a
-    policy refuses for the same few sets of rules: most of a refusal is written once.
+    """The rules of a refusal as serialised fields. Concatenated Protobuf messages parse as one, and a policy refuses
+    for the same few sets of rules, so this part is cached.
     """
     rules = _fitting([wire.rule(r) for r in fired])
     return refusal_pb2.Refusal(rules=rules, rules_omitted=len(fired) - len(rules)).SerializeToString()
 
 
 def _fitting(rules: list[refusal_pb2.Rule]) -> list[refusal_pb2.Rule]:
-    """The leading rules, strictest first, that fit; always at least one."""
+    """The leading rules, strictest first, that fit in RULES_BYTES; at least one."""
     size = 0
     fitting: list[refusal_pb2.Rule] = []
     for rule in rules:

@@ -1,9 +1,9 @@
-"""Workers: processes that share the port, and hand what they record to this one, which keeps the log.
+"""Runs workers: processes that share the port and hand their records to this process, the keeper of the log.
 
-1 the port is reserved, so that nobody else takes it  2 each worker is told all that it has to know, and opens its part
-3 one that ends is replaced, after its open intents are marked  4 what comes in force here comes in force in each
-5 when they are to be replaced, one drains after the other, each once another serves in its place
-6 at the end each lets its calls end, then the log is closed
+1 reserve the port, so that no other process takes it  2 start each worker, with all that it needs to know
+3 replace a worker that ends, after its open intents are marked  4 pass what comes in force here on to each worker
+5 replace all on request: one drains after the other, each once its replacement serves
+6 at the end let each worker finish its calls, then close the log
 A worker never has the key that signs the log. The kernel spreads connections over the workers, not calls.
 """
 
@@ -43,7 +43,7 @@ async def supervised(config: Config, gate: Gate) -> AsyncIterator[Supervisor]:
 
 
 class Supervisor:
-    """The workers of a gateway. port: the number of the port that they share."""
+    """The workers of a gateway. port: the port that they share."""
 
     def __init__(self, config: Config, gate: Gate, port: int) -> None:
         self.port = port
@@ -54,11 +54,11 @@ class Supervisor:
         self._started = partial(WorkerSlot, gate=gate, port=port, told=self._changed.set, tally=self._tally)
         self._workers = [self._started(number, config) for number in range(config.listener.workers)]  # 2, 3
         self._others: set[WorkerSlot] = set()
-        """Those that begin, or end, while the workers are replaced."""
+        """Workers that are starting or ending during a replacement."""
         self._telling = asyncio.create_task(self._tell())
 
     async def start(self) -> None:
-        """Return when every worker serves. Raises StartError when one can't."""
+        """Return when every worker serves. Raises StartError if none can, or if it takes too long."""
         if failed := await self.followed():
             raise StartError(f"listener.workers: {failed}; see what it wrote above")
 
@@ -67,11 +67,11 @@ class Supervisor:
         await stop.wait()
 
     async def followed(self) -> str:
-        """Empty once every worker decides by what is in force here; else why not: none could, or it took too long."""
+        """Empty once every worker decides by what is in force; else why not: none could, or it took too long."""
         return await self._serve(self._workers)
 
     async def replace(self, config: Config) -> str:
-        """5: workers of this configuration in the place of all. Empty, or why those that are left stay as they are."""
+        """5: replace all workers by workers of this configuration. Empty, or why the remaining ones stay."""
         for number, old in enumerate(self._workers):
             fresh = self._started(number, config)
             self._others.add(fresh)
@@ -85,8 +85,8 @@ class Supervisor:
         return ""
 
     def counted(self) -> tuple[Counted, int, int, int]:
-        """What all workers counted, those that ended among them; how many serve; how many were replaced unasked; how
-        many calls they take at once.
+        """The counters of all workers, past ones included; how many serve; how many were replaced unasked; how many
+        calls they take at once.
         """
         hubs = [worker.hub for worker in (*self._workers, *self._others) if worker.hub is not None and worker.serving]
         return (
@@ -97,24 +97,24 @@ class Supervisor:
         )
 
     async def close(self) -> None:
-        """6: each worker drains; one that does not end in time is killed."""
+        """6: let each worker drain. One that does not end in time is killed."""
         self._gate.draining = True
         await asyncio.gather(*map(self._end, (*self._workers, *self._others)))
         self._telling.cancel()
         await asyncio.wait({self._telling})
 
     async def _end(self, worker: WorkerSlot) -> None:
-        """Let the worker drain. Whoever cancels this leaves that to `close`."""
+        """Let the worker drain. If this is cancelled, `close` finishes it."""
         self._others.add(worker)
         worker.stop()
         await asyncio.shield(worker.done)
         self._others.discard(worker)
 
     async def _serve(self, workers: Sequence[WorkerSlot]) -> str:
-        """Empty once these decide by what is in force; else why not."""
+        """Empty once these workers decide by what is in force; else why not."""
         failed = ""
         for worker in workers:
-            worker.ask()  # a worker that was started before says nothing about whether one can follow now
+            worker.ask()  # an earlier start says nothing about whether the worker can follow now
         try:
             async with asyncio.timeout(START_S):
                 while not failed and {worker.serving for worker in workers} != {self._gate.in_force.release.digest}:
@@ -129,7 +129,7 @@ class Supervisor:
         return failed
 
     async def _tell(self) -> None:
-        """4: what is new here, to each worker."""
+        """4: pass on to each worker what is new here."""
         told = self._gate.in_force, self._gate.in_force.expires_us
         while True:
             await asyncio.sleep(TICK_S)

@@ -1,4 +1,4 @@
-"""What the port asks of TLS, of HTTP/2 and of the operating system, before there is a call."""
+"""Settings of TLS, HTTP/2 and the operating system for the port, before there is any call."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from gateway.errors import StartError
 log = structlog.get_logger()
 
 HANDSHAKE_MS = 10_000
-"""How long a stranger may hold a connection without proving by TLS that it has a certificate."""
+"""The most milliseconds that a peer may hold a connection without completing the TLS handshake."""
 PENDING = 5_000
-"""How many calls may wait inside gRPC: what is more it ends itself, as CANCELLED. Its own limit is 1,000."""
+"""How many calls may wait inside gRPC. gRPC ends further calls itself, as CANCELLED. Its own default is 1,000."""
 OWN_FILES = 128
-"""How many files the gateway may have open beside connections: log, ledger, lists, libraries, who fetches metrics."""
+"""Open files besides connections: log, ledger, lists, libraries, readers of metrics."""
 
 
 class Tls:
-    """The TLS side of the port. Its files are read again when they change, for the connections that come then.
+    """The TLS side of the port. Files that change are read again for new connections.
 
-    What can't be used changes nothing: a certificate and its key are two files, and one is replaced before the other.
-    It is tried again for each connection: that a file may be read now, nothing but reading it tells.
+    An unusable change has no effect: certificate and key are two files, and one is replaced before the other. A refused
+    change is tried again at each connection, because only reading shows whether the files are usable now.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -41,16 +41,16 @@ class Tls:
         self._in_use = configuration(listener)
 
     def credentials(self) -> grpc.ServerCredentials:
-        """For one port."""
+        """gRPC credentials for one port."""
         return grpc.dynamic_ssl_server_credentials(
             self._in_use,
-            self._renewed,  # type: ignore[arg-type]  # None is gRPC's word for unchanged, which the stubs don't know
+            self._renewed,  # type: ignore[arg-type]  # None means unchanged to gRPC, which the stubs don't know
             require_client_authentication=True,
         )
 
     def _renewed(self) -> grpc.ServerCertificateConfiguration | None:
-        """What to use from now on, None for no change. gRPC asks before each handshake."""
-        with self._turn:  # handshakes have threads of their own
+        """The new configuration, or None if nothing changed. gRPC calls this before each handshake."""
+        with self._turn:  # each handshake has its own thread
             stamp = self._stamped()
             if stamp == self._stamp:
                 return None
@@ -58,7 +58,7 @@ class Tls:
                 self._in_use = configuration(self._listener)
             except StartError as error:
                 if str(error) != self._wrong:
-                    log.error("certificates not replaced", why=str(error))  # noqa: TRY400 - the text says all there is
+                    log.error("certificates not replaced", why=str(error))  # noqa: TRY400 - the text is enough
                 self._wrong = str(error)
                 return None
             self._stamp, self._wrong = stamp, ""
@@ -71,10 +71,10 @@ class Tls:
 
 
 def configuration(listener: Listener) -> grpc.ServerCertificateConfiguration:
-    """Certificate, key and client CAs as the files have them now. Raises StartError."""
+    """The configuration from certificate, key and client CA as they are in the files now. Raises StartError."""
     key = read_private(listener.key, "listener.key")
     certificate = read_public(listener.certificate, "listener.certificate")
-    # gRPC takes what it can't read for none; without a client CA it would trust the system's.
+    # gRPC treats an unreadable file as absent; without a client CA it would trust the system's.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     show(context, listener.certificate, listener.key, "listener.certificate, listener.key")
     client_ca = trust(context, listener.client_ca, "listener.client_ca")
@@ -90,7 +90,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def is_free(address: str) -> bool:
-    """Whether nobody listens on the address. Raises StartError when it is not this host's."""
+    """Whether nobody listens on the address. Raises StartError if the address is not this host's."""
     host, _, port = address.rpartition(":")
     try:
         (family, kind, protocol, _, place), *_ = socket.getaddrinfo(
@@ -109,9 +109,9 @@ def is_free(address: str) -> bool:
 
 
 def reserve_files(limits: Limits) -> None:
-    """Let the process have the open files that callers may take up. Raises StartError.
+    """Raise the limit of open files to what calls may need. Raises StartError.
 
-    One that has run out of files can't sign a checkpoint or read a revocation list, so it refuses every call.
+    A process without free descriptors can't sign a checkpoint or read a revocation list, so it would refuse every call.
     """
     needed = limits.connections + limits.concurrent_calls + OWN_FILES  # each call has a connection to its model
     has, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -126,7 +126,7 @@ def reserve_files(limits: Limits) -> None:
 
 
 def reserved(address: str) -> socket.socket:
-    """A socket that keeps the address for this gateway's workers, who share it. Raises StartError."""
+    """A socket that reserves the address for this gateway's workers, which share it. Raises StartError."""
     if not is_free(address):
         raise StartError(f"listener.address: {address} cannot be listened on: somebody else does")
     host, _, port = address.rpartition(":")
@@ -138,9 +138,9 @@ def reserved(address: str) -> socket.socket:
 
 
 def options(limits: Limits, *, shared: bool = False) -> list[tuple[str, int]]:
-    """What gRPC is told of bounds. shared: other workers listen on the same port."""
+    """gRPC's channel options for the limits. shared: other workers listen on the same port."""
     return [
-        # Above our own limit, so that the usual case is refused by us, with a reason; beyond it by gRPC, unread.
+        # Above the gateway's own limit: usually the gateway refuses, with a reason; beyond this gRPC does, unread.
         ("grpc.max_receive_message_length", 2 * limits.message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", limits.metadata_bytes),
@@ -151,7 +151,7 @@ def options(limits: Limits, *, shared: bool = False) -> list[tuple[str, int]]:
         ("grpc.max_allowed_incoming_connections", limits.connections),
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
         ("grpc.max_connection_idle_ms", limits.connections_idle_s * 1000),
-        # What a caller does not take stays in memory, beyond our deadline: until its own, or until this.
+        # Data that a caller does not take stays in memory beyond the gateway's deadline, until the caller's or this.
         ("grpc.max_connection_age_ms", limits.connections_age_s * 1000),
         ("grpc.max_connection_age_grace_ms", limits.deadline_ms),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),

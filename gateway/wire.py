@@ -1,4 +1,4 @@
-"""Wire messages to values and back. Part of the shell: nothing below sees a wire type."""
+"""Converts wire messages to values and back. Part of the gRPC shell: nothing below sees a wire type."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from gateway.errors import GatewayError, Reason, Rule
 
 
 def prompt(message: inference_pb2.Prompt, release: str = "") -> types.Prompt:
-    """The prompt as a value. release: the one that has to decide it.
+    """The prompt as a value. release: the digest of the release that must decide it.
 
     Raises GatewayError: PART_UNREADABLE for a part of another medium, INVALID_REQUEST.
     """
-    if len({tool.name for tool in message.tools}) < len(message.tools):  # a call of one would be judged as the other
+    if len({tool.name for tool in message.tools}) < len(message.tools):  # a call of one could be judged as the other
         raise GatewayError(Reason.INVALID_REQUEST, "prompt.tools: two tools have one name", field="prompt.tools")
     return types.Prompt(
         model=message.model,
@@ -38,7 +38,7 @@ def prompt(message: inference_pb2.Prompt, release: str = "") -> types.Prompt:
 
 
 def part(value: types.Text | types.ToolUse) -> message_pb2.Part:
-    """An answer's part on the wire."""
+    """A part of an answer on the wire."""
     if isinstance(value, types.Text):
         return message_pb2.Part(text=value.text)
     return message_pb2.Part(tool_use=tool_use(value))
@@ -53,16 +53,16 @@ def tool_use(value: types.ToolUse) -> message_pb2.ToolUse:
 
 @lru_cache(maxsize=1024)
 def rule(value: Rule) -> refusal_pb2.Rule:
-    """A rule on the wire. There are as many as the policy has, and every refusal needs some: copy, don't change."""
+    """A rule on the wire. Don't modify the result: it is cached, as a policy has few rules and every refusal uses some."""
     sources = [refusal_pb2.Source(title=s.title, read=s.read) for s in value.sources]
-    fields = {"class": value.cls}  # a keyword of Python
+    fields = {"class": value.cls}  # `class` is a Python keyword
     return refusal_pb2.Rule(
         id=value.id, title=value.title, remedy=value.remedy, effect=value.effect, sources=sources, **fields
     )
 
 
 def obligation(value: types.Obligation) -> inference_pb2.Obligation:
-    """An obligation on the wire: its number where it has one, else its text."""
+    """An obligation on the wire, with its number if it has one, otherwise its text."""
     return inference_pb2.Obligation(kind=value.kind, value=str(value.limit) if value.limit else value.text)
 
 
@@ -73,7 +73,7 @@ def model(value: types.Model) -> inference_pb2.Model:
 
 
 def usage(end: types.End) -> inference_pb2.Usage:
-    """Token counts on the wire."""
+    """The token counts on the wire."""
     return inference_pb2.Usage(input_tokens=end.input_tokens, output_tokens=end.output_tokens)
 
 
@@ -120,9 +120,9 @@ def _tool(message: message_pb2.Tool, path: str) -> types.Tool:
 
 
 def _json(struct: Message, path: str) -> str:
-    """A Struct as compact JSON text with sorted keys. Numbers of a Struct are floats: whole ones become integers.
+    """A Struct as compact JSON text with sorted keys. A Struct's numbers are floats; whole ones become integers.
 
-    Beyond what a float counts exactly they stay as they are: nine bytes on the wire would become three hundred digits.
+    Floats beyond the exact range stay floats: nine bytes on the wire could otherwise become three hundred digits.
     """
     try:
         value = _whole(json_format.MessageToDict(struct))
@@ -180,14 +180,14 @@ def _use(use: use_context_pb2.UseContext) -> dict[str, Json]:
 
 @lru_cache(maxsize=256)
 def _word(enum: object, value: int) -> str:
-    """The name of an enum value, lower case, without the prefix that its zero value shows."""
+    """The name of an enum value in lower case, without the enum's prefix, which the name of the zero value shows."""
     names = enum.DESCRIPTOR.values_by_number  # type: ignore[attr-defined]  # enum wrappers are untyped
     prefix = str(names[0].name).removesuffix("UNSPECIFIED")
     return str(names[value].name).removeprefix(prefix).lower()
 
 
 def record_filter(message: audit_pb2.RecordFilter) -> Filter:
-    """What a reviewer looks for. Raises GatewayError (INVALID_REQUEST) for a word that no record has."""
+    """The filter of a reviewer. Raises GatewayError (INVALID_REQUEST) for a word that no record has."""
     for name, value, known in (("kind", message.kind, Kind), ("outcome", message.outcome, Outcome)):
         if value and value not in tuple(map(str, known)):
             _no_such(name, known)

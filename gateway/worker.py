@@ -1,7 +1,7 @@
-"""One worker of a gateway: `python -m gateway.worker FD`, started by gateway.supervisor with its end of a socket pair.
+"""One worker of a gateway: `python -m gateway.worker FD`. gateway.supervisor starts it with one end of a socket pair.
 
-It serves calls as a gateway of one process does, except that the keeper writes the log and says what is in force. It
-ends when the keeper is gone, and when it can't put in force what the keeper did.
+A worker serves calls like a gateway of one process, but the keeper writes the log and says what is in force. It ends
+when the keeper is gone, and when it can't put in force what the keeper did.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TELL_S = 1.0
 
 def main() -> None:
     """Serve until SIGTERM, or until the keeper is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a terminal it comes to every process, and the keeper sees to it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to every process; the keeper handles it
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
@@ -74,29 +74,29 @@ async def work(end: socket.socket) -> None:
 
 
 async def _tell(member: Member, gate: Gate) -> None:
-    """Tell the keeper once a second what was counted."""
+    """Send the keeper the counters once a second."""
     while True:
         await asyncio.sleep(TELL_S)
         member.counted(gate.counted)
 
 
 async def from_keeper(member: Member, _: Config, before: InForce) -> CompiledRelease | Same:
-    """What the keeper handed over, which it has loaded, tested and recorded: once for all workers."""
+    """What the keeper handed over. The keeper has loaded, tested and recorded it, once for all workers."""
     raw = member.take()
     found = await asyncio.to_thread(parse, raw) if raw else None
     if isinstance(found, CompiledRelease) and found.release.digest != before.release.digest:
-        return replace(found, raw=b"")  # nobody is told by a worker
+        return replace(found, raw=b"")  # a worker hands nothing on
     return Same(member.expires_us, before.state)
 
 
 async def _follow(member: Member, activation: Activation) -> None:
-    """Put in force what the keeper did; return when that does not go."""
+    """Put in force what the keeper did. Returns if that fails."""
     while True:
         await member.wanted.wait()
         member.wanted.clear()
         await activation.refresh()
         if member.wanted.is_set():
-            continue  # the keeper has gone on while this was prepared
+            continue  # the keeper put another release in force while this one was prepared
         digest = activation.gate.in_force.release.digest
         if digest != member.in_force[0]:
             log.critical("worker can't follow", why=activation.trouble, in_force=member.in_force[0])

@@ -1,4 +1,4 @@
-"""One worker of a gateway, and the next in its place when it has ended."""
+"""One slot for a worker. When its worker ends, the slot starts the next one."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ log = structlog.get_logger()
 WORKER: Final = sys.executable, "-P", "-m", "gateway.worker"
 AGAIN_S: Final = 0.2
 LONGEST_S: Final = 5.0
-"""How long until a worker is replaced: soon, and later each time that one ends before it served."""
+"""The longest pause in seconds before a worker is restarted. The pause doubles each time one ends before it served."""
 _MORE_S: Final = 2.0
-"""Beside its drain, for a worker to end."""
+"""Seconds that a worker may take to end beyond its time to drain."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """past: what workers counted that are gone; ended: how many ended unasked."""
+    """past: the counters of workers that ended; ended: how many ended unasked."""
 
     past: Meters = field(default_factory=Meters)
     ended: int = 0
 
 
 class WorkerSlot:
-    """A place among the workers. config: of the whole gateway; port: what they share; told: called at every change.
+    """A slot for a worker. config: of the whole gateway; port: shared by the workers; told: called at every change.
 
     failed: whether a worker that was started since `ask` ended before it served.
     """
@@ -54,16 +54,16 @@ class WorkerSlot:
 
     @property
     def serving(self) -> str:
-        """The release that the worker says it decides by; empty while there is none."""
+        """The digest of the release that the worker says it decides by; empty if there is none."""
         return self.hub.serving if self.hub else ""
 
     def ask(self) -> None:
-        """Want to know from now on."""
+        """Reset `failed`; only workers started from now on count."""
         self.failed = False
         self._asked += 1
 
     def stop(self) -> None:
-        """Let the worker drain and end; one that does not end in time is killed. `done` is over then."""
+        """Let the worker drain and end; it is killed if it does not end in time. `done` finishes then."""
         self._ending.set()
 
     async def _keep(self) -> None:
@@ -72,7 +72,7 @@ class WorkerSlot:
             asked, served = self._asked, False
             try:
                 served = await self._serve()
-            except OSError as error:  # no memory, no file, no process: there may be one later
+            except OSError as error:  # out of memory, files or processes: a later try may succeed
                 log.critical("worker not started", worker=self._number, why=str(error))
             self._tally.ended += not self._ending.is_set()
             pause_s = AGAIN_S if served else min(2 * pause_s, LONGEST_S)
@@ -84,7 +84,7 @@ class WorkerSlot:
                     await self._ending.wait()
 
     async def _serve(self) -> bool:
-        """One worker, from its start until what it left open is marked; whether it served. Raises OSError."""
+        """Run one worker, from its start until its open intents are marked. Whether it served. Raises OSError."""
         mine, its = socket.socketpair()
         hub = Hub(self._gate.log, self._told)
         try:
@@ -95,12 +95,12 @@ class WorkerSlot:
             its.close()
             hub.hang_up()
             self.hub = None
-            self._tally.past.add(hub.counted.meters.said())  # at once: no count goes back
+            self._tally.past.add(hub.counted.meters.said())  # at once, so that no count decreases
             await hub.closed()
         return bool(hub.serving)
 
     async def _run(self, its: socket.socket) -> None:
-        """Start the process with its end, and wait for its own. Raises OSError when there is none."""
+        """Start the process with its end of the socket pair; wait until it ends. Raises OSError if it can't start."""
         with its:
             process = await asyncio.create_subprocess_exec(*WORKER, str(its.fileno()), pass_fds=[its.fileno()])
         ended, ending = asyncio.create_task(process.wait()), asyncio.create_task(self._ending.wait())
@@ -128,5 +128,5 @@ class WorkerSlot:
 
 
 def told_of(now: InForce, *, handed: bool) -> Told:
-    """What a worker is told of it. handed: the release itself, too."""
+    """What a worker is told about `now`. handed: include the release itself."""
     return Told((now.release.digest, now.since_us), now.expires_us, now.handed if handed else b"")
