@@ -53,7 +53,7 @@ def tool_use(value: types.ToolUse) -> message_pb2.ToolUse:
 
 @lru_cache(maxsize=1024)
 def rule(value: Rule) -> refusal_pb2.Rule:
-    """A rule on the wire. Don't modify the result: it is cached, as a policy has few rules and every refusal uses some."""
+    """A rule on the wire. Don't modify it: it is cached, as a policy has few rules and every refusal uses some."""
     sources = [refusal_pb2.Source(title=s.title, read=s.read) for s in value.sources]
     fields = {"class": value.cls}  # `class` is a Python keyword
     return refusal_pb2.Rule(
