@@ -1,5 +1,6 @@
-"""The audit trail: records in a Merkle tree, signed checkpoints, and the promise of one record for every call.
+"""The audit trail: records in a Merkle tree, signed checkpoints, and the guarantee of one record for every call.
 
-merkle, note, keys: the formats. record: what is written. store: how it becomes durable. writer: the thread that
-commits. ledger, trail, log: what the path sees. verify: the other side, which trusts none of the above.
+record: the content of records. store: how records become durable. writer: the thread that commits them. ledger, trail,
+log: the interface for calls. The formats (Merkle tree, notes) and the verifier, which trusts none of this, are in
+brightline_verify.
 """

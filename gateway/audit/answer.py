@@ -1,4 +1,4 @@
-"""What is known of an answer, for its record: judgements, counts, and a commitment to what was released."""
+"""Collects what the record of an answer says: judgements, counts, and a commitment to what was released."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from gateway.canonical import Json
 from gateway.types import Decision, Effect, End, Facts, Obligation, Reading, Stage, Text, ToolUse
 
 MOST_EXACT = 16
-"""Different judgements of an answer that a record has each by itself: about 20 KB."""
+"""The most different judgements of an answer that a record lists one by one: about 20 KB."""
 
 
 class Answer:
-    """Grows while an answer is judged and released.
+    """Collects facts while an answer is judged and released.
 
-    The commitment covers text as the inside of an ASCII JSON string, and each tool use as a JSON array of three between
-    two zero bytes (which the former can't hold), in the order of release: how the text was cut makes no difference.
-    kept: all of that, where it has to be sealed.
+    The commitment covers the released pieces in order: text as the inside of an ASCII JSON string, and each tool use as
+    a JSON array of three between two zero bytes, which escaped text can't contain. How the text was cut therefore makes
+    no difference. kept: the same bytes, if they have to be sealed.
     """
 
     def __init__(self, commitments: Commitments, decision_id: str) -> None:
@@ -36,9 +36,9 @@ class Answer:
     def judged(
         self, stage: Stage, known: Facts, readings: tuple[Reading, ...], decision: Decision, now_us: int
     ) -> None:
-        """Note a judgement: of the same as before once more, of others each exactly, so that it can be made again.
+        """Note a judgement. Repeats of a judgement are counted; different ones are kept exactly, for reproduction.
 
-        A long answer has many: beyond so many that differ, permitted ones become one for each stage and rules.
+        A long answer has many. Beyond MOST_EXACT different ones, permitted ones are merged by stage and rules.
         """
         for obligation in decision.obligations:
             if obligation.kind == "incident":
@@ -54,7 +54,7 @@ class Answer:
             self._together(made)
 
     def _together(self, made: _Judgement) -> None:
-        """Put a judgement together with others of its stage and rules: the strictest of each reading is kept."""
+        """Merge a judgement with others of its stage and rules. Of each reading, the strictest is kept."""
         for one in self._judgements:
             if not one.exact and (one.stage, one.decision.rules) == (made.stage, made.decision.rules):
                 one.times += 1
@@ -64,7 +64,7 @@ class Answer:
         self._judgements.append(made)
 
     def released(self, piece: Text | ToolUse | End) -> None:
-        """Note what the caller gets."""
+        """Note a piece that the caller gets."""
         match piece:
             case Text(text):
                 self._release(text, json.dumps(text)[1:-1])
@@ -74,19 +74,19 @@ class Answer:
                 self._end = piece
 
     def commitment(self) -> Json:
-        """The commitment to what was released; null when that is nothing."""
+        """The commitment to what was released; null if nothing was."""
         return self._commitment.hexdigest() if self._commitment and self.bytes_released else None
 
     def judgements(self, permitted: Decision | None) -> Json:
-        """Every judgement of the answer. permitted: the decision about the request, for what they have in common."""
+        """All judgements of the answer. permitted: the decision about the request; equal obligations are left out."""
         return [j.fields(permitted) for j in self._judgements]
 
     def incidents(self) -> Mapping[Obligation, int]:
-        """What the policy says has to be reported of the answer, and when it was first seen."""
+        """The incidents that the policy wants reported about the answer, and when each was first seen."""
         return self._incidents
 
     def counts(self) -> dict[str, Json]:
-        """Bytes released, and tokens as the model's service counted them; null when it did not say."""
+        """Bytes released, and tokens as counted by the model's service; null if the service did not say."""
         return {
             "bytes_released": self.bytes_released,
             "tokens_in": self._end.input_tokens if self._end else None,
@@ -94,7 +94,7 @@ class Answer:
         }
 
     def model(self) -> Json:
-        """Which model says that it answered, and why it stopped; null when there was no end."""
+        """Which model the service says answered, and why it stopped; null if the answer had no end."""
         return {"answered": self._end.model, "stop": str(self._end.stop)} if self._end else None
 
     def _release(self, text: str, framed: str) -> None:
@@ -130,7 +130,7 @@ class _Judgement:
         )
 
     def fields(self, permitted: Decision | None) -> Json:
-        """The input is that of the intent but for stage, readings, safeguards and tools."""
+        """The fields for the record. Only these parts of the input differ from the intent's; the rest is left out."""
         common = permitted is not None and self.decision.obligations == permitted.obligations
         return {
             "stage": str(self.stage),
@@ -146,7 +146,7 @@ class _Judgement:
 
 
 def _strictest(known: tuple[Reading, ...], seen: tuple[Reading, ...]) -> tuple[Reading, ...]:
-    """One reading of each name: one without a score, else the highest."""
+    """One reading per name: one without a score if there is one, otherwise the highest."""
     kept = {r.name: r for r in known}
     for reading in seen:
         before = kept.get(reading.name, reading)

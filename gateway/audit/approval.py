@@ -1,8 +1,8 @@
-"""An approval: who may send which held back request again, once, and until when. It is a record of the log.
+"""An approval: who may repeat which held back request, once, and until when. It is a record in the log.
 
-Its identifier is the decision id of that record and a MAC of what the record says, under a key that is made of the
-commitments': whoever writes the database can't approve anything. It is no
-secret: it serves nobody else, for nothing else.
+Its identifier consists of the decision id of that record and a MAC over what the record says. The MAC's key is derived
+from the commitment key, so somebody who can write the database can't approve anything. The identifier is no secret: it
+works only for the approved caller and request.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from gateway.types import Prompt, content_bytes
 
 _LABEL: Final = b"brightline.v1.approval"
 _ID: Final = 32
-"""Hexadecimal digits of a decision id, and of the MAC behind it: 128 bits."""
+"""Hexadecimal digits of a decision id, and of the MAC that follows it: 128 bits each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """id: the decision id of its record. about: of the request that was held back. digest: of what was asked.
+    """id: the decision id of its record. about: that of the request that was held back. digest: of what was asked.
 
-    subject: who asked, as the token issuer calls it. until_us: when it is over. why: what the approver wrote.
+    subject: the caller, as named by the token issuer. until_us: when it expires. why: what the approver wrote.
     """
 
     id: str
@@ -50,7 +50,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A request that a rule held back until it is approved. digest: empty where its record does not tell it."""
+    """A request that a rule held back for approval. digest: empty if its record does not tell it."""
 
     id: str
     time_us: int
@@ -63,10 +63,10 @@ class Held:
 
 
 def asked(commitments: Commitments, about: str, prompt: Prompt, request: Mapping[str, Json]) -> str:
-    """The digest of what is asked: content and declaration. about: the decision id of the first time.
+    """The digest of a request: its content and declarations. about: the decision id of the held back request.
 
-    request: the request facts of the decision input. Two requests have the same if nothing that is judged or forwarded
-    differs between them.
+    request: the request facts of the decision input. Two requests have the same digest if they do not differ in
+    anything that is judged or forwarded.
     """
     return _digest(commitments.of(keys.PROMPT, about, content_bytes(prompt)), request)
 
@@ -76,13 +76,13 @@ def _digest(judged: Json, request: Mapping[str, Json]) -> str:
 
 
 def held(record: Mapping[str, Any], commitments: Commitments) -> Held | None:
-    """The request of a record that was held back; None of any other record."""
+    """The held back request that a record describes; None for any other record."""
     if (record["kind"], record.get("reason")) != (Kind.REFUSAL, Reason.APPROVAL_REQUIRED) or not record["principal"]:
         return None
     request = (record.get("input") or {}).get("request") or {}
     commitment = record.get("commitments") or {}
     declared = record.get("declared") or {}
-    as_asked = {**request, "model": declared.get("model", request.get("model"))}  # the input has the routed one
+    as_asked = {**request, "model": declared.get("model", request.get("model"))}  # the input has the routed model
     same_key = request and commitment.get("key") == commitments.key_id
     return Held(
         record["decision_id"],
@@ -99,9 +99,10 @@ def held(record: Mapping[str, Any], commitments: Commitments) -> Held | None:
 def found(
     identifier: str, records: Iterable[Mapping[str, Any]], issuer: str, commitments: Commitments
 ) -> Approval | None:
-    """The approval with that identifier among the records of its decision; None when none of them makes it.
+    """The approval with that identifier among the records of its decision; None if there is none.
 
-    issuer: of the token that it is sent with. The record has none, and the identifier is made with that of who asked.
+    issuer: of the token that the identifier is sent with. The record does not contain the issuer; the identifier covers
+    the issuer of the original caller's token.
     """
     for record in records:
         said, principal = record.get("approval"), record.get("principal")

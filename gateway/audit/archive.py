@@ -1,7 +1,7 @@
-"""What reviewers read at a gateway: logs beside their writers, indexes, and proofs. Synchronous, for other threads.
+"""What reviewers read at a gateway: logs, indexes and proofs. Synchronous, for use in threads.
 
-Nothing here asks who reads: a tenant of None reads everything, any other its own records. Records are read from the log
-each time, and what a record says decides whose it is.
+Nothing here authenticates the reader. Tenant None reads all records; any other reads its own. Records are read from the
+log each time, and the record itself says which tenant it belongs to.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from gateway.audit.reader import Reader
 from gateway.audit.search import BehindError, Found, Page, Place, Position, said
 
 UNINDEXED: Final = 5000
-"""Records that a search looks through without an index: about a second of a busy gateway, and 50 ms."""
+"""The most records that a search scans without an index: a busy gateway writes them in a second; a scan takes 50 ms."""
 WATCHED_AT_ONCE: Final = 200
 
 _NONE: Final = (None, b"")
-"""The checkpoint of a log that has none."""
+"""Stands for the checkpoint of a log that has none."""
 
 Proved: TypeAlias = tuple[Found, Proof | None]
 
@@ -39,12 +39,11 @@ __all__ = ["Archive", "BehindError", "NoteError", "ProofError", "StaleError", "U
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The logs that are kept together, as one in the order of time. Everything raises UnreadableError.
+    """The logs kept together, read as one log in the order of time. All methods raise UnreadableError.
 
-    logs: which there are now. own: the gateway's own. keys: of these logs by their names, the own one's too; the
-    checkpoints of a log whose key is not here are handed out as they are.
-    pages: makes the words for where to go on. unindexed: how many records of a log a search looks through one by one;
-    None for any number.
+    logs: lists the logs there are now. own: the gateway's own log. keys: verifiers by the name of the log, with the own
+    log's. Checkpoints of a log without a key here are passed on unverified.
+    pages: makes page tokens. unindexed: the most records of a log that a search scans one by one; None for any number.
     """
 
     logs: Callable[[], Sequence[Held]]
@@ -54,17 +53,20 @@ class Archive:
     unindexed: int | None = UNINDEXED
 
     def search(self, looked_for: Filter, start: Position | None, most: int) -> Page:
-        """A page of records. Raises BehindError while an index has too little."""
+        """A page of records. Raises BehindError while an index lacks too many records."""
         with self._places(self.logs()) as places:
             return search.page(places, looked_for, start, most)
 
     def of_decision(self, decision_id: str, tenant: str | None) -> list[Found]:
-        """The records of a decision in the order of its log; none where another tenant's."""
+        """The records of a decision in the order of its log; none if they are another tenant's."""
         with self._readers() as logs:
             return [found for log in logs for found in _of_decision(log, decision_id, tenant)]
 
     def proved(self, decision_id: str, tenant: str | None) -> list[Proved]:
-        """The same with their proofs; None for one that no checkpoint covers yet. Raises ProofError, NoteError."""
+        """The records of a decision with proofs; a proof is None if no checkpoint covers the record yet.
+
+        Raises ProofError, NoteError.
+        """
         proved: list[Proved] = []
         with self._readers() as logs:
             for log in logs:
@@ -79,9 +81,9 @@ class Archive:
             return {log.origin: log.size() for log in logs}
 
     def since(self, start: Position, looked_for: Filter) -> tuple[list[Found], Position, bool]:
-        """Records from there on that fit, where it goes on, and whether there is more now.
+        """Matching records from `start` on, the position to continue from, and whether there is more now.
 
-        Those of a log stay in its order, also where their times are not: a position says no more than an index.
+        Records of one log keep the log's order even if their times don't: a position is one index per log.
         """
         each: list[list[Found]] = []
         after: dict[str, int] = {}
@@ -94,9 +96,9 @@ class Archive:
         return list(heapq.merge(*each, key=lambda one: int(one.record["time_us"]))), after, more
 
     def exported(self, looked_for: Filter) -> Iterator[bytes]:
-        """A file of the records under the last checkpoint of each log that fit, newest first, with their proofs.
+        """An export of the matching records that each log's last checkpoint covers, newest first, with proofs.
 
-        docs/spec/log.md has the format. Raises BehindError, ProofError, NoteError.
+        docs/spec/log.md describes the format. Raises BehindError, ProofError, NoteError.
         """
         with self._readers() as logs:
             signed = {log.origin: found for log in logs if (found := self._checkpoint(log))}
@@ -136,7 +138,7 @@ class Archive:
             yield places
 
     def _checkpoint(self, log: Reader) -> tuple[Checkpoint, bytes] | None:
-        """The latest, signed by the log's key; where that is not known as it is: who gets it has the key."""
+        """The latest checkpoint, verified by the log's key. Without that key, unverified: the recipient has the key."""
         note = log.note()
         if note is None:
             return None
@@ -160,7 +162,7 @@ def _of_decision(log: Reader, decision_id: str, tenant: str | None) -> list[Foun
 
 
 def _proofs(log: Reader, found: Sequence[Found], checkpoint: Checkpoint | None, note: bytes) -> list[Proof | None]:
-    """The proof of each, which holds: what a database says is not handed on unseen. None for one that is too young."""
+    """The verified proof of each record. None for a record that the checkpoint does not cover yet."""
     if checkpoint is None:
         return [None] * len(found)
     covered = [one for one in found if one.index < checkpoint.size]
@@ -172,7 +174,7 @@ def _proofs(log: Reader, found: Sequence[Found], checkpoint: Checkpoint | None, 
 
 
 def _header(notes: Mapping[str, bytes]) -> bytes:
-    """The first line of an export: of one log, or of several."""
+    """The first line of an export. Its form depends on whether there are several logs."""
     logs = [{"checkpoint": note.decode(), "origin": origin} for origin, note in notes.items()]
     return _line({"brightline": "records", **({"logs": logs, "v": 2} if len(logs) > 1 else {**logs[0], "v": 1})})
 

@@ -1,6 +1,6 @@
-"""Which of the 65,536 records of a block have something: a sorted list while they are few, else a bit for each.
+"""A set of positions among the 65,536 records of a block: a sorted list if there are few, otherwise a bitmap.
 
-A list has less than 1,024 bytes, bits have 8,192: the length tells which it is.
+A stored list has less than 1,024 bytes and a stored bitmap 8,192, so the length tells which it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FULL: Final = (1 << WIDTH) - 1
 
 
 class Positions:
-    """Grows by positions in ascending order."""
+    """A set that grows by positions in ascending order."""
 
     __slots__ = ("_bits", "_few")
 
@@ -26,7 +26,7 @@ class Positions:
         self._few = array("H") if self._bits is not None else _list(stored)
 
     def add(self, position: int) -> None:
-        """Add a position, above those that are there."""
+        """Add a position. It must be above all positions in the set."""
         if self._bits is None and len(self._few) == _FEW - 1:
             self._bits = bytearray(_BITS)
             for known in self._few:
@@ -37,12 +37,12 @@ class Positions:
             self._bits[position >> 3] |= 1 << (position & 7)
 
     def stored(self) -> bytes:
-        """The form that is kept."""
+        """The stored form."""
         return bytes(self._bits) if self._bits is not None else _stored(self._few)
 
 
 def both(stored: Sequence[bytes], mask: int) -> Iterator[int]:
-    """The positions that all of these have and the mask too, highest first."""
+    """The positions that are in all of these sets and in the mask, highest first."""
     few = [_list(one) for one in stored if len(one) != _BITS]
     many = [one for one in stored if len(one) == _BITS]
     if few:

@@ -1,4 +1,4 @@
-"""What is known of one call, and the records that it makes."""
+"""Collects what is known of one call, and makes its records."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from gateway.types import (
 )
 
 _OUT: Final = frozenset({"output_marking", "label", "oversight_label"})
-"""Obligations that say how what goes out is marked."""
+"""Obligations that determine the marking of what goes out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What a reviewer asked for. everybody: whether other tenants' records too. given: how many; None for a stream."""
+    """What a reviewer asked for. everybody: other tenants' records, too. given: how many; None for a stream."""
 
     asked: Mapping[str, Json]
     everybody: bool
@@ -43,10 +43,10 @@ class Review:
 
 @dataclass(slots=True)
 class CallRecord:
-    """Grows along the path; what is not known yet is None or empty. engine: name and version.
+    """Filled in along the path of the call. What is not known yet is None or empty. engine: name and version.
 
-    approving: the decision that is to be approved. period, sealed: what content is sealed in, and the digests of what
-    was: prompt and output.
+    approving: the decision to be approved. period: the period in which content is sealed. sealed: the digests of the
+    sealed prompt and output.
     """
 
     ledger: Ledger
@@ -69,7 +69,7 @@ class CallRecord:
         self.answer = Answer(self.ledger.commitments, self.call.decision_id)
 
     def before(self, kind: Kind, outcome: Outcome, error: BaseException | None, reason: Reason | None) -> Record:
-        """An intent, or the one record of a call that is not forwarded."""
+        """An intent, or the only record of a call that is not forwarded."""
         made = self._head(kind, outcome, error, reason)
         judged, size = self._commit(self.prompt)
         forwarded = judged
@@ -96,7 +96,7 @@ class CallRecord:
         return made
 
     def after(self, outcome: Outcome, error: BaseException | None, reason: Reason | None) -> Record:
-        """The outcome of an intent, which it names by its decision id."""
+        """The outcome of an intent. It has the same decision id as the intent."""
         return self._head(Kind.OUTCOME, outcome, error, reason) | {
             "model": self.answer.model(),
             "judgements": self.answer.judgements(self.decision),
@@ -110,7 +110,7 @@ class CallRecord:
         }
 
     def reviewed(self, review: Review, outcome: Outcome, error: BaseException | None, reason: Reason | None) -> Record:
-        """The one record of a call that reads the log: what was looked for, never what was found."""
+        """The only record of a call that reads the log: what was looked for, never what was found."""
         return self._head(Kind.REVIEW, outcome, error, reason) | {
             "peer": record.peer(self.call.credentials, self.principal),
             "asked": review.asked,
@@ -119,7 +119,7 @@ class CallRecord:
         }
 
     def approved(self, error: BaseException | None, reason: Reason | None, given: Approval | None = None) -> Record:
-        """The one record of an approver's call. given: the approval that it is."""
+        """The only record of an approver's call. given: the approval that this record is."""
         outcome = Outcome.COMPLETED if error is None else outcomes.before(error)
         made: Record = self._head(Kind.APPROVAL, outcome, error, reason) | {
             "peer": record.peer(self.call.credentials, self.principal),
@@ -134,7 +134,7 @@ class CallRecord:
                 "until_us": given.until_us,
                 "why": given.why,
             }
-            made |= {"approval": said, "idempotency_key": f"approved/{given.about}"}  # no caller's key has a slash
+            made |= {"approval": said, "idempotency_key": f"approved/{given.about}"}  # callers' keys have no slash
         return made
 
     def _head(self, kind: Kind, outcome: Outcome, error: BaseException | None, reason: Reason | None) -> Record:
@@ -153,7 +153,7 @@ class CallRecord:
         }
 
     def retention(self) -> tuple[str, ...]:
-        """The retention classes in which the policy obliges to seal content; none where it does not."""
+        """The retention classes in which the policy requires content to be sealed."""
         return tuple(o.text for o in self.decision.obligations if o.kind == "seal_content") if self.decision else ()
 
     def _sealed(self, what: str) -> dict[str, Json]:
@@ -166,15 +166,15 @@ class CallRecord:
         return self.ledger.commitments.of(keys.PROMPT, self.call.decision_id, content), len(content)
 
     def _marking(self) -> Json:
-        """The marking that came in, and the marking and labels that the policy puts on what goes out."""
+        """The marking that came in, and the marking and labels that the policy puts on the output."""
         request = self.facts.input.get("request") if self.facts else None
         labels = [o.text for o in self.decision.obligations if o.kind in _OUT] if self.decision else []
         return {"in": request.get("marking") if isinstance(request, Mapping) else None, "out": labels}
 
     def _declared(self) -> Json:
-        """What the caller named that no rule looks at, the release among it where it named one.
+        """What the caller declared that no rule looks at, including the release that it named, if any.
 
-        And the model it asked for: the input has the routed one.
+        Also the model it asked for, because the decision input has the routed model.
         """
         if self.prompt is None:
             return None
@@ -188,17 +188,17 @@ class CallRecord:
         }
 
     def _incident(self) -> Json:
-        """What the policy says has to be reported, and by when: the clock runs from this record's own time."""
+        """What the policy wants reported, and by when. The time runs from the time of this record."""
         due = [o for o in self.decision.obligations if o.kind == "incident"] if self.decision else []
         return [_incident(o, self.call.received_us) for o in due]
 
     def _incidents_of_answer(self) -> Json:
-        """What has to be reported of the answer, and was not in the intent already."""
+        """What has to be reported about the answer and was not in the intent."""
         known = self.decision.obligations if self.decision else ()
         return [_incident(o, seen_us) for o, seen_us in self.answer.incidents().items() if o not in known]
 
     def approval_id(self) -> str:
-        """Of the approval that was found for this request; empty for none."""
+        """The identifier of the approval that was found for this request; empty if there is none."""
         approval = self.facts.request.get("approval") if self.facts else None
         return str(approval["id"]) if isinstance(approval, Mapping) else ""
 

@@ -1,4 +1,4 @@
-"""How full the place of the log is. Each threshold is warned of once, and again after it was below."""
+"""Measures how full the log's storage is. Warns once per threshold, and again after the use fell below it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 def used_percent(settings: Audit) -> int | None:
-    """How much is used: of `capacity_mib`, else of the log's disk; None for a database without the former.
+    """The percentage used: of `capacity_mib`, otherwise of the log's disk. None for a database without `capacity_mib`.
 
     Raises OSError, StartError.
     """
@@ -32,10 +32,10 @@ def used_percent(settings: Audit) -> int | None:
 
 
 def _size(settings: Audit) -> int:
-    """Bytes that the log takes, everything in its database among it."""
+    """The bytes that the log takes, with everything else in its database."""
     if settings.dsn is None:
         return settings.path.stat().st_size
-    from gateway.audit.postgres.connection import told  # noqa: PLC0415 - loaded where it is configured
+    from gateway.audit.postgres.connection import told  # noqa: PLC0415 - imported only if configured
 
     with closing(places.server(settings, settings.deadline_ms / 1000).connect()) as db, told():
         row = db.execute("SELECT pg_database_size(current_database())").fetchone()
@@ -43,7 +43,7 @@ def _size(settings: Audit) -> int:
 
 
 class Gauge:
-    """Looks, and warns: made once for a log, asked from time to time. used_percent: what it saw; None if unknown."""
+    """Measures and warns. Made once per log, used at intervals. used_percent: the last result; None if unknown."""
 
     def __init__(self, settings: Audit) -> None:
         self._settings = settings
@@ -51,7 +51,7 @@ class Gauge:
         self.used_percent: int | None = None
 
     def look(self) -> None:
-        """Warn when one more threshold is reached. What can't be measured is told once as well."""
+        """Warn if another threshold is reached. A failure to measure is also logged once."""
         try:
             self.used_percent = used = used_percent(self._settings)
         except (OSError, StartError) as error:

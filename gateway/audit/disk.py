@@ -1,4 +1,4 @@
-"""Two things that a file system does for the log: one writer at a time, and files that are replaced whole."""
+"""Two services of the file system for the log: locks that admit one writer, and files that are replaced as a whole."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gateway.errors import StartError
 
 
 def lock(path: Path) -> int:
-    """Hold the file at `path` locked until the returned descriptor is closed or the process ends, however it ends.
+    """Lock the file at `path` until the returned descriptor is closed or the process ends, however it ends.
 
-    Raises StartError when another process holds it.
+    Raises StartError if another process holds the lock.
     """
     try:
         return hold(path)
@@ -27,7 +27,7 @@ def lock(path: Path) -> int:
 
 
 def hold(path: Path) -> int:
-    """The same. Raises OSError, BlockingIOError when another process holds it."""
+    """As `lock`. Raises OSError, and BlockingIOError if another process holds the lock."""
     return _locked(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
@@ -42,7 +42,7 @@ def _locked(descriptor: int) -> int:
 
 @contextmanager
 def held(path: Path, *, folder: bool = False) -> Iterator[None]:
-    """Hold the file at `path` locked meanwhile, or the folder that is there. Raises as hold does."""
+    """Hold a lock on the file at `path`, or on an existing folder, within the context. Raises as `hold` does."""
     descriptor = _locked(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) if folder else hold(path)
     try:
         yield
@@ -51,32 +51,32 @@ def held(path: Path, *, folder: bool = False) -> Iterator[None]:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Put `data` into the file at `path`, durably. Raises OSError."""
+    """Replace the content of the file at `path` atomically and durably. Raises OSError."""
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    # Crash before this: the old file, and a leftover that the next call overwrites. Crash after it: old or new, whole.
+    # Crash before this: the old file, and a draft that the next call overwrites. Crash after it: old or new, complete.
     temporary.replace(path)
     atomic_files.sync(path.parent)
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A file that is read and replaced whole."""
+    """A file that is read and replaced as a whole."""
 
     path: Path
 
     def read(self) -> bytes | None:
-        """What is in it, None when there is no file. Raises OSError."""
+        """The content; None if there is no file. Raises OSError."""
         try:
             return regular_files.read(self.path)
         except FileNotFoundError:
             return None
 
     def write(self, data: bytes) -> None:
-        """Put `data` into it, durably. Raises OSError."""
+        """Replace the content durably. Raises OSError."""
         replace(self.path, data)
 
     def __str__(self) -> str:

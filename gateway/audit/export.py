@@ -1,7 +1,7 @@
-"""Writes an export: records in order, and between them the checkpoints over them. Reads the log only.
+"""Writes an export of a log: records in order, with the checkpoints that cover them in between. Only reads the log.
 
-docs/spec/log.md describes the format. The hashes that it tells are those that were stored with the records, so that a
-record which was changed since is found by itself, and not only somewhere below a checkpoint.
+docs/spec/log.md describes the format. The export has the hashes that were stored with the records. A verifier can
+therefore tell exactly which record was changed, and not only below which checkpoint.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def write(
     until: int | None = None,
     cosigned: Iterable[bytes] = (),
 ) -> int:
-    """Write the records from `first` to the last checkpoint, or to the last one over no more than `until`.
+    """Write the records from `first` to the last checkpoint, or to the last checkpoint that covers at most `until`.
 
-    cosigned: checkpoints with signatures of witnesses, which go in the place of the same without. Returns the number of
-    records below the last checkpoint. Raises UnreadableError.
+    cosigned: checkpoints with signatures of witnesses, which replace the same checkpoints without. Returns the number
+    of records that the last checkpoint covers. Raises UnreadableError.
     """
     with log.reading() as rows:
         try:

@@ -1,4 +1,4 @@
-"""What a reviewer looks for: a filter, whether a record fits it, and the words under which a record is found."""
+"""The filter of a search: what it matches, and the terms under which records are indexed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ EFFECTS: Final = ("deny", "require_approval", "allow")
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Every field that is given has to fit; an empty one fits everything. Words are those of the record.
+    """A record must match every given field; an empty filter matches all. The words are those of the record.
 
-    effect: what was decided about the request, or of an outcome the strictest about the answer. rule: one that fired.
-    from_us, until_us: microseconds since 1970, the first included and the last not.
+    effect: of the decision about the request, or, for an outcome, the strictest about the answer. rule: one that fired.
+    from_us, until_us: microseconds since 1970; from is inclusive, until exclusive.
     """
 
     tenant: str = ""
@@ -32,27 +32,27 @@ class Filter:
     until_us: int = 0
 
     def terms(self) -> list[str]:
-        """The words that a record has to be found under."""
+        """The terms under which a matching record is indexed."""
         given = {name: getattr(self, name) for name in ("tenant", "subject", "rule", "effect", "kind", "outcome")}
         return [f"{name}={value}" for name, value in {**given, "reason": self.reason}.items() if value]
 
     def fits(self, record: dict[str, Any]) -> bool:
-        """Whether the record is one of those that are looked for. What it says counts, not what an index says."""
+        """Whether the record matches. This looks at the record itself, not at an index."""
         if self.decision_id and record.get("decision_id") != self.decision_id:
             return False
         return self.in_time(record.get("time_us")) and set(self.terms()) <= set(terms(record))
 
     def in_time(self, time_us: object) -> bool:
-        """Whether that is a time within the filter's."""
+        """Whether the value is a time within the filter's period."""
         return isinstance(time_us, int) and self.from_us <= time_us and (not self.until_us or time_us < self.until_us)
 
     def asked(self) -> dict[str, Json]:
-        """The fields that are given, for the record of the search."""
+        """The given fields, for the record of the search."""
         return {name: value for name, value in asdict(self).items() if value}
 
 
 def terms(record: dict[str, Any]) -> Iterator[str]:
-    """The words under which a record is found. A record that is none gives those that it has."""
+    """The terms under which a record is indexed. A malformed record gives the terms that it has."""
     principal = record.get("principal")
     if isinstance(principal, dict):
         for name in ("tenant", "subject"):
@@ -68,7 +68,7 @@ def terms(record: dict[str, Any]) -> Iterator[str]:
 
 
 def effect(record: dict[str, Any]) -> str:
-    """What was decided: about the request, or of an outcome the strictest about the answer; empty if nothing was."""
+    """The effect of the decision about the request; for an outcome, the strictest about the answer. May be empty."""
     decision = record.get("decision")
     said = [decision] if isinstance(decision, dict) else _objects(record.get("judgements"))
     effects = [one.get("effect") for one in said]
@@ -76,7 +76,7 @@ def effect(record: dict[str, Any]) -> str:
 
 
 def rule_ids(record: dict[str, Any]) -> Iterator[str]:
-    """The rules that fired, some of them more than once."""
+    """The rules that fired; may repeat some."""
     for place in (record, *_objects(record.get("judgements"))):
         for rule in _objects(place.get("rules")):
             if isinstance(name := rule.get("id"), str):

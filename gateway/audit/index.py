@@ -1,8 +1,8 @@
-"""An index of a log, in a file of its own beside it. It is derived: whoever loses it makes it again from the log.
+"""An index of a log, in a file of its own beside the log. It is derived data: it can be rebuilt from the log.
 
-For each word (filter.terms) and each block of 65,536 records it has which of them have the word; for each 64 records,
-their earliest and latest time. It says where to look, and never what a record says: results are read from the log, so
-that a wrong index can hide a record from a search and can't make one up. Nothing is proved by it.
+For each term (filter.terms) and each block of 65,536 records, the index has the set of records with the term. For every
+64 records, it has the earliest and latest time. It says where to look, never what a record says. Results are read from
+the log, so a wrong index can hide a record from a search but can't invent one. The index proves nothing.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ CREATE TABLE times (block INTEGER PRIMARY KEY, first_us INTEGER, last_us INTEGER
 
 
 def index_path(log: Path) -> Path:
-    """Where the index of the log at `log` is, unless the configuration says otherwise."""
+    """The default path of the index of the log at `log`."""
     return Path(f"{log}.index")
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A log, and where its index is."""
+    """A log, and the path of its index."""
 
     source: Source
     index: Path
 
 
 class StaleError(Exception):
-    """There is no index, or it is not one of this log: it has to be made anew."""
+    """There is no index, or it belongs to another log. It has to be rebuilt."""
 
 
 class Index:
-    """An index to look things up in. size: how many records of the log it has."""
+    """An index for lookups. size: how many records of the log it covers."""
 
     def __init__(self, db: sqlite3.Connection, reader: Reader) -> None:
         """Raises StaleError."""
@@ -72,7 +72,7 @@ class Index:
             raise StaleError("the log is another than when the index was made")
 
     def newest(self, looked_for: Filter, below: int) -> Iterator[int]:
-        """The records below that index which may fit, newest first. Raises StaleError."""
+        """The indexes of records below `below` that may match, newest first. Raises StaleError."""
         terms = looked_for.terms()
         below = min(below, self.size)
         try:
@@ -83,11 +83,11 @@ class Index:
                 found = [self._stored(term, block) for term in terms]
                 if all(found):
                     yield from (block * WIDTH + position for position in bitmap.both(found, mask))
-        except (sqlite3.Error, ValueError, TypeError) as error:  # a blob that no builder wrote
+        except (sqlite3.Error, ValueError, TypeError) as error:  # a blob that no Builder wrote
             raise StaleError(f"the index: {error}; make it again: brightline audit index --rebuild") from error
 
     def _blocks(self, last: int, looked_for: Filter) -> Iterable[int]:
-        """The blocks up to `last` that have a time within the filter's, newest first."""
+        """The blocks up to `last` with a time within the filter's period, newest first."""
         if not looked_for.from_us and not looked_for.until_us:
             return range(last, -1, -1)
         query = "SELECT block FROM times WHERE block <= ? AND last_us >= ? AND first_us < ? ORDER BY block DESC"
@@ -100,7 +100,7 @@ class Index:
         return row[0] if row else b""
 
     def _in_time(self, block: int, looked_for: Filter) -> int:
-        """A mask of the records in a block whose group has a time within the filter's."""
+        """A mask of the records in a block whose group has a time within the filter's period."""
         if not looked_for.from_us and not looked_for.until_us:
             return bitmap.FULL
         row = self._db.execute("SELECT spans FROM times WHERE block = ?", (block,)).fetchone()
@@ -115,12 +115,12 @@ class Index:
 
 
 class Builder:
-    """Takes records in order and writes them into an index file. One process at a time has one."""
+    """Takes records in order and writes them into an index file. Only one process at a time can hold one."""
 
     def __init__(self, path: Path, reader: Reader, *, anew: bool = False) -> None:
-        """Go on with the index at `path`, or begin anew where it is not one of this log. Raises OSError, sqlite3.Error.
+        """Continue the index at `path`, or rebuild it if it is not one of this log. Raises OSError, sqlite3.Error.
 
-        BlockingIOError: another process makes this index.
+        BlockingIOError: another process is building this index.
         """
         self._last: bytes | None = None
         with contextlib.ExitStack() as opening:
@@ -133,7 +133,7 @@ class Builder:
             opening.pop_all()
 
     def add(self, index: int, leaf: bytes, words: Iterable[str], time_us: int) -> None:
-        """Take the next record."""
+        """Add the next record."""
         if index // WIDTH != self._block:
             self.flush()
             self._load(index // WIDTH)
@@ -150,7 +150,7 @@ class Builder:
         self.size, self._last = index + 1, leaf
 
     def flush(self) -> None:
-        """Write what was taken. Raises sqlite3.Error."""
+        """Write the records that were added. Raises sqlite3.Error."""
         if self._last is None:
             return
         self._db.execute("BEGIN IMMEDIATE")
@@ -160,18 +160,18 @@ class Builder:
         ends = min(spans[:_SPANS]), max(spans[_SPANS:])
         self._db.execute("INSERT OR REPLACE INTO times VALUES (?, ?, ?, ?)", (self._block, *ends, _stored(spans)))
         self._db.execute("UPDATE state SET size = ?, last = ?", (self.size, leaf_hash(self._last)))
-        # Crash before this commit: the index as it was; the same records are taken again.
+        # Crash before this commit: the index is unchanged, and the same records are added again next time.
         self._db.execute("COMMIT")
         self._touched.clear()
         self._last = None
 
     def close(self) -> None:
-        """Let go of the file; what was not flushed is taken again next time."""
+        """Close the file. Records that were not flushed are added again next time."""
         self._db.close()
         os.close(self._lock)
 
     def _load(self, block: int) -> None:
-        """Go on in a block."""
+        """Load a block to continue it."""
         rows = self._db.execute("SELECT term, records FROM blocks WHERE block = ?", (block,))
         self._block = block
         self._terms = {str(term): Positions(records) for term, records in rows}
@@ -192,7 +192,7 @@ def opened(path: Path, reader: Reader) -> Iterator[Index]:
 
 
 def _continued(path: Path, reader: Reader) -> sqlite3.Connection:
-    """The index at `path`, or an empty one where it is none of this log."""
+    """The index at `path`, or an empty one if that does not belong to this log."""
     try:
         with opened(path, reader):
             return _connect(path)
@@ -201,12 +201,12 @@ def _continued(path: Path, reader: Reader) -> sqlite3.Connection:
 
 
 def _begun(path: Path, reader: Reader) -> sqlite3.Connection:
-    """An empty index in the place of whatever is there."""
+    """An empty index in place of whatever is there."""
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     db = _connect(path)
-    # Crash before the last statement: a file without a state, which is no index, and the next one begins anew.
+    # Crash before the last statement: a file without a state, which counts as no index, so the next start rebuilds it.
     for statement in _SCHEMA.strip().split(";\n"):
         db.execute(statement)
     db.execute("INSERT INTO state VALUES (1, ?, ?, 0, NULL)", (FORMAT, reader.origin))
@@ -216,7 +216,7 @@ def _begun(path: Path, reader: Reader) -> sqlite3.Connection:
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = NORMAL")  # consistent after a crash, if older
+    db.execute("PRAGMA synchronous = NORMAL")  # after a crash, consistent but perhaps older
     return db
 
 

@@ -1,4 +1,4 @@
-"""Starts the process that keeps the index (indexing), once a log is long enough to need one, and again if it ends."""
+"""Runs the indexing process once a log is long enough to need an index, and restarts it if it ends."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from brightline_verify.report import UnreadableError
 from gateway.audit.index import Held
 
 NEEDED: Final = 1000
-"""Records that a search looks through at once without an index: no process is started for fewer."""
+"""A search quickly scans this many records without an index. No process is started for fewer."""
 TICK_S: Final = 0.5
 SEVERAL: Final = 2
 PROGRAM: Final = (sys.executable, "-P", "-m", "gateway.audit.indexing")
 _AGAIN_S: Final = 5.0
 _LOOK_EVERY: Final = 60
-"""Ticks after which it is looked for logs of gateways that are new."""
+"""Ticks between looks for logs of new gateways."""
 _PATIENCE_S: Final = 5.0
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def following(logs: Callable[[], Sequence[Held]], size: Callable[[], int]) -> AsyncIterator[None]:
-    """While it is entered, these logs have an index. size: how many records the gateway's own has."""
+    """Keep indexes of these logs within the context. size: how many records the gateway's own log has."""
     watching = asyncio.create_task(_watch(logs, size))
     try:
         yield
@@ -55,19 +55,19 @@ async def _watch(logs: Callable[[], Sequence[Held]], size: Callable[[], int]) ->
 
 
 async def _there(logs: Callable[[], Sequence[Held]]) -> Sequence[Held]:
-    """The logs that there are, none when nobody can say."""
+    """The current logs; none if they can't be listed."""
     try:
         return await asyncio.to_thread(logs)
-    except (UnreadableError, RuntimeError) as error:  # RuntimeError: no thread is to be had now
+    except (UnreadableError, RuntimeError) as error:  # RuntimeError: no thread is available now
         log.warning("audit index waits", detail=str(error))
         return []
 
 
 async def _one(there: Sequence[Held], logs: Callable[[], Sequence[Held]]) -> None:
-    """One process, until it ends or there are other logs."""
+    """Run one process until it ends or the list of logs changes."""
     try:
-        process = subprocess.Popen(PROGRAM, stdin=subprocess.PIPE)  # noqa: S603, ASYNC220 - ours; it returns at once
-        told = base64.b64encode(pickle.dumps(list(there))) + b"\n"  # not as an argument, which everybody can read
+        process = subprocess.Popen(PROGRAM, stdin=subprocess.PIPE)  # noqa: S603, ASYNC220 - ours; returns at once
+        told = base64.b64encode(pickle.dumps(list(there))) + b"\n"  # not as an argument, which other users can read
         with contextlib.suppress(BrokenPipeError):
             os.write(process.stdin.fileno() if process.stdin else -1, told)
     except OSError as error:
@@ -87,7 +87,7 @@ async def _one(there: Sequence[Held], logs: Callable[[], Sequence[Held]]) -> Non
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
-        process.stdin.close()  # which ends it
+        process.stdin.close()  # this ends the process
     try:
         process.wait(_PATIENCE_S)
     except subprocess.TimeoutExpired:

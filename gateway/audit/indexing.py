@@ -1,7 +1,7 @@
-"""Keeps the indexes of logs up to date, in a process of its own, so that a gateway that writes never waits.
+"""Keeps the indexes of logs up to date in a separate process, so that a gateway that writes never waits.
 
-The process is told on its standard input which logs these are, and lives as long as that is open: whoever started it
-and is gone, however, has closed it.
+The process reads from standard input which logs to index, and runs while standard input is open. When the process that
+started it ends, however it ends, standard input is closed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gateway.audit.reader import Reader
 from gateway.audit.search import said
 
 TICK_S: Final = 0.25
-"""A new record is in the index after at most this and the time that it takes."""
+"""Seconds between looks for new records. A record is indexed after at most this and the time that indexing takes."""
 _AT_ONCE: Final = 2000
 _NICE: Final = 10
 
@@ -35,14 +35,14 @@ log = structlog.get_logger()
 
 
 def catch_up(log: Reader, builder: Builder, told: Callable[[int, int], None] = lambda _done, _size: None) -> None:
-    """Take every record that the index does not have. Raises UnreadableError, sqlite3.Error."""
+    """Index every record that the index lacks. Raises UnreadableError, sqlite3.Error."""
     size = log.size()
     while take(log, builder):
         told(builder.size, size)
 
 
 def take(log: Reader, builder: Builder) -> bool:
-    """Take some records that the index does not have; whether there were any. Raises as `catch_up` does."""
+    """Index some records that the index lacks; whether there were any. Raises as `catch_up` does."""
     rows = log.since(builder.size, None, _AT_ONCE)
     for index, leaf in rows:
         record = said(leaf)
@@ -53,7 +53,7 @@ def take(log: Reader, builder: Builder) -> bool:
 
 
 class _Following:
-    """One log and its index. What fails is tried again at the next step; it is said once."""
+    """One log and its index. A failure is logged once and tried again at the next step."""
 
     def __init__(self, held: Held) -> None:
         self._held = held
@@ -63,7 +63,7 @@ class _Following:
         self._trouble = ""
 
     def step(self) -> bool:
-        """Take some records; whether there may be more at once."""
+        """Index some records; whether more may be there already."""
         try:
             if self._open is None:
                 opened = self._stack.enter_context(reader.opened(self._held.source))
@@ -83,12 +83,12 @@ class _Following:
             return False
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._stack.close()
 
 
 def follow(held: Sequence[Held], until_closed: int) -> None:
-    """Keep these indexes up to date until that descriptor is closed."""
+    """Keep these indexes up to date until the descriptor is closed."""
     following = [_Following(one) for one in held]
     wait_s = 0.0
     while not select.select([until_closed], [], [], wait_s)[0]:
@@ -100,5 +100,5 @@ def follow(held: Sequence[Held], until_closed: int) -> None:
 
 if __name__ == "__main__":
     os.nice(_NICE)
-    told = pickle.loads(base64.b64decode(sys.stdin.buffer.readline()))  # noqa: S301 - of the gateway that started it
+    told = pickle.loads(base64.b64decode(sys.stdin.buffer.readline()))  # noqa: S301 - from the gateway that started it
     follow(told, sys.stdin.fileno())

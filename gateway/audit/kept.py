@@ -1,4 +1,4 @@
-"""The database of a log, and where its checkpoints are kept, as the log's one writer has them (`store`)."""
+"""Interfaces to the database of a log and the places of its checkpoints, for the log's only writer (`store`)."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ Key: TypeAlias = tuple[str, str]
 Open: TypeAlias = tuple[int, str, str]
 """Index, decision id and tenant of an intent without an outcome."""
 Row: TypeAlias = tuple[int, bytes, bytes, str, str, int, str, str | None, bytes | None, bytes | None]
-"""As stored.Row, the mark of the commit beside its last one, and the blocks beside a record that completes some."""
+"""As stored.Row, then the commit's mark in its last row, and the blocks that the record completes."""
 
 
 class TakenError(Exception):
-    """A tenant used an idempotency key of the batch before. Nothing of the batch was written."""
+    """An earlier batch used the tenant's idempotency key. Nothing of this batch was written."""
 
 
 class Place(Protocol):
     """A place that keeps the latest checkpoint: the file beside the log, or a lock store."""
 
     def read(self) -> bytes | None:
-        """The note, None when there never was one. Raises OSError."""
+        """The note; None if there never was one. Raises OSError."""
 
     def write(self, note: bytes) -> None:
-        """Put the note there, durably, in the place of an older one. Raises OSError."""
+        """Replace the note durably. Raises OSError."""
 
 
 class Kept(Protocol):
-    """The database of a log, as its one writer has it. After an OSError nobody knows what was done."""
+    """The database of a log, for its only writer. After an OSError it is unknown what was done."""
 
     @property
     def rows(self) -> Rows:
-        """What is there."""
+        """The rows, for reading."""
 
     @property
     def places(self) -> Sequence[Place]:
-        """Where the latest checkpoint is kept outside of the database."""
+        """The places outside the database that keep the latest checkpoint."""
 
     @property
     def tail(self) -> Tail:
-        """Where the last mark is kept outside of the database."""
+        """The place outside the database that keeps the last mark."""
 
     def open(self, origin: str) -> None:
-        """Open the log, or create it. Raises StartError when another process writes it, OSError, CorruptError."""
+        """Open or create the log. Raises StartError if another process writes it, OSError, CorruptError."""
 
     def reopen(self) -> None:
-        """After an error: open again. What can be read afterwards is durable, and nothing of before still comes.
+        """Open again after an error. What can be read afterwards is durable, and no earlier write can still arrive.
 
         Raises OSError, CorruptError.
         """
@@ -61,19 +61,19 @@ class Kept(Protocol):
         """Those of the keys that an entry of any log in the database has. Raises OSError."""
 
     def sign(self, size: int, note: bytes, open_from: int) -> None:
-        """Write a checkpoint durably, unless there is one of this size. open_from: below it every intent is closed.
+        """Write a checkpoint durably, unless there is one of this size. open_from: every intent below it is closed.
 
         Raises OSError.
         """
 
     def open_intents(self) -> list[Open]:
-        """Every intent without an outcome, in order: of those that are not below what the last checkpoint says.
+        """Every intent without an outcome, in order. Starts at the last checkpoint's `open_from`.
 
-        Where it says nothing, as in a log of a former version, of those since the last start. Raises OSError.
+        If there is none, as in a log of an earlier version, starts at the last start. Raises OSError.
         """
 
     def releases(self) -> Iterator[bytes]:
-        """The records of starts and of releases, the last one first. Raises OSError."""
+        """The records of starts and of releases, the latest first. Raises OSError."""
 
     def release(self) -> None:
-        """Let go of the log. Raises nothing."""
+        """Close the log. Raises nothing."""

@@ -1,7 +1,7 @@
-"""The log's keys: the one that signs checkpoints, and the one behind content commitments.
+"""The log's keys: one signs checkpoints, the other makes content commitments.
 
-Content never enters the log, not even as a plain hash: whoever guesses a prompt could confirm the guess. A commitment
-is an HMAC under a key that the auditor does not need for verification and the operator can destroy.
+Content never enters the log, not even as a plain hash: somebody who guesses a prompt could confirm the guess. A
+commitment is an HMAC under a key that the operator can destroy and that verification by an auditor does not need.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ class Commitments:
     """
 
     def __init__(self, key: bytes) -> None:
-        # Copied each time: it costs half of what it costs to begin anew.
+        # A copy of this state costs half of what a new HMAC does.
         self._keyed = hmac.new(key, digestmod="sha256")
         self.key_id = hmac.digest(key, _IDENTIFIER, "sha256").hex()[:16]
 
     def derived(self, label: bytes) -> bytes:
-        """A key for another use, from which this one can't be had."""
+        """A key for another use. This key can't be computed from it."""
         keyed = self._keyed.copy()
         keyed.update(label)
         return keyed.digest()
 
     def begin(self, label: bytes, decision_id: str) -> hmac.HMAC:
-        """A commitment to content that comes in pieces; its hexdigest is the commitment."""
+        """Begin a commitment to content that comes in pieces. The hexdigest of the result is the commitment."""
         commitment = self._keyed.copy()
         commitment.update(label + b"\x00" + decision_id.encode() + b"\x00")
         return commitment
@@ -58,17 +58,17 @@ class Commitments:
 
 
 def create_signing_key(path: Path, origin: str) -> None:
-    """Create the key (PEM, PKCS #8, mode 0600) and, beside it, `<path>.pub` for verifiers. Raises StartError."""
+    """Create the key (PEM, PKCS #8, mode 0600), and `<path>.pub` for verifiers. Raises StartError."""
     _create(*_signing(path, origin))
 
 
 def create_log_keys(signing_key: Path, origin: str, commitment_key: Path) -> None:
-    """Create both keys of a log, and the public half of one: all of them or none. Raises StartError."""
+    """Create both keys of a log, and the public half of the signing key: all or none. Raises StartError."""
     _create(*_signing(signing_key, origin), _commitment(commitment_key))
 
 
 def create_witness_key(path: Path, name: str) -> None:
-    """Create a witness's key, and beside it `<path>.pub` for those who ask for its signatures. Raises StartError."""
+    """Create a witness's key, and `<path>.pub` for those who require its signatures. Raises StartError."""
     key = Ed25519PrivateKey.generate()
     try:
         cosigner = Cosigner(name, key)
@@ -78,7 +78,7 @@ def create_witness_key(path: Path, name: str) -> None:
 
 
 def load_cosigner(path: Path) -> Cosigner:
-    """The witness of a key; its name is in the public half beside it. Raises StartError as load_signer does."""
+    """The witness of a key. Its name is in `<path>.pub`. Raises StartError as load_signer does."""
     public = public_path(path)
     try:
         witness = Witness.parse(read_public(public, "--key").decode("utf-8"))
@@ -91,7 +91,7 @@ def load_cosigner(path: Path) -> Cosigner:
 
 
 def load_verifier(path: Path, key: str) -> Verifier:
-    """A log's public key, in the file that the configuration key or option `key` names. Raises StartError."""
+    """A log's public key from a file. key: the configuration key or option that names the file. Raises StartError."""
     try:
         return Verifier.parse(read_public(path, key).decode("utf-8"))
     except (NoteError, UnicodeDecodeError) as error:
@@ -99,7 +99,7 @@ def load_verifier(path: Path, key: str) -> Verifier:
 
 
 def load_signer(path: Path, origin: str) -> Signer:
-    """The signer of the log `origin`. Raises StartError when the file is missing, readable by others or no key."""
+    """The signer of the log `origin`. Raises StartError if the file is missing, readable by others, or not a key."""
     return _signer(origin, _load(path, "audit.signing_key"))
 
 
@@ -117,7 +117,7 @@ def load_commitments(path: Path) -> Commitments:
 
 
 def public_path(signing_key: Path) -> Path:
-    """Where the verifier key of a signing key is."""
+    """The path of a signing key's verifier key."""
     return signing_key.with_name(signing_key.name + ".pub")
 
 
@@ -128,7 +128,7 @@ def _pem(key: Ed25519PrivateKey) -> bytes:
 
 
 def _load(path: Path, key: str) -> Ed25519PrivateKey:
-    """The private key in the file that the configuration key or option `key` names."""
+    """A private key from a file. key: the configuration key or option that names the file."""
     try:
         loaded = serialization.load_pem_private_key(read_private(path, key), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -159,7 +159,7 @@ def _commitment(path: Path) -> _File:
 
 
 def _create(*files: _File) -> None:
-    """Write files that do not exist yet, all or none: a key is never overwritten."""
+    """Create files, all or none. An existing key is never overwritten."""
     try:
         atomic_files.create(*files)
     except OSError as error:

@@ -1,8 +1,9 @@
-"""What every trail shares: the writer, the clock, the keys, and what could not be written yet.
+"""The state that all trails share: the writer, the clock, the keys, and what could not be written yet.
 
-Two things wait in memory and are written within a second: counts of refusals that get no record of their own (floods of
-callers who proved nothing, and calls refused because the log was down), and outcomes of intents that may have become
-durable after their call was refused. A crash loses the counts; the outcomes become outcome_unknown at the next start.
+Two things wait in memory and are written within a second. One is counts of refusals without a record of their own:
+floods of unauthenticated callers, and calls refused because the log was down. The other is outcomes of intents that may
+have become durable after their call was refused. A crash loses the counts; the next start gives those intents the
+outcome outcome_unknown.
 """
 
 from __future__ import annotations
@@ -32,10 +33,9 @@ class _Count:
 
 
 class Ledger:
-    """The writing side of a log, for trails. unauthenticated_per_s: records a second for callers who proved nothing.
+    """The writing side of a log, for trails. unauthenticated_per_s: records per second for unauthenticated callers.
 
-    sealer: seals content where the policy obliges to; None where that is not configured. telemetry: what calls are
-    watched with.
+    sealer: seals content if the policy requires it; None if not configured. telemetry: observes calls.
     """
 
     def __init__(
@@ -79,20 +79,20 @@ class Ledger:
         return self._writer.append(entry)
 
     def later(self, outcome: Callable[[], Entry], *, refused: bool) -> None:
-        """Close an intent of which nobody knows yet whether it is durable, once the log works.
+        """Close an intent that may or may not be durable, once the log works.
 
-        outcome: makes the record when it is written, so that it is no older than those that came before it.
-        refused: whether the call was refused for it: it is counted where there is nothing to close.
+        outcome: makes the record when it is written, so that it is not older than the records before it.
+        refused: whether the call was refused because of this. If there is nothing to close, the refusal is counted.
         """
         self._late.append((outcome, refused))
 
     def admits_unproved(self) -> bool:
-        """Whether a caller who proved nothing gets a record of its own, or is counted."""
+        """Whether an unauthenticated caller gets a record of its own; otherwise it is counted. Uses up one record."""
         self._used = 1 + self._used_now()
         return self._used <= self._per_s
 
     def counted(self, call: Call, reason: Reason) -> bool:
-        """Count a refused call, where a caller who proved nothing gets no record any more; whether it was counted."""
+        """Count a refused call if unauthenticated callers get no more records this second; whether it was counted."""
         if not self.ready or self._used_now() < self._per_s:
             return False
         self.count(reason)
@@ -100,7 +100,7 @@ class Ledger:
         return True
 
     def _used_now(self) -> int:
-        """How many records of this second are used up."""
+        """How many records of this second for unauthenticated callers are used up."""
         window = self._now()[0] // 1_000_000
         if window != self._window:
             self._window, self._used = window, 0
@@ -131,7 +131,7 @@ class Ledger:
             self._counts = counts
 
     def _now(self) -> tuple[int, str]:
-        """The time and its source. A wall clock that was set is not believed: time goes on from before that."""
+        """The time and its source. If the wall clock was set, the time continues from before by the monotonic clock."""
         now_us, drift = self._clock(), self._clock.drift_us()
         return (now_us - drift, "monotonic") if abs(drift) > TOLERANCE_US else (now_us, "system")
 

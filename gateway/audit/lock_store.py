@@ -1,7 +1,7 @@
-"""Where the latest checkpoint of a log is kept a second time, out of reach of whoever puts back an older log.
+"""A lock store: a second place for a log's latest checkpoint, out of reach of anyone who restores an older log.
 
-A lock store reads and replaces one note for each log. This one is a folder on another volume. It is never made: the
-folder of a volume that is not mounted is missing or empty, and neither is taken for a log that just begins.
+A lock store reads and replaces one note per log. This one is a folder on another volume. The gateway never creates the
+folder: on a volume that is not mounted it would be missing or empty, which must not pass for a new log.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class Folder:
     origin: str
 
     def read(self) -> bytes | None:
-        """The note, None when there never was one. Raises OSError."""
+        """The note; None if there never was one. Raises OSError."""
         if not self.folder.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.folder))
         return self._file.read()
 
     def write(self, note: bytes) -> None:
-        """Put the note there, durably, in the place of an older one. Raises OSError."""
+        """Replace the note durably. Raises OSError."""
         self._file.write(note)
 
     @property

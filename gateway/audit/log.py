@@ -1,4 +1,4 @@
-"""The log as the gateway sees it: opened at start, a trail for every call, closed at the end."""
+"""The log, as the rest of the gateway uses it: opened at start, with a trail for every call, closed at the end."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from gateway.types import Call, Release, new_decision_id
 
 FLUSH_S = 1.0
 _WHY = 500
-"""Characters of why a release was refused."""
+"""The most characters of the reason why a release was refused."""
 
 
 class Log:
-    """An open log. `trail` gives each call its trail. archive: what reviewers read of it.
+    """An open log. `trail` gives each call its trail. archive: what reviewers read.
 
-    since_us: when the release came in force that is so now.
+    since_us: when the release in force came in force.
     """
 
     def __init__(
@@ -78,8 +78,9 @@ class Log:
     ) -> Log:
         """Open the log and record the start. Raises StartError.
 
-        1 the keys  2 the log is whole (Store)  3 the clock is not behind the log  4 the release is not older than one
-        that was in force  5 intents that a crash left open are marked outcome_unknown, then the start is recorded
+        1 load the keys  2 check that the log is whole (Store)  3 check that the clock is not behind the log
+        4 check that the release is not older than one that was in force  5 mark intents that a crash left open as
+        outcome_unknown, then record the start
         """
         start: dict[str, Json] = {
             "origin": settings.origin,
@@ -128,33 +129,33 @@ class Log:
 
     @property
     def commitments(self) -> Commitments:
-        """What content is committed to with, and approvals are made with."""
+        """Makes commitments to content, and identifiers of approvals."""
         return self._ledger.commitments
 
     @property
     def ready(self) -> bool:
-        """Whether calls can be recorded now, as far as is known. While not, every call is refused."""
+        """Whether calls can be recorded now, as far as is known. If not, every call is refused."""
         return self._ledger.ready
 
     @property
     def healthy(self) -> bool:
-        """Whether calls can be recorded now, as far as is known: what was last to be written is durable."""
+        """Whether calls can be recorded now, and the last record that was tried became durable."""
         return self._writer.healthy
 
     @property
     def size(self) -> int:
-        """How many records there are, as far as is known."""
+        """The number of records, as far as is known."""
         return self._writer.size
 
     @property
     def lag(self) -> Lag:
-        """How far the log is behind what was handed to it; of a log that this process writes."""
+        """How far the log is behind what was handed to it, if this process writes it."""
         if not isinstance(self._writer, Writer):
             raise TypeError("another process writes the log")
         return replace(self._writer.lag, used_percent=self._gauge.used_percent if self._gauge else None)
 
     def append(self, entry: Entry) -> asyncio.Future[Result]:
-        """Write what another process of this gateway made. See Writer."""
+        """Write an entry that another process of this gateway made. See Writer."""
         return self._ledger.append(entry)
 
     async def abandon(self, intents: Mapping[str, str]) -> None:
@@ -168,16 +169,16 @@ class Log:
         return Trail(self._ledger, call)
 
     def counted(self, call: Call, reason: Reason) -> bool:
-        """Count a call of which nothing is known, where such a call gets no record any more; whether it was counted.
+        """Count an unauthenticated call if such calls get no more records this second; whether it was counted.
 
-        A trail comes to the same: 1,500 such calls a second keep the loop's thread busy for 58 % with it, for 54 % so.
+        A trail would do the same. At 1,500 such calls a second it keeps the loop's thread busy for 58 %, this for 54 %.
         """
         return self._ledger.counted(call, reason)
 
     async def activated(self, fresh: Release, engine: str, engine_version: str, before: Release) -> None:
         """Record that another release comes in force. Raises GatewayError (AUDIT_UNAVAILABLE) unless it is durable.
 
-        Raises StartError for a signed release that is older than one which was in force, whatever the signatures say.
+        Raises StartError for a signed release older than one that was in force, even if its signatures are valid.
         """
         self._known.check(fresh)
         made = self._release(Outcome.COMPLETED, engine, engine_version, before)
@@ -187,7 +188,7 @@ class Log:
         self._known = self._known.after(fresh)
 
     async def not_activated(self, stays: Release, engine: str, engine_version: str, why: str) -> None:
-        """Record that another release was refused and why, as far as the log can be written."""
+        """Record that another release was refused, and why, as far as the log can be written."""
         made = self._release(Outcome.REFUSED, engine, engine_version, stays)
         await self._write(made | {"release": None, "why": why[:_WHY]})
 
@@ -200,7 +201,7 @@ class Log:
         }
 
     async def close(self) -> None:
-        """Record the stop, sign a last checkpoint and release the log."""
+        """Record the stop, sign a last checkpoint and close the log."""
         self._closing.set()
         if self._gauging is not None:
             self._gauging.cancel()
@@ -215,7 +216,7 @@ class Log:
 
     async def _begin(self, orphans: list[tuple[str, str]], start: Record) -> bool:
         for decision_id, tenant in orphans:
-            # Crash here: the orphans that were not marked yet still have no outcome, and the next start finds them.
+            # Crash here: orphans that were not marked yet have no outcome, and the next start finds them.
             if not await self._written(self._unknown(decision_id, tenant)):
                 return False
         head = self._ledger.head(Kind.START, new_decision_id(self._clock()))
@@ -249,7 +250,7 @@ class Log:
 
 
 def opened_archive(settings: Audit, key: Verifier, commitments: Commitments) -> Archive:
-    """What reviewers read of the log and of those beside it. key: the log's own. Raises StartError."""
+    """The archive of the log and the logs beside it. key: the own log's. Raises StartError."""
     verifiers = {settings.origin: key, **places.keys(settings)}
     pages = PageTokens(commitments.derived(keys.PAGES))
     return Archive(partial(places.together, settings), places.held(settings), verifiers, pages)
@@ -262,7 +263,7 @@ def _time(made: Record) -> int:
 
 async def _look(gauge: Gauge) -> None:
     while True:
-        with contextlib.suppress(RuntimeError):  # no thread is to be had now
+        with contextlib.suppress(RuntimeError):  # no thread is available now
             await asyncio.to_thread(gauge.look)
         await asyncio.sleep(EVERY_S)
 
@@ -274,5 +275,5 @@ def _compare_clock(store: Store, now_us: int) -> None:
 
 
 def in_the_future(ahead_us: int) -> str:
-    """What is wrong with a log whose last record is that far ahead of the clock."""
+    """The error message for a log whose last record is that far ahead of the clock."""
     return f"the last record is {ahead_us // 1_000_000} s in the future: the clock went back; set it right"

@@ -1,9 +1,10 @@
-"""Marks: by them a start knows the records that no checkpoint covers yet for those which this log's key wrote.
+"""Marks: they let a start recognise records that this log's key wrote and that no checkpoint covers yet.
 
-Each commit carries one beside its last record: HMAC-SHA256 over the tree as it is then, under a key that comes of the
-log's signing key. Like a checkpoint it stands for every record below it, but it costs microseconds, and only who has
-the signing key can make or check it. Without marks, whoever writes the database of a stopped gateway could add records
-for the next checkpoint to sign. The last mark is also in a file, so that the end can't be cut off unnoticed.
+Each commit has a mark beside its last record: an HMAC-SHA256 over the tree at that point, under a key derived from the
+log's signing key. Like a checkpoint, a mark vouches for every record below it. It costs only microseconds, and only a
+holder of the signing key can make or check it. Without marks, somebody who can write the database of a stopped gateway
+could add records for the next checkpoint to sign. The last mark is also in a file, so that the end of the log can't be
+cut off unnoticed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from gateway import regular_files
 _LABEL = b"brightline.v1.mark\x00"
 _LINE = re.compile(rb"([0-9]{20}) ([0-9a-f]{64})\n")
 _LENGTH = 86
-"""Of each line. The file is written in place, so that it is shorter only until the first one is whole."""
+"""Bytes of a line. The file is overwritten in place, so it is shorter only until the first line is complete."""
 
 
 class Marks:
@@ -34,12 +35,12 @@ class Marks:
         self._key = signer.derived(_LABEL + signer.verifier.name.encode())
 
     def of(self, tree: Frontier) -> bytes:
-        """The mark of a tree: over its size in eight bytes and its perfect subtrees, largest first."""
+        """The mark of a tree, over its size in eight bytes and its perfect subtrees, largest first."""
         return hmac.digest(self._key, tree.size.to_bytes(8) + b"".join(tree.nodes), "sha256")
 
 
 class ForeignError(CorruptError):
-    """A record was not written by who has the log's key, or not so. index: the first that may be one."""
+    """Records were not written with the log's key, or were changed. index: the first record that may be affected."""
 
     def __init__(self, index: int, what: str) -> None:
         super().__init__(what)
@@ -47,9 +48,9 @@ class ForeignError(CorruptError):
 
 
 def replayed(rows: Rows, marks: Marks, tree: Frontier) -> Frontier:
-    """The tree with every record above `tree`. Raises ForeignError, UnreadableError.
+    """The tree extended by every record above `tree`. Raises ForeignError, UnreadableError.
 
-    1 each follows the one before  2 and has the hashes  3 and the columns that belong to it  4 each commit has its mark
+    Checks: 1 the records follow each other  2 their hashes match  3 their columns match  4 each commit has its mark
     """
     tree = tree.copy()
     _, end = rows.ends()
@@ -81,10 +82,10 @@ def _fit(checker: Checker, leaf: bytes, columns: tuple[object, ...]) -> bool:
 
 
 class Tail:
-    """The last mark, in a file that is written after each commit and not synced.
+    """The last mark, in a file that is written after each commit but not synced.
 
-    A process that is killed leaves the mark of its last commit, or of the one before; a loss of power may leave an
-    older one. It is never a mark of records that were not durable.
+    After a kill the file has the mark of the last commit or the one before. After a power failure it may have an older
+    one. It never has a mark of records that were not durable.
     """
 
     def __init__(self, path: Path) -> None:
@@ -92,12 +93,12 @@ class Tail:
         self._file: int | None = None
 
     def read(self) -> tuple[int, bytes] | None:
-        """Size and mark, None when there never was one. Raises OSError, CorruptError."""
+        """Size and mark; None if there never was one. Raises OSError, CorruptError."""
         try:
             line = regular_files.read(self._path)
         except FileNotFoundError:
             return None
-        if len(line) < _LENGTH or not line.strip(b"\0"):  # a loss of power, or a full disk, as it was made
+        if len(line) < _LENGTH or not line.strip(b"\0"):  # a power failure, or a full disk, at the first write
             return None
         found = _LINE.fullmatch(line)
         if found is None:
@@ -105,19 +106,19 @@ class Tail:
         return int(found[1]), bytes.fromhex(found[2].decode())
 
     def begin(self, size: int, mark: bytes) -> None:
-        """The first of a process: durably, so that there is a line from then on. Raises OSError."""
+        """Write the first mark of a process durably, so that there is a line from then on. Raises OSError."""
         self.write(size, mark)
         os.fsync(self._opened())
 
     def write(self, size: int, mark: bytes) -> None:
-        """Put another in its place. Raises OSError."""
-        # Crash before this: the mark of the commit before, which says less and is no sign of a rollback.
+        """Replace the mark. Raises OSError."""
+        # Crash before this line: the mark of the previous commit. It covers less, and is no sign of a rollback.
         line = b"%020d %b\n" % (size, mark.hex().encode())
         if os.pwrite(self._opened(), line, 0) != len(line):
             raise OSError(f"{self} can't be written whole")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -132,13 +133,13 @@ class Tail:
 
 
 def look(log: Source, signer: Signer, tail: Tail, covered: int) -> Problem | None:
-    """What is wrong with the records from `covered` on, for who has the log's key.
+    """Check the records from `covered` on, for a holder of the log's key; return the problem found, if any.
 
-    covered: how many a checkpoint covers that was verified; one that came since is not relied on.
+    covered: how many records a verified checkpoint covers. A checkpoint signed since then is not relied on.
 
     Works while the gateway writes. Raises UnreadableError, OSError, CorruptError.
     """
-    last = tail.read()  # first: what it is the mark of was durable before
+    last = tail.read()  # read first: the records of this mark were durable before it was written
     with log.reading() as rows:
         try:
             tree = replayed(rows, Marks(signer), gathered(rows, partial(frontier_at, covered)))
@@ -150,5 +151,5 @@ def look(log: Source, signer: Signer, tail: Tail, covered: int) -> Problem | Non
 
 
 def tail_path(path: Path) -> Path:
-    """Where the last mark of the log is whose file, or whose place on this host, is `path`."""
+    """The path of the last mark. path: the log's file, or the log's place on this host."""
     return path.with_name(path.name + ".tail")

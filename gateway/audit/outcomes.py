@@ -1,4 +1,4 @@
-"""How a call ended, in words for its record, from the exception that ended it."""
+"""Derives the outcome of a call, for its record, from the exception that ended the call."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _AFTER: Final = {
     Reason.UPSTREAM_FAILED: Outcome.UPSTREAM_ERROR,
 }
 _EARLY_US: Final = 20_000
-"""For a deadline of little more than a second or less: what passes between two clocks and on the way."""
+"""Tolerance for deadlines of about a second or less: clock differences and time on the way."""
 
 
 def is_cancellation(error: BaseException | None) -> bool:
-    """Whether the caller went away: the task was cancelled, or a stream that it read was closed."""
+    """Whether the caller went away: its task was cancelled, or the stream that it read was closed."""
     return isinstance(error, asyncio.CancelledError | GeneratorExit)
 
 
 def is_late(call: Call, now_us: int) -> bool:
-    """Whether a caller that went away did so because its time was over.
+    """Whether a caller that went away did so because its deadline passed.
 
-    gRPC tells a deadline rounded up, by a hundredth at most, so that the caller's own is a little earlier.
+    gRPC reports a deadline rounded up, by a hundredth at most, so the caller's own deadline is a little earlier.
     """
     if call.deadline_us is None:
         return False
@@ -46,7 +46,7 @@ def is_late(call: Call, now_us: int) -> bool:
 
 
 def reason(error: BaseException | None) -> Reason | None:
-    """The public reason; None when the call ended well."""
+    """The public reason; None if the call succeeded."""
     if error is None:
         return None
     if isinstance(error, GatewayError):
@@ -55,17 +55,17 @@ def reason(error: BaseException | None) -> Reason | None:
 
 
 def before(error: BaseException) -> Outcome:
-    """The end of a call that was never forwarded."""
+    """The outcome of a call that was never forwarded."""
     return _BEFORE.get(reason(error) or Reason.INTERNAL, Outcome.REFUSED)
 
 
 def begun(given: int | None) -> Outcome:
-    """Of a call that reads the log: it got so many records, or a stream that begins once this is durable."""
+    """The outcome of a call that reads the log. given: the number of records; None for a stream that begins now."""
     return Outcome.PERMITTED if given is None else Outcome.COMPLETED
 
 
 def after(error: BaseException | None, bytes_released: int) -> Outcome:
-    """The end of a call that was permitted and may have been forwarded."""
+    """The outcome of a call that was permitted and may have been forwarded."""
     why = reason(error)
     if why is None:
         return Outcome.COMPLETED

@@ -1,7 +1,8 @@
-"""Where a search or a watch goes on, as a word for the caller: bound to who asked and for what, and not to be made up.
+"""Page tokens: where a search or watch continues, bound to the caller's tenant and the request, and unforgeable.
 
-It says no more than the caller saw: places in logs. With another filter, of another tenant or changed, it is refused.
-The key comes from the log's commitment key, so that a word outlives a restart and works at every gateway with that key.
+A token contains only what the caller saw: positions in logs. A token that was changed, or is used with another filter
+or tenant, is refused. The key is derived from the log's commitment key, so a token survives restarts and works at every
+gateway with that key.
 """
 
 from __future__ import annotations
@@ -20,22 +21,22 @@ _TAG_BYTES: Final = 16
 
 
 class PageError(ValueError):
-    """The word is not one that was given for this."""
+    """The token was not issued for this request."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageTokens:
-    """Makes and reads the words. key: at least 32 bytes."""
+    """Makes and reads page tokens. key: at least 32 bytes."""
 
     key: bytes
 
     def word(self, position: Position, bound: Json) -> str:
-        """The word for a position. bound: whose it is, and what was asked for."""
+        """The token for a position. bound: whose it is, and what was asked for."""
         place = json.dumps(dict(position), separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(self._tag(place, bound) + place).decode("ascii").rstrip("=")
 
     def position(self, word: str, bound: Json) -> Position:
-        """The position. Raises PageError unless the word was made for the same."""
+        """The position. Raises PageError unless the token was made for the same `bound`."""
         try:
             data = base64.b64decode(word + "=" * (-len(word) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:

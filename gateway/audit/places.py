@@ -1,6 +1,6 @@
-"""Which database a log is in, and where its checkpoint is kept a second time, by the configuration.
+"""Locates a log's database and its lock store, according to the configuration.
 
-psycopg is loaded where it is configured.
+psycopg is imported only if PostgreSQL is configured.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from gateway.audit.postgres.connection import Server
 
 TO_READ_S = 60.0
-"""Reading may take long: nobody waits for it but who asked."""
+"""Generous: nobody waits for a read but the one who asked for it."""
 TO_MIGRATE_S = 3600.0
 
 
 def source(settings: Audit, origin: str | None = None) -> Source:
-    """The log, to be read by others than its gateway. origin: of another log in the same PostgreSQL."""
+    """The log, for readers other than its gateway. origin: of another log in the same PostgreSQL database."""
     if settings.dsn is None:
         return File(settings.path)
     from gateway.audit.postgres.reading import Database  # noqa: PLC0415 - see above
 
-    if origin not in {None, settings.origin}:  # where that is kept a second time, another gateway's configuration says
+    if origin not in {None, settings.origin}:  # only that gateway's configuration names its lock store
         return Database(server(settings, TO_READ_S), str(origin))
     return Database(server(settings, TO_READ_S), settings.origin, lock_store(settings))
 
 
 def sources(settings: Audit) -> list[Source]:
-    """Every log that is kept together with this one, itself among them. Raises UnreadableError."""
+    """Every log kept together with this one, including itself. Raises UnreadableError."""
     if settings.dsn is None:
         return [source(settings)]
     from gateway.audit.postgres.reading import origins  # noqa: PLC0415 - see above
@@ -51,12 +51,12 @@ def sources(settings: Audit) -> list[Source]:
 
 
 def held(settings: Audit) -> Held:
-    """The log, and where its index is."""
+    """The log, and the path of its index."""
     return Held(source(settings), index_path(settings.path))
 
 
 def together(settings: Audit) -> list[Held]:
-    """Every log that is kept together with this one, itself among them. Raises UnreadableError."""
+    """Every log kept together with this one, including itself, with its index. Raises UnreadableError."""
     if settings.dsn is None:
         return [held(settings)]
     from gateway.audit.postgres.reading import origins  # noqa: PLC0415 - see above
@@ -77,17 +77,17 @@ def keys(settings: Audit) -> dict[str, Verifier]:
 
 
 def other_index(settings: Audit, origin: str) -> Path:
-    """Where the index of another gateway's log in the same database is, whatever that log is called."""
+    """The path of the index for another gateway's log in the same database. Works for any name of a log."""
     return settings.path.with_name(f"{quote(origin, safe='')}.index")
 
 
 def name(settings: Audit) -> str:
-    """The log for messages: the key that names it and where it is."""
+    """The log's name for messages: its configuration key and its location."""
     return str(kept(settings))
 
 
 def kept(settings: Audit) -> Kept:
-    """The log, to be written by its gateway."""
+    """The log, for the gateway that writes it."""
     if settings.dsn is None:
         return Sqlite(settings.path)
     from gateway.audit.postgres.writing import Postgres  # noqa: PLC0415 - see above
@@ -96,7 +96,7 @@ def kept(settings: Audit) -> Kept:
 
 
 def lock_store(settings: Audit) -> Place | None:
-    """Where the latest checkpoint goes too."""
+    """The lock store for the latest checkpoint; None if not configured."""
     if settings.lock_store is not None:
         return Folder(settings.lock_store, settings.origin)
     if settings.lock_dsn is None:
@@ -107,14 +107,14 @@ def lock_store(settings: Audit) -> Place | None:
 
 
 def server(settings: Audit, limit_s: float) -> Server:
-    """The PostgreSQL of a log."""
+    """The PostgreSQL server of a log."""
     from gateway.audit.postgres.connection import Server  # noqa: PLC0415 - see above
 
     return Server(settings.dsn or "", settings.password_file, "audit.dsn", limit_s)
 
 
 def lock_server(settings: Audit) -> Server:
-    """The PostgreSQL of a lock store."""
+    """The PostgreSQL server of a lock store."""
     from gateway.audit.postgres.connection import Server  # noqa: PLC0415 - see above
 
     limit_s = settings.deadline_ms / 1000
@@ -122,7 +122,7 @@ def lock_server(settings: Audit) -> Server:
 
 
 def check(settings: Audit) -> None:
-    """Whether a gateway would find what it needs in its databases. Raises StartError, PostgresError."""
+    """Check that a gateway would find what it needs in its databases. Raises StartError, PostgresError."""
     if settings.dsn is None:
         return
     from gateway.audit.postgres.connection import check_durable, told  # noqa: PLC0415 - see above
@@ -134,7 +134,7 @@ def check(settings: Audit) -> None:
 
 
 def is_near(settings: Audit) -> bool:
-    """Whether the lock store is so near to the log that both are lost or put back together."""
+    """Whether log and lock store are so close that both could be lost or restored together."""
     if settings.lock_store is not None and settings.dsn is None:
         return settings.lock_store.stat().st_dev == settings.path.parent.stat().st_dev
     return settings.lock_dsn is not None and settings.lock_dsn == settings.dsn

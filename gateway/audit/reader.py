@@ -1,4 +1,4 @@
-"""Reads single records of a log, beside whoever writes it. No statement keeps a transaction open."""
+"""Reads single records of a log while its gateway writes. No statement keeps a transaction open."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ Hashes: TypeAlias = tuple[bytes, ...]
 
 
 class Reader(Protocol):
-    """One log. origin: its name. Everything raises UnreadableError."""
+    """One log. origin: its name. All methods raise UnreadableError."""
 
     origin: str
 
     def size(self) -> int:
-        """How many records there are."""
+        """The number of records."""
 
     def leaves(self, first: int, end: int) -> list[Leaf]:
         """The records from `first` to `end` - 1, in order."""
 
     def at(self, index: int) -> bytes | None:
-        """One record."""
+        """The record at `index`; None if there is none."""
 
     def of_decision(self, decision_id: str, tenant: str | None) -> list[Leaf]:
-        """The records of a decision, of anybody or of one tenant, in order."""
+        """The records of a decision in order; of one tenant, or of all for None."""
 
     def since(self, first: int, tenant: str | None, most: int) -> list[Leaf]:
-        """At most so many records from `first` on, of anybody or of one tenant, in order."""
+        """At most `most` records from `first` on, in order; of one tenant, or of all for None."""
 
     def note(self) -> bytes | None:
-        """The latest checkpoint, None when there is none yet."""
+        """The latest checkpoint; None if there is none yet."""
 
     def proofs(self, indexes: Sequence[int], size: int) -> list[Hashes]:
-        """The inclusion proofs of these records in the tree of the first `size`, from nodes that are read at once."""
+        """Inclusion proofs of these records in the tree of the first `size` records, from nodes read at once."""
 
 
 @contextmanager
 def opened(log: Source | Path) -> Iterator[Reader]:
-    """A log; a path is that of a SQLite file. Raises UnreadableError."""
+    """Open a log. A path is that of a SQLite file. Raises UnreadableError."""
     source = File(log) if isinstance(log, Path) else log
     with source.reading() as rows:
         yield _Log(source, rows)
@@ -92,7 +92,7 @@ class _Log:
 
 
 def _leaves(rows: Iterable[Row], tenant: str | None = None) -> Iterator[Leaf]:
-    """Those of anybody or of one tenant."""
+    """The leaves of one tenant, or all for None."""
     for index, leaf, _, _, _, _, of, _ in rows:
         if tenant in (None, of) and isinstance(index, int) and isinstance(leaf, bytes):
             yield index, leaf

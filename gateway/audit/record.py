@@ -1,6 +1,6 @@
-"""What a record says, field by field. A record is canonical JSON of at most 65,535 bytes, and a leaf of the tree.
+"""The content of a record, field by field. A record is canonical JSON of at most 65,535 bytes, and a leaf of the tree.
 
-Text that a caller controls is escaped as JSON and otherwise left alone; content is never in a record.
+Text that a caller controls is escaped as JSON and otherwise unchanged. A record never has content.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Record: TypeAlias = dict[str, Json]
 
 
 class TooLargeError(ValueError):
-    """The record does not fit into a leaf."""
+    """The record is too large for a leaf."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the gateway runs, as every record says."""
+    """Where the gateway runs, as stated in every record."""
 
     enclave: str
     node: str
@@ -39,9 +39,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record ready to be stored. The columns repeat what the leaf says, so that it can be found.
+    """A record ready to be stored. The columns repeat parts of the leaf, so that it can be found.
 
-    closes: written only when an intent of the same decision id is durable and has no outcome yet.
+    closes: write it only if an intent of the same decision id is durable and has no outcome yet.
     """
 
     leaf: bytes
@@ -62,9 +62,9 @@ def entry(record: Record, *, closes: bool = False) -> Entry:
 
 
 def fitting(record: Record, *, closes: bool = False) -> Entry:
-    """The entry of a record that has to be written: what keeps it from fitting is left out, and `omitted` says so.
+    """The entry of a record that must be written: if it does not fit, parts are left out and named in `omitted`.
 
-    That is the decision's input, else everything but the essentials: text of a caller or a model is in neither.
+    First the decision's input is left out, then all but the essentials, which have no text of a caller or a model.
     """
     with contextlib.suppress(TooLargeError, NotCanonicalError):
         return entry(record, closes=closes)
@@ -78,7 +78,7 @@ def fitting(record: Record, *, closes: bool = False) -> Entry:
 
 
 def columns(record: Mapping[str, Json]) -> tuple[str, str, int, str, str | None]:
-    """decision_id, kind, time_us, tenant and idempotency_key of a record. Raises ValueError when it has none."""
+    """decision_id, kind, time_us, tenant and idempotency_key of a record. Raises ValueError if one is missing."""
     principal = record.get("principal")
     tenant = principal.get("tenant") if isinstance(principal, Mapping) else ""
     match record.get("decision_id"), record.get("kind"), record.get("time_us"), tenant, record.get("idempotency_key"):
@@ -88,7 +88,7 @@ def columns(record: Mapping[str, Json]) -> tuple[str, str, int, str, str | None]
 
 
 def head(kind: Kind, decision_id: str, time_us: int, clock_source: str, place: Place) -> Record:
-    """The fields of every record."""
+    """The fields that every record has."""
     return {
         "v": VERSION,
         "kind": str(kind),
@@ -99,7 +99,7 @@ def head(kind: Kind, decision_id: str, time_us: int, clock_source: str, place: P
     }
 
 
-# What many records say alike is written once, and then copied into each as it stands.
+# Values that many records share are serialised once and then copied.
 
 
 @lru_cache(maxsize=16)
@@ -116,12 +116,12 @@ def _where(place: Place) -> Json:
 
 @lru_cache(maxsize=16)
 def engine(name: str, version: str) -> Json:
-    """Which engine decided."""
+    """The engine that decided."""
     return Written({"name": name, "version": version})
 
 
 def peer(credentials: Credentials, principal: Principal | None) -> Json:
-    """Who was at the other end. What a token says is only told once it was proved."""
+    """The peer. What its token says is included only if it was verified."""
     if principal is None:
         return {"address": credentials.address, "certificate": {"name": "", "sha256": _fingerprint(credentials)}}
     certificate, token = _shown(principal)
@@ -130,7 +130,7 @@ def peer(credentials: Credentials, principal: Principal | None) -> Json:
 
 @lru_cache(maxsize=1024)
 def _shown(principal: Principal) -> tuple[Json, Json]:
-    """The certificate and the token of a proved caller."""
+    """The certificate and the token of an authenticated caller."""
     return (
         Written({"name": principal.certificate_name, "sha256": principal.certificate_sha256}),
         Written({"issuer": principal.issuer, "id": principal.token_id, "key_id": principal.key_id}),
@@ -139,7 +139,7 @@ def _shown(principal: Principal) -> tuple[Json, Json]:
 
 @lru_cache(maxsize=1024)
 def who(principal: Principal | None) -> Json:
-    """The proved caller; null when nobody was proved."""
+    """The authenticated caller; null if there is none."""
     if principal is None:
         return None
     return Written(
@@ -157,15 +157,15 @@ def rules(fired: Iterable[Rule]) -> Json:
     return [{"id": rule.id, "class": rule.cls, "effect": rule.effect} for rule in fired]
 
 
-@lru_cache(maxsize=1024)  # of most texts the detectors say the same
+@lru_cache(maxsize=1024)  # most texts get the same readings
 def readings(seen: tuple[Reading, ...]) -> Json:
-    """What the detectors said; a score of null is a detector that was unavailable."""
+    """The detectors' readings. A null score is a detector that was unavailable."""
     return WrittenArray([{"name": r.name, "version": r.version, "score": r.score} for r in seen])
 
 
 @lru_cache(maxsize=256)
 def decision(decided: Decision | None) -> Json:
-    """Effect, obligations and grants; null when nothing was decided."""
+    """Effect, obligations and grants; null if nothing was decided."""
     if decided is None:
         return None
     effect, grants = decided.effect.name.lower(), list(decided.grants)
@@ -173,14 +173,14 @@ def decision(decided: Decision | None) -> Json:
 
 
 def obligations(decided: Decision) -> Json:
-    """What the policy adds."""
+    """The obligations of a decision."""
     return [
         {"kind": o.kind, "text": o.text, "limit": o.limit, "effectors": list(o.effectors)} for o in decided.obligations
     ]
 
 
 def release(in_force: Release) -> Json:
-    """The release in full, for the record of a start; of a signed one also who signed which version, and until when."""
+    """The release in full, for the record of a start. For a signed release also version, signers and expiry."""
     made: dict[str, Json] = {
         "digest": in_force.digest,
         "version": in_force.version,
@@ -196,7 +196,7 @@ def release(in_force: Release) -> Json:
 
 
 def _fingerprint(credentials: Credentials) -> str:
-    """SHA-256 of the certificate that was presented, empty when there is none that can be read."""
+    """SHA-256 of the presented certificate; empty if there is none that can be read."""
     for pem in credentials.certificates[:1]:
         try:
             return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.decode("ascii"))).hexdigest()

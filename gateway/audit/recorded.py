@@ -1,7 +1,7 @@
-"""What a log says, record by record, for who makes something of it: statistics, other formats, another policy's try.
+"""Reads a verified log record by record, for statistics, conversion to other formats, or replay by another policy.
 
-Reads in the order of the log and with constant memory. A log is read once to verify it and once more for its records,
-and nothing vouches for a database in between: so the second time it has to lead to the root that was verified.
+Reads in the order of the log and in constant memory. The log is read twice: to verify it, and for its records. The
+database could change in between, so the second reading must arrive at the verified root.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _EVER_US = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A log in which everything holds, and what verification found."""
+    """A log that was verified without a problem, and the result of verification."""
 
     log: Source
     report: Report
@@ -33,9 +33,9 @@ class Verified:
     def records(
         self, *, first: int = 0, end: int = _EVER_US, since_us: int = 0, before_us: int = _EVER_US
     ) -> Iterator[tuple[int, bytes, Record]]:
-        """Index, leaf and content of each record of that period from `first` to `end` - 1 that a checkpoint covers.
+        """Index, leaf and content of the records of a period, from `first` to `end` - 1, that a checkpoint covers.
 
-        Raises UnreadableError, at the end too: what was made of the records until then is of another log.
+        Raises UnreadableError, even at the end: then the records yielded so far were not those that were verified.
         """
         covered = self.report.covered
         if first >= covered:
@@ -57,7 +57,7 @@ class Verified:
 
 
 def verified(log: Source, verifier: Verifier, progress: Progress = lambda _done, _size: None) -> Verified:
-    """A log in which everything holds. Raises UnreadableError for any other."""
+    """Verify a log. Raises UnreadableError if anything is wrong."""
     report = verify(log, Trust(verifier), processes=os.cpu_count() or 1, progress=progress)
     if report.problem:
         raise UnreadableError(f"{log}: is not verified, and nothing of it is used: {report.problem.what}")
@@ -65,7 +65,7 @@ def verified(log: Source, verifier: Verifier, progress: Progress = lambda _done,
 
 
 def records(log: Source, first: int, end: int) -> Iterator[tuple[int, bytes, Record]]:
-    """Index, leaf and content of each record from `first` to `end` - 1, verified by nobody. Raises UnreadableError."""
+    """Index, leaf and content of each record from `first` to `end` - 1, unverified. Raises UnreadableError."""
     with log.reading() as rows:
         try:
             for index, leaf, *_ in rows.rows(first, end):

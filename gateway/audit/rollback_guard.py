@@ -1,7 +1,7 @@
-"""What the log remembers of releases that were in force: the newest signed one. Nothing older comes in force again.
+"""Remembers the newest signed release that was in force, from the log, so that no older release comes in force again.
 
-A gateway's trusted metadata can be lost or put back from a backup, and with it what TUF compares with. The log is
-guarded by its tree and, where there is one, by a lock store; so it says what was in force, and is asked first.
+A gateway's trusted metadata can be lost or restored from a backup, and with it what TUF compares with. The log is
+protected by its tree and, if configured, a lock store. It says what was in force, and is consulted first.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from gateway.errors import StartError
 from gateway.types import Release
 
 _CONTENT: Final = ("targets", "provider", "agency")
-"""The roles whose versions, all the same, stand for one content."""
+"""The roles whose versions together identify the content of a release."""
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackGuard:
-    """The newest signed release. versions: of each role of its metadata; empty when there was none."""
+    """The newest signed release. versions: of each role of its metadata; empty if there was no signed release."""
 
     digest: str = ""
     versions: Mapping[str, int] = field(default_factory=dict)
 
     def check(self, fresh: Release) -> None:
-        """Raise StartError for a signed release that is older than this one, or another one of the same version."""
+        """Raise StartError for a signed release that is older than this one, or differs but has the same version."""
         if not fresh.metadata or not self.versions:
             return
         older = sorted(role for role, version in self.versions.items() if fresh.metadata.get(role, 0) < version)
@@ -44,7 +44,7 @@ class RollbackGuard:
             )
 
     def after(self, fresh: Release) -> RollbackGuard:
-        """What is remembered once this one is in force."""
+        """The guard after this release has come in force."""
         return RollbackGuard(fresh.digest, dict(fresh.metadata)) if fresh.metadata else self
 
 
@@ -52,7 +52,7 @@ FORGOTTEN: Final = RollbackGuard()
 
 
 def remembered(leaves: Iterator[bytes]) -> RollbackGuard:
-    """From records of starts and releases, the last one first."""
+    """The guard according to the records of starts and releases, given latest first."""
     for leaf in leaves:
         try:
             record = parse(leaf)
@@ -65,7 +65,7 @@ def remembered(leaves: Iterator[bytes]) -> RollbackGuard:
 
 
 def since(leaves: Iterator[bytes], digest: str) -> int | None:
-    """When the release came in force that is so now, from the same records; None when it was not so before."""
+    """When the release with this digest came in force, from the same records; None if it was not the last in force."""
     found = None
     for leaf in leaves:
         try:
@@ -74,7 +74,7 @@ def since(leaves: Iterator[bytes], digest: str) -> int | None:
             continue
         release = record.get("release") if isinstance(record, Mapping) else None
         if not isinstance(record, Mapping) or not isinstance(release, Mapping):
-            continue  # one that was refused
+            continue  # a release that was refused
         if release.get("digest") != digest:
             break
         found = record.get("time_us")

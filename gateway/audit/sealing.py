@@ -1,4 +1,4 @@
-"""What of a call has to be sealed, and when: the prompt before its intent or refusal, the answer before its outcome."""
+"""Seals the content of a call if required: the prompt before its intent or refusal, the answer before its outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 async def prompt(ledger: Ledger, known: CallRecord) -> None:
-    """Seal what was asked, where the policy obliges to. Raises GatewayError (AUDIT_UNAVAILABLE)."""
+    """Seal the prompt, if the policy requires it. Raises GatewayError (AUDIT_UNAVAILABLE)."""
     classes = known.retention()
     if not classes:
         return
@@ -32,9 +32,9 @@ async def prompt(ledger: Ledger, known: CallRecord) -> None:
 
 
 async def output(ledger: Ledger, known: CallRecord) -> tuple[GatewayError | None, bool]:
-    """Seal what was released, whole or in part. Returns why that failed, and whether a cancellation is owed.
+    """Seal what was released of the answer. Returns the failure, if any, and whether a cancellation is owed.
 
-    A cancellation waits for it as it does for the record.
+    A cancellation waits for sealing, as it does for the record.
     """
     sealer = ledger.sealer
     if sealer is None or known.period is None or not known.answer.kept:
@@ -49,9 +49,9 @@ async def output(ledger: Ledger, known: CallRecord) -> tuple[GatewayError | None
 
 
 async def refused(ledger: Ledger, known: CallRecord) -> bool:
-    """Seal what was asked and refused by the policy, where it obliges to. Returns whether a cancellation is owed.
+    """Seal a prompt that the policy refused, if it requires that. Returns whether a cancellation is owed.
 
-    A refusal stands, sealed or not: nothing is forwarded, and the caller learns the rule.
+    The refusal stands even if sealing fails: nothing is forwarded, and the caller learns the rule.
     """
     if known.decision is None or known.decision.effect is Effect.ALLOW or not known.retention():
         return False
@@ -62,7 +62,7 @@ async def refused(ledger: Ledger, known: CallRecord) -> bool:
 
 
 async def _done(sealing: Coroutine[None, None, None]) -> tuple[GatewayError | None, bool]:
-    """Why it failed, and whether a cancellation is owed: it waits for the disk as it does for the record."""
+    """The failure, if any, and whether a cancellation is owed. A cancellation waits for the disk, as for the record."""
     work = asyncio.ensure_future(sealing)
     cancelled = await finished(work)
     lost = work.exception()

@@ -1,7 +1,7 @@
-"""Finds records by what they say, newest first, in one log or the union of several.
+"""Searches records, newest first, in one log or the union of several.
 
-An index says where to look. Records that it does not have yet are looked through one by one, so that a search sees
-every durable record; and each that is found is read from the log and compared with the filter before it is given out.
+An index says where to look. Records that are not indexed yet are scanned one by one, so that a search sees every
+durable record. Each result is read from the log and compared with the filter before it is returned.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from gateway.audit.reader import Leaf, Reader
 
 MOST_RECORDS: Final = 500
 MOST_BYTES: Final = 1 << 20
-"""A page ends before either; a single record always fits."""
+"""A page ends before it exceeds this or MOST_RECORDS. A single record always fits."""
 _AT_ONCE: Final = 500
 
 Position: TypeAlias = Mapping[str, int]
-"""For each log the index below which the next page begins."""
+"""For each log, the index below which the next page begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record, as it was written and as what it says."""
+    """A record: its bytes as written, and its content."""
 
     origin: str
     index: int
@@ -38,7 +38,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What was found. rest: where the next page begins, None when there is nothing more."""
+    """The records found. rest: where the next page begins; None if there are no more."""
 
     found: tuple[Found, ...]
     rest: Position | None
@@ -46,7 +46,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A log and its index, None where there is none. unindexed: how many records are looked through without one."""
+    """A log and its index, or None. unindexed: how many records are scanned without an index."""
 
     reader: Reader
     index: Index | None
@@ -54,14 +54,14 @@ class Place:
 
 
 class BehindError(Exception):
-    """So many records are not in the index that looking through them would take too long."""
+    """Too many records are not indexed yet to scan them."""
 
     def __init__(self, indexed: int, size: int) -> None:
         super().__init__(f"{indexed} of {size} records are in the index")
 
 
 def page(places: Sequence[Place], looked_for: Filter, start: Position | None = None, most: int = MOST_RECORDS) -> Page:
-    """The newest records that fit, from `start` on. Raises BehindError, StaleError, UnreadableError."""
+    """The newest matching records, from `start` on. Raises BehindError, StaleError, UnreadableError."""
     position = dict(start) if start is not None else {p.reader.origin: p.reader.size() for p in places}
     found: list[Found] = []
     size = 0
@@ -76,7 +76,7 @@ def page(places: Sequence[Place], looked_for: Filter, start: Position | None = N
 
 
 def newest(place: Place, looked_for: Filter, below: int) -> Iterator[Found]:
-    """The records of a log below that index that fit, newest first. Raises as `page` does."""
+    """The matching records of a log below the index `below`, newest first. Raises as `page` does."""
     for index, leaf in _candidates(place, looked_for, below):
         record = said(leaf)
         if looked_for.fits(record):
@@ -84,7 +84,7 @@ def newest(place: Place, looked_for: Filter, below: int) -> Iterator[Found]:
 
 
 def said(leaf: bytes) -> dict[str, Any]:
-    """What a record says; nothing, where it is none."""
+    """The content of a record; empty if it is malformed."""
     try:
         value = orjson.loads(leaf)
     except orjson.JSONDecodeError:

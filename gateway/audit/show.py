@@ -1,4 +1,4 @@
-"""Finds single records in a stored log, and proves them. Reads only, with nothing but the log's public key."""
+"""Finds the records of a decision in a stored log, and proves them. Needs only the log's public key; writes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.canonical import NotCanonicalError, parse
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A record, as it was written and as what it says. proof: that it is in the log; None when it is too young."""
+    """A record: its bytes and content. proof: that it is in the log; None if no checkpoint covers it yet."""
 
     index: int
     leaf: bytes
@@ -25,13 +25,13 @@ class Shown:
 
 
 def last_time_us(log: Source) -> int:
-    """The time of the last record, 0 when there is none. Raises UnreadableError."""
+    """The time of the last record; 0 if there is none. Raises UnreadableError."""
     with log.reading() as rows:
         return rows.last_time_us()
 
 
 def compare(log: Source, verifier: Verifier, kept: bytes | None) -> None:
-    """Check that the log goes on from a checkpoint of it that was kept; None: that it has not begun either.
+    """Check that the log extends a checkpoint that was kept. None: check that the log is empty.
     Raises UnreadableError, which names both sizes, and NoteError.
     """
     checkpoint = None if kept is None else open_checkpoint(kept, verifier)
@@ -58,7 +58,7 @@ def _same_root(root: bytes, checkpoint: Checkpoint) -> None:
 def show(log: Source, verifier: Verifier, decision_id: str, note: bytes | None = None) -> list[Shown]:
     """The records of a decision, each proved to be in the log. Raises UnreadableError, ProofError.
 
-    note: the checkpoint that proofs lead to, for example with the signatures of witnesses; else the latest.
+    note: the checkpoint that proofs lead to, for example with signatures of witnesses; by default the latest.
     """
     with log.reading() as rows:
         try:
@@ -71,7 +71,7 @@ def show(log: Source, verifier: Verifier, decision_id: str, note: bytes | None =
 
 
 def said(index: object, leaf: object, decision_id: str) -> Record:
-    """What a record says, which is one of that decision. Raises ProofError."""
+    """The content of a record, which must be one of that decision. Raises ProofError."""
     try:
         value = parse(leaf) if isinstance(leaf, bytes) else None
     except NotCanonicalError as error:
@@ -82,7 +82,7 @@ def said(index: object, leaf: object, decision_id: str) -> Record:
 
 
 def _proof(rows: Rows, signed: Checkpoint | None, note: object, index: int, leaf: bytes) -> Proof | None:
-    """The proof, which holds. signed: what the note says, checked once for all records of the decision."""
+    """The verified proof. signed: the content of the note, which is checked once for all records of the decision."""
     if signed is None or not isinstance(note, bytes) or index >= signed.size:
         return None
     hashes = gathered(rows, partial(inclusion_proof, index, signed.size), signed.size)

@@ -1,4 +1,4 @@
-"""The log in a SQLite file: WAL mode, synchronous=FULL, one writer by a lock on a file beside it."""
+"""The log in a SQLite file: WAL mode, synchronous=FULL. A lock on a file beside it admits one writer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from gateway.audit.marks import Tail, tail_path
 
 LOCK_WAIT_S = 0.1
 _FILLED: Final = 64 * WIDTH
-"""Records whose blocks are filled in at once."""
+"""Records whose blocks are filled in per transaction."""
 
 _INDEX: Final = "CREATE INDEX IF NOT EXISTS entries_of_releases ON entries (idx) WHERE kind IN ('start', 'release')"
-"""Few of all, found however many others follow. SQLite uses it where a query has the very words of its condition."""
+"""Finds the few starts and releases among all records. SQLite uses it only for queries with exactly this condition."""
 _SCHEMA: Final = """
 CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, origin TEXT NOT NULL);
 CREATE TABLE entries (
@@ -37,7 +37,7 @@ CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL, open_fro
 """
 _COLUMNS: Final = 10
 _ADDED: Final = (("entries", "mark", "BLOB"), ("entries", "blocks", "BLOB"), ("checkpoints", "open_from", "INTEGER"))
-"""Columns that a log of a former version does not have."""
+"""Columns that a log of an earlier version lacks."""
 _HAS: Final = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
 _USED: Final = "SELECT tenant, idempotency_key FROM entries WHERE tenant = ? AND idempotency_key = ?"
 _RELEASES: Final = "SELECT leaf FROM entries WHERE kind IN ('start', 'release') ORDER BY idx DESC"
@@ -56,16 +56,16 @@ Connect: TypeAlias = Callable[[Path], sqlite3.Connection]
 
 
 class SqliteError(OSError):
-    """SQLite failed, and nobody knows what it did."""
+    """SQLite failed. It is unknown what it did."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """The writer's connection. A database that somebody else locks fails instead of stalling."""
+    """The writer's connection. If another process locks the database, statements fail after LOCK_WAIT_S."""
     return sqlite3.connect(path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
 
 
 class Sqlite:
-    """The log in the file at `path`, as its one writer has it. See store.Kept."""
+    """The log in the file at `path`, for its only writer. See kept.Kept."""
 
     def __init__(self, path: Path, connect: Connect = connect) -> None:
         self._path = path
@@ -80,11 +80,11 @@ class Sqlite:
 
     @property
     def rows(self) -> Rows:
-        """What is there."""
+        """The rows, for reading."""
         return Table(self._open_db)
 
     def open(self, origin: str) -> None:
-        """Open the log, or create it. Raises StartError when another process writes it, OSError, CorruptError."""
+        """Open or create the log. Raises StartError if another process writes it, OSError, CorruptError."""
         self._lock = disk.lock(self._path.with_name(self._path.name + ".lock"))
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         with _told():
@@ -92,8 +92,8 @@ class Sqlite:
             self._initialise(self._db, origin)
 
     def reopen(self) -> None:
-        """After an error. The write-ahead log is copied into the database and synced first: after a failed fsync the
-        file system's cache may show what the disk never got. Raises OSError.
+        """Reopen after an error. First the write-ahead log is copied into the database and synced: after a failed
+        fsync, the file system's cache may show data that never reached the disk. Raises OSError.
         """
         with contextlib.suppress(sqlite3.Error):
             self._open_db.close()
@@ -104,7 +104,7 @@ class Sqlite:
             raise SqliteError("the database is in use")
 
     def insert(self, rows: Sequence[Row]) -> None:
-        """One statement, so one step: each step of SQLite gives up the interpreter's lock and has to win it back."""
+        """One statement, so one step: each step of SQLite releases the interpreter's lock and must reacquire it."""
         padded = 1 << (len(rows) - 1).bit_length()
         values = [*chain.from_iterable(rows), *[None] * ((padded - len(rows)) * _COLUMNS)]
         try:
@@ -132,14 +132,14 @@ class Sqlite:
             return self._open_db.execute(_OPEN).fetchall()
 
     def releases(self) -> Iterator[bytes]:
-        """The records of starts and of releases, the last one first. Raises OSError."""
+        """The records of starts and of releases, the latest first. Raises OSError."""
         with _told():
             for (leaf,) in self._open_db.execute(_RELEASES):
                 yield leaf
 
     def fill(self, progress: Callable[[int, int], None] = lambda _done, _size: None) -> int:
-        """Keep blocks beside records that a former version wrote. Returns how many got some. Raises OSError,
-        CorruptError.
+        """Fill in the blocks of records that an earlier version wrote. Returns how many records got some. Raises
+        OSError, CorruptError.
         """
         rows, filled = self.rows, 0
         _, size = rows.ends()
@@ -148,7 +148,7 @@ class Sqlite:
             kept = rows.blocks(ends)
             new = [(b"".join(blocks_at(n, partial(completed, rows))), n) for n in ends if kept.get(n) is None]
             with _told():
-                # Crash before this commit: blocks up to here. What is left is proved from single nodes meanwhile.
+                # Crash before this commit: blocks up to here. The rest is proved from single nodes meanwhile.
                 self._open_db.execute("BEGIN IMMEDIATE")
                 self._open_db.executemany("UPDATE entries SET blocks = ? WHERE idx = ?", new)
                 self._open_db.execute("COMMIT")
@@ -157,7 +157,7 @@ class Sqlite:
         return filled
 
     def release(self) -> None:
-        """Let go of the log. Raises nothing."""
+        """Close the log. Raises nothing."""
         self.tail.close()
         if self._db is not None:
             with contextlib.suppress(sqlite3.Error):
@@ -188,7 +188,7 @@ class Sqlite:
     @staticmethod
     def _initialise(db: sqlite3.Connection, origin: str) -> None:
         if not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            # Crash before this commit: an empty file, in which the next start finds nothing and begins again.
+            # Crash before this commit: an empty file. The next start finds nothing in it and begins again.
             db.execute("BEGIN IMMEDIATE")
             for statement in _SCHEMA.strip().split(";\n"):
                 db.execute(statement)
@@ -199,14 +199,14 @@ class Sqlite:
             raise CorruptError(f"is not a log of format {FORMAT} and origin {origin}: {written}")
         for table, column, kind in _ADDED:
             if not db.execute(_HAS, (table, column)).fetchone():
-                # A log of a former version. Crash before this: the next start is here again.
+                # A log of an earlier version. Crash before this: the next start is here again.
                 db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
-        db.execute(_INDEX)  # of a former version's log, which is read for it once
+        db.execute(_INDEX)  # for an earlier version's log, which is read once for it
 
 
 @contextlib.contextmanager
 def _told() -> Iterator[None]:
-    """What SQLite raises, as SqliteError."""
+    """Convert SQLite's errors to SqliteError."""
     try:
         yield
     except sqlite3.Error as error:
@@ -215,6 +215,6 @@ def _told() -> Iterator[None]:
 
 @cache
 def _insert(rows: int) -> str:
-    """The statement for `rows` rows, a power of two so that few are compiled; a row of NULLs is padding."""
+    """The statement for `rows` rows, a power of two so that few are compiled. Rows of NULLs are padding."""
     row = f"({','.join('?' * _COLUMNS)})"
     return f"INSERT INTO entries SELECT * FROM (VALUES {','.join([row] * rows)}) WHERE column1 IS NOT NULL"  # noqa: S608 - no text of a caller

@@ -1,8 +1,8 @@
-"""The one writer of a log: the tree, what may be appended to it, checkpoints, and what is known after an error.
+"""The only writer of a log: the tree, the rules for appending, checkpoints, and recovery after an error.
 
-How rows become durable is the database's part (`sqlite`, `postgres`); everything that makes them a log is here. A batch
-is one statement, so one transaction and one sync. An entry carries the hashes that it completed in the tree, so the
-tree can never be ahead of or behind its entries. Synchronous code, used by one thread at a time.
+The database makes rows durable (`sqlite`, `postgres`); everything that makes rows a log is here. A batch is one
+statement, so one transaction and one sync. An entry carries the tree hashes that it completed, so the tree is never
+ahead of or behind its entries. Synchronous code, for one thread at a time.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ Result: TypeAlias = int | Rejection
 
 
 class Store:
-    """The one writer of a log. `frontier` is the tree of everything that is known to be durable."""
+    """The only writer of a log. `frontier` is the tree of everything that is known to be durable."""
 
     def __init__(self, kept: Kept, signer: Signer, *, lock_store: Place | None = None) -> None:
         """Open the log and check its tail, or create it. Raises StartError.
 
-        1 nobody else writes it  2 it is a log of this format and origin  3 its last checkpoint is signed by this key
-        and fits the entries below  4 every entry above is one that this key wrote  5 it is not behind the checkpoint
-        file  6 nor behind the lock store  7 nor behind the last mark
+        1 no other process writes it  2 it has this format and origin  3 its last checkpoint is signed by this key and
+        fits the entries below  4 this key wrote every entry above  5 the log is not behind the checkpoint file
+        6 nor behind the lock store  7 nor behind the last mark
         """
         self._kept = kept
         self._signer = signer
@@ -65,7 +65,7 @@ class Store:
             raise StartError(f"{kept}: {error}") from error
 
     def append(self, entries: Sequence[Entry]) -> list[Result]:
-        """Write at most MAX_BATCH entries, all or none. Any exception means that the result is unknown: see recover."""
+        """Write at most MAX_BATCH entries, all or none. After any exception the result is unknown: see recover."""
         taken: set[Key] = set()
         while True:
             after, growing, results, rows = self._laid_out(entries, taken)
@@ -89,7 +89,7 @@ class Store:
                 return results
 
     def recover(self) -> list[Result] | None:
-        """After an error: reopen and read back. Returns the results of the batch in doubt, None when it is not durable.
+        """After an error, reopen and read back. Returns the results of the batch in doubt; None if it is not durable.
 
         Raises OSError while the trouble lasts, and CorruptError.
         """
@@ -113,7 +113,7 @@ class Store:
         return self.frontier.size - self._signed_size
 
     def checkpoint(self, *, again: bool = False) -> None:
-        """Sign the tree as it is, unless that was done. again: all the same, to see that it can still be put in place.
+        """Sign the tree as it is, unless that was done. again: write the checkpoint again, to test that it can be kept.
 
         Raises OSError, CorruptError.
         """
@@ -124,19 +124,19 @@ class Store:
             kept = self._lock_store.read()
             if kept is None:
                 raise FileNotFoundError(errno.ENOENT, f"{self._lock_store} has lost its checkpoint")
-            self._fits(kept, self._lock_store)  # no other log of this origin wrote there
+            self._fits(kept, self._lock_store)  # checks that no other log of this origin wrote there
         # Crash before this commit: the entries are durable, and the next start checks them without a checkpoint.
         open_from, _ = next(iter(self._open.values()), (self.frontier.size, ""))
         self._kept.sign(self.frontier.size, note, open_from)
         if self._kept.rows.last_note() != (self.frontier.size, note):
             raise CorruptError("the log holds a checkpoint that nobody signed here")
         for place in self._places:
-            # Crash before it is there: this place is behind the log, which is no sign of a rollback.
+            # Crash before this write: this place is behind the log, which is no sign of a rollback.
             place.write(note)
         self._signed_size = self.frontier.size
 
     def close(self) -> None:
-        """Sign what is there and release the log. Raises as checkpoint does; the log is released all the same."""
+        """Sign a last checkpoint and release the log, even if signing fails. Raises as checkpoint does."""
         try:
             if self._in_doubt is None:
                 self.checkpoint()
@@ -144,15 +144,15 @@ class Store:
             self._kept.release()
 
     def last_time_us(self) -> int:
-        """The time of the last record, 0 when there is none. Raises OSError."""
+        """The time of the last record; 0 if there is none. Raises OSError."""
         return self._kept.rows.last_time_us()
 
     def releases(self) -> Iterator[bytes]:
-        """The records of starts and of releases, the last one first. Raises OSError."""
+        """The records of starts and of releases, the latest first. Raises OSError."""
         return self._kept.releases()
 
     def leaves(self) -> Iterator[bytes]:
-        """Every record, in order. Raises OSError, CorruptError, also at the end: they were not what was written."""
+        """Every record, in order. Raises OSError, and CorruptError, even at the end, if a record was changed."""
         tree = Frontier()
         for index, leaf, *_ in self._kept.rows.rows(0, self.frontier.size):
             if index != tree.size or not isinstance(leaf, bytes):
@@ -167,7 +167,7 @@ class Store:
         return [(decision_id, tenant) for decision_id, (_, tenant) in self._open.items()]
 
     def _follow(self, rows: Sequence[Row]) -> None:
-        """These are durable: intents are open until their outcome."""
+        """Note that these rows are durable. An intent is open until its outcome."""
         for index, _, _, decision_id, kind, _, tenant, *_ in rows:
             if kind == Kind.INTENT:
                 self._open[decision_id] = index, tenant
@@ -175,7 +175,7 @@ class Store:
                 self._open.pop(decision_id, None)
 
     def _laid_out(self, entries: Sequence[Entry], taken: set[Key]) -> tuple[Frontier, Growing, list[Result], list[Row]]:
-        """The tree afterwards, what becomes of each entry, and the rows, if these keys and no others are taken."""
+        """The tree after these entries, the result of each, and the rows, given the idempotency keys that are taken."""
         after, growing = self.frontier.copy(), self._growing.copy()
         results: list[Result] = []
         rows: list[Row] = []
@@ -195,7 +195,7 @@ class Store:
         return after, growing, results, rows
 
     def _rejection(self, e: Entry, keys: set[Key], beside: set[tuple[str, str]]) -> Rejection | None:
-        """beside: decision id and kind of what is written before it in the same batch."""
+        """Why not to write `e`. beside: decision id and kind of what is written before it in the same batch."""
         if e.closes:
             kinds = {row[4] for row in self._kept.rows.of_decision(e.decision_id)}
             kinds |= {kind for kind in (Kind.INTENT, Kind.OUTCOME) if (e.decision_id, kind) in beside}
@@ -226,10 +226,10 @@ class Store:
                 hint = "; run: brightline audit lock" if place is self._lock_store else ""
                 raise CorruptError(f"{place} is missing: without it a log that lost its tail looks whole{hint}")
             if note is None:
-                note = self._sign()  # crash before it is there: an empty log, and the next start is here again
+                note = self._sign()  # crash before it is written: an empty log, and the next start is here again
             else:
                 self._fits(note, place)
-            place.write(note)  # maybe the same again: whoever can't write it is told now, before anybody is served
+            place.write(note)  # perhaps unchanged: a place that can't be written must fail before calls are served
 
     def _compare_tail(self, tail: Tail) -> None:
         last = tail.read()
@@ -242,7 +242,7 @@ class Store:
         tail.begin(self.frontier.size, self._marks.of(self.frontier))
 
     def _fits(self, note: bytes, place: Place) -> None:
-        """Raises CorruptError unless the log goes on from this checkpoint of it."""
+        """Raises CorruptError unless the log extends the checkpoint in this note."""
         try:
             signed = open_checkpoint(note, self._signer.verifier)
         except NoteError as error:

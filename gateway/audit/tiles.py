@@ -1,7 +1,8 @@
-"""Publishes a log as static files that other programs read: C2SP tlog-tiles. Reads the log only.
+"""Publishes a log as static files for other programs: C2SP tlog-tiles. Only reads the log.
 
-Below a folder: `checkpoint`, `tile/<level>/<number>` with 256 hashes each, and `tile/entries/<number>` with the records
-behind their lengths in two bytes. The last tile of a level is partial, `<number>.p/<width>`, and goes when it is full.
+The folder has `checkpoint`; `tile/<level>/<number>` with 256 hashes each; and `tile/entries/<number>` with records,
+each after its length in two bytes. The last tile of a level is partial, `<number>.p/<width>`, and is removed once a
+full one replaces it.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from gateway.audit import disk
 
 
 def publish(log: Source, verifier: Verifier, folder: Path) -> int:
-    """Bring the folder up to the log's last checkpoint. Returns how many records that covers.
+    """Bring the folder up to the log's last checkpoint. Returns how many records the checkpoint covers.
 
-    1 what is there is of this log, and the log goes on from it  2 tiles that are new  3 the checkpoint, when all of
-    them are durable  4 partial tiles that are full now go. One process at a time does so: of two, the slower one would
-    put an older checkpoint over tiles that the other took away. Raises UnreadableError, OSError.
+    1 check that the folder is of this log, and that the log extends it  2 write new tiles  3 write the checkpoint, once
+    all tiles are durable  4 remove partial tiles that are full now. Only one process at a time may do this: the slower
+    of two would put back an older checkpoint over tiles that the other removed. Raises UnreadableError, OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -50,9 +51,9 @@ def _publish(log: Source, verifier: Verifier, folder: Path) -> int:
         except (CorruptError, NoteError, TypeError, OverflowError) as error:
             raise UnreadableError(f"{log}: can't be published in {folder}: {error}") from error
     os.sync()
-    for path in new:  # sync tells of no error
+    for path in new:  # the command `sync` reports no errors
         atomic_files.sync(path)
-    # Crash before this: tiles beyond the published checkpoint, which the next call writes again.
+    # Crash before this line: tiles beyond the published checkpoint, which the next call writes again.
     disk.replace(folder / "checkpoint", note)  # 3
     for name in _filled(before, size):  # 4
         shutil.rmtree(folder / f"{name}.p", ignore_errors=True)
@@ -72,7 +73,7 @@ def _published(rows: Rows, verifier: Verifier, folder: Path, size: int) -> int:
 
 
 def _tiles(rows: Rows, before: int, size: int) -> Iterator[tuple[str, bytes]]:
-    """Every tile of a tree of `size` that one of `before` does not have."""
+    """Every tile of the tree of `size` that the tree of `before` does not have."""
     perfect = nodes_of(rows)
     for level, number, width in _new(before, size):
         if level:
@@ -89,7 +90,7 @@ def _tiles(rows: Rows, before: int, size: int) -> Iterator[tuple[str, bytes]]:
 
 
 def _new(before: int, size: int) -> Iterator[tuple[int, int, int]]:
-    """Level, number and width of each tile that one tree has and the one before it has not."""
+    """Level, number and width of each tile of the tree of `size` that the tree of `before` does not have."""
     level = 0
     while count := size >> level * HEIGHT:
         done = before >> level * HEIGHT

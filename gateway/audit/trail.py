@@ -1,9 +1,9 @@
 """The trail of one call: collects what becomes known, and leaves a record on every exit.
 
-1 while the log is not being written, a call is turned away before anything is done for it
-2 intend: the intent is durable before it returns, and nothing may be forwarded before that
-3 exit: one record of how it ended; if that can't be made durable, the reply is withheld
-A cancellation waits until the record is durable or its deadline has passed; then it goes on.
+1 if the log can't be written, the call is refused before any work is done for it
+2 intend: the intent is durable when this returns, and nothing may be forwarded before
+3 exit: one record of how the call ended; if it can't be made durable, the reply is withheld
+A cancellation waits until the record is durable or its deadline has passed, and then continues.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ _WITHOUT_INTENT = {
     "GetInForce": Kind.ACCESS,
     "GetChanges": Kind.ACCESS,
 }
-"""Methods that forward nothing, by the last part of their name: they leave one record."""
+"""Methods that forward nothing, by the last part of their name. A call of one leaves one record."""
 
 
 class Trail:
-    """One call's trail, entered once. watch: is told of each milestone, for metrics and traces."""
+    """One call's trail, to be entered once. watch: observes each milestone, for metrics and traces."""
 
     def __init__(self, ledger: Ledger, call: Call) -> None:
         self._ledger = ledger
@@ -62,12 +62,12 @@ class Trail:
 
     @property
     def decision_id(self) -> str:
-        """The call's decision id, as on every record of it."""
+        """The call's decision id, as in all its records."""
         return self._known.call.decision_id
 
     @property
     def tenant(self) -> str:
-        """The tenant of the proved caller. Raises ValueError where nobody was proved."""
+        """The tenant of the authenticated caller. Raises ValueError if there is none."""
         if self._known.principal is None:
             raise ValueError("nobody was proved")
         return self._known.principal.tenant
@@ -75,42 +75,42 @@ class Trail:
     # --- what becomes known, in the order of the path ----------------------------------------------------------------
 
     def in_force(self, release: Release, engine: str, engine_version: str) -> None:
-        """The release and the engine that this call is decided by."""
+        """Note the release and the engine that decide this call."""
         self._known.release, self._known.engine = release, (engine, engine_version)
 
     def proved(self, principal: Principal) -> None:
-        """Who asks."""
+        """Note the authenticated caller."""
         self._known.principal = principal
         self.watch.proved()
 
     def asked(self, prompt: Prompt) -> None:
-        """What is asked. Commitments and counts of it are recorded, and its idempotency key."""
+        """Note the prompt. The records get commitments, counts and its idempotency key."""
         self._known.prompt = prompt
         self.watch.passed(meters.FACTS)
 
     def saw(self, facts: Facts, readings: tuple[Reading, ...]) -> None:
-        """The exact input of the decision, and what the detectors said."""
+        """Note the exact input of the decision, and the detectors' readings."""
         if self._known.facts is None:
             self.watch.passed(meters.SIGNALS)
         self._known.facts, self._known.readings = facts, readings
 
     def decided(self, decision: Decision) -> None:
-        """What the policy decided."""
+        """Note the policy's decision about the request."""
         self._known.decision = decision
         self.watch.judged(meters.DECIDE, Stage.REQUEST, self._known.readings, decision)
 
     def reviewed(self, review: Review) -> None:
-        """What is read of the log itself; the record is durable before any of it leaves."""
+        """Note what is read of the log itself. The record is durable before any of that leaves."""
         self._known.review = review
 
     def approving(self, about: str) -> None:
-        """The decision that is to be approved; empty while it is not known."""
+        """Note the decision to be approved; empty while unknown."""
         self._known.approving = about
 
     async def approve(self, given: Approval) -> None:
-        """Make the approval durable. It is the record of this call; nobody knows its identifier before.
+        """Make the approval durable. It is the record of this call, and nobody knows its identifier before.
 
-        Raises GatewayError: DUPLICATE_REQUEST when the same was approved before, AUDIT_UNAVAILABLE.
+        Raises GatewayError: DUPLICATE_REQUEST if the same was approved before, AUDIT_UNAVAILABLE.
         """
         result = self._ledger.append(_whole(self._known.approved(None, None, given)))
         cancelled = await finished(result)
@@ -124,11 +124,11 @@ class Trail:
             raise GatewayError(Reason.DUPLICATE_REQUEST, text, field="id")
 
     async def intend(self, permitted: Permitted) -> None:
-        """2: make the intent durable. Nothing may be forwarded before this returned.
+        """2: make the intent durable. Nothing may be forwarded before this returns.
 
-        Raises GatewayError: INVALID_REQUEST when it can't be recorded whole, DUPLICATE_REQUEST when the tenant used
-        the idempotency key before, AUDIT_UNAVAILABLE when it is not durable in time, or when content has to be sealed
-        and is not.
+        Raises GatewayError: INVALID_REQUEST if the intent can't be recorded completely; DUPLICATE_REQUEST if the tenant
+        used the idempotency key before; AUDIT_UNAVAILABLE if the intent is not durable in time, or if content that must
+        be sealed is not.
         """
         decision = self._known.decision
         if decision is None or decision.effect is not Effect.ALLOW or self._intended:
@@ -149,16 +149,16 @@ class Trail:
             raise GatewayError(Reason.DUPLICATE_REQUEST, f"a permitted request already used this {what}")
 
     def judged(self, stage: Stage, facts: Facts, readings: tuple[Reading, ...], decision: Decision) -> None:
-        """What was decided about a piece of the answer, and about which facts."""
+        """Note a decision about a piece of the answer, and its facts."""
         self._known.answer.judged(stage, facts, readings, decision, self._ledger.now_us())
         self.watch.judged(meters.JUDGE, stage, readings, decision)
 
     def released(self, piece: Text | ToolUse | End) -> None:
-        """A piece of the answer goes to the caller."""
+        """Note a piece of the answer that goes to the caller."""
         self._known.answer.released(piece)
 
     def answered(self, parts: Iterable[Text | ToolUse], end: End) -> None:
-        """The whole answer goes to the caller."""
+        """Note that the whole answer goes to the caller."""
         for piece in (*parts, end):
             self.released(piece)
 
@@ -184,11 +184,11 @@ class Trail:
         self.watch.ended(outcomes.reason(ended))
 
     async def _leave(self, error: BaseException | None) -> BaseException | None:
-        """3: leave the record. How the call ended."""
+        """3: leave the record. Returns the exception that the call ended with, if any."""
         if self._approved:
             return error
         if self._late is not None:
-            # Nothing was forwarded, but the intent may still turn out durable: it is closed when the log works again.
+            # Nothing was forwarded, but the intent may still turn out durable. It is closed when the log works again.
             self._ledger.later(partial(self._outcome, Outcome.NOT_FORWARDED, self._late, closes=True), refused=True)
             if error is None:
                 raise self._late
@@ -204,7 +204,7 @@ class Trail:
             lost, self._owed = await sealing.output(self._ledger, self._known)
         else:
             lost, self._owed = None, await sealing.refused(self._ledger, self._known)
-        unsealed = lost if error is None else None  # a call that failed anyway ends as it did
+        unsealed = lost if error is None else None  # a call that failed anyway keeps its own error
         try:
             entry, fault = self._outcome(Outcome.ERROR, unsealed) if unsealed else self._last(error), unsealed
         except GatewayError as raised:
@@ -216,7 +216,7 @@ class Trail:
         return error
 
     async def _write(self, entry: Entry, *, going: bool) -> None:
-        """3: the last record. Raises GatewayError(AUDIT_UNAVAILABLE), which overrides the reply, if there is one."""
+        """3: write the last record. Raises GatewayError(AUDIT_UNAVAILABLE), which replaces any reply."""
         result = self._ledger.append(entry)
         cancelled = await finished(result) or self._owed
         lost = result.exception()
@@ -232,7 +232,7 @@ class Trail:
             raise unavailable("the outcome was not durable", sent=True) if self._intended else lost
 
     def _last(self, error: BaseException | None) -> Entry:
-        """The record of this exit. Raises GatewayError when the call can't end well as it meant to."""
+        """The record of this exit. Raises GatewayError if the call can't succeed as intended."""
         if self._intended:
             return self._outcome(outcomes.after(error, self._known.answer.bytes_released), error)
         review, why = self._known.review, outcomes.reason(error)
@@ -249,14 +249,14 @@ class Trail:
             raise GatewayError(Reason.INTERNAL, "the gateway failed", detail="a call ended well without an intent")
         made, decision = self._known.before(kind, Outcome.COMPLETED, None, None), self._known.decision
         held_back = decision is not None and decision.effect is not Effect.ALLOW
-        return record.fitting(made) if held_back else _whole(made)  # as an intent is whole, and a refusal is not
+        return record.fitting(made) if held_back else _whole(made)  # like an intent, a permission is never shortened
 
     def _outcome(self, outcome: Outcome, error: BaseException | None, *, closes: bool = False) -> Entry:
         return record.fitting(self._known.after(outcome, error, outcomes.reason(error)), closes=closes)
 
 
 def _whole(made: Record) -> Entry:
-    """The entry of a record from which nothing may be left out. Raises GatewayError(INVALID_REQUEST)."""
+    """The entry of a record of which nothing may be left out. Raises GatewayError(INVALID_REQUEST)."""
     try:
         return record.entry(made)
     except (record.TooLargeError, NotCanonicalError) as error:

@@ -1,8 +1,8 @@
-"""Which rules stand behind a refusal only because nobody could judge it: content that no detector read, and a purpose
-that is no word of the list. Every rule refuses then, so that one late detector looks like eight red lines.
+"""Finds the rules that refused only because something could not be judged: content that no detector read, or a purpose
+that is not on the list. Every rule refuses then, so one late detector looks like eight red lines.
 
-What a rule is about is known here for the rules of the pack. Any other rule, and what is in doubt, counts as judged: a
-declaration that may have crossed a red line by itself among it.
+Only rules of the pack are known here. Any other rule counts as having judged, and so does any doubt, for example if a
+declaration may have crossed a red line by itself.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ CONTENT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "weapons_design": ("weapons_design",),
     }
 )
-"""The signals of each rule that refuses what no detector read."""
+"""The signals of each rule that refuses content that no detector read."""
 
 PURPOSE: Final = frozenset(
     {"power_seizure", "safeguard_tamper", "us_person_mass_surveillance", "weapon_engage_autonomous"}
 )
-"""The red lines that refuse a purpose of no known area. Where all of them do, and `purpose_known` with them, nobody
-knows what the use is; a purpose that is on the list and was not agreed meets those alone that are about it."""
+"""The red lines that refuse a purpose of unknown area. If they all fired, and `purpose_known` too, the use is unknown.
+If the purpose is on the list but was not agreed, only those red lines that concern it fire."""
 
 DECLARED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
@@ -55,11 +55,11 @@ DECLARED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 """The purposes that a rule may refuse whatever the content is."""
 
 LOUD: Final = 300
-"""The score, in thousandths, from which a signal may have been what a rule refused: the pack's lower limit."""
+"""From this score, in thousandths, a signal may have caused a rule's refusal. It is the pack's lowest threshold."""
 
 
 def unjudged(record: Mapping[str, Any]) -> frozenset[str]:
-    """The ids of the record's rules that refused what nobody could judge. Where something has to be reported, none."""
+    """The ids of the record's rules that refused what could not be judged. Empty if an incident must be reported."""
     if record.get("incidents"):
         return frozenset()
     fired = {rule["id"] for rule in record.get("rules") or ()}
@@ -73,7 +73,7 @@ def unjudged(record: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _scores(record: Mapping[str, Any]) -> dict[str, int | None]:
-    """What detectors said of what was refused: of a request, or of the last part of an answer that was judged."""
+    """The detectors' scores of what was refused: a request, or the last judged part of an answer."""
     judged = (record.get("judgements") or [{}])[-1]
     return {reading["name"]: reading["score"] for reading in judged.get("readings") or record.get("readings") or ()}
 
@@ -87,7 +87,7 @@ def _unread(rule: str, scores: Mapping[str, int | None]) -> bool:
 
 
 def _declared(rule: str, record: Mapping[str, Any]) -> bool:
-    """Whether what was declared may be what the rule refused. With an answer that was settled when it was asked for."""
+    """Whether the rule may have refused what was declared. For an answer, never: its request was already permitted."""
     if record.get("kind") == Kind.OUTCOME:
         return False
     request = (record.get("input") or {}).get("request")

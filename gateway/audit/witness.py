@@ -1,7 +1,7 @@
-"""A witness: signs a checkpoint only if the log goes on from the last one that it signed.
+"""A witness: signs a checkpoint only if the log extends the last checkpoint that it signed.
 
-It runs on another host than the gateway, on the log's published tiles, with a key of its own. What it signed last is
-its state: it is durable before the signature leaves, so that no crash makes it sign two histories.
+It runs on another host than the gateway, reads the log's published tiles, and has its own key. Its state is what it
+signed last. The state is durable before the signature leaves, so that no crash makes it sign two histories.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from gateway.audit import disk
 
 
 class RefusedError(Exception):
-    """The witness does not sign: the log was cut back or went another way, or nobody can tell that it was not."""
+    """The witness does not sign: the log was truncated or forked, or the witness can't rule that out."""
 
 
 def witness(folder: Path, log: Verifier, cosigner: Cosigner, state: Path, now_s: int, *, begin: bool = False) -> bytes:
     """The log's published checkpoint with the witness's signature. Raises RefusedError, OSError.
 
-    1 nobody else uses this state  2 it is what this witness signed, and is only missing when it begins  3 the
-    published checkpoint is signed by the log  4 it is neither smaller nor another of the same size  5 it goes on from
-    the last one  6 the time is not before the last one's  7 the state is durable before the signature is returned
+    1 no other process uses this state  2 this witness signed it, and it is missing only if `begin`  3 the log signed
+    the published checkpoint  4 the checkpoint is not smaller, and not different at the same size  5 it extends the
+    last one  6 the time is not before the last signature's  7 the state is durable before the signature is returned
     """
     lock = disk.hold(state.with_name(state.name + ".lock"))  # 1
     try:
@@ -37,7 +37,7 @@ def witness(folder: Path, log: Verifier, cosigner: Cosigner, state: Path, now_s:
         if now_s < last_s:  # 6
             raise RefusedError(f"the clock is {last_s - now_s} s before the last signature; set it right")
         signed = cosigner.cosign(published, now_s)
-        # Crash before this: the old state, and a signature that nobody has. After it: the same is signed once more.
+        # Crash before this: the old state, and a signature that nobody has. Crash after it: the same is signed again.
         disk.replace(state, signed)  # 7
         return signed
     except (NoteError, ProofError, TileError) as error:

@@ -1,8 +1,8 @@
-"""The thread that makes entries durable: it takes what is waiting, commits it as one batch, and says so once.
+"""The thread that makes entries durable: it takes all waiting entries, commits them as one batch, and reports once.
 
-The event loop's side is `append`: it never waits and never blocks. An entry has a deadline. One that is still waiting
-then is withdrawn and will never be written; one that is being written may turn out durable, so its caller is refused
-and the trail sees to the record. After an error nothing is answered until the store was read back.
+`append` runs on the event loop and never waits or blocks. An entry has a deadline. An entry that still waits then is
+withdrawn and never written. One that is being written may turn out durable: its caller is refused, and the trail takes
+care of the record. After an error, nothing is answered until the store was read back.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from gateway.telemetry import meters
 
 TICK_S = 0.2
 PROBE_S = 5.0
-"""How long nothing may have been written until it is tried whether something could be."""
+"""Seconds without a write after which the writer tests whether it could write."""
 GATHER_S = 0.001
-"""How long a batch waits for more where the last one had several: a commit costs the same for one entry and for fifty,
-and each wakes the event loop. A caller who is alone never waits."""
+"""Seconds that a batch waits for more entries if the last batch had several. A commit costs the same for one entry and
+for fifty, and each wakes the event loop. A single caller never waits."""
 
 log = structlog.get_logger()
 
 
 class _Item:
-    """An entry on its way. Whoever takes `claim` first decides: the writer to write it, the deadline to withdraw it."""
+    """An entry to be written. The first to take `claim` decides: the writer writes it, or the deadline withdraws it."""
 
     __slots__ = ("claim", "entry", "result", "timer")
 
@@ -46,10 +46,10 @@ class _Item:
 
 
 class Writer:
-    """Owns a store and its thread. Made and used on the event loop's thread; deadline_ms bounds every append.
+    """Owns a store and its thread. Made and used on the event loop's thread. deadline_ms bounds every append.
 
-    checkpoint_ms, checkpoint_records: a checkpoint is signed when one is over, and there is something to sign. The
-    first one of a log is signed at once, since nothing proves a log without one.
+    checkpoint_ms, checkpoint_records: a checkpoint is signed when either is exceeded and there is something to sign.
+    A log's first checkpoint is signed at once, because nothing proves a log without one.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._late = self._closing = self._lost = False
         self._closed: asyncio.Future[None] = self._loop.create_future()
-        # The thread's own, except that `ready` reads _failing.
+        # Only the thread uses these, except that `ready` reads _failing.
         self._failing = self._corrupt = self._crowded = False
         self._in_doubt: list[_Item] = []
         self._signed_at = self._worked_at = self._durable_at = time.monotonic()
@@ -81,7 +81,7 @@ class Writer:
 
     @property
     def healthy(self) -> bool:
-        """Whether it is ready, and the last thing that was tried is durable: what can be read may still be full."""
+        """Whether it is ready and the last write succeeded. A full disk can still be read, so reading is no test."""
         return self.ready and not self._lost
 
     @property
@@ -93,13 +93,13 @@ class Writer:
         return Lag(waiting, durable_s, self._store.unsigned, checkpoint_s, [*self._commits])
 
     def append(self, entry: Entry) -> asyncio.Future[Result]:
-        """The entry's result once it is durable. The future fails with GatewayError(AUDIT_UNAVAILABLE)."""
+        """Queue an entry. The future gives its result once durable, or fails with GatewayError(AUDIT_UNAVAILABLE)."""
         result: asyncio.Future[Result] = self._loop.create_future()
         if not self.ready:
             result.set_exception(unavailable("the log is not being written"))
             return result
         item = _Item(entry, result)
-        # Two steps: after a time in which the loop stood still, answers that wait for it come before deadlines.
+        # Two steps: if the loop stood still for a while, answers that are already waiting come before deadlines.
         item.timer = self._loop.call_later(self._deadline_s, self._loop.call_soon, self._expire, item)
         self._queue.put(item)
         return result
@@ -115,14 +115,14 @@ class Writer:
         if item.result.done():
             return
         if not item.claim.acquire(blocking=False):
-            self._late = True  # until the batch that it is in was answered
+            self._late = True  # until its batch is answered
         if not self._lost:
             log.critical("audit log late", deadline_ms=round(self._deadline_s * 1000))
         self._lost = True
         item.result.set_exception(unavailable("the record was not durable before its deadline"))
 
     def _answer(self, items: Sequence[_Item], results: Sequence[Result] | None) -> None:
-        """Tell the callers of a batch. results: None when none of it is durable."""
+        """Tell the callers of a batch. results: None if none of it is durable."""
         self._late = False
         if items:
             if self._lost and results is not None:
@@ -138,7 +138,7 @@ class Writer:
                 item.result.set_result(results[number])
 
     def _works(self) -> None:
-        """Take note that the log can be written, though nobody asked."""
+        """Note that the log can be written, although no call needed it."""
         if self._lost:
             log.warning("audit log in time again")
         self._lost = False
@@ -155,12 +155,12 @@ class Writer:
                 self._tell(self._answer, items, None)
             else:
                 self._write(items)
-        with contextlib.suppress(OSError, CorruptError):  # what can't be signed now, a start checks
+        with contextlib.suppress(OSError, CorruptError):  # the next start checks what can't be signed now
             self._store.close()
         self._tell(self._closed.set_result, None)
 
     def _take(self) -> tuple[list[_Item], bool]:
-        """The next entries, none when a tick passed without any, and whether more may follow."""
+        """The next entries, empty if a tick passed without any; and whether to continue after them."""
         items: list[_Item] = []
         with contextlib.suppress(queue.Empty):
             item = self._queue.get(timeout=TICK_S)
@@ -186,7 +186,7 @@ class Writer:
                 meters.took(self._commits, time.monotonic_ns() - begin)
                 self._tell(self._answer, items, results)
             self._sign_when_due()
-        except Exception as error:  # noqa: BLE001 - whatever it was, nobody knows what is durable until it is read back
+        except Exception as error:  # noqa: BLE001 - after any failure, only reading back shows what is durable
             log.critical("audit log failed", error=type(error).__name__, detail=str(error))
             self._failing = True
             self._recover()
@@ -204,9 +204,10 @@ class Writer:
             self._tell(self._works)
 
     def _recover(self) -> None:
-        """Read back, answer what was in doubt, and sign; stay failing until all of it works.
+        """Read back, answer what was in doubt, and sign. Keep failing until all of it works.
 
-        A log that can't publish what it holds is not written on, and one that was changed is never written again.
+        A log whose checkpoint can't be published is not written any further. A log that was changed is never written
+        again.
         """
         results = None
         if not self._corrupt:
@@ -221,12 +222,12 @@ class Writer:
                 log.critical("audit log is corrupt", detail=str(error))
             except OSError:
                 return
-            except Exception as error:  # noqa: BLE001 - a thread that ended here would never recover
+            except Exception as error:  # noqa: BLE001 - if it ended the thread, the log would never recover
                 log.critical("audit log not read back", error=type(error).__name__, detail=str(error))
                 return
         self._tell(self._answer, self._in_doubt, results)
         self._in_doubt = []
 
     def _tell(self, function: Callable[..., object], *arguments: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it everybody who could be told
+        with contextlib.suppress(RuntimeError):  # the loop is gone, with everybody who could be told
             self._loop.call_soon_threadsafe(function, *arguments)

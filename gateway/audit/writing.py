@@ -1,4 +1,4 @@
-"""What makes entries durable, as those who have some see it: `writer` in the log's own process, `joint` in a worker."""
+"""The interface that makes entries durable: `writer` implements it in the log's process, `joint.member` in a worker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.errors import GatewayError, Reason
 
 
 class Writing(Protocol):
-    """What makes entries durable: the Writer, or what hands them to the process that has it."""
+    """Makes entries durable: the Writer, or what hands entries to the Writer's process."""
 
     @property
     def ready(self) -> bool:
@@ -20,25 +20,25 @@ class Writing(Protocol):
 
     @property
     def healthy(self) -> bool:
-        """Whether it is ready, and the last entry that was tried is durable: what can be read may still be full."""
+        """Whether it is ready and the last write succeeded. A full disk can still be read, so reading is no test."""
 
     @property
     def size(self) -> int:
         """How many entries are durable, as far as is known."""
 
     def append(self, entry: Entry) -> asyncio.Future[Result]:
-        """The entry's result once it is durable. The future fails with GatewayError(AUDIT_UNAVAILABLE)."""
+        """Queue an entry. The future gives its result once durable, or fails with GatewayError(AUDIT_UNAVAILABLE)."""
 
     async def close(self) -> bool:
-        """Write what is waiting and let go. Returns whether that was in time."""
+        """Write what is waiting and close. Returns whether that was in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a log is behind. waiting: records that are not durable yet; unsigned: that no checkpoint covers.
+    """How far a log is behind. waiting: records that are not durable yet. unsigned: records that no checkpoint covers.
 
-    durable_s, checkpoint_s: since records last became durable, and since it was last seen that a checkpoint is not due.
-    commits: how long batches took, as `gateway.telemetry.meters` has it. used_percent: of its place; None if unknown.
+    durable_s: seconds since records last became durable. checkpoint_s: seconds since a checkpoint was last not due.
+    commits: durations of batches, as in `gateway.telemetry.meters`. used_percent: of its storage; None if unknown.
     """
 
     waiting: int
@@ -50,14 +50,14 @@ class Lag:
 
 
 def unavailable(detail: str, *, sent: bool = False) -> GatewayError:
-    """The refusal of a call whose record can't be written in time. sent: it was forwarded, or may have been."""
+    """The refusal of a call whose record can't be written in time. sent: it was, or may have been, forwarded."""
     return GatewayError(
         Reason.AUDIT_UNAVAILABLE, "the decision could not be recorded in time", detail=detail, sent=sent
     )
 
 
 async def finished(result: asyncio.Future[Any]) -> bool:
-    """Wait for the result whatever happens. Returns whether the caller was cancelled meanwhile, which it then owes."""
+    """Wait for the result, even if cancelled. Returns whether the caller was cancelled meanwhile, and so owes that."""
     cancelled = False
     while not result.done():
         try:

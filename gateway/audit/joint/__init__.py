@@ -1,4 +1,4 @@
-"""One log, several processes: the keeper writes it, and the workers that serve calls ask it to.
+"""One log for several processes: the keeper writes the log, and the workers that serve calls hand it their entries.
 
-frames: what they say to each other, over a socket pair. member: a worker's side. hub: the keeper's side.
+frames: the messages between them, over a socket pair. member: a worker's side. hub: the keeper's side.
 """

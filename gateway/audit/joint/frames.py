@@ -1,7 +1,7 @@
-"""What the processes of one gateway say to each other: JSON, and bytes that are no JSON beside it.
+"""The message format between the processes of one gateway: JSON, accompanied by raw bytes.
 
-A frame is two lengths of four bytes each, big-endian, then the JSON, then the bytes. Both ends are the same version of
-the same program, and neither reads what the other says as anything but data.
+A frame is two lengths of four bytes each, big-endian, then the JSON, then the bytes. Both ends run the same version of
+the same program. Each treats what it receives as data only.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ log = structlog.get_logger()
 
 _LENGTHS: Final = Struct(">II")
 MAX_FRAME: Final = 320 << 20
-"""More than every call at once may say, and than a release has."""
+"""Bytes. Larger than what all calls at once may say, and than a release."""
 
 Heard = Callable[[Any, memoryview], None]
 
 
 def packed(said: object, content: Iterable[bytes] = ()) -> bytes:
-    """The frame."""
+    """Encode a frame."""
     text, rest = orjson.dumps(said), b"".join(content)
     return _LENGTHS.pack(len(text), len(rest)) + text + rest
 
 
 def row(number: int, entry: Entry) -> tuple[object, ...]:
-    """What is said of an entry beside its leaf."""
+    """What a frame says of an entry besides its leaf."""
     return (
         number,
         len(entry.leaf),
@@ -47,7 +47,7 @@ def row(number: int, entry: Entry) -> tuple[object, ...]:
 
 
 def entries(rows: list[Any], content: memoryview) -> Iterable[tuple[int, Entry]]:
-    """The entries of a frame with the numbers that they are answered by. Raises ValueError for anything else."""
+    """The entries of a frame, with the numbers that identify their answers. Raises ValueError if malformed."""
     start = 0
     for row in rows:
         match row:
@@ -62,7 +62,7 @@ def entries(rows: list[Any], content: memoryview) -> Iterable[tuple[int, Entry]]
 
 
 class Frames(asyncio.Protocol):
-    """One end. heard: gets each frame, in order; gone: when there is no other end any more."""
+    """One end of a connection. heard: called with each frame, in order; gone: called when the other end is gone."""
 
     def __init__(self, heard: Heard, gone: Callable[[], None]) -> None:
         self._heard, self._gone = heard, gone
@@ -71,7 +71,7 @@ class Frames(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's are none by inheritance
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's transport is not a subclass
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -102,11 +102,11 @@ class Frames(asyncio.Protocol):
         self._gone()
 
     def say(self, frame: bytes) -> None:
-        """Send a frame; nothing when the other end is gone."""
+        """Send a frame. Does nothing if the other end is gone."""
         if self._transport is not None:
             self._transport.write(frame)
 
     def close(self) -> None:
-        """Hang up, once what was said is on its way."""
+        """Close the connection after what was said has been sent."""
         if self._transport is not None:
             self._transport.close()

@@ -1,9 +1,9 @@
-"""The keeper's side: writes what workers hand over, and closes what one that ended has left open.
+"""The keeper's side: writes what workers hand over, and closes what a worker left open when it ended.
 
-1 entries of all workers go into the log in the order in which they come; each is answered once it is durable
-2 what a worker has not closed is known: when it ends, its intents are marked outcome_unknown
+1 entries of all workers go into the log in the order of arrival; each is answered once it is durable
+2 the hub knows the open intents of its worker; when the worker ends, they are marked outcome_unknown
 3 workers are told when the log can't be written, and when it can again
-4 a worker whose record is not what is said of it, or is one that the keeper alone writes, is hung up on
+4 if a worker's record does not match what was said of it, or only the keeper may write it, the connection is closed
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _KEEPERS: Final = Kind.START, Kind.STOP
 
 
 class Told(NamedTuple):
-    """What a worker is told of what is in force: its digest and since when; when it expires; the release that is handed
-    over, empty where the worker has it.
+    """What a worker is told about the release in force: digest and time in force; its expiry; the release itself, empty
+    if the worker has it.
     """
 
     in_force: tuple[str, int]
@@ -37,9 +37,9 @@ class Told(NamedTuple):
 
 
 class Hub:
-    """One worker as the keeper sees it.
+    """One worker, as the keeper sees it.
 
-    serving: the release that it said last it decides by, empty before that. counted: what it said last that it counted.
+    serving: the digest of the release that the worker last said it decides by; at first empty. counted: last counts.
     """
 
     def __init__(self, log: Log, told: Callable[[], None]) -> None:
@@ -53,14 +53,14 @@ class Hub:
         self._left: asyncio.Future[asyncio.Task[None]] = asyncio.get_running_loop().create_future()
 
     async def join(self, end: socket.socket, greeting: dict[str, Any], in_force: Callable[[], Told]) -> None:
-        """Greet the worker at the other end of a socket pair. in_force: asked when it is greeted."""
+        """Greet the worker at the other end of a socket pair. in_force: called at the greeting."""
         await asyncio.get_running_loop().create_unix_connection(lambda: self._frames, sock=end)
         self._frames.say(frames.packed({"greeting": greeting}))
         self.follow(in_force())
         self.look()
 
     def look(self) -> None:
-        """3: tell the worker, if there is something new."""
+        """3: tell the worker if the state of the log has changed."""
         if (state := (self._log.ready, self._log.healthy)) != self._state:
             self._state = state
             self._frames.say(frames.packed({"log": [*state, self._log.size]}))
@@ -71,11 +71,11 @@ class Hub:
         self._frames.say(frames.packed(said, [told.handed]))
 
     def hang_up(self) -> None:
-        """Nothing more is taken from this worker."""
+        """Take nothing more from this worker."""
         self._frames.close()
 
     async def closed(self) -> None:
-        """Return once the worker is gone and what it left open is marked, as far as the log can be written."""
+        """Return once the worker is gone and its open intents are marked, as far as the log can be written."""
         await (await self._left)
 
     def _heard(self, said: dict[str, Any], content: memoryview) -> None:
@@ -109,9 +109,9 @@ class Hub:
 
 
 def _check(entry: Entry) -> None:
-    """Raises ValueError. Of releases a worker says which one it could not put in force, never that one is.
+    """Raise ValueError for an entry that a worker may not write. About releases, a worker may record only a refusal.
 
-    That a record has the fields of its kind is not looked at: it would cost the only process that all calls pass.
+    Whether a record has the fields of its kind is not checked: every call's records pass through this one process.
     """
     record = orjson.loads(entry.leaf)
     if columns(record) != (entry.decision_id, entry.kind, entry.time_us, entry.tenant, entry.idempotency_key):

@@ -1,4 +1,4 @@
-"""The log as a worker has it: the keeper opened it, records starts, stops and releases, and watches its disk."""
+"""The log in a worker. The keeper opens it, records starts, stops and releases, and watches its disk."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Joined(Log):
     async def join(
         cls, settings: Audit, release: Release, member: Member, *, clock: Clock, listener: str, telemetry: Telemetry
     ) -> Log:
-        """Raises StartError when the release is not the one that the keeper recorded, or nothing could be sealed."""
+        """Raises StartError if the release is not the one that the keeper recorded, or if content can't be sealed."""
         digest, since_us = member.in_force
         if release.digest != digest:
             raise StartError(f"release: there is {release.digest} now, and {digest} is in force")
@@ -51,4 +51,4 @@ class Joined(Log):
         self.since_us = since_us
 
     async def _stopped(self) -> None:
-        """The keeper records the stop, after every worker's."""
+        """Nothing: the keeper records the stop, after every worker's."""

@@ -1,7 +1,7 @@
-"""A worker's side: hands entries to the keeper and waits for its word that they are durable.
+"""A worker's side: hands entries to the keeper, and waits for its answer that they are durable.
 
-What was handed over can't be taken back: an entry whose deadline passes may still turn out durable, so its caller is
-refused and the trail sees to the record. When the keeper is gone nothing is durable any more, and the worker ends.
+An entry that was handed over can't be withdrawn. If its deadline passes, it may still turn out durable: its caller is
+refused, and the trail takes care of the record. When the keeper is gone, nothing becomes durable, and the worker ends.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ log = structlog.get_logger()
 
 
 class Member:
-    """The writer of a worker. wanted: set when another release may have to be put in force; gone: the keeper is.
+    """The writer of a worker. wanted: set if another release may have to be put in force. gone: the keeper is gone.
 
-    in_force: digest of the release that the keeper recorded, and since when. expires_us, handed: when it expires and
-    the release itself, until it is taken, as the keeper told last. said: what the keeper said first.
+    in_force: digest of the release that the keeper recorded, and since when. expires_us, handed: the expiry and the
+    release that the keeper sent last; `take` takes the release. said: the keeper's greeting.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Member:
 
     @classmethod
     async def join(cls, end: socket.socket) -> Member:
-        """The member at this end of a socket pair, once the keeper has said what is in force. Raises OSError."""
+        """The member at this end of a socket pair, after the keeper has said what is in force. Raises OSError."""
         member = cls()
         await member._loop.create_unix_connection(lambda: member._frames, sock=end)
         await member._greeted.wait()
@@ -57,7 +57,7 @@ class Member:
         return member
 
     def limit(self, deadline_ms: int) -> None:
-        """Every append is bounded by this from now on."""
+        """Bound every append from now on by this deadline."""
         self._deadline_s = deadline_ms / 1000
 
     @property
@@ -83,7 +83,7 @@ class Member:
             return result
         self._number += 1
         number = self._number
-        # Two steps: after a time in which the loop stood still, answers that wait for it come before deadlines.
+        # Two steps: if the loop stood still for a while, answers that are already waiting come before deadlines.
         timer = self._loop.call_later(self._deadline_s, self._loop.call_soon, self._expire, number)
         self._waiting[number] = result, timer
         if not self._rows:
@@ -93,20 +93,20 @@ class Member:
         return result
 
     def take(self) -> bytes:
-        """The release that the keeper handed over last, once; empty when it was taken."""
+        """The release that the keeper handed over last; empty if it was already taken."""
         raw, self.handed = self.handed, b""
         return raw
 
     def serving(self, digest: str) -> None:
-        """Tell the keeper that calls are decided by this release."""
+        """Tell the keeper that this worker decides calls by this release."""
         self._frames.say(frames.packed({"serving": digest}))
 
     def counted(self, counted: Counted) -> None:
-        """Tell the keeper what was counted here since the start."""
+        """Tell the keeper what this worker counted since its start."""
         self._frames.say(frames.packed({"counted": counted.said()}))
 
     async def close(self) -> bool:
-        """Wait for what was handed over. Returns whether all of it is durable."""
+        """Wait for the answers about entries that were handed over. Returns whether all of them are durable."""
         if self._waiting:
             await asyncio.wait([result for result, _ in self._waiting.values()], timeout=self._deadline_s)
         self._frames.close()

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: bounded in time, and with errors that say what is wrong and tell no secret."""
+"""Connections to PostgreSQL, bounded in time. Errors say what is wrong and contain no secret."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from gateway.config import read_private
 from gateway.errors import StartError
 
 CONNECT_S: Final = 2
-"""The least that PostgreSQL's library takes."""
+"""Seconds: the minimum that PostgreSQL's client library accepts."""
 PREPARE_AFTER: Final = 3
-"""How often a connection sends a statement before it has it prepared, which costs one more way to the server."""
+"""How often a connection sends a statement before preparing it, which costs one more round trip."""
 _SET: Final[dict[str, Any]] = {
     "client_encoding": "utf8",
     "fallback_application_name": "brightline",
     "options": "-c search_path=pg_catalog -c client_min_messages=warning",
 }
-"""Functions are PostgreSQL's own: another schema may have one of the same name that fits what is sent better. And it
-says what `confirmed` has to hear, whatever its configuration keeps to itself."""
+"""Only PostgreSQL's own functions: another schema could define one of the same name that matches the arguments better.
+And messages at the level that `confirmed` needs, whatever the server's configuration suppresses."""
 _KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -38,25 +38,25 @@ T = TypeVar("T")
 
 
 class PostgresError(OSError):
-    """PostgreSQL failed or was not reached, and nobody knows what it did."""
+    """PostgreSQL failed or could not be reached. It is unknown what it did."""
 
 
 class Bounded(Connection[tuple[Any, ...]]):
-    """A connection on which no statement takes longer than `limit_s`: beyond it the connection is given up.
+    """A connection whose statements take at most `limit_s`; after that the connection is given up.
 
-    unconfirmed: whether PostgreSQL committed something and gave up waiting for its standbys.
+    unconfirmed: whether PostgreSQL committed something and stopped waiting for its standbys.
     """
 
     limit_s = 60.0
     unconfirmed = False
 
     def heard(self, notice: Diagnostic) -> None:
-        """Take note of what PostgreSQL says beside its answers."""
-        if notice.source_function == "SyncRepWaitForLSN":  # its words are in the server's language
+        """Note a message that PostgreSQL sends besides its answers."""
+        if notice.source_function == "SyncRepWaitForLSN":  # not by its text, which is in the server's language
             self.unconfirmed = True
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """Wait for the server, a bounded time. Raises psycopg.Error."""
+        """Wait for the server, with a time limit. Raises psycopg.Error."""
         return super().wait(gen, interval, self.limit_s if timeout is None else timeout)
 
 
@@ -73,7 +73,7 @@ class Server:
     limit_s: float = 60.0
 
     def connect(self, *, autocommit: bool = True) -> Bounded:
-        """A connection; each statement is committed. Raises PostgresError, StartError for the password file."""
+        """A new connection, by default with autocommit. Raises PostgresError, StartError for the password file."""
         given = _KEEPALIVE | _SET
         if self.password_file is not None:
             password = read_private(self.password_file, self.key.replace("dsn", "password_file"))
@@ -93,7 +93,7 @@ class Server:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """What PostgreSQL says, as PostgresError: the first line alone, because the others may repeat what was written."""
+    """Convert psycopg's errors to PostgresError with the first line only; other lines may quote what was written."""
     try:
         yield
     except psycopg.Error as error:
@@ -103,9 +103,9 @@ def told() -> Iterator[None]:
 
 @contextmanager
 def confirmed(db: Bounded) -> Iterator[None]:
-    """The same for what is committed meanwhile, which is with the standbys, too, that the server waits for.
+    """As `told`, for commits. A commit is confirmed only if it is also on the standbys that the server waits for.
 
-    When somebody cancels that wait (pg_cancel_backend) PostgreSQL says that it committed, and warns.
+    If somebody cancels that wait (pg_cancel_backend), PostgreSQL reports a commit with a warning.
     """
     db.unconfirmed = False
     with told():
@@ -115,19 +115,19 @@ def confirmed(db: Bounded) -> Iterator[None]:
 
 
 def close(db: Bounded | None) -> None:
-    """Close the connection, whatever state it is in, without waiting for a server that hangs."""
+    """Close the connection, whatever its state, without waiting for a server that hangs."""
     if db is not None:
         db.close()
 
 
 def check_durable(db: Bounded) -> None:
-    """Make sure that what is committed here is on the disk. Raises StartError, PostgresError.
+    """Check that commits here are durable. Raises StartError, PostgresError.
 
     1 this connection waits for the disk, and for the standbys that the server waits for  2 the server syncs at all
-    3 nothing stands between that gives each transaction another session, which would lose the lock of the writer
+    3 no proxy gives each transaction another session, which would lose the writer's lock
     """
     with told():
-        # 1: said here, so that a configuration that is read again changes nothing
+        # 1: set for this session, so that reloading the server's configuration changes nothing
         wanted = "remote_apply" if _show(db, "synchronous_commit") == "remote_apply" else "on"
         if _one(db, "SELECT set_config('synchronous_commit', %s, false)", wanted) != wanted:
             raise StartError(f"PostgreSQL does not accept synchronous_commit = {wanted}")

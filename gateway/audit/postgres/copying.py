@@ -1,6 +1,6 @@
-"""Rows as PostgreSQL's binary COPY has them: half the server's work of an INSERT of arrays.
+"""Encodes rows for PostgreSQL's binary COPY, which takes half the server's work of an INSERT of arrays.
 
-One alone is a prepared INSERT, because a COPY goes to the server twice: it waits to be let begin.
+A single row uses a prepared INSERT, because a COPY takes two round trips: the client waits for permission to begin.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _END: Final = b"\xff\xff"
 _NULL: Final = b"\xff\xff\xff\xff"
 _COLUMNS: Final = 11
 _FIRST: Final = Struct(">hiiiq")
-"""How many columns; the log and the index, each after its length."""
+"""The number of columns; then log and index, each preceded by its length."""
 _LENGTH: Final = Struct(">i")
 _NUMBER: Final = Struct(">iq")
 
 
 def packed(log: int, rows: Iterable[Row]) -> bytes:
-    """What is sent for these rows of a log."""
+    """The COPY data for these rows of a log."""
     pieces = [_BEGIN]
     for index, leaf, hashes, decision_id, kind, time_us, tenant, key, mark, blocks in rows:
         pieces += (
@@ -48,7 +48,7 @@ def packed(log: int, rows: Iterable[Row]) -> bytes:
 
 
 def values(log: int, row: Row) -> tuple[object, ...]:
-    """What is inserted for a row alone. Integers have their column's type, or each size would be a statement."""
+    """The values to insert for a single row. Integers get their column's type; each size would be a new statement."""
     index, leaf, hashes, decision_id, kind, time_us, *others = row
     return Int4(log), Int8(index), leaf, hashes, decision_id, str(kind), Int8(time_us), *others
 

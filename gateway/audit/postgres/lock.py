@@ -1,4 +1,4 @@
-"""A lock store in a PostgreSQL of another host. Its tables take no smaller checkpoint, whoever writes it."""
+"""A lock store in PostgreSQL on another host. Its tables accept no smaller checkpoint, whoever writes it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ ON CONFLICT (origin) DO UPDATE SET size = excluded.size, note = excluded.note
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """The lock store of the log `origin` in a database. Each use has a connection of its own: there is one a second."""
+    """The lock store of the log `origin` in a database. It connects for each use, which is about once a second."""
 
     server: Server
     origin: str
 
     def read(self) -> bytes | None:
-        """The note, None when there never was one. Raises OSError."""
+        """The note; None if there never was one. Raises OSError."""
         with self._reached() as db, told():
             row = db.execute(_READ, (self.origin,)).fetchone()
         return bytes(row[0]) if row else None
 
     def write(self, note: bytes) -> None:
-        """Put the note there, durably, in the place of an older one. Raises OSError."""
+        """Replace the note durably. Raises OSError."""
         size = Checkpoint.parse(note.decode().partition("\n\n")[0] + "\n").size
         with self._reached() as db, confirmed(db):
             # Crash before this commit: the lock store is behind the log, which is no sign of a rollback.

@@ -1,4 +1,4 @@
-"""Brings the tables of a database up to date, by Alembic. Run by who owns the database, not by a gateway."""
+"""Migrates the tables of a database with Alembic. The owner of the database runs this, not a gateway."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOCKING = {"locks": "SELECT, INSERT, UPDATE"}
 
 
 def migrate(server: Server, role: str | None = None, *, lock: bool = False) -> None:
-    """Make or change the tables. role: who a gateway logs in as; it may add and read, and nothing else.
+    """Create or change the tables. role: the role that a gateway logs in as; it may add and read, and nothing else.
 
     lock: the database is a lock store. Raises PostgresError, sqlalchemy.exc.SQLAlchemyError, StartError.
     """
@@ -30,7 +30,7 @@ def migrate(server: Server, role: str | None = None, *, lock: bool = False) -> N
     )
     config = Config()
     config.set_main_option("script_location", str(files("gateway.audit.postgres") / "migrations"))
-    # Crash before this commit: the tables as they were. One transaction has all of it.
+    # Crash before this commit: the tables are unchanged, because one transaction makes all changes.
     with engine.begin() as connection:
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         config.attributes["connection"] = connection

@@ -1,4 +1,4 @@
-"""A log in PostgreSQL, to be read. See brightline_verify.stored for what each method says."""
+"""Reads a log in PostgreSQL. brightline_verify.stored documents the methods."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gateway.audit.postgres.connection import Bounded, PostgresError, Server, to
 from gateway.errors import StartError
 
 _COLUMNS: Final = "idx, leaf, hashes, decision_id, kind, time_us, tenant, idempotency_key"
-_ROW: Final = f"SELECT {_COLUMNS} FROM brightline.entries"  # noqa: S608 - our own names of columns
+_ROW: Final = f"SELECT {_COLUMNS} FROM brightline.entries"  # noqa: S608 - only our own column names
 _AT_ONCE: Final = 1000
 _LARGEST: Final = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The log `origin` in a database that other logs are in too. kept: its lock store."""
+    """The log `origin` in a database that may hold other logs. kept: its lock store."""
 
     server: Server
     origin: str
@@ -30,7 +30,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Table]:
-        """The log, open. Raises UnreadableError when there is none."""
+        """Open the log. Raises UnreadableError if there is none."""
         with _reached(self.server) as db:
             log = log_id(db, self.origin)
             if log is None:
@@ -43,7 +43,7 @@ class Database:
             return log_id(db, self.origin) is not None
 
     def published(self) -> bytes | None:
-        """What the lock store has, None when there is none. Raises OSError."""
+        """The lock store's checkpoint; None if there is none. Raises OSError."""
         return self.kept.read() if self.kept else None
 
     @property
@@ -62,7 +62,7 @@ def origins(server: Server) -> list[str]:
 
 
 def union(server: Server, since_us: int, before_us: int) -> Iterator[tuple[str, int, bytes]]:
-    """Origin, index and leaf of the records of every log in that time, in its order. Raises UnreadableError."""
+    """Origin, index and leaf of every log's records in that period, in the order of time. Raises UnreadableError."""
     query = """
         SELECT e.time_us, e.log, e.idx, l.origin, e.leaf
         FROM brightline.entries e JOIN brightline.logs l ON l.id = e.log
@@ -76,13 +76,13 @@ def union(server: Server, since_us: int, before_us: int) -> Iterator[tuple[str, 
 
 
 def log_id(db: Bounded, origin: str) -> int | None:
-    """The number of a log in the database, None when it has none. Raises UnreadableError."""
+    """The number of a log in the database; None if the database does not have it. Raises UnreadableError."""
     found = _all(db, "SELECT id FROM brightline.logs WHERE origin = %s", origin)
     return found[0][0] if found else None
 
 
 class Table:
-    """The rows of a log, through a connection. Every method raises UnreadableError."""
+    """The rows of a log, over one connection. Every method raises UnreadableError."""
 
     def __init__(self, db: Bounded, log: int) -> None:
         self._db = db
@@ -115,11 +115,11 @@ class Table:
         return found
 
     def of_decision(self, decision_id: str) -> list[Row]:
-        # Apart, because a planner without statistics would look through the whole log in its order.
+        # Separate queries, because a planner without statistics would scan the whole log in order.
         query = f"""
             WITH found AS MATERIALIZED (SELECT log, {_COLUMNS} FROM brightline.entries WHERE decision_id = %s)
             SELECT {_COLUMNS} FROM found WHERE log = %s ORDER BY idx
-        """  # noqa: S608 - our own names of columns
+        """  # noqa: S608 - only our own column names
         return _all(self._db, query, decision_id, self._log)
 
     def hashes(self, indexes: Sequence[int]) -> dict[int, object]:
@@ -155,7 +155,7 @@ class Table:
         return int(found[0][0]) if found else 0
 
     def damage(self) -> str:
-        """Nothing: PostgreSQL checks its pages as it reads them, and what fails there can't be read."""
+        """Empty: PostgreSQL checks pages as it reads them, and a failing page can't be read."""
         return ""
 
 
@@ -170,7 +170,7 @@ def _reached(server: Server) -> Iterator[Bounded]:
 
 
 def _all(db: Bounded, query: str, *values: object) -> list[Any]:
-    """Every row. Binary, because leaves are bytes."""
+    """Every row. Binary format, because leaves are bytes."""
     try:
         with told(), db.cursor(binary=True) as cursor:
             return cursor.execute(query.encode(), values).fetchall()

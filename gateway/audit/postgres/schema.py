@@ -1,4 +1,4 @@
-"""The tables as they are after the last migration. Alembic compares them with what the migrations make."""
+"""The tables after the last migration. Alembic compares them with what the migrations make."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A log in PostgreSQL, as its one writer has it: a session that holds the log's lock. See store.Kept.
+"""Writes a log in PostgreSQL, in a session that holds the log's lock. See kept.Kept.
 
-The lock belongs to the session, and every write is made in that session. So whoever holds the lock knows that no other
-session will still commit something: not a second gateway, and not what was left of this one's own broken connection.
+The lock belongs to the session, and every write is made in that session. So the holder of the lock knows that no other
+session can still commit: neither a second gateway, nor this gateway's own broken connection.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from gateway.audit.postgres.reading import Table, log_id
 from gateway.errors import StartError
 
 REVISION: Final = "0005"
-"""The schema that this gateway works with: the last of the migrations."""
+"""The schema revision that this gateway works with: the last migration."""
 _LOCKS: Final = 0x0B12
-"""Separates our advisory locks from others in the database."""
+"""Separates the gateway's advisory locks from others in the database."""
 _USED: Final = b"""
 SELECT tenant, idempotency_key FROM brightline.entries
 WHERE idempotency_key IS NOT NULL AND (tenant, idempotency_key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
@@ -57,8 +57,8 @@ WHERE log = %s AND kind IN ('start', 'release') AND idx < %s ORDER BY idx DESC L
 
 
 class Postgres:
-    """The log of one gateway. tail: the file on this host for its last mark, which may be missing, since another host
-    may have written the log before. What has to be there at every start is for a lock store.
+    """The log of one gateway. tail: the file on this host for its last mark. The file may be missing, because another
+    host may have written the log before. Only a lock store can provide a checkpoint that must exist at every start.
     """
 
     places: Sequence[Place] = ()
@@ -76,11 +76,11 @@ class Postgres:
 
     @property
     def rows(self) -> Rows:
-        """What is there."""
+        """The rows, for reading."""
         return Table(self._open_db, self._log)
 
     def open(self, origin: str) -> None:
-        """Open the log, or create it. Raises StartError when another process writes it, PostgresError, CorruptError."""
+        """Open or create the log. Raises StartError if another process writes it, PostgresError, CorruptError."""
         self._origin = origin
         self._db = self._server.connect()
         try:
@@ -90,9 +90,9 @@ class Postgres:
             raise StartError(f"{self}: {error}") from error
 
     def reopen(self) -> None:
-        """After an error: another session, which holds the lock, so that the former is gone with all it began.
+        """After an error, open another session that holds the lock: the former session is then gone, with its writes.
 
-        Then something small is committed: when that is confirmed, so is everything before it, also by the standbys that
+        Then commit something small. Once that is confirmed, everything before it is durable, also on the standbys that
         the server waits for. Raises PostgresError while that does not work, CorruptError.
         """
         if self._db is not None:
@@ -106,7 +106,7 @@ class Postgres:
             self._db.execute("SELECT pg_logical_emit_message(true, 'brightline', '')")
 
     def insert(self, rows: Sequence[Row]) -> None:
-        """One statement with its commit. Keys in order: two gateways never wait in a circle."""
+        """One statement with its commit. Keys are in order, so that two gateways can't deadlock."""
         ordered = sorted(rows, key=lambda row: ("", "") if row[7] is None else (row[6], row[7]))
         try:
             with confirmed(self._open_db), self._open_db.cursor() as cursor:
@@ -138,9 +138,9 @@ class Postgres:
             return self._open_db.execute(_OPEN, {"log": self._log}).fetchall()
 
     def releases(self) -> Iterator[bytes]:
-        """The records of starts and of releases, the last one first. Raises PostgresError."""
+        """The records of starts and of releases, the latest first. Raises PostgresError."""
         before = 1 << 62
-        while True:  # one at a time: the first is near the end, and usually enough
+        while True:  # one at a time: the latest is near the end, and usually enough
             with told():
                 found = self._open_db.execute(_RELEASES, (self._log, before)).fetchone()
             if found is None:
@@ -149,7 +149,7 @@ class Postgres:
             yield leaf
 
     def release(self) -> None:
-        """Let go of the log. Raises nothing."""
+        """Close the log. Raises nothing."""
         self.tail.close()
         with contextlib.suppress(psycopg.Error, OSError):
             close(self._db)
@@ -161,12 +161,12 @@ class Postgres:
         return self._db
 
     def _begin(self, db: Bounded) -> None:
-        """1 what is committed is durable  2 the schema is the one that is known  3 the log's row  4 its lock."""
+        """1 check that commits are durable  2 check the schema  3 find or make the log's row  4 take its lock."""
         check_durable(db)  # 1
         check_schema(db)  # 2
         query = b"INSERT INTO brightline.logs (format, origin) VALUES (%s, %s) ON CONFLICT DO NOTHING"
         with told():
-            # Crash before this: no log. Crash after it: an empty one, in which the next start begins.
+            # Crash before this: no log. Crash after it: an empty log, which the next start continues.
             if log_id(db, self._origin) is None:
                 db.execute(query, (FORMAT, self._origin))  # 3
         self._log = log_id(db, self._origin) or 0
@@ -176,7 +176,7 @@ class Postgres:
         self._lock(db)  # 4
 
     def _lock(self, db: Bounded) -> None:
-        """Raises StartError when another session has the lock. A session that was ours is told to end."""
+        """Raises StartError if another session has the lock. A former session of this gateway is told to end."""
         with told():
             row = db.execute("SELECT pg_try_advisory_lock(%s, %s)", (_LOCKS, self._log)).fetchone()
             if row == (True,):
@@ -187,7 +187,7 @@ class Postgres:
 
 
 def check_schema(db: Bounded) -> None:
-    """Raises StartError unless the tables are those that this gateway knows."""
+    """Raises StartError unless the tables have the revision that this gateway knows."""
     try:
         with told():
             found = db.execute("SELECT version_num FROM brightline.alembic_version").fetchall()

@@ -1,7 +1,8 @@
 """The envelope of one prompt or answer, and the escrow of a private half. Bytes in, bytes out; no files.
 
-AES-256-GCM under a random data key; the data key wrapped by the wrapping key, and that by HPKE (RFC 9180: X25519,
-HKDF-SHA256, AES-256-GCM). Every layer binds the label: what was sealed for one decision opens for no other.
+Content is encrypted by AES-256-GCM under a random data key. The wrapping key wraps the data key, and HPKE wraps the
+result (RFC 9180: X25519, HKDF-SHA256, AES-256-GCM). Every layer authenticates the label, so what was sealed for one
+decision does not open for another.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ _SUITE: Final = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_
 
 
 class SealError(Exception):
-    """What is sealed does not open: it, its label or its keys are not those with which it was sealed."""
+    """Sealed content does not open: it, its label or a key differs from those with which it was sealed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What one pair of keys is for. month: as in 2026-11."""
+    """What one pair of keys is for: a tenant, retention class and month. month: such as 2026-11."""
 
     tenant: str
     retention: str
@@ -43,7 +44,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What was sealed: of which decision, whether prompt or output, and in which period."""
+    """What was sealed: the decision, prompt or output, and the period."""
 
     decision_id: str
     what: str
@@ -55,7 +56,7 @@ class Label:
 
 
 def seal(content: bytes, label: Label, public: X25519PublicKey, wrap: Callable[[bytes, bytes], bytes]) -> bytes:
-    """The envelope. wrap: takes a data key and what it is bound to, and wraps it by the wrapping key."""
+    """Make the envelope. wrap: wraps a data key, bound to the second argument, by the wrapping key."""
     bound, data_key, nonce = label.bound(), AESGCM.generate_key(256), os.urandom(_NONCE)
     wrapped = _SUITE.encrypt(wrap(data_key, bound), public, info=bound)
     body = AESGCM(data_key).encrypt(nonce, content, bound)
@@ -63,7 +64,7 @@ def seal(content: bytes, label: Label, public: X25519PublicKey, wrap: Callable[[
 
 
 def unseal(sealed: bytes, label: Label, private: X25519PrivateKey, unwrap: Callable[[bytes, bytes], bytes]) -> bytes:
-    """The content. Raises SealError."""
+    """Open the envelope; return the content. Raises SealError."""
     if not sealed.startswith(_BEGIN):
         raise SealError("is no sealed content of version 1")
     rest = sealed[len(_BEGIN) :]
@@ -80,7 +81,7 @@ def unseal(sealed: bytes, label: Label, private: X25519PrivateKey, unwrap: Calla
 def escrow(
     private: X25519PrivateKey, reviewers: Mapping[str, X25519PublicKey], period: Period
 ) -> dict[str, dict[str, str]]:
-    """The private half for each pair of reviewers, so that both are needed and any two are enough."""
+    """Encrypt the private half for each pair of reviewers: any two are enough, and one is not."""
     info = _escrow_info(period)
     pairs: dict[str, dict[str, str]] = {}
     for one, other in combinations(sorted(reviewers), 2):
@@ -92,7 +93,7 @@ def escrow(
 def recover(
     pairs: Mapping[str, Mapping[str, str]], reviewers: Sequence[tuple[str, X25519PrivateKey]], period: Period
 ) -> X25519PrivateKey:
-    """The private half, by two different reviewers. Raises SealError."""
+    """The private half, recovered by two different reviewers. Raises SealError."""
     (one, first), (other, second) = sorted(reviewers, key=lambda reviewer: reviewer[0])
     info = _escrow_info(period)
     try:

@@ -1,11 +1,11 @@
-"""Opens what is sealed, holds it and purges it. Each of these is recorded, in a log of its own with its own key.
+"""Opens, holds and purges sealed content. Each action is recorded in a separate log, the log of openings.
 
-That log is written by these commands and not by the gateway: one process writes one log. It verifies like any other.
-An opening:
-1 the envelopes of the decision, each the one whose digest is in the gateway's log
-2 two different reviewers, both of whom were reviewers when the keys were made
-3 recorded, durably and under a checkpoint: nothing is opened before this line
-4 opened
+The commands write that log with its own key; the gateway does not, because one process writes one log. It is verified
+like any other log. An opening takes these steps:
+1 find the envelopes of the decision whose digests are in the gateway's log
+2 check that there are two different reviewers who both were reviewers when the keys were made
+3 record the opening, durably and under a checkpoint: nothing is opened before this line
+4 open
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from gateway.types import new_decision_id
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A period, and what a purge does with it. why: why it stays; empty for one that goes."""
+    """A period, and what a purge does with it. why: why the period stays; empty if it goes."""
 
     period: Period
     envelopes: int
@@ -46,7 +46,7 @@ class Due:
 
 
 class Keeper:
-    """The sealed store in the hands of people, while it holds the log of openings."""
+    """Works on the sealed store for people, while it holds the log of openings."""
 
     def __init__(self, store: SealedStore, vault: Vault, log: Store, settings: Sealed, place: Place) -> None:
         self._store, self._vault, self._log, self._place = store, vault, log, place
@@ -60,9 +60,9 @@ class Keeper:
         reviewers: Sequence[tuple[str, X25519PrivateKey]],
         why: str,
     ) -> list[tuple[Label, bytes]]:
-        """What was sealed of a decision, prompt and output. Raises SealError, OSError, CorruptError.
+        """The sealed prompt and output of a decision. Raises SealError, OSError, CorruptError.
 
-        records: of the decision, as the gateway's log has them.
+        records: those of the decision in the gateway's log.
         """
         told = _told(records)
         found = self._store.of_decision(decision_id)
@@ -89,27 +89,27 @@ class Keeper:
         ]
 
     def hold(self, period: Period, name: str, why: str) -> int:
-        """Keep a period from being purged; how many that is now. An empty class or month stands for every one.
+        """Exempt a period from purging; returns how many periods match. An empty class or month matches all.
 
-        Raises OSError, CorruptError, and NotCanonicalError before anything is held.
+        Raises OSError, CorruptError, and, before anything is held, NotCanonicalError.
         """
         made = self._made("held", period, [name], why)
-        # Crash after this: the hold is in force, and not recorded. To hold again records it.
+        # Crash after this line: the hold is in force but not recorded. Holding again records it.
         self._store.hold(period, name)
         self._write(made)
         return sum(_covers(period, kept) for kept, *_ in self._store.periods())
 
     def free(self, period: Period, name: str, why: str) -> bool:
-        """Take a hold away; whether there was one, of just this period. Raises OSError, CorruptError."""
+        """Remove a hold of exactly this period; whether there was one. Raises OSError, CorruptError."""
         if not self._store.holds(period, name) and (period, name) not in self._recorded():
             return False
-        # Crash after this: recorded, and still in force. To free again takes it away.
+        # Crash after this line: the removal is recorded but the hold is still in force. Freeing again removes it.
         self._write(self._made("freed", period, [name], why))
         self._store.free(period, name)
         return True
 
     def classes(self) -> set[str]:
-        """The classes that content can be of: those that are configured, and those that something is kept of.
+        """The retention classes: those that are configured, and those of which content is kept.
 
         Raises OSError.
         """
@@ -124,20 +124,20 @@ class Keeper:
         ]
 
     def purge(self, by: str, why: str) -> Iterator[Due]:
-        """Destroy the wrapping key of every period whose time is over, and what it wrapped.
+        """Destroy the wrapping key of every period whose time is over, and the content under that key.
 
-        Yields every period, one that goes once it is gone. Raises OSError, CorruptError.
+        Yields every period; one that goes is yielded once it is gone. Raises OSError, CorruptError.
         """
         for due in self.due():
             if not due.why:
-                # Crash after this: recorded, and not or not wholly purged. The next purge does and records it again.
+                # Crash after this: recorded, but not or only partly purged. The next purge does and records it again.
                 self._write(self._made("purged", due.period, [by], why))
                 self._vault.destroy(due.period)
                 self._store.forget(due.period)
             yield due
 
     def _recorded(self) -> set[tuple[Period, str]]:
-        """The holds that were recorded and not freed: a store that was put back from a backup does not have them all.
+        """The holds that were recorded and not freed. A store restored from a backup may lack some of them.
 
         Raises OSError, CorruptError.
         """
@@ -167,7 +167,7 @@ class Keeper:
     def _made(
         self, action: str, period: Period, by: Sequence[str], why: str, *, about: str = "", digests: Sequence[str] = ()
     ) -> Entry:
-        """The record of it. Raises NotCanonicalError."""
+        """The record of an action. Raises NotCanonicalError."""
         now_us = self._clock()
         made: Record = record.head(Kind.SEALED, new_decision_id(now_us), now_us, "system", self._place)
         made |= {
@@ -184,14 +184,14 @@ class Keeper:
         return record.entry(made)
 
     def _write(self, made: Entry) -> None:
-        """Record it, durably and under a checkpoint. Raises OSError, CorruptError."""
+        """Write the record, durably and under a checkpoint. Raises OSError, CorruptError."""
         self._log.append([made])
         self._log.checkpoint()
 
 
 @contextmanager
 def keeping(settings: Sealed, place: Place) -> Iterator[Keeper]:
-    """The keeper, while it holds the log of openings. Raises StartError, OSError."""
+    """The keeper, holding the log of openings within the context. Raises StartError, OSError."""
     signer = keys.load_signer(settings.log_key, settings.log_origin)
     vault = places.vault(settings)
     with closing(vault), opened(settings.path) as store:
@@ -203,7 +203,7 @@ def keeping(settings: Sealed, place: Place) -> Iterator[Keeper]:
 
 
 def _told(records: Iterable[Mapping[str, Json]]) -> dict[str, str]:
-    """The digests of what was sealed, by what it is, as the records of a decision have them."""
+    """The digests of what was sealed, by prompt or output, from the records of a decision."""
     told: dict[str, str] = {}
     for one in records:
         commitments = one.get("commitments")
@@ -214,7 +214,7 @@ def _told(records: Iterable[Mapping[str, Json]]) -> dict[str, str]:
 
 
 def _covers(held: Period, kept: Period) -> bool:
-    """Whether a hold is of a period. An empty class or month stands for every one."""
+    """Whether a hold applies to a period. An empty class or month applies to all."""
     return (kept.tenant, kept.retention, kept.month) == (
         held.tenant,
         held.retention or kept.retention,
@@ -223,7 +223,7 @@ def _covers(held: Period, kept: Period) -> bool:
 
 
 def _after(month: str, months: int) -> datetime:
-    """The moment at which a retention of that many months, from the end of the month, is over."""
+    """The moment at which a retention of that many months, counted from the end of the month, is over."""
     year, number = map(int, month.split("-"))
     total = year * 12 + number + months
     return datetime(total // 12, total % 12 + 1, 1, tzinfo=UTC)

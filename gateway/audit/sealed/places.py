@@ -1,4 +1,4 @@
-"""Where the keys of sealed content are, by the configuration."""
+"""Locates the keys of sealed content, according to the configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FOLDER_MODE = 0o077
 
 
 def vault(settings: Sealed) -> Vault:
-    """Where wrapping keys are. Raises StartError when the folder is missing or others may look into it."""
+    """The vault of wrapping keys. Raises StartError if its folder is missing or accessible to others."""
     if settings.pkcs11 is not None:
         from gateway.audit.sealed.token import Token  # noqa: PLC0415 - an optional package
 
@@ -38,7 +38,7 @@ def vault(settings: Sealed) -> Vault:
 
 
 def reviewers(settings: Sealed) -> dict[str, X25519PublicKey]:
-    """The public keys of the reviewers, by name. Raises StartError unless there are two different ones."""
+    """The public keys of the reviewers, by name. Raises StartError unless there are at least two different keys."""
     found: dict[str, X25519PublicKey] = {}
     for path in settings.reviewers:
         name, key = _public(path)
@@ -49,7 +49,7 @@ def reviewers(settings: Sealed) -> dict[str, X25519PublicKey]:
 
 
 def create_reviewer_key(path: Path, name: str, passphrase: bytes) -> None:
-    """Make a reviewer's key, encrypted by the passphrase unless that is empty, and beside it `<path>.pub`.
+    """Make a reviewer's key, and `<path>.pub`. The key is encrypted unless the passphrase is empty.
 
     Raises StartError.
     """
@@ -68,7 +68,7 @@ def create_reviewer_key(path: Path, name: str, passphrase: bytes) -> None:
 
 
 def load_reviewer(path: Path) -> tuple[str, X25519PrivateKey]:
-    """A reviewer's name and private key; asks for the passphrase where there is one. Raises StartError."""
+    """A reviewer's name and private key. Prompts for the passphrase if there is one. Raises StartError."""
     name, public = _public(public_path(path))
     text = read_private(path, "--reviewer")
     try:

@@ -1,7 +1,7 @@
-"""The gateway's side: seals, and can't open.
+"""The gateway's side of the sealed store. It seals and can't open.
 
-1 the keys of the period: those that are there, or new ones whose private half is given to the reviewers and forgotten
-2 the envelope          3 durable in the sealed store, with all that wait          4 its digest, for the log
+1 get the keys of the period, or make them: the private half is given to the reviewers and forgotten
+2 make the envelope    3 write it durably, together with all that wait    4 return its digest, for the log
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from gateway.errors import StartError
 
 _KNOWN = 10_000
 _WAITING = 256
-"""How many may wait for the disk at once; more are refused at once."""
+"""The most contents that may wait for the disk. Further ones are refused at once."""
 _TOGETHER = 64
-"""How many are written with one sync."""
+"""The most envelopes that are written with one sync."""
 
 
 def period_of(tenant: str, retention: str, now_us: int) -> Period:
-    """The period of what is sealed now: the month, UTC."""
+    """The period of content sealed now: the current month in UTC."""
     return Period(tenant, retention, f"{datetime.fromtimestamp(now_us // 1_000_000, UTC):%Y-%m}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """Content on its way. digest: of its envelope, once that is durable."""
+    """Content to be sealed. digest: of its envelope, once that is durable."""
 
     label: Label
     content: bytes
@@ -48,7 +48,7 @@ class _Item:
 
 
 class Sealer:
-    """Seals in a thread of its own, each within a deadline."""
+    """Seals in a thread of its own, each content within a deadline."""
 
     def __init__(
         self, store: SealedStore, vault: Vault, reviewers: Mapping[str, X25519PublicKey], settings: Sealed
@@ -60,29 +60,29 @@ class Sealer:
         self._waiting = 0
         self._next: deque[_Item] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sealed")
-        self._thread.submit(int)  # starts it: where no thread is to be had, the start sees that and no call
+        self._thread.submit(int)  # starts the thread: if none is available, the start fails and not a call
 
     @classmethod
     def open(cls, settings: Sealed) -> Sealer:
-        """Open the store and read the reviewers' keys. Each worker of a gateway does. Raises StartError."""
+        """Open the store and read the reviewers' keys. Each worker of a gateway does this. Raises StartError."""
         reviewers = places.reviewers(settings)
         vault = places.vault(settings)
         try:
             store = SealedStore(settings.path, lock_wait_s=settings.deadline_ms / 1000)
             return cls(store, vault, reviewers, settings)
-        except (OSError, RuntimeError) as error:  # RuntimeError: no thread
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread is available
             vault.close()
             raise StartError(f"audit.sealed.path: {settings.path}: cannot be opened: {error}") from error
 
     def retention(self, classes: tuple[str, ...]) -> str:
-        """The one of these retention classes that keeps longest. Raises GatewayError for one that is not configured."""
+        """The class among these that keeps content longest. Raises GatewayError for a class that is not configured."""
         unknown = [name for name in classes if name not in self._months]
         if unknown:
             raise unavailable(f"audit.sealed.retention_months: has no {unknown[0]}, which the policy asks for")
         return max(classes, key=lambda name: (self._months[name], name))
 
     async def seal(self, decision_id: str, what: str, period: Period, content: bytes) -> str:
-        """The digest of the envelope, once that is durable. Raises GatewayError (AUDIT_UNAVAILABLE)."""
+        """Seal content; return the envelope's digest once it is durable. Raises GatewayError (AUDIT_UNAVAILABLE)."""
         if self._waiting >= _WAITING:
             raise unavailable("the sealed store is too slow")
         self._waiting += 1
@@ -93,16 +93,16 @@ class Sealer:
         work.add_done_callback(self._done)
         try:
             return await asyncio.wait_for(asyncio.shield(work), self._deadline_s)
-        except Exception as error:  # whatever it was, the content is not sealed
+        except Exception as error:  # after any failure the content is not sealed
             raise unavailable(f"content could not be sealed: {error or 'in time'}") from error
 
     def _done(self, work: asyncio.Future[str]) -> None:
         self._waiting -= 1
         if not work.cancelled():
-            work.exception()  # whoever waited was told
+            work.exception()  # marks it as seen; the waiting caller was told
 
     def close(self) -> None:
-        """Let go of the store once what waits is done; a disk that stands still is not waited for."""
+        """Close the store after the work that waits. Does not wait for a disk that hangs."""
         self._thread.submit(self._store.close)
         self._thread.submit(self._vault.close)
         self._thread.shutdown(wait=False)
@@ -110,12 +110,12 @@ class Sealer:
     # --- the thread's side -------------------------------------------------------------------------------------------
 
     def _seal_next(self) -> None:
-        """Those that wait, as one; none when an earlier turn took them."""
+        """Seal all that wait, in one write. None may wait, if an earlier turn took them."""
         made: list[tuple[_Item, bytes]] = []
         for item in [self._next.popleft() for _ in range(min(len(self._next), _TOGETHER))]:
             try:
                 made.append((item, self._enveloped(item.label, item.content)))
-            except Exception as error:  # noqa: BLE001 - whoever waits for this one is told
+            except Exception as error:  # noqa: BLE001 - reported to the caller of this one
                 item.digest.set_exception(error)
         if not made:
             return
@@ -151,5 +151,5 @@ class Sealer:
 
 
 def bound_to(period: Period, keys: Keys) -> bytes:
-    """What of a period's keys is authenticated under its wrapping key."""
+    """Those parts of a period's keys that the wrapping key authenticates."""
     return canonical({"v": 1, "keys": asdict(period), "public": keys.public.hex(), "escrow": keys.escrow})

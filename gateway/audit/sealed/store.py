@@ -1,7 +1,7 @@
-"""The sealed store on disk: a SQLite file of its own, never the log's. It holds nothing that could be read.
+"""The sealed store on disk: a SQLite file, separate from the log. All content in it is encrypted.
 
-It is not part of what proves anything: a digest of each envelope is in the log, so what is changed here is noticed when
-it is opened, and what is removed here takes nothing from the log.
+It is not part of any proof. The log has a digest of each envelope, so a change here is noticed when the envelope is
+opened, and a removal here takes nothing from the log.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _HELD: Final = """
 SELECT DISTINCT name FROM holds WHERE tenant = ? AND retention IN ('', ?) AND month IN ('', ?) ORDER BY name
 """
 _AT_ONCE: Final = 200
-"""How many envelopes are removed at a time, so that a gateway that seals meanwhile does not have to wait."""
+"""Envelopes removed per transaction, so that a gateway that seals meanwhile does not have to wait."""
 _OF: Final = "tenant = ? AND retention = ? AND month = ?"
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a period's content was sealed with. escrow: the private half for each pair of reviewers.
+    """The keys of a period. escrow: the private half, encrypted for each pair of reviewers.
 
-    bound: a digest of the rest under the wrapping key, so that nobody puts a public half of theirs in its place.
+    bound: a digest of the rest, authenticated by the wrapping key, so that nobody can substitute another public half.
     """
 
     public: bytes
@@ -56,12 +56,12 @@ class Keys:
 
 
 class SealedStore:
-    """An open store. One thread at a time uses it; other processes may too. Every method raises OSError."""
+    """An open store. For one thread at a time; other processes may use the file, too. Every method raises OSError."""
 
     def __init__(self, path: Path, *, create: bool = True, lock_wait_s: float = LOCK_WAIT_S) -> None:
-        """Open it, or make it with mode 0600. Raises OSError, also when it is missing and not to be made.
+        """Open the file, or create it with mode 0600. Raises OSError, also if it is missing and `create` is false.
 
-        lock_wait_s: for how long it waits while another process writes.
+        lock_wait_s: how long to wait while another process writes.
         """
         self._path = path
         os.close(os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | os.O_CLOEXEC, 0o600))
@@ -78,16 +78,16 @@ class SealedStore:
                 raise
 
     def put(self, envelopes: Sequence[tuple[Label, bytes]]) -> None:
-        """Keep envelopes, durably, all or none. A second one of a label is refused: nothing is ever overwritten."""
+        """Store envelopes durably, all or none. A second envelope for a label is refused: nothing is overwritten."""
         rows = [(label.decision_id, label.what, *_row(label.period), sealed) for label, sealed in envelopes]
         values = ",".join(["(?, ?, ?, ?, ?, ?)"] * len(rows))
         with self._told():
-            # Crash before this commit: nothing is kept, and nothing was forwarded or answered. Crash after it: content
-            # that no record refers to, which goes with its period.
+            # Crash before this commit: nothing is stored, and nothing was forwarded or answered. Crash after it:
+            # content that no record refers to, which is purged with its period.
             self._db.execute(f"INSERT INTO content VALUES {values}", [*chain.from_iterable(rows)])  # noqa: S608 - marks
 
     def of_decision(self, decision_id: str) -> list[tuple[Label, bytes]]:
-        """What is kept of a decision, the prompt last."""
+        """The envelopes of a decision, the prompt last."""
         query = "SELECT what, tenant, retention, month, sealed FROM content WHERE decision_id = ? ORDER BY what"
         with self._told():
             found = self._db.execute(query, (decision_id,)).fetchall()
@@ -95,7 +95,7 @@ class SealedStore:
         return [(Label(decision_id, row[0], Period(*row[1:4])), sealed) for row, sealed in envelopes]
 
     def keys(self, period: Period) -> Keys | None:
-        """The keys of a period, None when there are none."""
+        """The keys of a period; None if there are none."""
         with self._told():
             query = f"SELECT public, escrow, bound FROM periods WHERE {_OF}"  # noqa: S608 - constants
             row = self._db.execute(query, _row(period)).fetchone()
@@ -110,7 +110,7 @@ class SealedStore:
         raise OSError(f"{self._path}: the keys of {period} are damaged; put the store back from a backup")
 
     def keep(self, period: Period, made: Callable[[], Keys]) -> Keys:
-        """Make a period's keys and keep them, durably; those that are there when another process was faster."""
+        """Make a period's keys and store them durably. If another process was faster, return its keys."""
         with self._told():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -119,7 +119,7 @@ class SealedStore:
                     keys = made()
                     row = (*_row(period), keys.public, json.dumps(keys.escrow), keys.bound)
                     self._db.execute("INSERT INTO periods VALUES (?, ?, ?, ?, ?, ?)", row)
-                # Crash before this: a wrapping key that wrapped nothing, and the next time makes new keys beside it.
+                # Crash before this line: a wrapping key that wrapped nothing. The next time makes new keys beside it.
                 self._db.execute("COMMIT")
             finally:
                 if self._db.in_transaction:
@@ -127,7 +127,7 @@ class SealedStore:
         return keys
 
     def periods(self) -> list[tuple[Period, int, list[str]]]:
-        """Every period that has keys, how many envelopes it has, and the holds on it."""
+        """Every period with keys: the period, its number of envelopes, and its holds."""
         with self._told():
             found = self._db.execute("SELECT tenant, retention, month FROM periods ORDER BY 1, 2, 3").fetchall()
             counted = f"SELECT count(*) FROM content WHERE {_OF}"  # noqa: S608 - constants
@@ -144,29 +144,29 @@ class SealedStore:
         """Remove a period whose wrapping key was destroyed."""
         some = f"DELETE FROM content WHERE rowid IN (SELECT rowid FROM content WHERE {_OF} LIMIT {_AT_ONCE})"  # noqa: S608 - constants
         with self._told():
-            # Crash before any of these: envelopes that nobody can open any more; the next purge removes them.
+            # Crash before any of these: envelopes that nobody can open any more. The next purge removes them.
             while self._db.execute(some, _row(period)).rowcount:
                 pass
             self._db.execute(f"DELETE FROM periods WHERE {_OF}", _row(period))  # noqa: S608 - constants
 
     def hold(self, period: Period, name: str) -> None:
-        """Hold a period, durably. An empty class or month stands for every one."""
+        """Hold a period durably. An empty class or month applies to all."""
         with self._told():
             self._db.execute("INSERT OR IGNORE INTO holds VALUES (?, ?, ?, ?)", (*_row(period), name))
 
     def holds(self, period: Period, name: str) -> bool:
-        """Whether there is this hold, of just this period."""
+        """Whether there is this hold, of exactly this period."""
         with self._told():
             query = f"SELECT 1 FROM holds WHERE {_OF} AND name = ?"  # noqa: S608 - constants
             return self._db.execute(query, (*_row(period), name)).fetchone() is not None
 
     def free(self, period: Period, name: str) -> None:
-        """Take a hold away, durably."""
+        """Remove a hold durably."""
         with self._told():
             self._db.execute(f"DELETE FROM holds WHERE {_OF} AND name = ?", (*_row(period), name))  # noqa: S608 - constants
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the file."""
         self._db.close()
 
     @contextmanager
@@ -183,6 +183,6 @@ def _row(period: Period) -> tuple[str, str, str]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[SealedStore]:
-    """The store that is there, closed afterwards. Raises OSError."""
+    """Open an existing store within the context. Raises OSError."""
     with closing(SealedStore(path, create=False)) as store:
         yield store

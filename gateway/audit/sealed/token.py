@@ -16,7 +16,7 @@ _NONCE = 12
 
 
 class Token:
-    """A logged-in token. One call at a time: sessions are not shared between threads."""
+    """A logged-in token. For one call at a time: threads can't share a session."""
 
     def __init__(self, library: Any, session: Any) -> None:
         self._pkcs11, self._session = library, session
@@ -83,7 +83,7 @@ class Token:
                 found.destroy()
 
     def close(self) -> None:
-        """See Vault. The library logs a whole process in, so another opening needs this one closed."""
+        """See Vault. The library logs in per process, so this must be closed before the token is opened again."""
         with self._alone, self._told():
             self._session.close()
 
@@ -112,7 +112,7 @@ class Token:
 
 
 class _Told:
-    """Makes an OSError of what the token says is wrong."""
+    """Converts the token's errors to OSError."""
 
     def __init__(self, wrong: type[Exception]) -> None:
         self._wrong = wrong
@@ -126,4 +126,4 @@ class _Told:
 
 
 MODULES = (Path("/usr/lib/softhsm/libsofthsm2.so"), Path("/usr/lib64/pkcs11/libsofthsm2.so"))
-"""Where distributions put SoftHSM, a token in software for trying this out."""
+"""The paths of SoftHSM, a software token for trying this out, in common distributions."""

@@ -1,4 +1,4 @@
-"""Wrapping keys in files: one for each period, of mode 0600, in a folder. A purge destroys the file."""
+"""Wrapping keys in files: one per period, of mode 0600, in a folder. A purge destroys the file."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _NONCE = 12
 
 
 class Vault(Protocol):
-    """Where wrapping keys are. Every method raises OSError when it can't be used; a key that is gone is one such."""
+    """Holds wrapping keys. Every method raises OSError if the vault can't be used or a key is gone."""
 
     def create(self, period: Period) -> None:
-        """Make the key durably, unless there is one."""
+        """Make the key durably, unless it exists."""
 
     def wrap(self, period: Period, data: bytes, bound: bytes) -> bytes:
-        """Encrypt a data key, authenticated with what it is bound to."""
+        """Encrypt a data key, and authenticate `bound` with it."""
 
     def unwrap(self, period: Period, wrapped: bytes, bound: bytes) -> bytes:
-        """The data key. Raises SealError."""
+        """Decrypt a data key. Raises SealError."""
 
     def destroy(self, period: Period) -> None:
-        """Destroy the key, if there is one. Nothing that it wrapped opens after that."""
+        """Destroy the key if it exists. Nothing that it wrapped can be opened afterwards."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the vault."""
 
 
 class GoneError(OSError):
@@ -58,13 +58,13 @@ class Files:
             temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
             with atomic_files.new(temporary, 0o600) as file:
                 file.write(secrets.token_hex(32).encode() + b"\n")
-            # Crash before this: a file that nobody reads. Crash after it: a key that has wrapped nothing yet, and will.
+            # Crash before this line: a file that nobody reads. Crash after it: a key that has not wrapped anything yet.
             try:
-                with contextlib.suppress(FileExistsError):  # another gateway was faster, and that key is the one
+                with contextlib.suppress(FileExistsError):  # another gateway was faster, and its key is used
                     path.hardlink_to(temporary)
             finally:
                 temporary.unlink()
-        atomic_files.sync(self.folder)  # of who was here before, too: it may have ended before this line
+        atomic_files.sync(self.folder)  # also if another process made the key: it may have ended before its sync
 
     def wrap(self, period: Period, data: bytes, bound: bytes) -> bytes:
         """See Vault."""
@@ -79,7 +79,7 @@ class Files:
             raise SealError(f"the wrapping key of {period} is another") from error
 
     def destroy(self, period: Period) -> None:
-        """See Vault. The file is overwritten before it is removed; what the disk and its backups keep is theirs."""
+        """See Vault. Overwrites the file before removing it. Copies that the disk or backups keep are out of reach."""
         path = self._path(period)
         if not path.exists():
             return
@@ -87,7 +87,7 @@ class Files:
             file.write(b"\0" * path.stat().st_size)
             file.flush()
             os.fsync(file.fileno())
-        # Crash before this: a file of zeros, which is no key; the next purge removes it.
+        # Crash before this line: a file of zeros, which is not a key. The next purge removes it.
         path.unlink()
         atomic_files.sync(self.folder)
 

@@ -1,4 +1,4 @@
-"""Alembic runs this to migrate, on a connection that `migrate` gives it."""
+"""Alembic runs this to migrate, on the connection that `migrate` provides."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ END $$
 
 
 def upgrade() -> None:
-    """Make the tables. What was written is never changed: a trigger refuses, and a gateway's role may not either."""
+    """Create the tables. Rows are never changed: a trigger refuses, and a gateway's role lacks the right."""
     op.create_table(
         "logs",
         sa.Column("id", sa.Integer, sa.Identity(always=True), primary_key=True),

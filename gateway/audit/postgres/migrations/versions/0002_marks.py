@@ -1,4 +1,4 @@
-"""A mark beside the last record of each commit, by which its gateway knows what it wrote."""
+"""A mark beside the last record of each commit, by which a gateway recognises what it wrote."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,5 +8,5 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add the column. What is there has no marks, and needs none below a checkpoint."""
+    """Add the column. Existing rows have no marks, and need none below a checkpoint."""
     op.add_column("entries", sa.Column("mark", sa.LargeBinary), schema="brightline")

@@ -1,4 +1,4 @@
-"""Blocks of the tree's nodes beside the records that complete them: a proof finds in one place what it needs."""
+"""Blocks of the tree's nodes beside the records that complete them, so that a proof finds its nodes in one place."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,7 +18,7 @@ FROM made WHERE e.log = made.log AND e.idx = made.idx
 
 
 def upgrade() -> None:
-    """Add the column, and make of the hashes beside records what it has. Logs can't be read meanwhile."""
+    """Add the column, and fill it from the hashes beside records. Logs can't be read meanwhile."""
     op.add_column("entries", sa.Column("blocks", sa.LargeBinary), schema="brightline")
     op.execute("ALTER TABLE brightline.entries ALTER COLUMN blocks SET STORAGE EXTERNAL")  # hashes can't be compressed
     op.execute("ALTER TABLE brightline.entries DISABLE TRIGGER unchanged")

@@ -1,4 +1,4 @@
-"""An index of starts and releases, which each start of a gateway looks for, however many other records follow them."""
+"""An index of starts and releases. A start of a gateway looks for them, however many other records follow."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Make the index. Logs can be read meanwhile."""
+    """Create the index. Logs can be read meanwhile."""
     op.create_index(
         "entries_of_releases",
         "entries",

@@ -1,4 +1,4 @@
-"""Beside a checkpoint the index below which every intent is closed, so that a start need not look at older ones."""
+"""The index below which every intent is closed, beside each checkpoint, so that a start skips older records."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,5 +8,5 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add the column. Nothing is rewritten."""
+    """Add the column. No row is rewritten."""
     op.add_column("checkpoints", sa.Column("open_from", sa.BigInteger), schema="brightline")
