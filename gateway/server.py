@@ -3,6 +3,7 @@
 Unary methods are read as streams. The handler then runs before the message arrives, so that a caller is authenticated
 before anything is parsed, and a message that gRPC itself refuses still leaves a record.
 """
+
 from __future__ import annotations
 
 import asyncio

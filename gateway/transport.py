@@ -41,7 +41,7 @@ class Tls:
         self._in_use = configuration(listener)
 
     def credentials(self) -> grpc.ServerCredentials:
-        """gRPC credentials for one port."""
+        """The credentials for one port of gRPC."""
         return grpc.dynamic_ssl_server_credentials(
             self._in_use,
             self._renewed,  # type: ignore[arg-type]  # None means unchanged to gRPC, which the stubs don't know
@@ -138,7 +138,7 @@ def reserved(address: str) -> socket.socket:
 
 
 def options(limits: Limits, *, shared: bool = False) -> list[tuple[str, int]]:
-    """gRPC's channel options for the limits. shared: other workers listen on the same port."""
+    """The channel options of gRPC for the limits. shared: other workers listen on the same port."""
     return [
         # Above the gateway's own limit: usually the gateway refuses, with a reason; beyond this gRPC does, unread.
         ("grpc.max_receive_message_length", 2 * limits.message_bytes),

@@ -1,4 +1,4 @@
-"""Who asks: a client certificate and an access token bound to it, both of one tenant."""
+"""Authenticates callers: a client certificate and an access token bound to it, both of one tenant."""
 
 from gateway.identity.prove import Identity
 

@@ -1,8 +1,8 @@
-"""A client certificate, from PEM to the one name that a tenant file maps.
+"""Parses a client certificate from PEM, and derives the one name that a tenant file maps.
 
-The TLS layer has already proved possession of the key and the chain to the client CA. What is left is what TLS does
-not ask: is it for clients, is it in its period by our clock, are its key and its digest of a strength that nobody
-breaks, and whom does it name (SPIFFE X.509-SVID, RFC 5280).
+The TLS layer has already verified possession of the key and the chain to the client CA. This module checks what TLS
+does not: the certificate is for clients, it is valid now by the gateway's clock, its key and its signature digest are
+strong enough, and it has one name (SPIFFE X.509-SVID, RFC 5280).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MAX_SPIFFE_ID = 2048
 _SPIFFE_ID = re.compile(r"spiffe://[a-z0-9._-]{1,255}(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+)+")
 """A SPIFFE ID with a path (SPIFFE-ID sections 2.1 to 2.4): no port, user, query, fragment, escape or dot segment."""
 _CARD = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-"""The identifier of a PIV card (FIPS 201-3): it names the card, which says nothing of a tenant."""
+"""The identifier of a PIV card (FIPS 201-3). It names the card and says nothing about a tenant."""
 
 _DIGESTS = {"sha256", "sha384", "sha512"}
 _RSA_BITS = 2048
@@ -39,8 +39,8 @@ _CURVE_BITS = 256
 class Certificate:
     """A well-formed client certificate. name: its SPIFFE ID, or `sha256:` and the hexadecimal digest of its DER.
 
-    trust_domain: of its SPIFFE ID, empty when it has none. thumbprint: its x5t#S256 (RFC 8705). issuer: the issuer's
-    name as DER. Seconds are since 1970 UTC, both inclusive.
+    trust_domain: of its SPIFFE ID; empty if it has none. thumbprint: its x5t#S256 (RFC 8705). issuer: the issuer's
+    name as DER. Times are seconds since 1970 UTC, both inclusive.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Certificate:
 
 
 def only(certificates: Sequence[bytes]) -> bytes:
-    """The one PEM certificate that the peer presented. Raises GatewayError(CERTIFICATE_INVALID) for none or several."""
+    """The one PEM certificate that the peer presented. Raises GatewayError(CERTIFICATE_INVALID) if there is not one."""
     if len(certificates) != 1:
         raise invalid(f"{len(certificates)} certificates presented")
     return certificates[0]
@@ -62,9 +62,9 @@ def only(certificates: Sequence[bytes]) -> bytes:
 
 @lru_cache(maxsize=1024)
 def parse(pem: bytes) -> Certificate:
-    """Read one PEM certificate. Raises GatewayError(CERTIFICATE_INVALID).
+    """Parse one PEM certificate. Raises GatewayError(CERTIFICATE_INVALID).
 
-    A function of its bytes alone, and therefore kept; whatever depends on the time is checked at each use.
+    The result depends only on the bytes, so it is cached. Whatever depends on the time is checked at each use.
     """
     if len(pem) > _MAX_PEM_BYTES or pem.count(b"-----BEGIN ") != 1:
         raise invalid("not one PEM certificate of bounded size")
@@ -97,15 +97,15 @@ def parse(pem: bytes) -> Certificate:
 
 
 def check_period(certificate: Certificate, now_us: int) -> None:
-    """Raise GatewayError(CERTIFICATE_INVALID) outside of the validity period (RFC 5280 section 4.1.2.5)."""
+    """Raise GatewayError(CERTIFICATE_INVALID) outside the validity period (RFC 5280 section 4.1.2.5)."""
     if not certificate.not_before_s <= now_us // 1_000_000 <= certificate.not_after_s:
         raise invalid("outside of its validity period")
 
 
 def _weakness(certificate: x509.Certificate) -> str:
-    """What NIST SP 800-57 no longer allows; TLS takes RSA of 1,024 bits, and a certificate that SHA-1 stands for."""
+    """A weakness that NIST SP 800-57 disallows; empty if none. TLS accepts RSA of 1,024 bits and SHA-1 signatures."""
     digest, key = certificate.signature_hash_algorithm, certificate.public_key()
-    if digest is not None and digest.name not in _DIGESTS:  # Ed25519 has its own
+    if digest is not None and digest.name not in _DIGESTS:  # Ed25519 has a digest of its own
         return f"signed with {digest.name}"
     match key:
         case RSAPublicKey() if key.key_size >= _RSA_BITS:
@@ -141,7 +141,7 @@ def _uri_names(extensions: x509.Extensions) -> list[str]:
 
 
 def invalid(detail: str) -> GatewayError:
-    """The refusal of a certificate; why is for the operator alone."""
+    """The refusal of a certificate. detail: the reason, for the operator only."""
     return GatewayError(
         Reason.CERTIFICATE_INVALID, "the client certificate is not one that this gateway accepts", detail=detail
     )

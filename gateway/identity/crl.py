@@ -1,4 +1,4 @@
-"""Certificate revocation lists (RFC 5280 section 5), read strictly."""
+"""Certificate revocation lists (RFC 5280 section 5), parsed strictly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_BYTES = 64 << 20
 
 _END = b"-----END X509 CRL-----"
 _PART = x509.DeltaCRLIndicator, x509.IssuingDistributionPoint, x509.CertificateIssuer
-"""What a list that is not all of its issuer's has, in itself or in an entry. It must be critical, and may not be."""
+"""Extensions, of a list or an entry, of lists that are not their issuer's full list. Such lists are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class _Crl:
 
 @dataclass(frozen=True, slots=True)
 class Crls:
-    """The revocation lists of the client CAs, by the issuer's name as DER."""
+    """The revocation lists of the client CAs, by the issuer's name in DER."""
 
     crls: Mapping[bytes, _Crl]
 
@@ -42,7 +42,7 @@ class Crls:
             crl.check_current(now_us)
 
     def check(self, certificate: Certificate, now_us: int) -> None:
-        """Raise GatewayError: CREDENTIAL_REVOKED, or IDENTITY_UNAVAILABLE where no current list covers the issuer."""
+        """Raise GatewayError: CREDENTIAL_REVOKED, or IDENTITY_UNAVAILABLE if no current list covers the issuer."""
         crl = self.crls.get(certificate.issuer)
         if crl is None:
             raise _unavailable("no revocation list of the certificate's issuer")
@@ -54,10 +54,10 @@ class Crls:
 
 
 def parse(data: bytes, authorities: Sequence[x509.Certificate]) -> Crls:
-    """Read one DER list or PEM lists, each signed by one of the client CAs. Raises ValueError.
+    """Parse one DER list or several PEM lists, each signed by one of the client CAs. Raises ValueError.
 
-    One full list an issuer, neither delta nor partitioned nor indirect; and a list with a critical extension that is
-    not understood must not be used (RFC 5280 section 5.2).
+    Each issuer has one full list: not delta, partitioned or indirect. A list with an unknown critical extension must
+    not be used (RFC 5280 section 5.2).
     """
     try:
         return Crls(_crls(data, authorities))
@@ -98,7 +98,7 @@ def _load(data: bytes) -> Iterator[x509.CertificateRevocationList]:
 def _signed(crl: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
     if authority.subject != crl.issuer or not _may_sign_crls(authority):
         return False
-    return crl.is_signature_valid(authority.public_key())  # type: ignore[arg-type]  # TypeError for a key that can't sign
+    return crl.is_signature_valid(authority.public_key())  # type: ignore[arg-type]  # TypeError if the key can't sign
 
 
 def _may_sign_crls(authority: x509.Certificate) -> bool:

@@ -1,7 +1,7 @@
-"""The development authority: a CA, certificates, a token key and tokens, as `brightline init` and tests need them.
+"""The development authority: a CA, certificates, a token key and tokens, for `brightline init` and tests.
 
-Nothing on the path of a request uses it; an agency brings its own PKI and token issuer. Everything but write_private
-is a function of its arguments and fresh randomness. Certificates and keys are PEM. Times are microseconds since 1970.
+No request uses it: an agency brings its own PKI and token issuer. Everything but write_private is a function of its
+arguments and fresh randomness. Certificates and keys are PEM. Times are microseconds since 1970.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from gateway import atomic_files
 
 _USAGES = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.SERVER_AUTH}
 _SKEW = timedelta(minutes=5)
-"""Certificates begin a little in the past, so that a peer whose clock is behind accepts them."""
+"""Certificates begin slightly in the past, so that a peer whose clock is behind accepts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Pair:
 
 
 def create_ca(name: str, *, now_us: int) -> Pair:
-    """A self-signed CA for ten years, of leaf certificates and CRLs only (RFC 5280 section 4.2.1.9, path length 0)."""
+    """A self-signed CA, valid for ten years, for leaf certificates and CRLs only (RFC 5280 4.2.1.9, path length 0)."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = _builder(subject, subject, key.public_key(), now_us, 3650)
@@ -58,7 +58,7 @@ def issue_certificate(
     hosts: Sequence[str] = (),
     days: int = 365,
 ) -> Pair:
-    """A leaf certificate. hosts: DNS names and IP addresses; spiffe_id: its only URI name, None for a certificate
+    """A leaf certificate. hosts: DNS names and IP addresses. spiffe_id: its only URI name; None for a certificate
     that a tenant file maps by fingerprint.
     """
     issuer = x509.load_pem_x509_certificate(ca.certificate)
@@ -79,7 +79,7 @@ def issue_certificate(
 
 
 def fingerprint(certificate: bytes) -> str:
-    """`sha256:` and 64 hexadecimal digits over the DER: how a tenant file names a certificate without a URI name."""
+    """`sha256:` and 64 hexadecimal digits over the DER. A tenant file uses it to name a certificate without a URI."""
     return "sha256:" + x509.load_pem_x509_certificate(certificate).fingerprint(hashes.SHA256()).hex()
 
 
@@ -94,7 +94,7 @@ def create_token_key() -> bytes:
 
 
 def jwks(*keys: bytes) -> bytes:
-    """The JWK set (RFC 7517) with the public halves of these private keys."""
+    """The JWK set (RFC 7517) of the public halves of these private keys."""
     return json.dumps({"keys": [_public_jwk(key) for key in keys]}, indent=1).encode()
 
 
@@ -111,7 +111,7 @@ def mint(
     roles: Sequence[str] = (),
     lifetime_s: int = 3600,
 ) -> str:
-    """An RFC 9068 access token, valid from now_us for lifetime_s seconds and only with this certificate (RFC 8705)."""
+    """An RFC 9068 access token, valid for lifetime_s seconds from now_us, bound to this certificate (RFC 8705)."""
     now_s = now_us // 1_000_000
     claims = {
         "iss": issuer,
@@ -131,7 +131,7 @@ def mint(
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Create the file for its owner alone (mode 0600). Raises FileExistsError rather than replace a key."""
+    """Create the file with mode 0600. Raises FileExistsError, so that no key is overwritten."""
     atomic_files.create((path, data, 0o600))
 
 

@@ -1,4 +1,4 @@
-"""The keys of a token issuer, from a JWK set (RFC 7517), read strictly."""
+"""The keys of a token issuer, from a JWK set (RFC 7517), parsed strictly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.identity import strict_json
 MAX_BYTES = 256 << 10
 
 ALGORITHMS: Final = frozenset({"RS256", "PS256", "ES256", "ES384", "EdDSA"})
-"""What a token may be signed with. No symmetric algorithm, so no public key can serve as a secret."""
+"""Signature algorithms for tokens. None is symmetric, so a public key can't be used as a secret."""
 
 _PRIVATE: Final = {"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 _RSA_BITS: Final = range(2048, 8192 + 1)
@@ -27,7 +27,7 @@ PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that verifies. algorithms: those its type allows. spki: its public bytes, which make two keys equal."""
+    """A verification key. algorithms: those that its type allows. spki: its public bytes, to compare keys."""
 
     kid: str
     algorithms: tuple[str, ...]
@@ -36,10 +36,10 @@ class Key:
 
 
 def parse_jwks(data: bytes) -> Mapping[str, Key]:
-    """The verifying keys of a JWK set by kid. Raises ValueError.
+    """The verification keys of a JWK set, by kid. Raises ValueError.
 
-    A set that holds a secret, a weak RSA key or one kid twice is refused whole: somebody made a mistake that must not
-    go unseen. A key for another use or of a type not known here is left out, as RFC 7517 section 5 asks.
+    A set with a secret, a weak RSA key or a duplicate kid is refused as a whole, so that the mistake is noticed. A key
+    for another use or of an unknown type is skipped, as RFC 7517 section 5 asks.
     """
     match strict_json.loads(data):
         case {"keys": list(members)}:
@@ -73,7 +73,7 @@ def _parse_key(jwk: object) -> Key | None:
 
 
 def _algorithms(jwk: Mapping[str, object]) -> tuple[str, ...]:
-    """What the key's type allows, narrowed to its own `alg` where it has one."""
+    """The algorithms that the key's type allows, narrowed to its own `alg` if it has one."""
     by_type: tuple[str, ...]
     match jwk:
         case {"kty": "RSA"}:

@@ -1,4 +1,4 @@
-"""Where an issuer's keys come from: a JWKS file, or an HTTPS address that is asked a bounded number of times."""
+"""Sources of an issuer's keys: a JWKS file, or an HTTPS address with a bounded rate of requests."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ class Keys(Protocol):
     """The keys of one issuer."""
 
     async def find(self, kid: str) -> Key | None:
-        """The key of this kid, None if the issuer has none. Raises GatewayError(IDENTITY_UNAVAILABLE)."""
+        """The key with this kid; None if the issuer has none. Raises GatewayError(IDENTITY_UNAVAILABLE)."""
 
     async def close(self) -> None:
-        """Stop what runs."""
+        """Stop background work."""
 
 
 async def open_keys(issuer: Issuer, clock: Callable[[], int]) -> Keys:
-    """The keys of a configured issuer. clock: microseconds since 1970 UTC. Raises StartError for an unusable file.
+    """Open the key source of an issuer. clock: microseconds since 1970 UTC. Raises StartError for an unusable file.
 
-    An HTTPS issuer that is down does not keep the gateway from starting: its tokens are refused until it answers.
+    If an HTTPS issuer is down, the gateway still starts: the issuer's tokens are refused until it answers.
     """
     if issuer.jwks_url is not None:
-        from gateway.identity.remote import RemoteKeys  # noqa: PLC0415 - aiohttp takes time to import, and few ask for it
+        from gateway.identity.remote import RemoteKeys  # noqa: PLC0415 - aiohttp is slow to import, and few need it
 
         return RemoteKeys(issuer, issuer.jwks_url, clock)
     if issuer.jwks_file is None:
@@ -41,7 +41,7 @@ async def open_keys(issuer: Issuer, clock: Callable[[], int]) -> Keys:
 
 
 class FileKeys:
-    """Keys from a file, read again when it changes."""
+    """Keys from a file, which is read again when it changes."""
 
     def __init__(self, file: Watched[Mapping[str, Key]]) -> None:
         self._file = file
@@ -58,7 +58,7 @@ class FileKeys:
 
 
 def unavailable(detail: str) -> GatewayError:
-    """Nobody can tell at the moment whether a token is good."""
+    """The refusal when nobody can tell whether a token is valid."""
     return GatewayError(
         Reason.IDENTITY_UNAVAILABLE, "the keys of the token issuer are not available at the moment", detail=detail
     )

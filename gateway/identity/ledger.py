@@ -1,6 +1,6 @@
-"""The ledger of token identifiers: who used a jti first, kept until the token can't be used any more.
+"""The ledger of token identifiers: which token used a jti first, kept until the token has expired.
 
-One small SQLite file that survives a restart. Rows hold digests, not tokens or names.
+It is a small SQLite file that survives a restart. Rows hold digests, not tokens or names.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EXPIRED = "SELECT jti, expires_s FROM used WHERE expires_s <= ? ORDER BY expire
 
 
 class Ledger:
-    """Opened by open_ledger. Every use of the file happens on one thread of its own, never on the event loop's."""
+    """Opened by open_ledger. All uses of the file happen on a dedicated thread, never on the event loop's."""
 
     def __init__(self, database: sqlite3.Connection, thread: ThreadPoolExecutor) -> None:
         self._database = database
@@ -42,11 +42,11 @@ class Ledger:
     async def claim(
         self, issuer: str, token_id: str, content: bytes, *, expires_s: int, now_s: int, once: bool
     ) -> None:
-        """Return when it is durable that this token has the jti. content: SHA-256 of what was signed.
+        """Durably claim the jti for this token. content: SHA-256 of what was signed.
 
-        once: refuse the same token a second time as well. expires_s: seconds since 1970, leeway included.
-        Raises GatewayError: TOKEN_REPLAYED, TOKEN_EXPIRED, or IDENTITY_UNAVAILABLE when the file can't be written.
-        A call that is cancelled here may have used its token up.
+        once: refuse even the same token a second time. expires_s: seconds since 1970, leeway included.
+        Raises GatewayError: TOKEN_REPLAYED, TOKEN_EXPIRED, or IDENTITY_UNAVAILABLE if the file can't be written.
+        If the call is cancelled here, its token may be used up.
         """
         jti = sha256(canonical([issuer, token_id])).digest()
         try:
@@ -93,7 +93,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _claim(database: sqlite3.Connection, jti: bytes, content: bytes, expires_s: int, now_s: int, *, once: bool) -> None:
     # Crash before the commit: the jti is unused, and nothing was decided for its bearer. Crash after it: the jti is
-    # used. A bound token goes on with its next call; a single-use token is spent though its call was never answered.
+    # used. A bound token works again in the next call; a single-use token is spent, though its call was never answered.
     with database:  # commits, or rolls back on an error
         database.execute("BEGIN IMMEDIATE")
         (through_s,) = database.execute("SELECT through_s FROM forgotten").fetchone()
@@ -110,9 +110,9 @@ def _claim(database: sqlite3.Connection, jti: bytes, content: bytes, expires_s: 
 
 
 def _forget_expired(database: sqlite3.Connection, now_s: int) -> None:
-    """Drop two expired rows for each new one, so that no claim waits for a long clean-up.
+    """Delete two expired rows for each new one, so that no claim waits for a long clean-up.
 
-    What was forgotten is remembered as a time: a token that expired by then stays refused if the clock is set back.
+    The latest expiry among deleted rows is kept: a token that expired by then stays refused if the clock is set back.
     """
     for jti, expires_s in database.execute(_EXPIRED, (now_s,)).fetchall():
         database.execute("DELETE FROM used WHERE jti = ?", (jti,))

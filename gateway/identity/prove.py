@@ -1,4 +1,4 @@
-"""Proving who asks: the one check of identity, step by step."""
+"""Authenticates the caller: the only check of identity, step by step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gateway.identity.trust_domains import Domains, open_domains
 from gateway.types import Credentials, Principal, Tenant, owners
 
 CACHED_TOKENS = 10_000
-"""About 20 MB; past it the least recently used token is verified again at its next use."""
+"""Cached tokens, about 20 MB. Beyond this, the least recently used token is verified again at its next use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Verified:
 
 @dataclass(frozen=True, slots=True)
 class _Believed:
-    """What steps 1 to 11 found. digest: of the token; kept: it went through all of them before."""
+    """The result of steps 1 to 11. digest: of the token; kept: whether the token was cached."""
 
     principal: Principal
     verified: _Verified
@@ -42,7 +42,7 @@ class _Believed:
 
 
 class Identity:
-    """Proves who asks. Opened by Identity.open, closed with close; one for a gateway."""
+    """Authenticates callers. One per gateway. Opened by Identity.open, closed by close."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Identity:
 
     @classmethod
     async def open(cls, settings: Settings, clock: Callable[[], int], client_ca: Path) -> Identity:
-        """Read what the settings name. clock: microseconds since 1970 UTC. client_ca: PEM, signs the CRLs.
+        """Read the files in the settings. clock: microseconds since 1970 UTC. client_ca: PEM; signs the CRLs.
 
         Raises StartError.
         """
@@ -92,25 +92,25 @@ class Identity:
     async def check_ready(self) -> None:
         """Raise GatewayError(IDENTITY_UNAVAILABLE) unless every issuer has keys and every list is current."""
         for keys in self._keys.values():
-            await keys.find("")  # no key has this name: all that counts is that there are some
+            await keys.find("")  # no key has this kid: the question is only whether there are keys
         await self._revocation.check_current(self._clock())
 
     async def prove(self, credentials: Credentials, tenants: Mapping[str, Tenant]) -> Principal:
-        """Who asks. tenants: those of the release in force, the same object for as long as it is in force.
+        """Authenticate the caller. tenants: of the release in force; the same object while it is in force.
 
         Raises GatewayError: CERTIFICATE_INVALID, TENANT_UNKNOWN, TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED,
         CREDENTIAL_REVOKED, TOKEN_NOT_BOUND, TENANT_MISMATCH, TOKEN_REPLAYED, IDENTITY_UNAVAILABLE.
 
-        Of the certificate, which TLS has verified to be of the client CA and the peer's own:
-           1 exactly one, well formed, for clients, with one name, which its CA may issue    2 in its period
+        The certificate, whose chain to the client CA and possession of the key TLS has verified:
+           1 exactly one, well formed, for clients, with one name, which its CA may issue    2 in its validity period
            3 not revoked    4 of exactly one tenant
-        Of the token:
+        The token:
            5 exactly one, of bounded size
            6 header, algorithm and form, before any key is looked up
            7 the key, by exact issuer and kid; then signature, audience, issuer and required claims
-           8 in its period    9 bound to the certificate    10 of the same tenant    11 not revoked
+           8 in its validity period    9 bound to the certificate    10 of the same tenant    11 not revoked
           12 not a replay, durably
-        A token that passed is kept, and goes through all but 6, the signature and 12 again at each use.
+        A token that passed is cached. At each later use it skips only 6, the signature and 12.
         """
         now_us = self._clock()
         believed = await self._believe(credentials, tenants, now_us)
@@ -120,7 +120,7 @@ class Identity:
         return believed.principal
 
     async def prove_again(self, credentials: Credentials, tenants: Mapping[str, Tenant]) -> None:
-        """All steps but 12, for a caller who took its time after it was proved. Raises GatewayError as `prove` does."""
+        """All steps but 12, for a caller that waited after authentication. Raises GatewayError as `prove` does."""
         await self._believe(credentials, tenants, self._clock())
 
     async def _believe(self, credentials: Credentials, tenants: Mapping[str, Tenant], now_us: int) -> _Believed:
@@ -155,9 +155,9 @@ class Identity:
         return _Believed(principal, verified, digest, kept is not None)
 
     def lane(self, credentials: Credentials, tenants: Mapping[str, Tenant]) -> tuple[str, bytes]:
-        """Whose call it seems to be, by the certificate alone: for fairness while there are too many, not for trust.
+        """The lane of a call, by its certificate alone: for fairness under overload, not for trust.
 
-        The issuer is part of it: who may issue some names only must not take up another tenant's share.
+        The lane includes the issuer, so that a CA that may issue only some names can't use up another tenant's share.
         """
         try:
             certificate = certificates.parse(certificates.only(credentials.certificates))
@@ -179,7 +179,7 @@ class Identity:
         return tenant
 
     async def _kept(self, digest: bytes) -> _Verified | None:
-        """A token verified before, if its issuer still has the very key that verified it."""
+        """A cached token, if its issuer still has the same key that verified it."""
         verified = self._verified.get(digest)
         if verified is None:
             return None

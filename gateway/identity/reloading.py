@@ -1,4 +1,4 @@
-"""A file, or several that belong together, parsed once and again whenever one of them changes."""
+"""Caches the parsed content of one file, or of several that belong together, until one of them changes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ T = TypeVar("T")
 
 
 class UnreadableError(Exception):
-    """A file can't be read or understood. The text names it and says why."""
+    """A file can't be read or parsed. The text names the file and the problem."""
 
 
 class Watched(Generic[T]):
-    """The parsed content of one file or more. parse takes the bytes of each in order, and raises ValueError; max_bytes
-    bounds what is read of each.
+    """The parsed content of one or more files. parse: takes the bytes of each in order, and raises ValueError.
+    max_bytes: limits each file.
 
-    A change is seen by its inode, size and times, at the next use. Replace the file by renaming a new one over it: a
-    rewrite in place can be read half written, and is then refused until it is whole. What can't be read or parsed is
-    an error at each use, never the content of before.
+    A change of inode, size or times is noticed at the next use. Replace a file by renaming a new one over it: a file
+    that is rewritten in place may be read half written, and is refused until it is complete. A file that can't be read
+    or parsed is an error at each use; earlier content is never used instead.
     """
 
     def __init__(self, paths: Path | tuple[Path, ...], parse: Callable[..., T], max_bytes: int) -> None:
@@ -36,7 +36,7 @@ class Watched(Generic[T]):
         self._problem = ""
 
     async def current(self) -> T:
-        """The content as the file has it now. Raises UnreadableError."""
+        """The content of the files now. Raises UnreadableError."""
         if self._changed():
             async with self._loading:
                 if self._changed():
@@ -49,7 +49,7 @@ class Watched(Generic[T]):
         stamp: tuple[int, ...] = ()
         for path in self._paths:
             try:
-                stamp += _stamp(os.stat(path))  # noqa: PTH116 - on every call: half the time of Path.stat
+                stamp += _stamp(os.stat(path))  # noqa: PTH116 - runs in every call: takes half the time of Path.stat
             except OSError as error:
                 raise UnreadableError(f"{path}: cannot be read: {error.strerror}") from error
         return stamp != self._stamp
@@ -68,7 +68,7 @@ class Watched(Generic[T]):
             self._value, self._problem = self._parse_bounded(contents), ""
         except ValueError as error:
             self._problem = f"{self._paths[0]}: {error}"
-        self._stamp = stamp  # last: until now every reader waits for this one
+        self._stamp = stamp  # set last: until now, every reader waits for this load
 
     def _parse_bounded(self, contents: list[bytes]) -> T:
         if any(len(data) > self._max_bytes for data in contents):

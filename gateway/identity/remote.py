@@ -1,4 +1,4 @@
-"""An issuer's keys from an HTTPS address that is asked a bounded number of times."""
+"""An issuer's keys from an HTTPS address, with a bounded rate of requests."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from gateway.identity.jwks import MAX_BYTES, Key, parse_jwks
 from gateway.identity.keys import unavailable
 
 PAUSE_US = 10_000_000
-"""At most one fetch in this time, however many unknown kids arrive: a new key is known this late at the latest."""
+"""At most one fetch in this time, however many unknown kids arrive. A new key is known after at most this time."""
 
 MAX_AGE_REFRESHES = 12
-"""Keys outlive this many refreshes that failed (an hour by default), then nothing verifies until one succeeds."""
+"""Keys are used through this many failed refreshes (an hour by default). Then no token verifies until one succeeds."""
 
 _FETCH_S = 5
 
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class RemoteKeys:
-    """Keys from an HTTPS address. One fetch at a time; a call waits for it only when its key is not at hand."""
+    """Keys from an HTTPS address. One fetch runs at a time; a call waits for it only if its key is not known."""
 
     def __init__(self, issuer: Issuer, url: str, clock: Callable[[], int]) -> None:
         self._issuer = issuer.issuer
@@ -46,7 +46,7 @@ class RemoteKeys:
             return key
         self._fetch_after(PAUSE_US)
         if self._fetching is not None:
-            await asyncio.shield(self._fetching)  # the fetch is shared: a cancelled call does not end it
+            await asyncio.shield(self._fetching)  # the fetch is shared, so a cancelled call must not end it
         keys = self._believed()
         if not keys:
             raise unavailable(f"no keys of {self._issuer}")
@@ -67,7 +67,7 @@ class RemoteKeys:
             self._fetching = asyncio.create_task(self._fetch())
 
     def _due(self, since_us: int | None, pause_us: int) -> bool:
-        """Whether pause_us have passed; true as well when the clock went back behind since_us."""
+        """Whether pause_us have passed. Also true if the clock went back behind since_us."""
         return since_us is None or not 0 <= self._clock() - since_us < pause_us
 
     async def _fetch(self) -> None:
@@ -80,7 +80,7 @@ class RemoteKeys:
             self._fetching = None
 
     async def _get(self) -> bytes:
-        """At most MAX_BYTES, from this address and no other, nothing unpacked. Raises ValueError unless status 200."""
+        """At most MAX_BYTES, only from this address, not decompressed. Raises ValueError unless the status is 200."""
         timeout = aiohttp.ClientTimeout(total=_FETCH_S)
         async with (
             aiohttp.ClientSession(

@@ -1,4 +1,4 @@
-"""What was revoked, as the files say now: certificates by a CRL, tokens by a list of their jti."""
+"""Revocation, as the files say now: of certificates by a CRL, of tokens by a list of their jti."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MAX_LIST_BYTES = 16 << 20
 
 
 class Revocation:
-    """Opened by open_revocation. A file that is not configured revokes nothing; one that can't be read refuses all."""
+    """Opened by open_revocation. Without a configured file nothing is revoked; an unreadable file refuses all."""
 
     def __init__(self, crls: Watched[Crls] | None, token_ids: Watched[frozenset[str]] | None) -> None:
         self._crls = crls
         self._token_ids = token_ids
 
     async def check_current(self, now_us: int) -> None:
-        """Raise GatewayError(IDENTITY_UNAVAILABLE) unless the lists could be used now."""
+        """Raise GatewayError(IDENTITY_UNAVAILABLE) unless the lists can be used now."""
         if self._crls is not None:
             (await _current(self._crls)).check_current(now_us)
         if self._token_ids is not None:
@@ -45,7 +45,7 @@ class Revocation:
 
 
 async def open_revocation(settings: Settings, client_ca: Path) -> Revocation:
-    """Read the files that the settings name. client_ca: PEM, one of which signs each list. Raises StartError."""
+    """Read the configured files. client_ca: PEM; one of its CAs signs each list. Raises StartError."""
     crls = token_ids = None
     if settings.crl is not None:
         await _readable(Watched(client_ca, x509.load_pem_x509_certificates, crl.MAX_BYTES), "listener.client_ca")

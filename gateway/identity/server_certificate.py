@@ -1,4 +1,4 @@
-"""The certificate that the gateway shows: whether callers will take it. TLS never asks that of its own side."""
+"""Checks whether callers will accept the gateway's own certificate. TLS does not check that on its own side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.errors import StartError
 
 
 def check_shown(path: Path, pem: bytes, now_us: int) -> None:
-    """Raise StartError for a certificate that every caller refuses. path: for the message. pem: its chain."""
+    """Raise StartError for a certificate that every caller would refuse. path: for the message. pem: its chain."""
     try:
         certificate = x509.load_pem_x509_certificates(pem)[0]
         extensions = certificate.extensions

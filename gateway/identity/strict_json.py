@@ -1,4 +1,4 @@
-"""Strict JSON for what strangers and operators write: one meaning for every text, or an error."""
+"""Strict JSON for input from strangers and operators: every text has one meaning or is an error."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import NoReturn
 
 
 def loads(data: bytes) -> object:
-    """The value of a JSON text in UTF-8. Raises ValueError for anything else.
+    """Parse JSON in UTF-8. Raises ValueError for anything else.
 
-    A member name that occurs twice is refused (RFC 8725 section 2.4 warns of parsers that disagree), and so are NaN,
-    infinities and nesting that exhausts the stack.
+    Refuses duplicate member names (RFC 8725 section 2.4 warns of parsers that disagree), NaN, infinities, and nesting
+    that exhausts the stack.
     """
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)

@@ -1,6 +1,7 @@
-"""An access token, from one `authorization` value to claims that are believed (RFC 9068, RFC 8725).
+"""An access token, from one `authorization` value to verified claims (RFC 9068, RFC 8725).
 
-Three types, three degrees of belief: str, what was presented; Presented, read but unverified; Claims, verified.
+Three types stand for three degrees of trust: str is what was presented, Presented is parsed but unverified, Claims is
+verified.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ _MAX_ROLES = 64
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _TYPES = ("at+jwt", "application/at+jwt")
 _HEADER = frozenset({"alg", "typ", "kid", "x5t", "x5t#S256"})
-"""All a header may hold. So none names a key (jku, jwk, x5u, x5c) and none changes the rules (crit, b64)."""
+"""All that a header may have. So no header can name a key (jku, jwk, x5u, x5c) or change the rules (crit, b64)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A token as somebody wrote it: who it says issued it, and with which key. Nothing here is believed."""
+    """A parsed token, with the issuer and the key that it names. Nothing here is verified."""
 
     text: str
     algorithm: str
@@ -43,7 +44,7 @@ class Presented:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says. thumbprint: cnf.x5t#S256, empty for none. content: SHA-256 of what was signed."""
+    """The claims of a verified token. thumbprint: cnf.x5t#S256; empty if none. content: SHA-256 of what was signed."""
 
     issuer: str
     key_id: str
@@ -73,7 +74,7 @@ def bearer(authorizations: Sequence[str]) -> str:
 
 
 def parse(text: str) -> Presented:
-    """Read header and payload, strictly, before any key is looked up. Raises GatewayError(TOKEN_INVALID)."""
+    """Parse header and payload strictly, before any key is looked up. Raises GatewayError(TOKEN_INVALID)."""
     match = _COMPACT.fullmatch(text)
     if match is None:
         raise _invalid("not a JWS in compact form")
@@ -91,9 +92,9 @@ def parse(text: str) -> Presented:
 
 
 def verify(token: Presented, key: Key, settings: Settings) -> Claims:
-    """Check signature and claims; times are only checked for their form. Raises GatewayError(TOKEN_INVALID).
+    """Check signature and claims; of times, only the form is checked. Raises GatewayError(TOKEN_INVALID).
 
-    aud is our audience as a string: a token made for several audiences can be replayed by one of them to the others.
+    aud must be the gateway's audience as a string: one of several audiences could replay a token to the others.
     """
     if token.algorithm not in key.algorithms:
         raise _invalid("the key is not of the algorithm's type")
@@ -104,7 +105,7 @@ def verify(token: Presented, key: Key, settings: Settings) -> Claims:
             algorithms=key.algorithms,
             audience=settings.audience,
             issuer=token.issuer,
-            options={  # times are judged by check_times, by the gateway's clock
+            options={  # check_times judges times, by the gateway's clock
                 "require": ["iss", "aud", "sub", "client_id", "tenant", "iat", "nbf", "exp", "jti"],
                 "strict_aud": True,
                 "verify_exp": False,
@@ -114,7 +115,7 @@ def verify(token: Presented, key: Key, settings: Settings) -> Claims:
         )
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         raise _invalid(type(error).__name__) from error
-    return _claims(token, settings)  # the strict reading of the bytes that were just verified
+    return _claims(token, settings)  # from the strict parse of the bytes that were just verified
 
 
 def check_times(claims: Claims, now_us: int, leeway_s: int) -> None:
@@ -161,14 +162,14 @@ def _claims(token: Presented, settings: Settings) -> Claims:
         roles=tuple(roles),
         token_id=token_id,
         thumbprint=_thumbprint(payload.get("cnf")),
-        not_before_s=max(issued, not_before),  # a token from the future is not valid yet, whatever its nbf says
+        not_before_s=max(issued, not_before),  # a token issued in the future is not valid yet, whatever its nbf says
         expires_s=expires,
         content=sha256(token.text.rpartition(".")[0].encode()).digest(),
     )
 
 
 def _thumbprint(confirmation: object) -> str:
-    """The certificate that cnf names; none when it asks for any other proof as well (RFC 7800 section 3.1)."""
+    """The certificate that cnf names; empty if cnf requires any other proof as well (RFC 7800 section 3.1)."""
     match confirmation:
         case {"x5t#S256": str(text), **others} if not others and _is_text(text):
             return text
@@ -187,12 +188,12 @@ def _members(segment: str) -> Mapping[str, object]:
 
 
 def _is_text(value: object) -> TypeGuard[str]:
-    """A text that is safe to record: bounded, printable, no lone surrogate."""
+    """Whether the value is text that is safe to record: bounded, printable, no lone surrogate."""
     return isinstance(value, str) and 0 < len(value) <= _MAX_TEXT and value.isprintable()
 
 
 def _is_time(value: object) -> TypeGuard[int]:
-    """A NumericDate that is an integer; RFC 7519 also has fractions, which no decision here may rest on."""
+    """Whether the value is an integer NumericDate. RFC 7519 allows fractions, which no decision here may rest on."""
     return type(value) is int
 
 

@@ -1,7 +1,7 @@
-"""Which CA may issue which names. A trust domain that is bound is one whose SPIFFE IDs only its own CAs can issue.
+"""Which CA may issue which names. Only a trust domain's own CAs can issue its SPIFFE IDs, if it is bound to them.
 
-TLS has verified that the certificate is of some client CA. Where several are trusted, that is not enough: each of them
-could issue the names of all the others.
+TLS has verified that a client CA issued the certificate. If several CAs are trusted, that is not enough: each could
+issue names of the others.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Issuers:
         self.issued = lru_cache(maxsize=1024)(self._issued)
 
     def _issued(self, pem: bytes, chain: bytes, minute: int) -> bool:
-        """Whether a chain of RFC 5280 leads from the certificate to one of the CAs. A minute is kept, not longer:
-        a CA on the way may expire.
+        """Whether a valid chain (RFC 5280) leads from the certificate to one of the CAs. The result is cached for one
+        minute, because an intermediate CA may expire.
         """
         time = datetime.fromtimestamp(minute * 60, UTC)
         between = ExtensionPolicy.webpki_defaults_ca()
-        leaf = ExtensionPolicy.permit_all()  # what a leaf has to be is asked by `certificate`
+        leaf = ExtensionPolicy.permit_all()  # `certificate` checks the leaf
         policy = PolicyBuilder().store(self._store).time(time).extension_policies(ca_policy=between, ee_policy=leaf)
         try:
             given = x509.load_pem_x509_certificates(chain) if chain else []
@@ -48,16 +48,16 @@ class Issuers:
 
 
 class Domains:
-    """The trust domains that are bound to CAs. Without any, every client CA may issue every name."""
+    """The trust domains that are bound to CAs. If there are none, every client CA may issue every name."""
 
     def __init__(self, issuers: Mapping[str, Watched[Issuers]]) -> None:
         self._issuers = issuers
 
     async def check(self, certificate: Certificate, pem: bytes, chain: bytes, now_us: int) -> None:
-        """Raise GatewayError(CERTIFICATE_INVALID) when it has a name that its CA may not issue.
+        """Raise GatewayError(CERTIFICATE_INVALID) if the certificate has a name that its CA may not issue.
 
-        chain: PEM of what was presented between the certificate and a CA. A certificate without a SPIFFE ID is named
-        by its digest, which no other certificate has. IDENTITY_UNAVAILABLE: the CAs can't be read.
+        chain: PEM of the presented certificates between the leaf and a CA. A certificate without a SPIFFE ID is named
+        by its digest, which is unique. Raises IDENTITY_UNAVAILABLE if the CAs can't be read.
         """
         if not self._issuers or not certificate.trust_domain:
             return
@@ -75,7 +75,7 @@ class Domains:
 
 
 async def open_domains(settings: Sequence[TrustDomain]) -> Domains:
-    """Read the CAs of each. Raises StartError."""
+    """Read the CAs of each trust domain. Raises StartError."""
     issuers = {domain.name: Watched(domain.ca, Issuers, _MAX_BYTES) for domain in settings}
     for watched in issuers.values():
         try:

@@ -1,6 +1,7 @@
-"""The decision: facts in, a strictly checked Decision out, from one of two engines that run the same release.
+"""The policy decision point: facts in, a strictly checked Decision out, from one of two engines.
 
-Undefined, unknown, late, broken or from another policy: each is POLICY_UNAVAILABLE, which refuses the call.
+An answer that is undefined, unknown, late, malformed or from another policy is POLICY_UNAVAILABLE, which refuses the
+call.
 """
 
 import asyncio
@@ -13,9 +14,9 @@ __all__ = ["Engine", "compiled", "open_engine"]
 
 
 def compiled(release: Release, config: Policy) -> bytes:
-    """Machine code of the module, for `open_engine` in another process; empty where a server decides.
+    """Machine code of the module, for `open_engine` in another process. Empty if an OPA server decides.
 
-    Raises StartError when it is no module.
+    Raises StartError if the module is invalid.
     """
     if config.engine == "opa":
         return b""
@@ -25,12 +26,12 @@ def compiled(release: Release, config: Policy) -> bytes:
 
 
 async def open_engine(release: Release, config: Policy, code: bytes = b"") -> Engine:
-    """The configured engine, ready to decide with `release`. code: of its module, where another process compiled it.
+    """The configured engine, ready to decide with `release`. code: of its module, if another process compiled it.
 
-    Raises StartError when the configuration or the module can't work. A server that does not answer yet is no such
-    case: every decision is refused until it does.
+    Raises StartError if the configuration or the module can't work. If an OPA server does not answer yet, this
+    succeeds, and every decision is refused until the server answers.
     """
-    # What speaks HTTP and what runs WebAssembly are large: only what is configured is loaded.
+    # The HTTP client and the WebAssembly runtime are large, so only the configured one is imported.
     if config.engine == "opa":
         from gateway.pdp.opa import open_opa  # noqa: PLC0415 - see above
 

@@ -1,8 +1,8 @@
-"""One call into the module for each decision.
+"""Evaluates a decision with a single call into the Wasm module.
 
-The library calls five functions of the module for an evaluation, and its engine's bindings look up and convert the
-types of each argument each time, which costs more than the evaluation. The memory here never grows or moves, so the
-input is copied behind the data, one function is called with plain integers, and the result is read from where it says.
+The library makes five calls into the module per evaluation. For each call, the engine's bindings look up and convert
+every argument type, which costs more than the evaluation. Here the memory never grows or moves. So the input is copied
+behind the data, one function is called with plain integers, and the result is read from the address that it returns.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from wasmtime import _ffi as ffi
 _ALIGNMENT = 8
 _ARGUMENTS = 7
 _LAID_OUT = struct.Struct("=" + f"i{ctypes.sizeof(ffi.wasmtime_val_raw_t) - 4}x" * _ARGUMENTS)
-"""The arguments, each an i32 in the first bytes of its place."""
+"""The layout of the arguments: each is an i32 at the start of its slot."""
 _ADDRESS = struct.Struct("=I")
 _GLANCE = 8192
-"""How many bytes of a result are looked at first; most decisions fit."""
+"""The bytes of a result that are read first. Most decisions fit."""
 _FRESH_TICKS = 2
-"""A deadline set this many ticks ago is still used. Setting one gives up the interpreter's lock, which under load costs
-as much as half an evaluation; the few milliseconds that an endless evaluation may run longer cost nothing."""
+"""A deadline set at most this many ticks ago is reused. Setting one releases the interpreter's lock, which under load
+costs as much as half an evaluation. An endless evaluation may therefore run a few milliseconds longer."""
 
 
 class Evaluation:
-    """Evaluates one entrypoint of an instance that has its data. most: the longest result in bytes.
+    """Evaluates one entrypoint of an instance that holds its data. most: the longest result in bytes.
 
-    1 the input fits behind the data  2 the deadline is set, from here on the instance is unusable if anything fails
-    3 opa_eval (OPA Wasm ABI 1.2)  4 the result ends where the memory does, at the latest
+    1 check that the input fits behind the data  2 set the deadline; if anything fails from here on, the instance is
+    unusable  3 call opa_eval (OPA Wasm ABI 1.2)  4 read the result, at most to the end of the memory
     """
 
     def __init__(self, instance: OpaPolicyInstance, entrypoint: int, deadline_ticks: int, most: int) -> None:
         self._fresh_ns = int(_FRESH_TICKS * EpochTicker.tick_seconds * 1e9)
         self._set_ns = -self._fresh_ns
-        runtime, data = instance._runtime, instance._data  # noqa: SLF001 - the library has no door to its instance
+        runtime, data = instance._runtime, instance._data  # noqa: SLF001 - the library has no public access to them
         self._store, self._deadline_ticks, self._most = runtime.store, deadline_ticks + _FRESH_TICKS, most
         self._function = runtime.get_func("opa_eval")._func  # noqa: SLF001 - see above
         size = runtime.memory.data_len(self._store)
@@ -48,8 +48,8 @@ class Evaluation:
         self._memory = memoryview((ctypes.c_ubyte * size).from_address(base or 0)).cast("B")
         self._arguments = (ffi.wasmtime_val_raw_t * _ARGUMENTS)()
         self._trap = ctypes.POINTER(ffi.wasm_trap_t)()
-        self._call = (  # the same each time, so it is put together once
-            self._store._context(),  # noqa: SLF001 - as the bindings call it themselves
+        self._call = (  # the same for every evaluation, so made once
+            self._store._context(),  # noqa: SLF001 - as in the bindings' own call
             ctypes.byref(self._function),
             self._arguments,
             _ARGUMENTS,
@@ -60,7 +60,7 @@ class Evaluation:
         self.broken = False
 
     def __call__(self, text: bytes) -> bytes:
-        """The result set for an input, both in JSON. Raises OpaEvaluationError."""
+        """The result set for an input, both as JSON. Raises OpaEvaluationError."""
         heap = _aligned(self._input_at + len(text))
         if heap >= len(self._memory):  # 1
             raise OpaEvaluationError(f"an input of {len(text)} bytes does not fit into the memory")

@@ -1,8 +1,8 @@
-"""Reads what an engine answered. Exactly the agreed shape is a decision; everything else refuses the call.
+"""Parses an engine's answer. Exactly the agreed shape is a decision; anything else refuses the call.
 
 1 exact keys and types, known words only       2 decided by the policy of this release
-3 an effect that its rules explain: the strictest of them; allow needs none, nothing else goes without
-4 a refusal obliges to nothing but reporting it, and uses no grant
+3 the effect is the strictest of its rules; without rules it is allow
+4 a refusal has no obligation but to report or seal content, and uses no grant
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.errors import GatewayError, Reason, Rule, Source
 from gateway.types import EFFECTORS, Decision, Effect, Obligation
 
 CLASSES: Final = ("red_line", "provider_baseline", "law", "directive", "agency")
-"""Whose rule it is, in order of precedence."""
+"""The classes of rules, in order of precedence."""
 
 READ: Final = frozenset({"first_hand", "second_hand", "general_knowledge"})
 
@@ -30,7 +30,7 @@ _NAMED: Final = {
     "route": "model",
     "seal_content": "class",
 }
-"""What obligations with one text call it."""
+"""What each kind of obligation with one text calls that text."""
 
 _OF_REFUSALS: Final = frozenset({"incident", "seal_content"})
 """Obligations that a refusal may have."""
@@ -43,14 +43,14 @@ class _NoDecisionError(ValueError):
 
 
 def unavailable(detail: str) -> GatewayError:
-    """The refusal of a call that nobody decided. detail: for the log."""
+    """The refusal of a call without a decision. detail: for the log."""
     return GatewayError(Reason.POLICY_UNAVAILABLE, "the policy engine gave no decision", detail=detail)
 
 
 def parse(result: object, revision: str) -> Decision:
-    """The decision that an engine answered. revision: of the release in force.
+    """Parse the decision that an engine answered. revision: of the release in force.
 
-    Raises GatewayError (POLICY_UNAVAILABLE) for everything that is not exactly a decision of that revision.
+    Raises GatewayError (POLICY_UNAVAILABLE) for anything that is not exactly a decision of that revision.
     """
     try:
         return _decision(result, revision)
@@ -134,7 +134,7 @@ def _obligation(value: object, where: str) -> Obligation:
 
 
 def _effector(value: object, where: str) -> str:
-    return _word(value, where, EFFECTORS)  # a word that no tool has would remove nothing
+    return _word(value, where, EFFECTORS)  # an unknown word would match no tool and remove nothing
 
 
 def _effect(value: object, where: str) -> Effect:
@@ -142,7 +142,7 @@ def _effect(value: object, where: str) -> Effect:
 
 
 def _fields(value: object, where: str, names: tuple[str, ...]) -> tuple[Any, ...]:
-    """The values of an object that has exactly these keys."""
+    """The values of an object that must have exactly these keys."""
     if type(value) is not dict or len(value) != len(names):
         raise _NoDecisionError(f"{where}: not an object of {', '.join(names)}")
     try:
@@ -158,7 +158,7 @@ def _each(value: object, where: str, read: Callable[[object, str], _T]) -> tuple
 
 
 def _text(value: object, where: str) -> str:
-    """Text that a record can hold: not empty, and UTF-8 can say it (JSON escapes may hide a lone surrogate)."""
+    """Text that a record can hold: not empty, and encodable as UTF-8 (JSON escapes may hide a lone surrogate)."""
     if type(value) is not str or not value:
         raise _NoDecisionError(f"{where}: not text")
     if not value.isascii():

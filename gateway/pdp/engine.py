@@ -1,4 +1,4 @@
-"""What the path needs of an engine."""
+"""The interface of a policy engine."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ RULE: Final = "decision"
 
 MAX_INPUT_BYTES: Final = 1 << 20
 MAX_DECISION_BYTES: Final = 1 << 16
-"""A decision is written to a record; a larger one is refused before it is parsed."""
+"""The decision must fit into a record. A larger answer is refused before it is parsed."""
 
 
 class Engine(Protocol):
-    """Decides with one release. name and version go on every record."""
+    """Decides with one release. Every record has its name and version."""
 
     name: str
     version: str
 
-    async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - as policies call it
-        """The decision for the facts. Raises GatewayError (POLICY_UNAVAILABLE) when there is none to rely on."""
+    async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - policies call it input
+        """The decision for the facts. Raises GatewayError (POLICY_UNAVAILABLE) if there is no reliable decision."""
 
     async def close(self) -> None:
-        """Release what the engine holds. It decides nothing afterwards."""
+        """Release the engine's resources. It decides nothing afterwards."""
 
 
 def encode(value: Mapping[str, Json]) -> bytes:
-    """Canonical JSON of an input. Raises GatewayError (POLICY_UNAVAILABLE) where there is none, or too much of it."""
+    """Canonical JSON of an input. Raises GatewayError (POLICY_UNAVAILABLE) if it has none, or is too large."""
     try:
         text = canonical(value)
     except NotCanonicalError as error:

@@ -1,8 +1,8 @@
-"""The engine beside the gateway: an Open Policy Agent server that serves the same release.
+"""The engine outside the gateway: an Open Policy Agent server that serves the same release.
 
-The client library speaks OPA's data API; what it leaves open is decided here: nothing is sent twice, nothing is
-followed elsewhere, nothing is waited for past the deadline, and the answer is bounded and strictly JSON. Another
-policy on the server, pushed by whomever, answers with another revision, which refuses the call.
+The client library speaks OPA's data API. This module adds what the library leaves open: no retries, no redirects, a
+deadline, and an answer that is bounded and strictly JSON. If anybody pushes another policy to the server, its answers
+have another revision, and the calls are refused.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from gateway.types import Decision, Release
 
 
 async def open_opa(release: Release, config: Policy) -> Engine:
-    """A client of the server at policy.opa_url. Nothing is sent yet: a server that is down refuses calls, no start.
+    """A client of the server at policy.opa_url. Sends nothing yet: if the server is down, calls fail, not the start.
 
-    Raises StartError when the URL can't be used, or whoever is on the way could answer in the server's place: https is
-    verified against policy.opa_ca or the system's authorities, http is for this machine alone.
+    Raises StartError if the URL can't be used, or if somebody on the network could answer in the server's place: https
+    is verified against policy.opa_ca or the system's CAs, and http is only for this machine.
     """
     try:
         url = urlsplit(config.opa_url)
@@ -44,7 +44,7 @@ async def open_opa(release: Release, config: Policy) -> Engine:
         raise StartError("policy.opa_url: takes scheme, host and port alone, as in http://127.0.0.1:8181")
     if url.scheme == "http" and not is_loopback(host):
         raise StartError("policy.opa_url: use https; http is for loopback addresses such as http://127.0.0.1:8181 only")
-    headers = {"Accept-Encoding": "identity"}  # small and near: compressing costs more than it saves
+    headers = {"Accept-Encoding": "identity"}  # small answers from nearby: compression costs more than it saves
     if config.opa_token is not None:
         headers["Authorization"] = f"Bearer {read_secret(config.opa_token, 'policy.opa_token')}"
     client = _Client(
@@ -53,7 +53,7 @@ async def open_opa(release: Release, config: Policy) -> Engine:
         port=port or (443 if url.scheme == "https" else 80),
         ssl=url.scheme == "https",
         headers=headers,
-        retries=0,  # a decision that is late is a refusal; asking again would only make it later
+        retries=0,  # a late decision is a refusal; asking again would only make it later
         timeout=config.deadline_ms / 1000,
     )
     await client.__aenter__()
@@ -61,7 +61,7 @@ async def open_opa(release: Release, config: Policy) -> Engine:
 
 
 def _tls(config: Policy) -> ssl.SSLContext:
-    """Whom the gateway believes to be the server, and what it shows itself. Raises StartError."""
+    """The TLS context: which server certificates to trust, and which client certificate to show. Raises StartError."""
     context = ssl.create_default_context() if config.opa_ca is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if config.opa_ca is not None:
         trust(context, config.opa_ca, "policy.opa_ca")
@@ -71,7 +71,7 @@ def _tls(config: Policy) -> ssl.SSLContext:
 
 
 class _Opa:
-    """One server, many connections, one question each."""
+    """One server, with many connections that carry one request at a time each."""
 
     name = "opa"
     version = f"opa-python-client {version('opa-python-client')}"
@@ -82,7 +82,7 @@ class _Opa:
         self._client = client
         self._closed = False
 
-    async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - as policies call it
+    async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - policies call it input
         """See Engine."""
         started_ns = time.monotonic_ns()
         if self._closed:
@@ -109,9 +109,9 @@ class _Opa:
 
 
 class _Client(AsyncOpaClient):  # type: ignore[misc]  # the package has no types
-    """The library's client on a session of our own: it takes no such settings from outside.
+    """The library's client with a session made here, because the library has no such settings.
 
-    trust: what https is verified with, False without https.
+    trust: verifies https; False without https.
     """
 
     def __init__(self, trust: ssl.SSLContext | Literal[False], **settings: Any) -> None:
@@ -137,7 +137,7 @@ class _Client(AsyncOpaClient):  # type: ignore[misc]  # the package has no types
 
 
 class _Answer(aiohttp.ClientResponse):
-    """An answer that is taken only as 200, bounded, and strict JSON."""
+    """A response that is accepted only with status 200, bounded, and as strict JSON."""
 
     async def json(self, **_: object) -> Json:
         """The body. Raises aiohttp.ClientError or NotCanonicalError."""

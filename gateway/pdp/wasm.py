@@ -1,7 +1,7 @@
-"""The embedded engine: the module of the release, run in process, on the thread of the event loop.
+"""The embedded engine: runs the release's Wasm module in process, on the thread of the event loop.
 
-A module has no network, no files, no clock and no host function: it computes, within a memory cap and a deadline.
-It blocks the loop while it computes, which costs less than a hop to another thread, and the deadline bounds it.
+A module has no network, files, clock or host functions. It computes within a memory limit and a deadline. It blocks the
+loop meanwhile, which costs less than a switch to another thread, and the deadline bounds it.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ ENTRYPOINT = f"{PACKAGE}/{RULE}"
 
 _PAGE = 64 << 10
 _REMEMBERED, _REMEMBERED_BYTES = 256, 8 << 10
-"""A policy says the same few things over and over: what was read from these bytes is remembered, 2 MiB of it."""
+"""Policies return the same few answers again and again. Parsed answers are cached, 2 MiB of them at most."""
 _TICK_MS = round(EpochTicker.tick_seconds * 1000)
 
 
 def open_wasm(release: Release, config: Policy, code: bytes = b"") -> Engine:
-    """Compile the module of the release and load its data. code: what `machine_code` made of it in another process.
+    """Compile the release's module and load its data. code: the result of `machine_code` in another process.
 
-    Raises StartError when it is no policy module, needs more than the memory cap, needs a host function, or does not
-    have the entrypoint.
+    Raises StartError if it is not a policy module, needs more than the memory limit, needs a host function, or lacks
+    the entrypoint.
     """
     try:
         pages = (config.memory_mib << 20) // _PAGE
@@ -55,9 +55,10 @@ def open_wasm(release: Release, config: Policy, code: bytes = b"") -> Engine:
 
 
 def machine_code(wasm: bytes) -> bytes:
-    """The machine code of a module, for this machine and the same release of the engine alone. Raises StartError.
+    """The machine code of a module, only for this machine and this version of the engine. Raises StartError.
 
-    Whoever can change it can run anything: it goes through pipes that both sides hold, and never into a file.
+    Whoever can change the code can run anything. It is sent only through pipes between two known processes, and never
+    written to a file.
     """
     try:
         return bytes(wasmtime.Module(wasmtime.Engine(_settings()), wasm).serialize())
@@ -73,14 +74,14 @@ def _useless(error: Exception) -> StartError:
 
 
 def _settings() -> wasmtime.Config:
-    """What both sides have to agree on. Epochs stop what runs on."""
+    """The settings that the compiling and the running process must share. Epochs stop an endless evaluation."""
     config = wasmtime.Config()
     config.epoch_interruption = True
     return config
 
 
 class _Wasm:
-    """One instance of the module, reused; replaced after a trap, which leaves its memory in an unknown state."""
+    """One instance of the module, reused. It is replaced after a trap, which leaves its memory in an unknown state."""
 
     name = "wasm"
     version = f"opa-py-wasm {version('opa-py-wasm')}, wasmtime {version('wasmtime')}"
@@ -99,7 +100,7 @@ class _Wasm:
         self._closed = False
         self._start()
 
-    async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - as policies call it
+    async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - policies call it input
         """See Engine."""
         started_ns = time.monotonic_ns()
         if self._closed:
@@ -124,8 +125,8 @@ class _Wasm:
 
     def _start(self) -> None:
         epoch = self._factory.epoch
-        # The library's clock ticks apart from our start, so the first tick may come at once: allow one more. It stops
-        # what runs on; the wall clock, read after each evaluation, refuses what came late.
+        # The library's clock ticks independently of our start, so the first tick may come at once: allow one more tick.
+        # Ticks stop an endless evaluation. The wall clock, read after each evaluation, refuses a late answer.
         ticks = epoch.deadline_ticks((self._deadline_ns / 1_000_000 + _TICK_MS) / 1000)
         self._instance = OpaPolicyInstance(
             self._factory, self._limits, OpaAbiSpec(), initial_data=self._data, epoch=epoch
@@ -152,7 +153,7 @@ def _decision(result: bytes, revision: str) -> Decision:
 
 
 def _entrypoint(instance: OpaPolicyInstance) -> int:
-    """The number of the one entrypoint, in a module that needs nothing from the host."""
+    """The number of the only entrypoint, in a module that needs nothing from the host."""
     needed, found = sorted(instance.builtins()), instance.entrypoints()
     if needed:
         raise StartError(
@@ -168,10 +169,10 @@ def _entrypoint(instance: OpaPolicyInstance) -> int:
 
 
 class _Factory(WasmtimeRuntimeFactory):
-    """The library's factory, with runtimes of our own."""
+    """The library's factory, with this module's runtimes."""
 
     def create_runtime(self, builtin_dispatch: object = None) -> WasmtimeRuntime:  # noqa: ARG002 - no host functions
-        """A fresh instance of the module."""
+        """A new instance of the module."""
         declared = next(i.type for i in self.module.imports if isinstance(i.type, wasmtime.MemoryType)).limits.min
         pages = self.max_memory_pages or 0
         if declared > pages:
@@ -180,7 +181,7 @@ class _Factory(WasmtimeRuntimeFactory):
 
 
 class _Compiled(_Factory):
-    """The same for a module that another process compiled."""
+    """A factory for a module that another process compiled."""
 
     def __init__(self, code: bytes, pages: int) -> None:
         self._max_memory_pages = pages
@@ -198,18 +199,18 @@ class _Compiled(_Factory):
 
 
 class _Runtime(WasmtimeRuntime):
-    """The library's runtime, with all of its memory from the start.
+    """The library's runtime, with all of its memory allocated from the start.
 
-    The library starts with two pages. WebAssembly refuses to link a module that declares more in its import (about
-    200 rules do), and a module may even declare less than its own data fills (the compiler rounds so). A memory of
-    the size of the cap is right for both, never grows, and costs nothing where it is not touched.
+    The library starts with two pages. WebAssembly refuses to link a module whose import declares more (about 200 rules
+    do), and because of the compiler's rounding a module may declare less than its own data needs. A memory of the size
+    of the limit works for both, never grows, and costs nothing where it is not touched.
     """
 
     def __init__(self, engine: wasmtime.Engine, module: wasmtime.Module, pages: int) -> None:
         self._builtin_dispatch = None
         self._store = wasmtime.Store(engine)
         try:
-            self.clear_epoch_deadline()  # a new store's deadline is already past; each evaluation sets its own
+            self.clear_epoch_deadline()  # a new store's deadline has passed already; each evaluation sets its own
             self._store.set_limits(memory_size=pages * _PAGE, memories=1)
             self._memory = wasmtime.Memory(self._store, wasmtime.MemoryType(wasmtime.Limits(pages, pages)))
             start = ctypes.cast(self._memory.data_ptr(self._store), ctypes.c_void_p).value or 0

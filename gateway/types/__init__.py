@@ -1,4 +1,4 @@
-"""The values that flow along the path. Wire types stop at the shell; these are what steps see."""
+"""The values that steps of a call work with. Wire types are used only in the gRPC shell."""
 
 from gateway.types.answers import Chunk, Completion, End, Stop
 from gateway.types.callers import Call, Credentials, Principal, new_decision_id

@@ -1,4 +1,4 @@
-"""What comes back."""
+"""A model's answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The end of an answer. model: what the service says answered; tokens as the service counts them."""
+    """The end of an answer. model: the model that the service says answered; tokens as the service counts them."""
 
     stop: Stop
     model: str
@@ -37,4 +37,4 @@ class Completion:
 
 
 Chunk: TypeAlias = Text | ToolUse | End
-"""A piece of a streamed answer. Exactly one End, last; a stream that ends without one was cut off."""
+"""A piece of a streamed answer. The last piece is the only End; a stream without one was cut off."""

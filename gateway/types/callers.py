@@ -1,4 +1,4 @@
-"""Who asks, and by which call."""
+"""The caller and its call."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def new_decision_id(now_us: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the caller presented, unverified. certificates: PEM as the TLS layer gave them; address: peer address.
+    """What the caller presented, unverified. certificates: PEM from the TLS layer; address: the peer's address.
 
-    chain: PEM of the certificates between its own and a CA.
+    chain: PEM of the certificates between the caller's own and a CA.
     """
 
     certificates: tuple[bytes, ...]
@@ -26,7 +26,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks, proved. certificate_sha256 is 64 hexadecimal digits; certificate_name the URI SAN or fingerprint."""
+    """The authenticated caller. certificate_sha256: 64 hexadecimal digits. certificate_name: URI SAN or fingerprint."""
 
     tenant: str
     subject: str
@@ -43,7 +43,7 @@ class Principal:
 class Call:
     """One call as the shell received it. method: full gRPC name. Times: microseconds since 1970 UTC.
 
-    deadline_us: None when the caller set no deadline. traceparent: what the caller said of its trace, unverified.
+    deadline_us: None if the caller set no deadline. traceparent: the caller's trace context, unverified.
     """
 
     decision_id: str

@@ -1,4 +1,4 @@
-"""What is decided, and the only way to a prompt that may be forwarded."""
+"""Decisions, and the only way to make a prompt that may be forwarded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.types.releases import Model
 
 
 class Effect(IntEnum):
-    """What a decision does; a larger value is stricter."""
+    """The effect of a decision. A larger value is stricter."""
 
     ALLOW = 1
     REQUIRE_APPROVAL = 2
@@ -22,11 +22,12 @@ class Effect(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """Something that the policy adds to a permitted call. The parser of decisions refuses kinds it does not know.
+    """Something that the policy adds to a decision. The parser of decisions refuses unknown kinds.
 
     max_tokens: limit. remove_tools: effectors. output_marking: a banner line as text. label, oversight_label,
     record_authority: text. seal_content: the retention class as text. route: the model's id as text. incident: what
-    happened as text, and within how many hours it has to be reported as limit; the only kind that a refusal has.
+    happened as text, and as limit the hours within which it must be reported. Refusals have only the last kind and
+    seal_content.
     """
 
     kind: str
@@ -40,7 +41,7 @@ _PERMIT: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
-    """A prompt that may be forwarded. Only Decision.permit makes one: sending undecided can't type-check."""
+    """A prompt that may be forwarded. Only Decision.permit makes one, so forwarding any other is a type error."""
 
     prompt: Prompt
     model: Model

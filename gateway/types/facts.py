@@ -1,4 +1,4 @@
-"""What is known about a request when it is decided."""
+"""The facts on which a request is decided."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.types.releases import Model
 
 
 class Reading(NamedTuple):
-    """What one detector says. score: thousandths, 0 to 1000; None means unavailable, which is never a zero."""
+    """One detector's result. score: thousandths, 0 to 1000; None means unavailable, never zero."""
 
     name: str
     version: str
@@ -21,10 +21,10 @@ class Reading(NamedTuple):
 
 
 class Standing(StrEnum):
-    """How a safeguard stands, as measured: from best to worst.
+    """The measured state of a safeguard, from best to worst.
 
-    SILENT: its detectors answer, and one had no answer for this very content. STALE: one answered once, and has not for
-    as long as `signals.live_s`. NEVER: one has not answered since the start.
+    SILENT: its detectors answer, but one gave no answer for this content. STALE: one answered once, but not within
+    `signals.live_s`. NEVER: one has not answered since the start.
     """
 
     LIVE = "live"
@@ -34,15 +34,15 @@ class Standing(StrEnum):
 
 
 Standings = tuple[tuple[str, Standing], ...]
-"""Of each detector, by name."""
+"""The state of each detector, by name."""
 
 
 @lru_cache(maxsize=256)
 def safeguards(detectors: Standings, *, read: bool, recorded: bool) -> Json:
-    """How each safeguard stands as a decision is made. read: there is a score for everything; recorded: by the log.
+    """The state of each safeguard at a decision. read: everything has a score. recorded: the log can record the call.
 
-    Classifiers stand as their worst detector does: the same ones read what goes in and what comes back. Every caller
-    was proved by certificate and token before.
+    Classifiers are as good as their worst detector, for input and output alike, because both use the same detectors.
+    Every caller was authenticated by certificate and token before.
     """
     classifier = max((standing for _, standing in detectors), key=list(Standing).index, default=Standing.NEVER)
     if classifier is Standing.LIVE and not read:
@@ -72,15 +72,15 @@ class Stage(StrEnum):
 
 
 UNJUDGED: Final = "the content could not be judged: detectors read English text; one may also have failed or be late"
-"""What a caller is told, who can't see scores."""
+"""Told to callers, who can't see scores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The decision input of one stage. model: None when the release has no such model.
+    """The decision input of one stage. model: None if the release has no such model.
 
-    remark: for the caller, what is wrong with a marking that was not understood; repeats nothing of it. judged: whether
-    every signal has a score, once that was asked.
+    remark: tells the caller what is wrong with a marking that could not be parsed, without quoting it. judged: whether
+    every signal has a score, once the detectors have been asked.
     """
 
     input: Mapping[str, Json]
@@ -90,7 +90,7 @@ class Facts:
 
     @property
     def request(self) -> Mapping[str, Json]:
-        """The facts of the request. Raises TypeError where they are no object."""
+        """The facts of the request. Raises TypeError if they are not an object."""
         request = self.input["request"]
         if not isinstance(request, Mapping):
             raise TypeError("request facts are an object")
@@ -103,7 +103,7 @@ class Facts:
         detectors: Standings,
         request: Mapping[str, Json] | None = None,
     ) -> Facts:
-        """The same facts at another stage, with what the detectors say and how they stand.
+        """The facts at another stage, with the detectors' readings and states.
 
         request: other request facts, for tool calls.
         """
@@ -118,5 +118,5 @@ class Facts:
         return replace(self, input=Written({**self.input, **changed}), judged=read)
 
     def told(self, refusal: str) -> str:
-        """The refusal, with what its rules can't say: a marking was not understood, content was not judged."""
+        """The refusal, with what its rules can't say: a marking could not be parsed, or content was not judged."""
         return "; ".join(filter(None, (refusal, self.remark, "" if self.judged else UNJUDGED)))

@@ -1,7 +1,7 @@
-"""The tenants of a release in the room of their JSON: each is made when it is first asked for.
+"""The tenants of a release, kept as JSON text; each object is made at its first use.
 
-Of ten thousand few call. As objects they would be a million: made, walked over by the garbage collector and freed one
-day while calls wait. One text is none of that, and can be handed from one process to another.
+Of ten thousand tenants, few call. As objects, all of them would be a million, to be made, walked by the garbage
+collector, and freed while calls wait. A single text avoids that, and can be handed to another process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CEILING: Final = "marking_ceiling"
 
 
 def owners(tenants: Mapping[str, Tenant]) -> Mapping[str, str]:
-    """The tenant id of each certificate name. A name that two tenants claim is nobody's."""
+    """The tenant id of each certificate name. A name that two tenants claim belongs to neither."""
     if isinstance(tenants, Packed):
         return tenants.owners
     index: dict[str, str] = {}
@@ -32,17 +32,17 @@ def owners(tenants: Mapping[str, Tenant]) -> Mapping[str, str]:
 
 
 def ceilings(tenants: Mapping[str, Tenant]) -> Mapping[str, str]:
-    """Every ceiling that a tenant has, and the last tenant that has it."""
+    """Every ceiling that a tenant has, with the last tenant that has it."""
     if isinstance(tenants, Packed):
         return tenants.ceilings
     return {str(tenant.attributes.get(CEILING, "")): tenant.id for tenant in tenants.values()}
 
 
 class Packed(Mapping[str, Tenant]):
-    """Tenants by their ids. owners, ceilings: see above; what is to be known of all was found when they were packed."""
+    """Tenants by id. owners, ceilings: see above. They concern all tenants, and were computed when packing."""
 
     def __init__(self, text: bytes, places: Mapping[str, Json]) -> None:
-        """Raises ValueError, TypeError or KeyError unless both are of one `packed`."""
+        """Raises ValueError, TypeError or KeyError unless both arguments are from one `packed`."""
         ids, lengths = places["ids"], places["lengths"]
         if not isinstance(ids, list) or not isinstance(lengths, list):
             raise TypeError("ids and lengths are lists")
@@ -57,7 +57,7 @@ class Packed(Mapping[str, Tenant]):
 
     @classmethod
     def of(cls, tenants: Mapping[str, Tenant]) -> Packed:
-        """These tenants."""
+        """Pack these tenants, unless they are packed already."""
         return tenants if isinstance(tenants, cls) else cls(*packed(tenants))
 
     def __getitem__(self, name: str) -> Tenant:
@@ -76,7 +76,7 @@ class Packed(Mapping[str, Tenant]):
 
 
 def packed(tenants: Mapping[str, Tenant]) -> tuple[bytes, dict[str, Json]]:
-    """Their text, and where in it each of them is, with what else is known of all."""
+    """The tenants' text; and the position of each tenant in it, with `owners` and `ceilings`."""
     texts = [canonical([t.certificates, t.attributes, t.quotas]) for t in tenants.values()]
     return b"".join(texts), {
         "ids": [*tenants],

@@ -1,4 +1,4 @@
-"""What is asked."""
+"""A request: its prompt and declared use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text document. marking: its banner line, empty for the marking of the request."""
+    """A text document. marking: its banner line; empty for the marking of the request."""
 
     name: str
     text: str
@@ -28,7 +28,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
-    """The model asks for a tool to be run. input: JSON text of the arguments (an object)."""
+    """A request by the model to run a tool. input: JSON text of the arguments (an object)."""
 
     id: str
     name: str
@@ -37,7 +37,7 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool answered."""
+    """The result of a tool."""
 
     tool_use_id: str
     text: str
@@ -45,7 +45,8 @@ class ToolResult:
 
 
 Said: TypeAlias = tuple[tuple[str, ...], ...]
-"""What a tool call is made with, the names in that, and what it is called: of several calls one follows the other."""
+"""Three groups of a tool call's strings: values in its arguments, names in its arguments, and its id and name. The
+strings of several calls are joined group by group."""
 
 Part: TypeAlias = Text | Document | ToolUse | ToolResult
 
@@ -69,7 +70,7 @@ Effector: TypeAlias = Literal[
     "weapon",
     "nuclear",
 ]
-"""What a tool can do in the world: brightline.v1.Effector in lower case without prefix; a test keeps the two equal."""
+"""What a tool can do in the world: brightline.v1.Effector in lower case, without prefix. A test compares the two."""
 
 EFFECTORS: Final[frozenset[str]] = frozenset(get_args(Effector))
 
@@ -78,7 +79,7 @@ EFFECTORS: Final[frozenset[str]] = frozenset(get_args(Effector))
 class Tool:
     """A tool offered to the model. input_schema: JSON text; effector: one of EFFECTORS, as declared.
 
-    apparent: what else its own words speak of (`gateway.effectors`).
+    apparent: further effectors that its own texts indicate (`gateway.effectors`).
     """
 
     name: str
@@ -90,9 +91,9 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is asked, validated. use: the declared use as JSON facts, the shape of input.request in rego/schemas.
+    """A validated prompt. use: the declared use as JSON facts, in the shape of input.request in rego/schemas.
 
-    release: the digest of the release that has to decide; empty for the one in force.
+    release: the digest of the release that must decide; empty for the one in force.
     """
 
     model: str
@@ -105,7 +106,7 @@ class Prompt:
     release: str = ""
 
     def texts(self) -> Iterator[str]:
-        """Every string that the model would see, as it is forwarded."""
+        """Every string that the model would see, as forwarded."""
         yield self.system
         for tool in self.tools:
             yield from (tool.name, tool.description, tool.input_schema)
@@ -114,7 +115,7 @@ class Prompt:
                 yield from part_texts(part)
 
     def judged(self) -> Iterator[str]:
-        """The same as detectors read it, so that no field goes unscanned: see `judged_texts`."""
+        """The same strings as detectors read them, so that no field goes unscanned. See `judged_texts`."""
         yield self.system
         yield from judged_texts(part for message in self.messages for part in message.parts)
         yield from (tool.description for tool in self.tools)
@@ -123,7 +124,7 @@ class Prompt:
 
 
 def part_texts(part: Part) -> tuple[str, ...]:
-    """Every string of a part: all of them are forwarded."""
+    """Every string of a part. All of them are forwarded."""
     match part:
         case Text(text):
             return (text,)
@@ -136,9 +137,9 @@ def part_texts(part: Part) -> tuple[str, ...]:
 
 
 def judged_texts(parts: Iterable[Part]) -> Iterator[str]:
-    """Every string of these parts as detectors read it: what a model reads on from one to the next stands together,
-    then what calls are made with, then what all of it is called. JSON is read as the strings that it holds: written
-    out, an escape hides where a word ends.
+    """Every string of these parts as detectors read it. First come the texts that a model reads one after the other,
+    then the arguments of tool calls, then names and ids. JSON is read as the strings that it contains, because in
+    serialised JSON an escape can hide where a word ends.
     """
     every = [*parts]
     yield from (part.text for part in every if not isinstance(part, ToolUse))
@@ -154,19 +155,19 @@ def judged_texts(parts: Iterable[Part]) -> Iterator[str]:
 
 
 def call_texts(call: ToolUse) -> Said:
-    """The strings of a tool call as detectors read it."""
+    """The strings of a tool call as detectors read them."""
     values, names = _held([call.input])
     return tuple(values), tuple(names), (call.id, call.name)
 
 
 def _strings(texts: Iterable[str]) -> list[str]:
-    """The strings in JSON texts, in order, and then the names in them."""
+    """The strings in JSON texts, in order, and then the member names in them."""
     values, names = _held(texts)
     return values + names
 
 
 def _held(texts: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The strings in JSON texts, in order, and the names in them. What is no JSON is read as it stands."""
+    """The strings in JSON texts, in order, and the member names in them. Text that is not JSON is one string."""
     values: list[str] = []
     names: list[str] = []
     waiting: list[object] = []
@@ -188,7 +189,7 @@ def _held(texts: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def content_bytes(prompt: Prompt) -> bytes:
-    """The canonical bytes of everything that is forwarded, for commitments and for comparing judged with sent."""
+    """The canonical bytes of everything that is forwarded, for commitments and to compare what was judged and sent."""
     return canonical(
         {
             "model": prompt.model,

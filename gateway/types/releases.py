@@ -1,4 +1,4 @@
-"""What a release says of tenants, models and its own decisions."""
+"""What a release contains: tenants, models, and decisions that its policy must make."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a million of each costs, in the unit of the tenants' quotas of spend."""
+    """The price of a million bytes and of a million tokens, in the unit of the tenants' quotas of spend."""
 
     million_bytes: int
     million_tokens: int
 
     def of(self, size: int, tokens: int) -> int:
-        """What so many bytes for the model and so many tokens of it cost, rounded up."""
+        """The price of this many bytes sent to the model and tokens from it, rounded up."""
         return -(-(size * self.million_bytes + tokens * self.million_tokens) // 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model of the release. upstream: name of the adapter; upstream_model: its identifier there."""
+    """A model of the release. upstream: the name of its upstream; upstream_model: its identifier there."""
 
     id: str
     description: str
@@ -44,7 +44,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A verified signature. role: of the release's metadata; key: its identifier there."""
+    """A verified signature. role: in the release's metadata; key: its identifier there."""
 
     holder: str
     role: str
@@ -53,7 +53,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A decision that the policy of a release has to make. effect: in lower case; rules: every one behind it."""
+    """A decision that the policy of a release must make. effect: in lower case; rules: all that must fire."""
 
     id: str
     input: Mapping[str, Json]
@@ -63,9 +63,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A sentence about what a release changed. direction: looser, changed or stricter.
+    """A sentence about a change in a release. direction: looser, changed or stricter.
 
-    about: who may know: "" everybody, "tenant ID", "model ID", "agency NAME" of its own rules; else the signers alone.
+    about: who may know: "" for everybody, "tenant ID", "model ID", "agency NAME" for its own rules; any other value is
+    for the signers only.
     """
 
     direction: str
@@ -75,7 +76,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What was computed of the decisions of two releases, about the same inputs. about: as of a change."""
+    """A comparison of the decisions of two releases on the same inputs. about: as in a change."""
 
     about: str
     decisions: int
@@ -86,7 +87,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From one release to the next, by their digests, as it was signed. before: empty for the first release."""
+    """One release following another, by their digests, as it was signed. before: empty for the first release."""
 
     before: str
     after: str
@@ -97,11 +98,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What is in force, whole and immutable. digest: SHA-256 of its canonical manifest.
+    """A complete, immutable release. digest: SHA-256 of its canonical manifest.
 
-    signatures, metadata and expires_us are of a signed release alone: who signed, the version of each role, and when
-    the first of them expires. base: what both signed, where a holder's restrictions made something narrower of it.
-    steps: how it came about, as far as is known, oldest first.
+    Only a signed release has signatures, metadata and expires_us: who signed, the version of each role, and when the
+    first of them expires. base: the digest that both holders signed, if a holder's restrictions narrowed the release.
+    steps: the known history of the release, oldest first.
     """
 
     digest: str
