@@ -74,7 +74,7 @@ def configuration(listener: Listener) -> grpc.ServerCertificateConfiguration:
     """The configuration from certificate, key and client CA as they are in the files now. Raises StartError."""
     key = read_private(listener.key, "listener.key")
     certificate = read_public(listener.certificate, "listener.certificate")
-    # gRPC treats an unreadable file as absent; without a client CA it would trust the system's.
+    # gRPC treats what it can't parse as absent; without a client CA it would trust the system's.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     show(context, listener.certificate, listener.key, "listener.certificate, listener.key")
     client_ca = trust(context, listener.client_ca, "listener.client_ca")
