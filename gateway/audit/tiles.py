@@ -51,7 +51,7 @@ def _publish(log: Source, verifier: Verifier, folder: Path) -> int:
         except (CorruptError, NoteError, TypeError, OverflowError) as error:
             raise UnreadableError(f"{log}: can't be published in {folder}: {error}") from error
     os.sync()
-    for path in new:  # the command `sync` reports no errors
+    for path in new:  # os.sync() reports no errors, so sync each file, too
         atomic_files.sync(path)
     # Crash before this line: tiles beyond the published checkpoint, which the next call writes again.
     disk.replace(folder / "checkpoint", note)  # 3
