@@ -1,4 +1,4 @@
-"""Step 2: the facts of a request. Attributes of tenant and model come from the release, never from the request."""
+"""Gathers the facts of a request (step 2). Attributes of tenant and model come from the release, never the request."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from gateway.types import Document, Facts, Principal, Prompt, Release, Tenant, T
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What a release says of tenants and models, as rules see it. Prepared once, looked up for each request."""
+    """The attributes of tenants and models in a release, as rules see them. Prepared once, looked up per request."""
 
     release: Release
     tenants: Mapping[str, Mapping[str, Json]]
     models: Mapping[str, Mapping[str, Json]]
     enclave: Mapping[str, Json]
     stated: Mapping[str, Json]
-    """The release itself."""
+    """Facts about the release itself."""
 
 
 class _Tenants(Mapping[str, Mapping[str, Json]]):
-    """The attributes of tenants, each made when it first asks: a release may have ten thousand, and few call.
+    """The attributes of tenants, each prepared at its first call: a release may have ten thousand, and few call.
 
-    Each ceiling is looked at before, so that nothing fails here later. Raises StartError.
+    All ceilings are checked beforehand, so that no lookup fails later. Raises StartError.
     """
 
     def __init__(self, tenants: Mapping[str, Tenant]) -> None:
@@ -51,9 +51,9 @@ class _Tenants(Mapping[str, Mapping[str, Json]]):
 
 
 def prepare(release: Release, ceiling: str, enclave: str) -> Attributes:
-    """The attributes with their ceilings parsed. Raises StartError that says what is wrong with which ceiling.
+    """The attributes, with ceilings parsed. Raises StartError that names the ceiling at fault and the problem.
 
-    ceiling, enclave: how high, and how it is called, from the configuration.
+    ceiling, enclave: the enclave's ceiling and name, from the configuration.
     """
     return Attributes(
         release,
@@ -73,9 +73,9 @@ def gather(
     *,
     audit_ready: bool,
 ) -> Facts:
-    """The decision input without signals. An unknown model is null; a rule refuses it.
+    """The decision input without signals. An unknown model is null, and a rule refuses it.
 
-    judged: the texts of the prompt as detectors read them. audit_ready: whether a record can be made durable now.
+    judged: the texts of the prompt as detectors read them. audit_ready: whether the log can make a record durable now.
     """
     release, use = attributes.release, prompt.use
     documents = [p for m in prompt.messages for p in m.parts if isinstance(p, Document)]
@@ -132,13 +132,13 @@ def tool_facts(tool: Tool) -> Mapping[str, Json]:
 
 
 def approved(known: Facts, approval: Mapping[str, Json]) -> Facts:
-    """The same facts with an approval that was looked up and fits this request."""
+    """The facts with an approval that was looked up and fits this request."""
     request = Written({**known.request, "approval": approval})
     return replace(known, input=Written({**known.input, "request": request}))
 
 
 def routed(attributes: Attributes, known: Facts, model: str) -> Facts:
-    """The same facts for another model than the one that was asked for."""
+    """The facts with `model` in place of the requested model."""
     changed: dict[str, Json] = {
         "request": Written({**known.request, "model": model}),
         "model": attributes.models.get(model),
@@ -146,14 +146,14 @@ def routed(attributes: Attributes, known: Facts, model: str) -> Facts:
     return replace(known, input=Written({**known.input, **changed}), model=attributes.release.models.get(model))
 
 
-# Callers repeat banners: what was read is remembered, in bounds. Nobody changes what these return.
+# Callers repeat banners, so parsed banners are cached, within bounds. The cached values must not be changed.
 
 _MOST = 64
-"""Different banners in the content of a request."""
+"""The most different banners in the content of a request."""
 _MARKS = 1024
-"""What looks like one there, each once: reading holds up every other call, and takes some microseconds each."""
+"""The most different candidates for banners there. Parsing takes microseconds each and blocks every other call."""
 _FEW = 4
-"""Requests with more banners than this are not remembered: they could fill the memory."""
+"""Results for requests with more banners than this are not cached, because they could fill the memory."""
 
 
 @lru_cache(maxsize=1024)
@@ -163,7 +163,7 @@ def _marking(banner: str) -> Json:
 
 
 def _borne(judged: Iterable[str], declared: list[str]) -> list[str]:
-    """The banners that the content itself bears, each once. More than can be looked at are not understood: refused."""
+    """The distinct banners in the content. Beyond the limits, one empty banner, which is not understood and refused."""
     marks = {mark for text in judged if text not in declared for mark in marking.marks(text)}
     if len(marks) > _MARKS:
         return [""]
@@ -172,7 +172,7 @@ def _borne(judged: Iterable[str], declared: list[str]) -> list[str]:
 
 
 def _remark(banners: list[str]) -> str:
-    """What is wrong with the first banner that is not understood: of the request, then of the documents from 1."""
+    """The problem with the first banner that can't be parsed: of the request, then of the documents, from 1."""
     number, wrong = next(((n, b) for n, b in enumerate(banners) if _marking(b) is None), (0, None))
     if wrong is None:
         return ""
@@ -180,7 +180,7 @@ def _remark(banners: list[str]) -> str:
 
 
 def _remark_of_tools(tools: Iterable[Tool]) -> str:
-    """The first tool, from 1, that counts as more than it declares for what is written in it."""
+    """A remark on the first tool, counted from 1, whose text describes a graver effector than it declares."""
     for number, tool in enumerate(tools, 1):
         if graver := effectors.beyond(tool):
             return f"tool {number} is described as one with the effector {graver}, and counts as that, too"
@@ -188,7 +188,7 @@ def _remark_of_tools(tools: Iterable[Tool]) -> str:
 
 
 def _output_marking(banners: set[str]) -> Json:
-    """How what is made of this is marked; null when a banner is not understood, or when none says all of it."""
+    """The marking of output made from this content; null if a banner can't be parsed, or no marking covers them all."""
     return _remembered(frozenset(banners)) if len(banners) <= _FEW else _highest(frozenset(banners))
 
 
