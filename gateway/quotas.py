@@ -3,7 +3,7 @@ per day.
 
 A minute, hour or day begins with the first use after the last one ended. Tokens are counted as the request's
 `max_tokens`, because the length of the answer is unknown before forwarding. Bytes are the UTF-8 bytes of every text in
-the request that the model sees. Spend is the cost of both at the model's price. Counts are in memory, and a restart
+the request that the model sees. Spend is the cost of both at the model's price. Counts are in memory, where a restart
 resets them, or in a store that several gateways share.
 """
 
