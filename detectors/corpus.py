@@ -23,13 +23,14 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
-__all__ = ["ALL", "APART", "CATEGORIES", "CORPUS", "CorpusError", "Line", "check", "main", "read"]
+__all__ = ["ALL", "APART", "CATEGORIES", "CORPUS", "MULTILINGUAL", "CorpusError", "Line", "check", "main", "read"]
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 APART: Final = Path(__file__).parent / "apart"
 INDEPENDENT: Final = Path(__file__).parent / "independent"
 LANGUAGES: Final = Path(__file__).parent / "languages"
-ALL: Final = (CORPUS, APART, INDEPENDENT, LANGUAGES)
+MULTILINGUAL: Final = Path(__file__).parent / "multilingual"
+ALL: Final = (CORPUS, APART, INDEPENDENT, LANGUAGES, MULTILINGUAL)
 CATEGORIES: Final = (
     "autonomous_targeting",
     "domestic_surveillance",
