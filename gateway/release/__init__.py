@@ -1,11 +1,11 @@
-"""The release: what is in force, loaded whole or not at all.
+"""The release: everything that is in force. A gateway loads a whole release or none.
 
-A release is a folder: manifest.json names every other file with its SHA-256; policy.wasm, data.json and rego/ are
-the policy; tenants.json and models.json say who may call and what may answer. Its digest, the digest of the canonical
-manifest, stands for all of it on every record.
+A release is a folder. manifest.json names every other file with its SHA-256. policy.wasm, data.json and rego/ are the
+policy. tenants.json says who may call, and models.json says which models may answer. The release digest is the SHA-256
+of the canonical manifest, and every record carries it.
 
-A signed release is the same files as targets of a TUF repository. holders.py says how signatures are counted, client.py
-how a gateway reads one, and repository.py how one is made.
+A signed release is the same files as targets of a TUF repository. holders.py defines how signatures are counted,
+client.py reads a signed release, and repository.py makes one.
 """
 
 from gateway.release.client import Found

@@ -1,12 +1,13 @@
-"""Reads a signed release. python-tuf verifies; what TUF leaves open is checked here, and nothing is used before that.
+"""Reads a signed release. python-tuf verifies it, and this module checks what TUF leaves open before anything is used.
 
 1 refresh: the chain of roots from the pinned one, timestamp, snapshot and top-level targets, none older than before
 2 every root of that chain, and the delegations, give each holder exactly one key (holders.py)
-3 both holders signed the top-level targets, and what each holder alone signs is within its own paths
-4 the manifest is a target of both; every file that it names is a target of the holder whose part it is, and has the
-  length and digest of both signatures and manifest
-5 from there on it is read like any release (reading.py)
-6 what a holder alone took away since is taken away; nothing that one holder signs adds anything (restrictions.py)
+3 both holders signed the top-level targets, and each delegated role is within its holder's own paths
+4 the manifest is a target that both signed; every file in it is a target of the holder that owns the file, and the
+  file's length and digest match both the signed metadata and the manifest
+5 the rest is read like any release (reading.py)
+6 restrictions that one holder signed alone are applied; nothing that one holder signs alone adds anything
+  (restrictions.py)
 """
 
 from __future__ import annotations
@@ -38,7 +39,11 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """release: None where nothing changed but times. state: see tuf_refresh.py. expires_us: when it does."""
+    """The result of a look at the repository.
+
+    release: None if nothing changed but expiry times. state: see tuf_refresh.py. expires_us: when the signed metadata
+    expires.
+    """
 
     release: Release | None
     state: State
@@ -46,9 +51,11 @@ class Found:
 
 
 class Client:
-    """One gateway's view of a repository. folder: its trusted metadata, which is its own; it is made when missing.
+    """One gateway's view of a repository.
 
-    root: the trusted root that was pinned at deployment, bytes of a root.json. address: what comes before file names.
+    folder: the gateway's own trusted metadata; created if missing.
+    root: the trusted root that was pinned at deployment, as the bytes of a root.json.
+    address: the prefix of every file name.
     """
 
     def __init__(self, name: str, fetcher: FetcherInterface, address: str, root: bytes, folder: Path) -> None:
@@ -57,14 +64,14 @@ class Client:
         self._folder = folder
 
     def load(self, pinned: str | None = None) -> Release:
-        """What is signed there now. Raises StartError."""
+        """The release that the repository publishes now. Raises StartError."""
         release = self.find(pinned).release
         if release is None:
             raise TypeError("nothing was known")
         return release
 
     def find(self, pinned: str | None = None, known: State = ()) -> Found:
-        """What is signed there now; read only where more than times changed since `known`. Raises StartError."""
+        """Refresh, and read the release only if more than expiry times changed since `known`. Raises StartError."""
         try:
             with alone(self._folder):
                 trusted = self._view.refresh()
@@ -81,7 +88,7 @@ class Client:
         return Found(found, trusted.state, trusted.expires_us)
 
     def notes(self) -> dict[str, Any]:
-        """What the signed metadata says of the change: the custom part of the manifest. Raises StartError."""
+        """The signed notes on the change: the custom part of the manifest's target. Raises StartError."""
         try:
             with alone(self._folder):
                 return self._view.refresh().notes
@@ -89,7 +96,7 @@ class Client:
             raise StartError(f"release.source: {self._name}: {_said(error)}") from error
 
     def extract(self, to: Path) -> None:
-        """Write the files that both signed into a new folder: all of them or none. Raises StartError."""
+        """Write the files that both holders signed into a new folder: all of them or none. Raises StartError."""
         self.load()
         try:
             to.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +105,8 @@ class Client:
                 with alone(self._folder):
                     self._copy(to, draft)
                 draft.chmod(0o755)
-                # A crash before this line leaves a draft whose name starts with a dot; after it, the whole release.
+                # A crash before this line leaves a draft whose name starts with a dot. After this line the release is
+                # complete.
                 draft.rename(to)
                 atomic_files.sync(to.parent)
             finally:
@@ -134,13 +142,13 @@ class Client:
         return restrictions.apply(where, agreed, narrower)  # 6
 
     def _restrictions(self, updater: Updater) -> dict[str, bytes]:
-        """What each holder alone took away since both signed, where it did."""
+        """The restrictions of each holder that has published any, by holder."""
         names = {holder: f"{holder}/{restrictions.NAME}" for holder in HOLDERS}
         there = {h: name for h, name in names.items() if updater.get_targetinfo(name) is not None}
         return {holder: self._file(updater, name, restrictions.MAX_BYTES) for holder, name in there.items()}
 
     def _file(self, updater: Updater, name: str, budget: int, wanted: str = "") -> bytes:
-        """The bytes of a target, once they are what its role signed, and what the manifest names."""
+        """The bytes of a target, checked against its signed metadata and against the manifest's digest (`wanted`)."""
         info = updater.get_targetinfo(name)
         if info is None:
             raise StartError(f"{self._name}: {name}: is no target of this release; whose part it is has removed it")
@@ -151,14 +159,14 @@ class Client:
             raise StartError(f"{self._name}: {name}: the release is larger than {folder.MAX_BYTES} bytes")
         path = str(self._folder / CACHE / digest)
         if updater.find_cached_target(info, path) is None:
-            # Crash while it is written: a file that is not what was signed, and is fetched again.
+            # A crash during the download leaves a file that does not match its signature; it is fetched again.
             updater.download_target(info, path)
         data = Path(path).read_bytes()
         info.verify_length_and_hashes(data)
         return data
 
     def _prune(self, kept: set[str]) -> None:
-        """Leave these files in the cache, by their digests, and no others."""
+        """Delete every cached file whose digest is not in `kept`."""
         for path in (self._folder / CACHE).iterdir():
             if path.name not in kept:
                 path.unlink()

@@ -1,4 +1,4 @@
-"""What the documents of a release say of each other: who owns what, who was granted what, and who selected what.
+"""Checks the documents of a release against each other: certificates, grants, selected rules and prices.
 
 Raises StartError that names file, line and field.
 """
@@ -31,7 +31,7 @@ _T = TypeVar("_T", Tenant, Model)
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The typed documents, and the files that they came from. path: of the release, for errors."""
+    """The typed documents and the files that they were read from. path: of the release, for error messages."""
 
     path: Path
     files: Mapping[str, bytes]
@@ -40,9 +40,9 @@ class Said:
     models: Sequence[Model]
 
     def agreed(self) -> list[Tenant]:
-        """The tenants, each with what the provider granted it, once 7 to 9 of reading.py hold.
+        """The tenants, each with its grants, if steps 7 to 9 of reading.py hold.
 
-        A grant to a tenant that is gone gives nothing to anybody.
+        A grant to a tenant that no longer exists has no effect.
         """
         tenants = self._granted()
         _one_owner(self.path / TENANTS, tenants)
@@ -62,7 +62,7 @@ class Said:
         ]
 
     def _relaxing(self) -> None:
-        """A grant relaxes a rule of the provider's baseline that says so, and has its id alone."""
+        """A grant relaxes only a baseline rule whose METADATA allows grants. Its id is unique within the tenant."""
         relaxed, known, seen = self._saying(_BASELINE_RULE, _GRANTED), {t.id for t in self.tenants}, set()
         for number, grant in enumerate(self.grants):
             if grant.tenant not in known:
@@ -81,7 +81,7 @@ class Said:
                 )
 
     def _selecting(self) -> None:
-        """A tenant selects rules that say so, never another."""
+        """A tenant may select only rules whose METADATA says that they are selectable."""
         selected = self._saying(_AGENCY_RULE, _SELECTED)
         for number, tenant in enumerate(self.tenants):
             for place, rule in enumerate(tenant.attributes.rules):
@@ -93,7 +93,7 @@ class Said:
                     )
 
     def _priced(self) -> None:
-        """Nobody could count what a model costs that has no price."""
+        """A model without a price is refused if a tenant with a spend limit may ask it: its cost can't be counted."""
         free = {model.id for model in self.models if model.price is None}
         for number, tenant in enumerate(self.tenants):
             bounded = tenant.quotas is not None and tenant.quotas.spend_per_day
@@ -105,7 +105,7 @@ class Said:
                 )
 
     def _saying(self, place: re.Pattern[str], words: re.Pattern[bytes]) -> frozenset[str]:
-        """The rules of a layer whose METADATA has these words."""
+        """The rules of a layer whose METADATA contains these words."""
         rules = ((place.fullmatch(name), raw) for name, raw in self.files.items())
         return frozenset(rule["id"] for rule, raw in rules if rule and words.search(raw))
 
@@ -130,7 +130,7 @@ def _one_owner(path: Path, tenants: Iterable[Tenant]) -> None:
 
 
 def by_id(path: Path, items: Iterable[_T]) -> Mapping[str, _T]:
-    """The tenants or the models by their ids, each of which names one."""
+    """The tenants or the models by id. Raises StartError if an id occurs twice."""
     found: dict[str, _T] = {}
     for item in items:
         if item.id in found:

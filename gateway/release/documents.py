@@ -1,4 +1,4 @@
-"""The documents of a release, typed strictly: unknown keys, wrong types and values of another kind are refused."""
+"""The documents of a release, typed strictly: unknown keys, wrong types and invalid values are refused."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ GRANTS: Final = "grants.json"
 MODELS: Final = "models.json"
 SOURCES: Final = "rego/"
 VECTORS: Final = "vectors.json"
-"""What the policy has to decide about given inputs: the self-test that travels with a signed release."""
+"""The self-test that is part of a signed release: inputs, each with the decision that the policy has to make."""
 
 
 def _nothing_here(value: object) -> object:
-    """Whoever signs tenants.json can't relax the provider's rules with it."""
+    """Refuse grants in tenants.json, so that its signer can't relax the provider's rules."""
     if value != []:
         raise ValueError(f"grants stand in {GRANTS}, which the provider signs; leave them out here")
     return value
 
 
 class Manifest(Document):
-    """manifest.json. signers: who signed this release. files: relative path to SHA-256 of everything else."""
+    """manifest.json. signers: who signed this release. files: the SHA-256 of every other file, by relative path."""
 
     format: Literal[1]
     version: int = Field(ge=1)
@@ -49,7 +49,7 @@ class Manifest(Document):
 
 
 class PolicyManifest(Document):
-    """manifest.json of a built policy, before it is part of a release. files: relative path to SHA-256."""
+    """manifest.json of a built policy that is not yet part of a release. files: SHA-256 by relative path."""
 
     format: Literal[1]
     revision: Revision
@@ -57,7 +57,7 @@ class PolicyManifest(Document):
 
 
 class Quotas(Document):
-    """What a tenant may use up over time; what is not said is not bounded."""
+    """How much a tenant may use over time. A quota that is not given is unlimited."""
 
     requests_per_minute: int = Field(default=0, ge=1, lt=2**31)
     bytes_per_hour: int = Field(default=0, ge=1, lt=2**53)
@@ -66,10 +66,10 @@ class Quotas(Document):
 
 
 class Tenant(Document):
-    """A tenant, and the certificates that are its own."""
+    """A tenant and its certificates."""
 
     class Attributes(Document):
-        """The facts that every tenant has; more may stand beside them, and rules see them all as input.tenant."""
+        """The facts that every tenant has. A tenant may have more; rules see all of them as input.tenant."""
 
         model_config = ConfigDict(extra="allow")
 
@@ -83,7 +83,7 @@ class Tenant(Document):
         models: list[Id]
         marking_ceiling: Banner
         grants: Annotated[list[Grant], BeforeValidator(_nothing_here)] = Field(default_factory=list)
-        """Of a loaded tenant, from grants.json. In tenants.json, which is the agency's, there are none."""
+        """Filled from grants.json when the release is loaded. tenants.json, which the agency signs, has none."""
 
     id: Id
     certificates: list[Certificate] = Field(min_length=1)
@@ -98,14 +98,14 @@ class Tenants(Document):
 
 
 class Level(Document):
-    """The capability level that a framework gives a model."""
+    """The capability level that a framework assigns to a model."""
 
     framework: Name
     level: Name
 
 
 class Report(Document):
-    """The report that a model's levels rest on. issued, expires: milliseconds since 1970 UTC."""
+    """The report that supports a model's levels. issued, expires: milliseconds since 1970 UTC."""
 
     reference: Name
     issued: int = Field(ge=0)
@@ -113,7 +113,7 @@ class Report(Document):
 
 
 class Price(Document):
-    """What a million bytes of texts for the model cost, and a million tokens of it, in the unit of `spend_per_day`."""
+    """The price of a million bytes of text for the model, and of a million tokens, in the unit of `spend_per_day`."""
 
     million_bytes: int = Field(ge=0, lt=2**53)
     million_tokens: int = Field(ge=0, lt=2**53)
@@ -123,7 +123,7 @@ class Model(Document):
     """A model, and the upstream that serves it."""
 
     class Attributes(Document):
-        """The facts that every model has; more may stand beside them, and rules see them all as input.model.
+        """The facts that every model has. A model may have more; rules see all of them as input.model.
 
         issued, expires: of these facts, in milliseconds since 1970 UTC. enclaves: where the model may be asked.
         """
@@ -153,12 +153,12 @@ class Models(Document):
 
 
 class PolicyData(Document):
-    """data.json: what rules read as data. Beside the revision it is the policy's own."""
+    """data.json: what rules read as data. Everything but the revision belongs to the policy."""
 
     model_config = ConfigDict(extra="allow")
 
     class Release(Document):
-        """data.release: a digest over the sources and the data, so that a decision says which policy decided."""
+        """data.release: a digest over sources and data, so that each decision names the policy that made it."""
 
         revision: Revision
 

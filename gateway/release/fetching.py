@@ -1,7 +1,7 @@
-"""Where the files of a repository come from: a folder, or an HTTPS address. Nothing here is believed; TUF checks it.
+"""Fetches the files of a repository from a folder or an HTTPS address. Nothing here is trusted: TUF verifies it.
 
-TUF bounds the length of every file. What it does not bound is time: a server that sends one byte now and then would
-hold a refresh for ever, so a file has to come whole within a deadline.
+TUF bounds the length of every file but not the time. A server that sends a byte now and then could hold a refresh for
+ever, so each file has a deadline.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from gateway import regular_files
 
 CHUNK: Final = 64 << 10
 FOLDER: Final = "file:///"
-"""What stands before names of files in a folder; the library wants addresses."""
+"""The prefix of file names in a folder. python-tuf expects URLs."""
 
 
 class Folder(FetcherInterface):
-    """The files below a folder: of a repository on this machine, or one that a disk brought."""
+    """Fetches from a folder: a repository on this machine, or a copy on removable media."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
@@ -47,9 +47,9 @@ class Folder(FetcherInterface):
 
 
 class Https(FetcherInterface):
-    """The files below an HTTPS address. No redirect is followed, no proxy is used, nothing is tried twice.
+    """Fetches from an HTTPS address. It follows no redirect, uses no proxy and retries nothing.
 
-    ca: PEM roots, trusted instead of the system's. deadline_s: how long one file may take.
+    ca: PEM roots, trusted instead of the system's. deadline_s: the limit for one file.
     """
 
     def __init__(self, ca: Path | None, deadline_s: float) -> None:

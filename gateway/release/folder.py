@@ -1,4 +1,4 @@
-"""The files of a release folder, each the one that its manifest names: bounded, no more and no less, and no links."""
+"""Reads the files of a release folder: exactly those that the manifest names, of bounded size, and no links."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.errors import StartError
 from gateway.release.documents import MANIFEST
 
 MAX_BYTES: Final = 64 << 20
-"""The most that the files of a release hold together."""
+"""The limit on the total size of a release's files."""
 
 MAX_FILES: Final = 10_000
 
@@ -21,7 +21,7 @@ AGAIN: Final = "build or copy the release again; a release is never edited in pl
 
 
 def contents(path: Path, named: Mapping[str, str], required: tuple[str, ...], budget: int) -> dict[str, bytes]:
-    """The bytes of every file but the manifest, once they are exactly the ones that the manifest names.
+    """The bytes of every file but the manifest, checked to be exactly the files that the manifest names.
 
     Raises StartError.
     """
@@ -42,7 +42,7 @@ def contents(path: Path, named: Mapping[str, str], required: tuple[str, ...], bu
 
 
 def _walk(path: Path, prefix: str) -> Iterator[str]:
-    """Relative names of the files in the folder, in no order."""
+    """Relative names of the files in the folder, in no particular order."""
     try:
         entries = list(os.scandir(path / prefix))
     except OSError as error:

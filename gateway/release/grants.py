@@ -1,4 +1,4 @@
-"""grants.json, typed strictly: what the provider relaxes for a tenant, for how long, and what it asks in return."""
+"""grants.json, typed strictly: which rules the provider relaxes for a tenant, until when, and on which conditions."""
 
 from __future__ import annotations
 
@@ -12,76 +12,77 @@ from gateway.types import Effector
 
 
 class Text(Document):
-    """Params of a condition that says something: to the caller, or to the record."""
+    """Params of a condition that tells the caller or the record something."""
 
     text: Name
 
 
 class Says(Document):
-    """A condition that says something."""
+    """A condition that tells the caller or the record something."""
 
     kind: Literal["label", "oversight_label", "record_authority"]
     params: Text
 
 
 class Limit(Document):
-    """Params of a condition that keeps answers short."""
+    """Params of a condition that limits the length of answers."""
 
     limit: int = Field(ge=1, lt=2**31)
 
 
 class Limits(Document):
-    """A condition that keeps answers short."""
+    """A condition that limits the length of answers."""
 
     kind: Literal["max_tokens"]
     params: Limit
 
 
 class Effectors(Document):
-    """Params of a condition that takes tools out of the call."""
+    """Params of a condition that removes tools from the call."""
 
     effectors: list[Effector] = Field(min_length=1)
 
 
 class Removes(Document):
-    """A condition that takes tools out of the call."""
+    """A condition that removes tools from the call."""
 
     kind: Literal["remove_tools"]
     params: Effectors
 
 
 class To(Document):
-    """Params of a condition that asks another model."""
+    """Params of a condition that routes the call to another model."""
 
     model: Id
 
 
 class Routes(Document):
-    """A condition that asks another model."""
+    """A condition that routes the call to another model."""
 
     kind: Literal["route"]
     params: To
 
 
 class Class(Document):
-    """Params of a condition that has content kept."""
+    """Params of a condition that seals content."""
 
     cls: Name = Field(alias="class")
 
 
 class Seals(Document):
-    """A condition that has prompt and answer kept, encrypted."""
+    """A condition that keeps prompt and answer, encrypted."""
 
     kind: Literal["seal_content"]
     params: Class
 
 
 Condition = Annotated[Says | Limits | Removes | Routes | Seals, Field(discriminator="kind")]
-"""An obligation that comes with a grant. One that no gateway understands would refuse every use of it."""
+"""An obligation that a grant brings with it. The kinds are closed: an unknown one would have every use of the grant
+refused."""
 
 
 class Grant(Document):
-    """What the provider granted a tenant by contract addendum: one rule relaxed, for some purposes, for a time.
+    """A grant by contract addendum: one rule relaxed for one tenant, for some purposes and a limited time.
 
     not_before, expires: milliseconds since 1970 UTC.
     """
@@ -102,19 +103,19 @@ class Grant(Document):
 
 
 class Given(Grant):
-    """A grant, and the tenant that it is given to."""
+    """A grant with the tenant that has it."""
 
     tenant: Id
 
 
 class Grants(Document):
-    """grants.json, the provider's: what relaxes its baseline stands where its own role signs, and nowhere else."""
+    """grants.json. Only the provider's role can sign it, so only the provider can relax its baseline."""
 
     grants: list[Given]
 
 
 def freed(grant: Mapping[str, Any], gone: Mapping[str, Any]) -> list[Any]:
-    """The conditions that a use of both grants is freed of when one is gone and the other is left. As JSON values."""
+    """The conditions of `gone` that would fall away from uses that both grants relax, if only `grant` were left."""
     together = (
         grant["rule"] == gone["rule"]
         and not set(grant["purposes"]).isdisjoint(gone["purposes"])

@@ -1,8 +1,8 @@
-"""How what is in force came about: the top-level targets of each release that was seen, kept as both signed them.
+"""The history of releases: the signed top-level targets of each release that this gateway has seen.
 
-They stand in history/ beside the trusted metadata, and are verified again whenever they are read: both signatures,
-under any root of the chain that the gateway trusts. What does not verify, or says nothing of a change, is left out: it
-tells about the past, and decides nothing.
+They are stored in history/ beside the trusted metadata. Each read verifies both signatures again, under any root of the
+chain that the gateway trusts. An entry that does not verify, or that describes no change, is left out. The history is
+informative and decides nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gateway.types import Change, Compared, Step
 
 FOLDER: Final = "history"
 KEPT: Final = 50
-"""The most releases that are remembered; the oldest are forgotten first."""
+"""How many releases are kept. The oldest are deleted first."""
 
 
 def keep(folder: Path, version: int) -> None:
@@ -37,14 +37,15 @@ def keep(folder: Path, version: int) -> None:
             file.write((folder / "targets.json").read_bytes())
             file.flush()
             os.fsync(file.fileno())
-        # Crash before this line: a draft that the next refresh removes, and the version is kept when it loads again.
+        # A crash before this line leaves a draft, which the next refresh removes. The version is kept when it is loaded
+        # again.
         draft.replace(path)
     for old in sorted(kept.glob("*.json"), key=_version)[:-KEPT]:
         old.unlink()
 
 
 def read(folder: Path, roots: Sequence[Root]) -> tuple[Step, ...]:
-    """The steps that are kept, oldest first."""
+    """The steps that are kept and verify, oldest first."""
     found = (_step(path, roots) for path in sorted((folder / FOLDER).glob("*.json"), key=_version))
     return tuple(step for step in found if step is not None)
 
@@ -61,9 +62,9 @@ def _step(path: Path, roots: Iterable[Root]) -> Step | None:
 
 
 def step(after: str, said: Mapping[str, Any]) -> Step:
-    """What the custom part of a manifest says of its change; `gateway.cli.release_diff.notes` writes it.
+    """The change that the custom part of a manifest describes, as `gateway.cli.release_diff.notes` writes it.
 
-    after: the digest of the release. Raises ValueError, KeyError or TypeError for what is not of this shape.
+    after: the digest of the release. Raises ValueError, KeyError or TypeError for any other shape.
     """
     effect = said.get("effect") or {"parts": []}
     return Step(

@@ -1,14 +1,14 @@
-"""Who signed, counted by holder. TUF counts keys, and two keys may be in one hand.
+"""Counts signatures by holder. TUF counts keys, and one party could have two keys.
 
-How keys become holders: every key in root and in the delegations says whose it is, in a field that the signature over
-root or targets covers. Each of the roles root and targets has threshold two and exactly one key of each holder, so
-whoever counts two keys has counted both holders; a key is replaced in one step, so that this holds at every version.
+Every key in root and in the delegations names its holder, in a field that the signature over root or targets covers.
+The roles root and targets have threshold two and exactly one key of each holder, so two valid signatures come from both
+holders. A key is replaced in one step, so this holds at every version. The checks:
 
-1 each holder has exactly one key in root, and one in targets; the threshold is two
-2 snapshot and timestamp are the agency's
-3 no key stands there twice under two names, and none that was revoked, by its name or as it is
-4 the valid signatures come from both holders, counted again after TUF's own verification
-5 each holder has one delegated role, over its own paths and ending there, with the key that it signs targets with
+1 each holder has exactly one key in root and one in targets, and the threshold is two
+2 only the agency has keys of snapshot and timestamp
+3 no key occurs twice under two key ids, and no revoked key occurs, compared by key id and by key value
+4 the valid signatures come from both holders; they are counted again after TUF's own verification
+5 each holder has one terminating delegated role, over its own paths, with the key that the holder signs targets with
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ TIMESTAMP: Final = "timestamp"
 
 
 def of(key: Key) -> str:
-    """Whose key it is, empty when it does not say."""
+    """The holder of the key; empty if the key names none."""
     holder = key.unrecognized_fields.get(HOLDER)
     return holder if isinstance(holder, str) else ""
 
 
 def public(key: Key) -> str:
-    """The key itself: one text, however it is written and called."""
+    """The key value in one canonical text, whatever its encoding and key id."""
     text = str(key.keyval.get("public", ""))
     try:
         if "-----BEGIN" in text:
@@ -50,7 +50,10 @@ def public(key: Key) -> str:
 
 
 def check_root(root: Root, revoked: Iterable[str] = ()) -> frozenset[str]:
-    """Steps 1 to 3. revoked: what earlier roots revoked, names of keys and keys; all that is now. Raises StartError."""
+    """Check steps 1 to 3. Raises StartError.
+
+    revoked: key ids and key values that earlier roots revoked. Returns them with those that this root revokes.
+    """
     where = f"root version {root.version}"
     if root.consistent_snapshot is not True:
         raise StartError(f"{where}: consistent_snapshot is not set; a release has to be one state of the repository")
@@ -74,7 +77,7 @@ def check_root(root: Root, revoked: Iterable[str] = ()) -> frozenset[str]:
 
 
 def check_targets(root: Root, targets: Metadata[Targets]) -> dict[str, str]:
-    """Steps 4 and 5: the key that each holder signed the top-level targets with. Raises StartError."""
+    """Check steps 4 and 5. Returns the key with which each holder signed the top-level targets. Raises StartError."""
     signed = signers(root, TARGETS, targets)
     missing = sorted(set(HOLDERS) - set(signed))
     if missing:
@@ -95,7 +98,7 @@ def check_targets(root: Root, targets: Metadata[Targets]) -> dict[str, str]:
 
 
 def signers(delegator: Root | Targets, name: str, metadata: Metadata[Root] | Metadata[Targets]) -> dict[str, str]:
-    """The holders whose signatures over the metadata are valid, each with the key."""
+    """The holders whose signatures over the metadata are valid, each with its key."""
     result = delegator.get_verification_result(name, metadata.signed_bytes, metadata.signatures)
     return {of(key): keyid for keyid, key in result.signed.items()}
 
@@ -115,7 +118,7 @@ def _holders(where: str, role: Role, keys: Mapping[str, Key]) -> list[str]:
 
 
 def _once(where: str, keys: Mapping[str, Key]) -> None:
-    """The same key under two names would be counted twice."""
+    """Refuse a key that occurs under two key ids, because its signatures would count twice."""
     seen: dict[str, str] = {}
     for keyid, key in keys.items():
         there = seen.setdefault(public(key), keyid)

@@ -1,7 +1,7 @@
-"""The keys of those who sign: encrypted files, or a PKCS#11 device through securesystemslib.
+"""Signing keys of the holders: encrypted files, or a PKCS#11 device through securesystemslib.
 
-A key is two files: NAME.key, the private key in PEM, encrypted and for its owner alone, and NAME.pub, which says whose
-it is and is given to the other side by a way of its own.
+A key is two files. NAME.key is the private key in PEM, encrypted and readable by its owner alone. NAME.pub names the
+holder, and is given to the other holder over a separate, trusted channel.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from gateway.release import holders
 from gateway.release.parts import AGENCY, HOLDERS
 
 NAMES: Final = {"root": (), "release": (), "online": (AGENCY,)}
-"""Keys of a holder by name, and who has it; empty is everybody. root signs root alone; release what goes in force;
-online snapshot and timestamp."""
+"""The keys of a holder by name, and the holders that have one; empty means every holder. root signs only root, release
+signs releases, and online signs snapshot and timestamp."""
 
 _PKCS11: Final = "PKCS#11 needs the package python-pkcs11, and PYKCS11LIB to name the device's library"
 
@@ -40,7 +40,7 @@ Passphrase = Callable[[], str]
 
 
 def create(folder: Path, holder: str, name: str, passphrase: str) -> Key:
-    """Make a key and its two files. passphrase: empty leaves it unencrypted. Raises StartError."""
+    """Create a key and its two files. An empty passphrase leaves the key unencrypted. Raises StartError."""
     if holder not in HOLDERS:
         raise StartError(f"{holder}: is no holder; a key belongs to one of {', '.join(HOLDERS)}")
     private = Ed25519PrivateKey.generate()
@@ -51,7 +51,7 @@ def create(folder: Path, holder: str, name: str, passphrase: str) -> Key:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with atomic_files.new(folder / f"{name}.key", 0o600) as file:
             file.write(pem)
-            # Crash after this: a key that nobody was told of; remove both files and make another.
+            # A crash here leaves files of a key that nobody was told of: remove both and create another key.
             _write_public(folder, name, key)
     except OSError as error:
         raise StartError(f"{error.filename or folder}: cannot be written: {error.strerror}") from error
@@ -59,7 +59,7 @@ def create(folder: Path, holder: str, name: str, passphrase: str) -> Key:
 
 
 def from_device(folder: Path, holder: str, name: str, uri: str, passphrase: Passphrase) -> Key:
-    """Write NAME.pub of a key that is in a device: hsm:NUMBER?label=TOKEN. Raises StartError."""
+    """Write NAME.pub for a key in a device: hsm:NUMBER?label=TOKEN. Raises StartError."""
     asked = urlsplit(uri)
     label = dict(parse_qsl(asked.query)).get("label")
     try:
@@ -87,9 +87,9 @@ def public(path: Path) -> Key:
 
 
 def signer(key: str, passphrase: Passphrase, of: Path | None = None) -> Signer:
-    """Opens NAME.key, with NAME.pub beside it, or a key in a device: hsm:…, with `of` its public key.
+    """A signer for NAME.key, with NAME.pub beside it, or for a key in a device. Raises StartError.
 
-    passphrase: asked for when one is needed. Raises StartError.
+    of: the public key of a key in a device (hsm:…). passphrase: called only if one is needed.
     """
     if key.startswith("hsm:"):
         return _device(key, passphrase, of)

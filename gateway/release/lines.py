@@ -1,4 +1,4 @@
-"""The line of a value in a JSON document, so that an error can say where to look."""
+"""Finds the line of a value in a JSON document, for error messages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
 
 
 def line(text: str, path: Sequence[str | int]) -> int:
-    """The line of the value at the path, or of the deepest part of it that is there. text: JSON that was parsed."""
-    here: list[str | int] = []  # the key or the index that is at hand in each open object and array
+    """The line of the value at the path, or of its deepest part that exists. text: JSON that has been parsed."""
+    here: list[str | int] = []  # the current key or index of each open object and array
     place, depth, key_next = 0, -1, False
     for token in _TOKEN.finditer(text):
         word = token[0]
@@ -37,6 +37,6 @@ def line(text: str, path: Sequence[str | int]) -> int:
 
 
 def at(path: Path, raw: bytes, where: Sequence[str | int]) -> str:
-    """File, line and field. What a program wrote stands on one line, which need not be named."""
+    """File, line and field. The line is left out for one-line documents, which a program wrote."""
     row = line(raw.decode("utf-8"), where)
     return f"{path}:{row}: {'.'.join(map(str, where))}" if row > 1 else f"{path}: {'.'.join(map(str, where))}"

@@ -1,4 +1,4 @@
-"""Pieces of metadata that signers propose, and files that are written whole."""
+"""Helpers that make metadata for signers, and write whole files."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from gateway.release.parts import HOLDERS, paths
 
 
 def delegations(root: Root) -> Delegations:
-    """Each holder over its own paths, with the key that it signs targets with."""
+    """One delegation for each holder, over its own paths, with the key that the holder signs targets with."""
     keys = {holders.of(root.keys[keyid]): root.keys[keyid] for keyid in root.roles[TARGETS].keyids}
     roles = {h: DelegatedRole(h, [keys[h].keyid], 1, terminating=True, paths=paths(h)) for h in HOLDERS}
     return Delegations({key.keyid: key for key in keys.values()}, roles)
 
 
 def meta(data: bytes) -> MetaFile:
-    """How a snapshot or a timestamp names this metadata."""
+    """The entry for this metadata in a snapshot or a timestamp."""
     version: int = Metadata.from_bytes(data).signed.version
     return MetaFile(version, len(data), {"sha256": hashlib.sha256(data).hexdigest()})
 
 
 def after(now: datetime, days: int) -> datetime:
-    """That many days later, in whole seconds."""
+    """The time that many days later, in whole seconds."""
     return now.replace(microsecond=0) + timedelta(days=days)
 
 
 def put(path: Path, data: bytes) -> None:
-    """Write the file whole and durably, unless it is there already. Raises OSError."""
+    """Write the file whole and durably, unless it exists. Raises OSError."""
     if path.exists() and path.read_bytes() == data:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Whose part of a release a file is, and the name that it has in a signed repository.
+"""Maps each file of a release to the holder that owns it, and to its name in a signed repository.
 
-What both made together (the manifest, the compiled policy with its data, the self-test) stands in the top-level
-targets. Everything else belongs to one holder and stands below its name: provider/models.json, agency/tenants.json.
+Files that both holders own (the manifest, the compiled policy with its data, the self-test) are in the top-level
+targets. Every other file belongs to one holder and is named below it: provider/models.json, agency/tenants.json.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _DEPTH: Final = 10
 
 
 def holder_of(name: str) -> str:
-    """The holder whose part this file of a release is; empty for what is both's."""
+    """The holder that owns this file of a release; empty if both own it."""
     if name in _JOINT:
         return ""
     return AGENCY if name == TENANTS or name.startswith(_AGENCYS) else PROVIDER
 
 
 def target(name: str) -> str:
-    """What the file is called in a repository."""
+    """The name of the file in a repository."""
     holder = holder_of(name)
     return f"{holder}/{name}" if holder else name
 
 
 def paths(holder: str) -> list[str]:
-    """The patterns of everything below the holder's name: in TUF a star stands for one level."""
+    """TUF patterns that cover everything below the holder's name. In TUF, `*` matches within one path segment."""
     return ["/".join([holder, *["*"] * depth]) for depth in range(1, _DEPTH + 1)]

@@ -1,12 +1,12 @@
-"""Reads a release folder. Everything that is used was digested first, from the same bytes.
+"""Reads a release folder. Only bytes whose digest was checked are used.
 
 1 read the manifest, strictly        2 compare its digest with the pinned one
-3 read every file, bounded; the folder holds exactly what the manifest names, no more and no less
+3 read every file, bounded; the folder holds exactly the files that the manifest names
 4 compare every digest               5 type every document
-6 the policy is there and says the revision that the manifest says
-7 no tenant or model twice; a certificate belongs to exactly one tenant; grants are the provider's
-8 a grant relaxes a rule of the provider's baseline that says so, and a tenant selects rules that say so, never another
-9 where the spend of a tenant is bounded, every model that it may ask has a price
+6 the policy is present and states the manifest's revision
+7 ids of tenants and models are unique; a certificate belongs to exactly one tenant; only the provider gives grants
+8 grants relax only relaxable rules of the provider's baseline; tenants select only selectable rules
+9 if a tenant's spend is limited, every model that it may ask has a price
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _D = TypeVar("_D", bound=Document)
 
 
 def load(path: Path, pinned: str | None) -> Release:
-    """The release in the folder `path`, whole. pinned: the digest it must have, 64 hexadecimal digits, or None.
+    """Load the release in the folder `path`. pinned: the digest that it must have, 64 hexadecimal digits, or None.
 
-    Raises StartError that names the file, what is wrong and what to do.
+    Raises StartError that names the file, the fault and the remedy.
     """
     if not path.is_dir():
         raise StartError(f"{path}: is not a release folder; name one that `brightline init` or a release build wrote")
@@ -47,7 +47,7 @@ def load(path: Path, pinned: str | None) -> Release:
 
 
 def named(path: Path, raw: bytes, pinned: str | None) -> tuple[documents.Manifest, str]:
-    """Steps 1 and 2: the manifest and its digest. path: what to call the release in errors. Raises StartError."""
+    """Steps 1 and 2: the manifest and its digest. path: names the release in errors. Raises StartError."""
     value = _parse(path / MANIFEST, raw)
     manifest = _typed(path / MANIFEST, raw, value, documents.Manifest)
     found = digest(value)
@@ -60,7 +60,7 @@ def named(path: Path, raw: bytes, pinned: str | None) -> tuple[documents.Manifes
 
 
 def whole(path: Path, manifest: documents.Manifest, found: str, files: Mapping[str, bytes]) -> Release:
-    """Steps 5 to 9. files: everything that the manifest names, with the digests that it says. Raises StartError."""
+    """Steps 5 to 9. files: everything that the manifest names, with digests already checked. Raises StartError."""
 
     def typed(name: str, kind: type[_D]) -> _D:  # 5
         return parsed(path / name, files[name], kind)
@@ -96,7 +96,7 @@ def _price(model: documents.Model) -> Price | None:
 
 
 def read_policy(path: Path) -> tuple[str, dict[str, bytes]]:
-    """The revision and the files of the built policy in the folder `path`, each as its manifest names it.
+    """The revision and the files of the built policy in the folder `path`, checked against its manifest.
 
     Raises StartError.
     """
@@ -108,14 +108,14 @@ def read_policy(path: Path) -> tuple[str, dict[str, bytes]]:
 def _parse(path: Path, raw: bytes) -> Json:
     try:
         value = parse(raw)
-        digest(value)  # refuses what has no canonical form, wherever it is
+        digest(value)  # refuses any value that has no canonical form
         return value
     except (NotCanonicalError, RecursionError) as error:
         raise StartError(f"{path}: {error}; {folder.AGAIN}") from error
 
 
 def parsed(path: Path, raw: bytes, kind: type[_D]) -> _D:
-    """A document from its bytes. path: what to call it in errors. Raises StartError."""
+    """Parse a document from its bytes. path: names the document in errors. Raises StartError."""
     return _typed(path, raw, _parse(path, raw), kind)
 
 

@@ -1,11 +1,13 @@
-"""A repository on the side of those who sign. What is proposed stands in staged/ until it has every signature.
+"""A repository as its signers see it. A proposal stays in staged/ until it has every signature.
 
-    metadata/   what clients read: N.root.json, N.targets.json, N.provider.json, N.agency.json, N.snapshot.json,
-                timestamp.json
-    targets/    the files, each with its SHA-256 before its name
-    staged/     metadata that waits for signatures, and below it files that are new
+metadata/   what clients read: N.root.json, N.targets.json, N.provider.json, N.agency.json, N.snapshot.json,
+            timestamp.json
+targets/    the files, each with its SHA-256 before its name
+staged/     metadata that waits for signatures, and its new files
 
-1 init or stage proposes    2 each holder looks and signs    3 the agency publishes, which signs snapshot and timestamp
+1 init or stage proposes
+2 each holder inspects and signs
+3 the agency publishes, which signs snapshot and timestamp
 """
 
 from __future__ import annotations
@@ -37,20 +39,23 @@ from gateway.release.repository_view import Shelf
 from gateway.release.restrictions import NAME as RESTRICTIONS
 
 STAGED: Final = (ROOT, TARGETS, *HOLDERS)
-"""What people sign, in this order. The rest is signed at publication."""
+"""The roles that people sign, in this order. Snapshot and timestamp are signed at publication."""
 
 DAYS: Final = {ROOT: 365, TARGETS: 180, SNAPSHOT: 14, TIMESTAMP: 14}
-"""How long metadata lasts by default; a holder's own as long as targets."""
+"""Default lifetimes of metadata in days. The holders' delegated roles last as long as targets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repository(Shelf):
-    """The folder, and what is done to it."""
+    """The repository folder and the operations that change it."""
 
     # --- 1 propose -----------------------------------------------------------------------------------------------
 
     def init(self, keys: Iterable[tuple[str, Key]], now: datetime, days: Mapping[str, int] = DAYS) -> None:
-        """Propose the first root. keys: by name, root and release of each holder and online. Raises StartError."""
+        """Propose the first root. Raises StartError.
+
+        keys: with their names; root and release of each holder, and online.
+        """
         if (self.folder / "metadata").exists() or (self.folder / "staged").exists():
             raise StartError(f"{self.folder}: is a repository already")
         root = Root(version=1, expires=after(now, days[ROOT]), consistent_snapshot=True)
@@ -65,7 +70,7 @@ class Repository(Shelf):
     def stage(
         self, files: Mapping[str, bytes], custom: dict[str, Any], now: datetime, days: int = DAYS[TARGETS]
     ) -> None:
-        """Propose a release: every file by its name, the manifest among them. Raises StartError."""
+        """Propose a release: every file by its name, the manifest included. Raises StartError."""
         root = self.newest(ROOT).signed
         targets: dict[str, dict[str, TargetFile]] = {role: {} for role in (TARGETS, *HOLDERS)}
         for name, data in files.items():
@@ -82,7 +87,7 @@ class Repository(Shelf):
             self._stage(role, Metadata(fresh))
 
     def restrict(self, holder: str, document: bytes | None, now: datetime) -> None:
-        """Propose what one holder takes away alone; None takes its restriction back. Raises StartError."""
+        """Propose a restriction by one holder alone. None withdraws the holder's restriction. Raises StartError."""
         before = self.published(holder)
         if before is None or holder not in HOLDERS:
             raise StartError(f"{self.folder}: {holder} has published nothing that it could restrict")
@@ -96,9 +101,9 @@ class Repository(Shelf):
         )
 
     def replace_key(self, old: str, new: Key, now: datetime, *, revoked: bool) -> list[str]:
-        """Propose another key of the same holder, wherever the old one stands; the roles that have to be signed anew.
+        """Propose to replace a key by another of the same holder, in every role that has it. Raises StartError.
 
-        revoked: the old one can never come back. Raises StartError.
+        revoked: whether the old key may never be used again. Returns the roles that have to be signed again.
         """
         root = cast("Metadata[Root]", self.newest(ROOT)).signed
         roles = [name for name, role in root.roles.items() if old in role.keyids]
@@ -126,21 +131,22 @@ class Repository(Shelf):
                 signed.delegations = delegations(root)
             self._stage(role, Metadata(signed))
             changed.append(role)
-        # Crash before this: the newest root still has the old key, and the same again stages all of it.
+        # A crash before this line leaves the old key in the newest root. Running the same command again stages all of
+        # it.
         self._stage(ROOT, Metadata(root))
         return changed
 
     # --- 2 sign --------------------------------------------------------------------------------------------------
 
     def signable(self, keyid: str) -> list[str]:
-        """What is staged and this key may sign. Raises StartError."""
+        """The staged roles that this key may sign. Raises StartError."""
         there = [role for role in STAGED if self.staged(role) is not None]
         return [r for r in there if any(keyid in d.get_delegated_role(r).keyids for d in self._delegators(r))]
 
     def sign(self, signer: Signer) -> list[str]:
-        """Add the signature to all that is staged and the key may sign; what that was.
+        """Sign all staged metadata that the key may sign. Returns the roles that were signed.
 
-        Raises StartError, also when something else is staged now than who signs has looked at.
+        Raises StartError, also if the staged metadata changed since the signer inspected it.
         """
         signed = self.signable(signer.public_key.keyid)
         if self.held is not None and self.looked_at(signer.public_key, STAGED).held != self.held:
@@ -154,9 +160,11 @@ class Repository(Shelf):
     # --- 3 publish -----------------------------------------------------------------------------------------------
 
     def publish(self, online: Signer, now: datetime, days: Mapping[str, int] = DAYS) -> list[str]:
-        """Put what is staged where clients read it, or renew the times alone; the roles that are new.
+        """Publish what is staged, or only renew snapshot and timestamp. Returns the roles that are new.
 
-        A crash leaves files and metadata that no timestamp leads to; publishing again completes it. Raises StartError.
+        Raises StartError.
+
+        A crash leaves files and metadata that no timestamp refers to. Publishing again completes it.
         """
         ready = [role for role in STAGED if self.staged(role) is not None]
         for role in STAGED:
@@ -191,7 +199,7 @@ class Repository(Shelf):
         timestamp.snapshot_meta = meta(data)
         stamped = Metadata(timestamp)
         stamped.sign(online)
-        put(self.folder / "metadata/timestamp.json", stamped.to_bytes())  # before this line nobody sees any of it
+        put(self.folder / "metadata/timestamp.json", stamped.to_bytes())  # until this line no client sees any of it
 
     def _stage(self, role: str, metadata: Metadata[Any]) -> None:
         with self._readable():

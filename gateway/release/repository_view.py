@@ -1,4 +1,4 @@
-"""What is in a repository, published and staged: the folder as those who sign see it. repository.py changes it."""
+"""The published and staged contents of a repository, as a signer sees them. repository.py changes them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from gateway.release.restrictions import NAME as RESTRICTIONS
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The folder. by: the key of who looks, and signs what was shown; held: what is staged, as it was read at once.
+    """A read-only view of the folder.
 
-    Others may write the folder meanwhile. What a key signed before is what it believes to be published.
+    by: the signer's key. held: the staged metadata that the signer was shown, read once because others may write to the
+    folder meanwhile. What this key signed before counts as what the signer knows to be published.
     """
 
     folder: Path
@@ -34,7 +35,10 @@ class Shelf:
     held: Mapping[str, bytes] | None = None
 
     def looked_at(self, by: Key, roles: tuple[str, ...]) -> Self:
-        """The same with what is staged for these roles as it is now, whatever is done to it. Raises StartError."""
+        """The same view for the signer `by`, with the staged metadata of these roles frozen as it is now.
+
+        Raises StartError.
+        """
         with self._readable():
             paths = {role: self.folder / f"staged/{role}.json" for role in roles}
             return replace(self, by=by, held={role: p.read_bytes() for role, p in paths.items() if p.exists()})
@@ -49,48 +53,51 @@ class Shelf:
             raise StartError(f"{self.folder}: is no repository, or was changed by hand: {error}") from error
 
     def published(self, role: str) -> Metadata[Any] | None:
-        """The newest published metadata of the role, None when there is none. Raises StartError."""
+        """The newest published metadata of the role, or None. Raises StartError."""
         if role == TIMESTAMP:
             return self._read(self.folder / "metadata/timestamp.json")
         versions = [version(p) for p in (self.folder / "metadata").glob(f"*.{role}.json")]
         return self._read(self.folder / f"metadata/{max(versions)}.{role}.json") if versions else None
 
     def staged(self, role: str) -> Metadata[Any] | None:
-        """What waits for signatures. Raises StartError."""
+        """The metadata of the role that waits for signatures, or None. Raises StartError."""
         if self.held is not None:
             with self._readable():
                 return Metadata.from_bytes(self.held[role]) if role in self.held else None
         return self._read(self.folder / f"staged/{role}.json")
 
     def newest(self, role: str) -> Metadata[Any]:
-        """What is staged, else what is published. Raises StartError when there is neither."""
+        """The staged metadata of the role, otherwise the published one. Raises StartError if there is neither."""
         found = self.staged(role) or self.published(role)
         if found is None:
             raise StartError(f"{self.folder}: has no {role}; begin with `brightline release init`")
         return found
 
     def file(self, name: str, *, staged: bool = False) -> bytes | None:
-        """A file of the release by its name there, as staged or as published. Raises StartError."""
+        """A file of the staged or the published release, by its name in the release. Raises StartError."""
         metadata = self._of(name, staged)
         info = metadata.signed.targets.get(target(name)) if metadata else None
         return self._content(info) if info else None
 
     def signed_before(self, role: str) -> Metadata[Any] | None:
-        """The newest published metadata of the role with a signature of who looks. Raises StartError."""
+        """The newest published metadata of the role that the viewing signer signed, or None. Raises StartError."""
         paths = sorted((self.folder / "metadata").glob(f"*.{role}.json"), key=version, reverse=True)
         return next((found for found in map(self._read, paths) if found and self._own(found)), None)
 
     def agreed(self) -> dict[str, bytes]:
-        """Every file of the newest release that both signed, its manifest included; empty when there is none.
+        """Every file of the newest release that both holders signed, its manifest included; empty if there is none.
 
-        What is published need not be: the online key alone can publish. A change is shown against what was agreed.
-        Raises StartError.
+        The newest published metadata may lack their signatures, because the online key alone can publish. Changes are
+        therefore shown against this release. Raises StartError.
         """
         found = self.agreed_targets()
         return self._named(found.signed.targets[MANIFEST]) if found else {}
 
     def agreed_targets(self) -> Metadata[Any] | None:
-        """The metadata of that release: by who looks, where that key signed any. Raises StartError."""
+        """The metadata of that release. Only metadata that the viewing signer signed counts, if it has signed any.
+
+        Raises StartError.
+        """
         own = self.signed_before(TARGETS) is not None
         roots = [self._read(path) for path in (self.folder / "metadata").glob("*.root.json")]
         for path in sorted((self.folder / "metadata").glob("*.targets.json"), key=version, reverse=True):
@@ -121,7 +128,7 @@ class Shelf:
         return found
 
     def files(self, *, staged: bool = False) -> dict[str, bytes]:
-        """Every file of the release that is published, or staged; its manifest included, empty when there is none.
+        """Every file of the published or the staged release, its manifest included; empty if there is none.
 
         Raises StartError.
         """
@@ -134,13 +141,13 @@ class Shelf:
         return found
 
     def custom(self, *, staged: bool = False) -> dict[str, Any]:
-        """What the metadata says beside the manifest: the changes and their computed effect. Raises StartError."""
+        """The custom part of the manifest's target: the changes and their computed effect. Raises StartError."""
         metadata = self._of(MANIFEST, staged)
         info = metadata.signed.targets.get(MANIFEST) if metadata else None
         return dict(info.custom or {}) if info else {}
 
     def missing(self, role: str) -> list[str]:
-        """The holders whose signature staged metadata still needs. Raises StartError."""
+        """The holders whose signature the staged metadata still lacks. Raises StartError."""
         metadata = self.newest(role)
         return sorted(
             {h for d in self._delegators(role) for h in _wanted(role) - set(holders.signers(d, role, metadata))}
@@ -151,7 +158,7 @@ class Shelf:
         return (self.staged(role) if staged else None) or self.published(role)
 
     def _delegators(self, role: str) -> list[Root | Targets]:
-        """Who says which keys sign the role: for a root the one before it, too."""
+        """The metadata that names the role's keys. For a root this includes the previous root."""
         root = self.newest(ROOT).signed
         if role in HOLDERS:
             return [self.newest(TARGETS).signed]
@@ -185,6 +192,6 @@ def _wanted(role: str) -> set[str]:
 
 
 def version(path: Path) -> int:
-    """Which version of its role a file of metadata is by its name; 0 for a name without one."""
+    """The version of a metadata file, from its name; 0 if the name has none."""
     number = path.name.partition(".")[0]
     return int(number) if number.isdigit() else 0

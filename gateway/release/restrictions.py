@@ -1,9 +1,9 @@
-"""What one holder takes away alone, at once: the other holder's signature is never needed to be stricter.
+"""Restrictions that one holder signs alone and that take effect at once, without the other holder's signature.
 
-Each holder may have a file restrictions.json among its own targets. Whatever it holds, the result is never wider than
-what both signed: it only ever removes, and names that are not there remove nothing. A use that two grants relax has the
-conditions of both, so a grant that is left keeps those of one that is gone. A later one of the same holder replaces it,
-so a holder can take its own restriction back, to what both signed and no further.
+Each holder may have a file restrictions.json among its own targets. A restriction only removes, so the result is never
+wider than what both holders signed. Names that don't exist remove nothing. A use that two grants relax has the
+conditions of both, so a remaining grant keeps the conditions of a removed one. A later restriction of the same holder
+replaces the earlier one, so a holder can withdraw its own restriction, back to what both signed and no further.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_BYTES: Final = 1 << 20
 
 
 class Restrictions(Document):
-    """restrictions.json. Ids of tenants, models and grants that are gone; purposes that no tenant has any more."""
+    """restrictions.json: ids of tenants, models and grants to remove, and purposes to remove from every tenant."""
 
     format: Literal[1]
     tenants: list[Id] = Field(default_factory=list)
@@ -36,7 +36,7 @@ class Restrictions(Document):
 
 
 def apply(where: Path, agreed: Release, alone: Mapping[str, bytes]) -> Release:
-    """The release without what is taken away. alone: the file of each holder that has one. Raises StartError."""
+    """The release without what the restrictions remove. alone: restrictions.json by holder. Raises StartError."""
     if not alone:
         return agreed
     documents = {holder: parsed(where / holder / NAME, raw, Restrictions) for holder, raw in alone.items()}
@@ -55,7 +55,7 @@ def apply(where: Path, agreed: Release, alone: Mapping[str, bytes]) -> Release:
 
 
 def _changes(holder: str, document: Restrictions, agreed: Release) -> Iterator[Change]:
-    """In plain language, each for who may know it."""
+    """The changes in plain language, each with its audience."""
     for purpose in document.purposes:
         yield Change("stricter", f"the {holder} alone takes away: purpose {purpose}", "")
     for model in document.models:

@@ -1,8 +1,9 @@
-"""The self-test of a release: what its policy has to decide about given inputs. It travels with it, and both sign it.
+"""The self-test of a release: inputs with the decisions that the policy has to make. Both holders sign it.
 
-    {"bases": {name: input}, "vectors": [{"id", "base", "set", "without", "effect", "rules"}]}
+{"bases": {name: input}, "vectors": [{"id", "base", "set", "without", "effect", "rules"}]}
 
-An input is a base with changes: objects in `set` are merged, anything else replaces; then `without` is left out.
+An input is a base with changes. Objects in `set` are merged into it and other values replace; then the `without`
+pointers are removed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from gateway.types import Check
 
 
 class Vector(Document):
-    """One decision. without: JSON pointers, of at least one step."""
+    """One input and its expected decision. without: JSON pointers of at least one step."""
 
     id: Name
     base: Name
@@ -37,7 +38,7 @@ class Vectors(Document):
 
 
 def checks(where: str, document: Vectors) -> tuple[Check, ...]:
-    """The inputs with what is expected of them. Raises StartError."""
+    """The expanded inputs with their expected decisions. Raises StartError."""
     made = []
     for vector in document.vectors:
         try:
@@ -49,14 +50,16 @@ def checks(where: str, document: Vectors) -> tuple[Check, ...]:
 
 
 def tells(made: tuple[Check, ...]) -> bool:
-    """Whether it tests anything: a use that is allowed, and one that is denied."""
+    """Whether the self-test covers both an allowed and a denied use."""
     return {"allow", "deny"} <= {check.effect for check in made}
 
 
 def changed(facts: Any, given: Mapping[str, Any], without: Sequence[str]) -> Any:
-    """The facts with others in their place, then without some. Raises KeyError and its like where they are not.
+    """The facts with `given` merged in and `without` removed.
 
-    What is not changed is shared with the facts: a release has hundreds of inputs of a few bases.
+    Raises KeyError or a similar error if a pointer does not exist.
+
+    Unchanged parts are shared with `facts`: a release has hundreds of inputs on a few bases.
     """
     made = _merged(facts, given)
     for pointer in without:

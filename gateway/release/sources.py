@@ -1,4 +1,4 @@
-"""Where the release comes from, as the configuration says: a signed repository, or a folder that nobody signed."""
+"""Where the release comes from, by configuration: a signed repository, or an unsigned folder."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from gateway.types import Release
 
 
 class Source(Protocol):
-    """Loads what is there now, whole. It blocks, on files or on the network."""
+    """Loads the current release as a whole. Blocks on files or on the network."""
 
     def load(self) -> Release:
         """The release. Raises StartError."""
 
     def find(self, known: State) -> Found:
-        """The same; no release where it is the one of this state. Raises StartError."""
+        """The current release, or no release if it is the one of the state `known`. Raises StartError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unsigned:
-    """A release folder. Its manifest says who agreed to it, and nobody checks that: for development only."""
+    """A release folder. Nobody checks the signers that its manifest names, so it is for development only."""
 
     path: Path
     digest: str | None
@@ -42,13 +42,13 @@ class Unsigned:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A repository."""
+    """A signed repository."""
 
     client: Client
     digest: str | None
 
     def load(self) -> Release:
-        """The release that its signatures say. Raises StartError."""
+        """The release, with its signatures verified. Raises StartError."""
         return self.client.load(self.digest)
 
     def find(self, known: State) -> Found:

@@ -1,4 +1,4 @@
-"""Makes the files of a release, its manifest included, from what is published and what is to be another."""
+"""Makes the files of the next release, its manifest included, from the published release and replacements."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ NAME = Path("the new release")
 
 
 def files(published: Mapping[str, bytes], *, policy: Path | None = None, **documents: Path | None) -> dict[str, bytes]:
-    """The next release. policy: a built one; documents: tenants, grants, models, vectors by file; None keeps what is.
+    """The files of the next release. Raises StartError.
 
-    Raises StartError.
+    policy: a built policy. documents: the files for tenants, grants, models and vectors. None keeps what is published.
     """
     made = {name: data for name, data in published.items() if name != MANIFEST}
     revision, version = "", 1
@@ -44,7 +44,7 @@ def files(published: Mapping[str, bytes], *, policy: Path | None = None, **docum
 
 
 def folder(path: Path) -> dict[str, bytes]:
-    """The files of a release folder as they are. Raises StartError."""
+    """The files of a release folder, unchanged. Raises StartError."""
     found = {p.relative_to(path).as_posix(): read(p) for p in sorted(path.rglob("*")) if p.is_file()}
     if MANIFEST not in found:
         raise StartError(f"{path}: is not a release folder; it has no {MANIFEST}")
@@ -52,7 +52,7 @@ def folder(path: Path) -> dict[str, bytes]:
 
 
 def release(made: Mapping[str, bytes]) -> Release:
-    """The files as a release, checked like one that is loaded: they are those of its manifest. Raises StartError."""
+    """The files as a release, with the same checks as at loading. Raises StartError."""
     manifest, found = reading.named(NAME, made[MANIFEST], None)
     for name in sorted({*manifest.files, *made} - {MANIFEST}):
         if name not in made or manifest.files.get(name) != hashlib.sha256(made[name]).hexdigest():

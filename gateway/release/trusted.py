@@ -1,4 +1,4 @@
-"""The folder of a gateway's trusted metadata: one refresh at a time, and durable."""
+"""The folder of a gateway's trusted metadata: one refresh at a time, written durably."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCK_WAIT_S: Final = 60.0
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Nobody else refreshes into this folder meanwhile; what a crash of theirs left half written is removed."""
+    """Hold the folder's lock, so that no other gateway refreshes into it, and remove drafts that a crash left."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -40,6 +40,6 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def durable(folder: Path) -> None:
-    """Have the disk keep what was written there. A crash meanwhile leaves old and new files, each whole or missing."""
+    """Sync the folder to disk. After a crash each file is old, new or missing, and never partial."""
     for path in (*folder.glob("*.json"), folder / "root_history", *folder.glob("root_history/*.json"), folder):
         atomic_files.sync(path)

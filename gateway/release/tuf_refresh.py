@@ -1,4 +1,4 @@
-"""Steps 1 to 3 of client.py: what is signed in a repository now, verified by python-tuf and counted by holder."""
+"""Steps 1 to 3 of client.py: refreshes a repository's metadata with python-tuf, and counts signatures by holder."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ CACHE: Final = "targets"
 
 
 State = tuple[Any, ...]
-"""What tells one release of a repository from the next: digest of the manifest, and versions of the holders' roles."""
+"""Identifies a release of a repository: the manifest's digest and the versions of the holders' roles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """Verified metadata. versions: of each role; state: see there.
+    """Verified metadata. versions: by role. state: see State.
 
-    notes: what is signed of the change. roots: the chain, the pinned one first.
+    notes: the signed notes on the change. roots: the chain, beginning with the pinned one.
     """
 
     updater: Updater
@@ -45,9 +45,9 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One gateway's view of a repository. folder: its trusted metadata; root: the trusted root that was pinned.
+    """One gateway's view of a repository. folder: its trusted metadata. root: the trusted root that was pinned.
 
-    address: what comes before file names.
+    address: the prefix of every file name.
     """
 
     fetcher: FetcherInterface
@@ -56,7 +56,7 @@ class View:
     folder: Path
 
     def refresh(self) -> Trusted:
-        """What is signed there now, verified. Raises StartError, and what python-tuf raises."""
+        """The metadata that the repository publishes now, verified. Raises StartError and python-tuf's errors."""
         holders.check_root(Metadata[Root].from_bytes(self.root).signed)
         updater = Updater(
             metadata_dir=str(self.folder),
@@ -73,8 +73,8 @@ class View:
         signed = holders.check_targets(roots[-1], targets)  # 3
         for holder in HOLDERS:
             updater.get_targetinfo(f"{holder}/")  # fetches and verifies the role
-        # A crash while metadata is written leaves old and new files, each whole or missing; what can't be verified is
-        # fetched again, and what was in force is remembered by the log.
+        # A crash while metadata is written leaves files that are old, new or missing, each whole. What can't be
+        # verified is fetched again, and the log remembers what was in force.
         durable(self.folder)
         return self._trusted(updater, roots, targets, signed)
 
@@ -108,7 +108,7 @@ class View:
         )
 
     def _roots(self) -> tuple[Root, ...]:
-        """The roots from the pinned one to the last; none has a key that an earlier one revoked."""
+        """The roots from the pinned one to the newest. None of them has a key that an earlier one revoked."""
         root: Metadata[Root] = Metadata[Root].from_bytes(self.root)
         chain, revoked = [root.signed], holders.check_root(root.signed)
         last = Metadata[Root].from_bytes((self.folder / "root.json").read_bytes()).signed.version

@@ -1,4 +1,4 @@
-"""Values in documents of a release, and what every document has in common."""
+"""Field types of release documents, and the base class of every document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway import marking
 
 
 def without_null(value: object) -> object:
-    """Rules compare attributes, and null sorts below every number: a fact that is not there is a key left out."""
+    """Refuse null: rules compare attributes, and null sorts below every number. A missing fact is a missing key."""
     pending = [value]
     while pending:
         item = pending.pop()
@@ -25,18 +25,18 @@ def without_null(value: object) -> object:
 
 
 def _banner(value: str) -> str:
-    """A ceiling is a banner line, or nobody could say what is below it."""
+    """Check that a ceiling is a valid banner line; otherwise nothing could be compared with it."""
     if wrong := _explained(value):
         raise ValueError(f'"{value}" is not a banner line: {wrong}')
     return value
 
 
 _explained = lru_cache(maxsize=1024)(marking.explain)
-"""Ten thousand tenants have a few ceilings."""
+"""Cached because ten thousand tenants share a few ceilings."""
 
 
 def _within(value: str) -> str:
-    """A file of a release is in its folder, whoever signed its name."""
+    """Check that a file name stays within the release's folder, whoever signed the name."""
     if {"", ".", ".."} & {*value.split("/")} or "\\" in value or not value.isprintable():
         raise ValueError(f"{value!a} is no path below the release; name folders and a file, parted by /")
     return value
@@ -52,13 +52,13 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # ISO 3166-1 alpha-2.
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
-# The SPIFFE ID of a workload (SPIFFE-ID section 2), or the SHA-256 of a certificate in DER: one spelling of each.
+# The SPIFFE ID of a workload (SPIFFE-ID section 2), or the SHA-256 of a DER certificate. Each has one spelling.
 Certificate = Annotated[
     str, Field(pattern=r"^(spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)+|sha256:[0-9a-f]{64})$", max_length=2048)
 ]
 
 
 class Document(BaseModel):
-    """What every document has in common."""
+    """Base class of documents: strict, and closed to unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -1,6 +1,6 @@
 """Writes a release folder: a built policy with a deployment's own tenants and models.
 
-Nobody has signed such a release, and its manifest says so: signers is empty.
+Nobody has signed such a release, so `signers` in its manifest is empty.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gateway.types import Model, Release, Tenant
 
 
 def starter() -> Path:
-    """The folder of the starter policy that travels with the package: policy.wasm, data.json, rego/, manifest.json."""
+    """The folder of the starter policy in this package: policy.wasm, data.json, rego/, manifest.json."""
     return Path(__file__).parent.parent / "assets" / "starter"
 
 
@@ -40,11 +40,12 @@ def create(
     policy: Path | None = None,
     vectors: Path | None = None,
 ) -> str:
-    """Write a release to `folder`, which must not exist yet; returns its digest. policy: built, the starter by default.
+    """Write a release to `folder`, which must not exist yet. Returns its digest.
 
-    signers: who agreed to it, where that is only said; a signed release says nobody. vectors: its self-test, the
-    starter's by default with the starter policy. Raises StartError when it can't be written, or could not be loaded
-    again.
+    policy: a built policy; by default the starter policy.
+    signers: unverified names for an unsigned release; a signed release leaves them out.
+    vectors: the self-test; with the starter policy, by default the starter's.
+    Raises StartError if the release can't be written, or could not be loaded again.
     """
     if folder.exists() or folder.is_symlink():
         raise StartError(f"{folder}: is already there; a release is never edited in place, name another folder")
@@ -74,7 +75,8 @@ def create(
             made = load(draft, None)
             _unexpired(made)
             draft.chmod(0o755)
-            # A crash before this line leaves a draft whose name starts with a dot; after it, the whole release.
+            # A crash before this line leaves a draft whose name starts with a dot. After this line the release is
+            # complete.
             draft.rename(folder)
             atomic_files.sync(folder.parent)
             return made.digest
@@ -95,7 +97,7 @@ def _without_grants(tenant: Tenant) -> dict[str, Any]:
 
 
 def _given(tenant: Tenant) -> list[Any]:
-    """Its grants as the provider gives them: each names the tenant."""
+    """The tenant's grants as grants.json has them: each names its tenant."""
     grants = tenant.attributes.get("grants", [])
     if not isinstance(grants, list | tuple):
         raise StartError(f"{GRANTS}: {tenant.id}: grants are a list")
@@ -103,7 +105,7 @@ def _given(tenant: Tenant) -> list[Any]:
 
 
 def _unexpired(made: Release) -> None:
-    """Raise StartError for a grant that is over: whoever writes it means it to hold. One that ends later just ends."""
+    """Raise StartError for a grant that has already expired, because its author expects it to apply."""
     now_ms = system_us() // 1000
     for tenant in made.tenants.values():
         for given in _given(tenant):
