@@ -1,5 +1,5 @@
-"""The policy team's workshop: judges a policy folder of the shape of rego/, and compiles it.
+"""The policy team's tools: check a policy folder such as rego/, and compile it.
 
-A policy folder holds brightline/ (rules, facts and data, tests beside them), schemas/ (of input and decision) and
-fixtures/ (what tests share). Paths in findings and in functions are relative to it, with forward slashes.
+A policy folder holds brightline/ (rules, facts and data, with their tests), schemas/ (of input and decision) and
+fixtures/ (shared by tests). Paths in findings and function results are relative to it, with forward slashes.
 """

@@ -1,8 +1,8 @@
-"""What an agency's policy may touch: it adds to what others decided, and sees nothing of other agencies.
+"""Confines an agency's policy: it can only add to the decision, and can't see other agencies.
 
-It may read the input, brightline.facts, the shared data, and its own packages and data. It may not read anything else
-below data, decide at run time what to read there, or replace facts with `with`. That its packages stay in its folder is
-seen where packages are compared with folders.
+Its rules may read the input, brightline.facts, the shared data, and the agency's own packages and data. They may not
+read anything else below data, compute at run time what to read there, or replace facts with `with`. lint.py checks that
+the agency's packages match its folder.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _INSTEAD: Final = (
 )
 
 COLLECTED: Final = "verdicts contains data.brightline.agency.{agency}.rules[_].verdict"
-"""What makes the decision ask every rule of an agency."""
+"""The rule that adds the verdicts of all of an agency's rules to the decision."""
 
 
 def confined(modules: Sequence[Module]) -> Iterator[Finding]:
-    """Everything in an agency's rules that reaches beyond them. Tests are not built, and may reach anywhere."""
+    """Everything in agencies' rules that reaches beyond their confines. Tests are exempt: they are not built."""
     for module in modules:
         owner = agency_of(module.path)
         if owner and is_policy(module.path):
@@ -61,7 +61,7 @@ def _replaced(module: Module) -> Iterator[Finding]:
 
 
 def _heard(modules: Sequence[Module]) -> Iterator[Finding]:
-    """Agencies whose rules are not collected, so that the decision would never ask them."""
+    """Agencies whose verdicts are not collected, so that the decision would ignore their rules."""
     collected = {m.package for m in modules for rule in m.ast.get("rules", []) if name(rule) == "verdicts"}
     for owner in sorted({agency_of(m.path) for m in modules if is_policy(m.path)} - {""}):
         if ("brightline", "agency", owner) not in collected:

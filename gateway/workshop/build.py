@@ -1,7 +1,8 @@
 """Compiles a policy folder: policy.wasm and data.json for the embedded engine, rego/ for an OPA server, and a manifest.
 
-`opa run --server -b OUT/rego` decides what OUT/policy.wasm decides. rego/release/data.json holds the revision: the
-digest of the SHA-256 of every other file in OUT/rego, by path. Equal sources give equal bytes, whenever and wherever.
+`opa run --server -b OUT/rego` makes the same decisions as OUT/policy.wasm. rego/release/data.json holds the revision:
+the digest of the SHA-256 of every other file in OUT/rego, by path. The build is reproducible: equal sources give equal
+bytes.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from gateway.workshop.opa import opa, said
 
 
 class BuildError(Exception):
-    """The policy can't be compiled, or not to there; says why."""
+    """The policy can't be compiled, or can't be written to that folder."""
 
 
 def build(rego: Path, out: Path) -> str:
-    """Compile the policy into the folder `out`, replacing what is there; its digest. Raises BuildError.
+    """Compile the policy into the folder `out`, replacing its contents. Raises BuildError.
 
-    The digest is that of the canonical manifest, which names every other file with its own.
+    Returns the digest of the canonical manifest, which names every other file with its SHA-256.
     """
     if out.exists() and any(out.iterdir()) and not (out / WASM).exists():
         raise BuildError(f"{out}: holds something else than a built policy; name a new folder, or empty this one")
@@ -41,7 +42,7 @@ def build(rego: Path, out: Path) -> str:
         revision = digest(_digests(staged))
         (staged / "release").mkdir()
         (staged / "release/data.json").write_text(json.dumps({"revision": revision}) + "\n")
-        # Without --optimize: it turns the lookup of the tenant's agency into a search through all of them.
+        # Without --optimize, which would turn the lookup of the tenant's agency into a search through all agencies.
         target = ("--target", "wasm", "--entrypoint", ENTRYPOINT)
         compiled = opa("build", *target, "--bundle", ".", "--output", bundle, at=staged)
         if compiled.returncode:
@@ -58,12 +59,12 @@ def build(rego: Path, out: Path) -> str:
 
 
 def policy_of(release: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Of the files of a release those that a build gives, its manifest excepted."""
+    """The files of a release that a build makes, without the manifest."""
     return {name: raw for name, raw in release.items() if name in {WASM, DATA} or name.startswith(SOURCES)}
 
 
 def differing(policy: Mapping[str, bytes]) -> list[str]:
-    """The files that a build of the sources among them does not give, byte for byte. Raises BuildError."""
+    """The files of a built policy that differ, byte for byte, from a build of its sources. Raises BuildError."""
     with tempfile.TemporaryDirectory() as folder:
         at, out = Path(folder) / "given", Path(folder) / "built"
         for name, raw in policy.items():

@@ -1,6 +1,6 @@
-"""What Rego may call. A rule: only what the embedded engine computes inside. A test: everything but the world outside.
+"""The built-in functions that Rego may call: in rules, those that the embedded engine has; in tests, most others too.
 
-Network, clock, randomness, the runtime's settings, print and trace are taken away from both.
+Network, clock, randomness, runtime settings, print and trace are forbidden in both.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ _NAMES: Final = """
     trim_left trim_prefix trim_right trim_space trim_suffix type_name union upper walk
 """
 INSIDE: Final = frozenset(_NAMES.split())
-"""Built-in functions that a Wasm module computes without asking its host, print and what is deprecated excepted."""
+"""Built-in functions that a Wasm module computes without its host, except print and deprecated ones."""
 
 _OUTSIDE: Final = frozenset({"print", "trace", "internal.print", "providers.aws.sign_req"})
-"""Taken away from tests too, beside everything that OPA itself calls nondeterministic."""
+"""Forbidden in tests too, with everything that OPA itself calls nondeterministic."""
 
 
 @functools.cache
 def _current() -> str:
-    """What this version of OPA has."""
+    """The capabilities of the installed version of OPA, as JSON."""
     return opa("capabilities", "--current", at=Path.cwd()).stdout
 
 
 @contextmanager
 def capabilities(*, of_tests: bool) -> Iterator[Path]:
-    """A capabilities file, as `opa --capabilities` takes it, for rules or for tests."""
+    """The path of a capabilities file for `opa --capabilities`, for rules or for tests."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "capabilities.json"
         current = json.loads(_current())

@@ -1,4 +1,4 @@
-"""The rules of a policy folder in plain language, for those who don't read Rego: made from METADATA and the schemas."""
+"""Describes the rules of a policy folder in plain language, from METADATA and the schemas, for readers without Rego."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ ANSWERS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A rule with what it answers and reads. facts: what each fact is, by its path below input."""
+    """A rule, with the effects and obligations of its verdict and the facts that it reads.
+
+    facts: the meaning of each fact, by its path below input.
+    """
 
     rule: Rule
     effects: tuple[str, ...]
@@ -54,7 +57,7 @@ class Entry:
     facts: Mapping[str, str]
 
     def relaxed(self) -> str:
-        """Who may relax it, and how."""
+        """Who may relax the rule, and how."""
         custom = self.rule.custom
         who = RELAXED[custom.relaxed_by]
         if custom.selected_by:
@@ -62,7 +65,7 @@ class Entry:
         return f"{who}: {custom.relaxed_how}" if custom.relaxed_how else who
 
     def as_json(self) -> dict[str, Json]:
-        """For programs."""
+        """The entry as JSON, for programs."""
         custom = self.rule.custom
         return {
             "id": custom.id,
@@ -84,7 +87,7 @@ class Entry:
 
 
 def catalogue(rego: Path) -> tuple[list[Entry], list[Finding]]:
-    """Every rule, everyone's first, by class and id; and what is wrong with those that are missing here."""
+    """Every rule, shared ones first, by class and id; and what is wrong with the rules that are left out."""
     parsed, broken = modules.parse(rego, is_policy)
     rules, wrong = metadata.described(parsed)
     schema = json.loads((rego / INPUT).read_bytes())
@@ -99,7 +102,7 @@ def _entry(rule: Rule, module: modules.Module, schema: Mapping[str, Any]) -> Ent
 
 
 def _meaning(schema: Mapping[str, Any], path: str) -> str:
-    """What the schema says of a fact: its description, else its words."""
+    """What the schema says about a fact: its description, otherwise its enum values."""
     node: Mapping[str, Any] = schema
     for key in path.split("."):
         node = _resolved(schema, node).get("properties", {}).get(key, {})
@@ -109,7 +112,7 @@ def _meaning(schema: Mapping[str, Any], path: str) -> str:
 
 
 def _resolved(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The node that describes a value which is there: references followed, null left out."""
+    """The schema node of the value, with references resolved and null left out."""
     if "$ref" in node:
         return _resolved(schema, schema["definitions"][node["$ref"].rpartition("/")[2]])
     described = [one for one in node.get("anyOf", []) if one != {"type": "null"}]

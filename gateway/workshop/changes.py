@@ -1,7 +1,7 @@
-"""What changes between two releases, in plain language, what loosens first.
+"""Lists the changes between two releases in plain language, looser ones first.
 
-What can't be told to be stricter counts as looser: nobody should sign a loosening because it was not understood.
-What a change of rules does is computed: see effect.py.
+A change that can't be shown to be stricter counts as looser, so that nobody signs a loosening unawares. The effect of
+changed rules is computed: see effect.py.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ ORDER: Final = (LOOSER, CHANGED, STRICTER)
 _RULE: Final = re.compile(r"rego/brightline/rules/([a-z_]+)/([a-z0-9_]+)/\2\.rego")
 _OWN: Final = re.compile(r"rego/brightline/agency/([a-z0-9_]+)/")
 SIGNERS: Final = "signers"
-"""Who may know what policy data is: thresholds are among it, and callers are never told one."""
+"""The audience of changes to policy data. The data includes thresholds, which callers are never told."""
 _MANY: Final = 12
-"""How many names or values a sentence lists."""
+"""The maximum number of names or values in a sentence."""
 
 
 def changes(old: Release | None, new: Release, before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[Change]:
-    """Everything that is different. before, after: the files of both, by name; old: None for the first release."""
+    """All changes. before, after: the files of both releases, by name. old: None for the first release."""
     found = [
         *_named("tenant", old.tenants if old else {}, new.tenants, _tenant),
         *_named("model", old.models if old else {}, new.models, _model),
@@ -116,7 +116,7 @@ def _model(old: Model, new: Model) -> Iterator[tuple[str, str]]:
 
 
 def _price(old: Price | None, new: Price | None) -> Iterator[tuple[str, str]]:
-    """What costs less lets tenants ask for more."""
+    """A lower price counts as looser, because tenants can ask for more."""
     dearer = old and new and new.million_bytes >= old.million_bytes and new.million_tokens >= old.million_tokens
     yield STRICTER if dearer else LOOSER, f"its price is {_asked(new)}, it was {_asked(old)}"
 
@@ -172,7 +172,7 @@ def _data(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
 
 
 def _self_test(old: Release | None, new: Release) -> Iterator[Change]:
-    """What is not asked any more is not looked at either when the release after this one is signed."""
+    """Changes of the self-test. An input that is removed would not be compared at the next release either."""
     if old and (gone := no_longer_asked(old, new)):
         text = f"self-test: {len(gone)} of {len(old.checks)} inputs are gone or others: {_list(c.id for c in gone)}"
         yield Change(LOOSER, text, SIGNERS)

@@ -1,4 +1,4 @@
-"""Plots of what a change of the policy does, as inline SVG."""
+"""Plots the effect of a policy change as inline SVG."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from gateway.workshop.svg import rect, short, svg, text
 EFFECTS: Final = ("deny", "require_approval", "allow")
 WORDS: Final = {"deny": "refused", "require_approval": "needs approval", "allow": "allowed"}
 MOST: Final = 16
-"""How many bars a plot has; what is left out is said below it."""
+"""The most bars in a plot. A line below it says how many were left out."""
 
 _CELL_W, _CELL_H, _LEFT, _TOP = 150, 64, 130, 52
 _BAR_H, _BAR_GAP, _NAME_W, _SIDE_W, _NUMBER_W = 20, 8, 270, 210, 64
 
 
 def matrix(counts: Mapping[tuple[str, str], int]) -> str:
-    """Effects before, downwards, and after, across. What became looser is right of the diagonal."""
+    """Effects before (rows) and after (columns). Looser decisions are to the right of the diagonal."""
     parts = [text(_LEFT + 1.5 * _CELL_W, 16, "after", "middle", "quiet")]
     parts.append(text(_LEFT - 12, _TOP - 14, "before", "end", "quiet"))
     for column, effect in enumerate(EFFECTS):
@@ -42,7 +42,7 @@ def _shade(count: int, total: int) -> str:
 
 
 def bars(rows: Sequence[Row], label: str) -> str:
-    """A bar to the left for what is looser and one to the right for what is stricter, for each row."""
+    """Bars, one row for each name: to the left for looser decisions and to the right for stricter ones."""
     shown = rows[:MOST]
     longest = max((max(row.loosened, row.tightened) for row in shown), default=0) or 1
     axis = _NAME_W + _NUMBER_W + _SIDE_W

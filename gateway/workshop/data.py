@@ -1,4 +1,4 @@
-"""The data files: the shared ones against their JSON Schemas, all of them for what every engine reads alike."""
+"""Checks data files: the shared ones against their JSON Schemas, and all of them for values on which engines differ."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UNKNOWN = """[concat(".", [kind, signal]) |
 
 
 def typed(rego: Path) -> Iterator[Finding]:
-    """What is wrong with any data file."""
+    """What is wrong with the data files."""
     paths = list(filter(is_data, files(rego)))
     for path in paths:
         schema = "" if agency_of(path) else f"schemas/data/{path.split('/')[1]}.json"
@@ -43,9 +43,9 @@ def typed(rego: Path) -> Iterator[Finding]:
 
 @functools.lru_cache(maxsize=256)
 def _heard(rego: Path, own: str, everybodys: str, _content: bytes, _other: bytes) -> tuple[Finding, ...]:
-    """Thresholds of a kind of tenants for what is no signal: no rule would ever compare a score with them."""
+    """Thresholds for some tenants that name no known signal, so that no rule would ever use them."""
     done = opa("eval", "--format", "json", "--data", f"own:{own}", "--data", f"all:{everybodys}", _UNKNOWN, at=rego)
-    if done.returncode:  # one of them is not readable, which is said of the file
+    if done.returncode:  # a file is unreadable; its own check reports that
         return ()
     unknown: list[str] = json.loads(done.stdout)["result"][0]["expressions"][0]["value"]
     return tuple(
@@ -80,7 +80,7 @@ def _found(rego: Path, path: str, schema: str) -> Iterator[Finding]:
 
 
 def _line(file: Path, where: str) -> int:
-    """The line of a dotted path: each key is looked for after the one before. 0 where it is not found."""
+    """The line of a dotted path, found by searching for each key after the one before; 0 if not found."""
     row, lines = 0, file.read_text(encoding="utf-8", errors="replace").splitlines()
     for key in where.split("."):
         pattern = re.compile(rf"[\s{{,-]*[\"']?{re.escape(key)}[\"']?\s*:")

@@ -1,6 +1,6 @@
-"""Decides many inputs at once with either engine, through the gateway's own checks of what goes in and comes out.
+"""Decides many inputs at once with either engine, with the gateway's own checks of inputs and decisions.
 
-An engine that gives no decision refuses the call in a gateway; here the reason stands in the decision's place, as text.
+If an engine gives no decision, a gateway refuses the call. Here the reason takes the place of the decision, as text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Made: TypeAlias = Decision | str
 Decide: TypeAlias = Callable[[Sequence[Input]], list[Made]]
 
 PATIENT: Final = Policy(deadline_ms=10_000, memory_mib=256)
-"""A busy machine of an engineer is no reason to refuse, nor is a policy that has grown beyond what a gateway grants."""
+"""More generous than a gateway's limits, so that a busy machine or a policy that has outgrown them still decides."""
 
 _QUERY: Final = (
     "[{'at': at, 'made': made} | some at, facts in input; made := data.brightline.decision with input as facts]"
@@ -37,7 +37,7 @@ _QUERY: Final = (
 
 @contextmanager
 def embedded(release: Release, limits: Policy = PATIENT) -> Iterator[Decide]:
-    """The embedded engine with this release. Raises StartError."""
+    """The embedded engine with this release loaded. Raises StartError."""
     engine = open_wasm(release, limits, _compiled(release.wasm))
     with asyncio.Runner() as runner:
         try:
@@ -48,7 +48,7 @@ def embedded(release: Release, limits: Policy = PATIENT) -> Iterator[Decide]:
 
 @functools.lru_cache(2)
 def _compiled(wasm: bytes) -> bytes:
-    """Its machine code: releases that differ in their data alone, or in what they grant, have the same module."""
+    """The compiled module, cached: releases that differ only in data or grants share it."""
     return machine_code(wasm)
 
 
@@ -63,7 +63,7 @@ async def _each(engine: Engine, inputs: Sequence[Input]) -> list[Made]:
 
 
 def beside(policy: Opened, inputs: Sequence[Input]) -> list[Made]:
-    """What Open Policy Agent decides about them, all in one run of it."""
+    """The decisions of Open Policy Agent about these inputs, all in one run."""
     made: list[Made] = ["undefined"] * len(inputs)
     texts: dict[int, bytes] = {}
     for at, facts in enumerate(inputs):
@@ -76,7 +76,7 @@ def beside(policy: Opened, inputs: Sequence[Input]) -> list[Made]:
 
 
 def _ask(sources: Path, revision: str, texts: dict[int, bytes], made: list[Made]) -> None:
-    """Fill in what OPA decides. An input that it fails on fails its whole run, so that half of them is asked again."""
+    """Fill in what OPA decides. One failing input fails the whole run, so a failed run is repeated with each half."""
     if not texts:
         return
     stdin = b"{%s}" % b",".join(b'"%d":%s' % item for item in texts.items())
@@ -102,5 +102,5 @@ def _parsed(result: Any, revision: str) -> Made:
 
 
 def same(one: Made, other: Made) -> bool:
-    """Whether two engines did the same. Both without a decision is the same, whatever each says about it."""
+    """Whether two results are the same. Two missing decisions count as the same, whatever the reasons."""
     return one == other or (isinstance(one, str) and isinstance(other, str))

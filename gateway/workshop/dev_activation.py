@@ -1,10 +1,10 @@
-"""Puts a built policy in force in a development gateway: writes a release with it, and asks the gateway to load it.
+"""Puts a built policy in force in a development gateway: writes a release with it and has the gateway load it.
 
-1 the release that the gateway has gives tenants, models and signers; the next one has the next version, and what its
-  policy decides as its self-test
-2 it takes the other's place in the folder, and is signed for both holders; the other is kept beside it
-3 the gateway is told, and says what came of it
-4 what it refused goes, and the other comes back
+1 the gateway's release supplies tenants, models and signers; the new release has the next version number, and its
+  self-test holds the decisions of the edited policy
+2 the new release takes the old one's place in the folder, and is signed for both holders; the old one is kept beside it
+3 the gateway is signalled, and reports the result
+4 if the gateway refuses the new release, it is deleted and the old one comes back
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from gateway.workshop.deciding import Decide
 from gateway.workshop.layout import files, sources
 
 PATIENCE_S: Final = 30.0
-"""How long the gateway may take to say what came of it, on a busy machine."""
+"""How long to wait for the gateway's report on a busy machine."""
 
 _LOOK_S: Final = 0.01
 _REVISION: Final = "release/data.json"
-"""Written by a build beside the sources."""
+"""Written by a build into the folder of sources."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway of the development profile. state: the file in which it says what it has in force."""
+    """A gateway of the development profile. state: the file in which it reports the release in force."""
 
     release: Path
     state: Path
@@ -47,7 +47,7 @@ class Gateway:
 
     @classmethod
     def of(cls, config: Config, state: Path) -> Gateway:
-        """The gateway of this configuration. Raises StartError where only signed releases come in force."""
+        """The gateway of this configuration. Raises StartError if only signed releases come in force there."""
         if config.profile != "development":
             raise StartError(f"profile: {config.profile}; a policy is put in force by its signers, not by an editor")
         if config.release.digest is not None:
@@ -59,9 +59,9 @@ class Gateway:
         return cls(state.parent / "release", state, signed=True)
 
     def differs(self, rego: Path) -> set[str]:
-        """The files of a policy folder that its release does not have so, tests excepted.
+        """The files of a policy folder that differ from the gateway's release, tests excepted.
 
-        Raises StartError, also when no gateway runs.
+        Raises StartError, also if no gateway runs.
         """
         self._serving()
         self._restore()
@@ -70,19 +70,21 @@ class Gateway:
         return {path for path in paths if not _same(rego / path, known / path)}
 
     def has(self, built: Path) -> bool:
-        """Whether its release has this very policy. Raises StartError."""
+        """Whether the gateway's release has exactly this policy. Raises StartError."""
         return read_policy(built)[0] == release.load(self.release, None).revision
 
     def renew(self, decide: Decide, vectors: Path) -> None:
-        """Write what the edited policy decides about the inputs of the self-test that there is, as its own."""
+        """Write a self-test to `vectors`: the inputs of the current one with the decisions of the edited policy."""
         there = self.release / VECTORS
         if there.exists():
             vectors.write_bytes(selftest.renewed_by(decide, vectors.parent, there.read_bytes()))
 
     def put(self, built: Path, vectors: Path) -> str:
-        """Put the built policy in force, with the self-test that was renewed into the file `vectors`, if there is one.
+        """Put the built policy in force, with the self-test in the file `vectors` if it exists.
 
-        The digest of the release. Raises StartError, and the other stays.
+        Returns the release digest.
+
+        Raises StartError, and then the old release stays in force.
         """
         before = self._serving()
         now = release.load(self.release, None)  # 1
@@ -91,7 +93,7 @@ class Gateway:
         tenants, models = list(now.tenants.values()), list(now.models.values())
         tested = vectors if vectors.exists() else None
         digest = release.create(fresh, now.version + 1, tenants, models, now.signers, policy=built, vectors=tested)
-        # Crash between the two: no release folder, and the one before it beside; the next run puts it back.
+        # A crash between the two renames leaves no release folder, but the old one beside it; the next run restores it.
         self.release.rename(kept)  # 2
         fresh.rename(self.release)
         try:
@@ -106,7 +108,7 @@ class Gateway:
         return digest
 
     def _publish(self) -> None:
-        """Sign for both holders, where releases are signed: their keys are here."""
+        """Sign for both holders if releases are signed; a development deployment has both keys."""
         if self.signed:
             deployment.publish(self.state.parent)
 
@@ -114,20 +116,20 @@ class Gateway:
         return self.release.with_name(f".{self.release.name}.{name}")
 
     def _restore(self) -> None:
-        """Bring back what a run that was broken off had put aside."""
+        """Restore the release that an interrupted run had moved aside."""
         kept = self._beside("before")
         if kept.exists() and not self.release.exists():
             kept.rename(self.release)
         shutil.rmtree(kept, ignore_errors=True)
 
     def _serving(self) -> dict[str, Any]:
-        """What the gateway says of itself. Raises StartError when it is not running."""
+        """What the gateway reports about itself. Raises StartError if it is not running."""
         try:
             said: dict[str, Any] = json.loads(self.state.read_bytes())
             runs = type(said["pid"]) is int and said["pid"] > 1 and "serve" in _command(said["pid"])
         except (OSError, ValueError, KeyError, TypeError):
             runs = False
-        if not runs:  # nothing there, or another process has the number by now
+        if not runs:  # no state file, or its process id now belongs to another process
             config = self.state.parent / "gateway.toml"
             raise StartError(f"{self.state}: no gateway runs there; run: brightline serve --config {config}")
         return said
@@ -145,7 +147,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _command(pid: int) -> str:
-    """The command of a process; empty where there is none."""
+    """The command line of a process; empty if there is none."""
     listed = Path("/proc/self/cmdline").exists()
     if listed:
         return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")

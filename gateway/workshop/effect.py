@@ -1,7 +1,8 @@
-"""The computed effect of a release: what the one in force decides and what the new one would, about the same inputs.
+"""The computed effect of a release: compares the decisions of the release in force and of the new one on equal inputs.
 
-The inputs are those of both self-tests, so that every signer computes the same and one that asks less hides nothing.
-Beside the policy, each tenant and model that changed is put into those inputs as the old and as the new release has it.
+The inputs are those of both self-tests, so every signer computes the same effect, and removing an input from the new
+self-test hides nothing. In addition, each tenant and model that changed is put into those inputs, once as the old
+release has it and once as the new one does.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from gateway.workshop.impact import Impact, by_rule
 from gateway.workshop.lines import Line
 
 MOST: Final = 20
-"""How many tenants and how many models that changed are looked at; `beyond` says how many more there are."""
+"""The most changed tenants, and the most changed models, that are compared. `beyond` says how many more there are."""
 
 EXAMPLES: Final = 8
-"""How many looser decisions are named in the signed metadata."""
+"""The most looser decisions that the signed metadata names."""
 
 CEILING: Final = "UNCLASSIFIED"
-"""Of an enclave, which is no part of a release: what is compared has its own in each input."""
+"""The enclave's ceiling. An enclave is not part of a release, so each input that is compared has its own."""
 
 Inputs: TypeAlias = tuple[str, str, dict[str, Json], dict[str, Json]]
 
@@ -33,7 +34,7 @@ Inputs: TypeAlias = tuple[str, str, dict[str, Json], dict[str, Json]]
 def effect(old: Release, new: Release) -> dict[str, Any]:
     """Counts, the rules behind them, and the looser decisions, for the signed metadata. Raises StartError.
 
-    parts: the same for what each input is about: "tenant ID", "model ID", or "" for the rules themselves.
+    parts: the same, by what an input is about: "tenant ID", "model ID", or "" for the rules themselves.
     """
     new = replace(new, checks=(*new.checks, *no_longer_asked(old, new)))
     impact, parts = Impact(), defaultdict[str, Impact](Impact)
@@ -68,7 +69,7 @@ def effect(old: Release, new: Release) -> dict[str, Any]:
 
 
 def no_longer_asked(old: Release, new: Release) -> list[Check]:
-    """What the old self-test asks, and the new one does not, or asks otherwise by the same name."""
+    """Inputs of the old self-test that the new one lacks, or has with other content under the same name."""
     asked = {check.id: check.input for check in new.checks}
     return [check for check in old.checks if asked.get(check.id) != check.input]
 
@@ -99,7 +100,7 @@ def _inputs(old: Release, new: Release) -> Iterator[Inputs]:
 
 
 def _asked(new: Release, was: Mapping[str, Json], now: Mapping[str, Json]) -> Iterator[tuple[str, dict[str, Json]]]:
-    """Every input, and what is permitted once more for each purpose that only one of the two may have."""
+    """Every input, and every permitted input again for each purpose that only one of the two tenants may have."""
     for check in new.checks:
         yield check.id, dict(check.input)
     for purpose in sorted(_texts(was["purposes"]) ^ _texts(now["purposes"])):
@@ -109,13 +110,13 @@ def _asked(new: Release, was: Mapping[str, Json], now: Mapping[str, Json]) -> It
 
 
 def _at_a_model_of(asked: dict[str, Json], tenant: Mapping[str, Json], models: Mapping[str, Any]) -> dict[str, Json]:
-    """The same question to a model that the tenant has, or every tenant would be refused for the model alone."""
+    """The same question to a model that the tenant may ask; otherwise the model alone would be a reason to refuse."""
     name = next((name for name in sorted(_texts(tenant["models"])) if name in models), None)
     return asked if name is None else _to(asked, name, models[name])
 
 
 def _to(asked: Mapping[str, Json], name: str, model: Mapping[str, Json]) -> dict[str, Json]:
-    """The same question to this model, in an enclave that it is for: an enclave is no part of a release."""
+    """The same question to this model, in an enclave where it may be asked: an enclave is not part of a release."""
     put, enclave = _asking(asked, "model", name) | {"model": model}, asked.get("enclave")
     home = min(_texts(model["enclaves"]), default=None)
     return put if home is None or not isinstance(enclave, Mapping) else put | {"enclave": {**enclave, "name": home}}
@@ -127,7 +128,7 @@ def _asking(asked: Mapping[str, Json], key: str, value: str) -> dict[str, Json]:
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Names that are in both and not the same: who is new or gone is said in words."""
+    """Names that are in both and have changed. Added and removed names are described in words."""
     return sorted(name for name in old if name in new and old[name] != new[name])
 
 

@@ -1,6 +1,6 @@
-"""Says of every rule why it fired, or which of its conditions failed first.
+"""Explains for every rule why it fired, or which of its conditions failed first.
 
-A condition that is no more than the name of another rule (`not harmless`, `facts.peaceful`) is followed to the
+If a condition is only the name of another rule (`not harmless`, `facts.peaceful`), the explanation goes on to the
 conditions of that rule.
 """
 
@@ -16,7 +16,7 @@ from gateway.workshop.stepping import Condition, Name, Stepped, is_verdict, step
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A condition that failed, or the conditions of a body that held, with what made it so."""
+    """A condition that failed, or the conditions of a body that held, with the conditions behind it."""
 
     file: str
     line: int
@@ -26,7 +26,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What one rule did. effect: of its verdict, empty where it is silent. causes: one for each body that matters."""
+    """What one rule did. effect: of its verdict; empty if it gave none. causes: one for each relevant body."""
 
     id: str
     effect: str
@@ -34,7 +34,7 @@ class Account:
 
 
 def explain(policy: Opened, facts: dict[str, Json]) -> list[Account]:
-    """The account of every rule that can speak about this input. Raises StartError when there is none to be had."""
+    """The account of every rule that can apply to this input. Raises StartError if there is none."""
     stepped = step(policy.sources, facts)
     return [_account(stepped, name) for name in stepped.bodies if is_verdict(name)]
 
@@ -48,7 +48,7 @@ def _account(stepped: Stepped, name: Name) -> Account:
 
 
 def _failed(stepped: Stepped, name: Name) -> Iterator[Cause]:
-    """Of each body that does not hold, the first condition that fails."""
+    """The first condition that failed in each body that did not hold."""
     for body in stepped.bodies[name]:
         for number, condition in zip(body.steps(), body.conditions, strict=True):
             if number not in stepped.holds:
@@ -57,7 +57,7 @@ def _failed(stepped: Stepped, name: Name) -> Iterator[Cause]:
 
 
 def _held(stepped: Stepped, name: Name) -> Iterator[Cause]:
-    """Of each body that holds, its conditions."""
+    """The conditions of each body that held."""
     for body in stepped.bodies[name]:
         if stepped.holds.issuperset(body.steps()):
             because = tuple(cause for condition in body.conditions for cause in _why_held(stepped, condition))

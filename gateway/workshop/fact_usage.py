@@ -1,4 +1,4 @@
-"""Which facts a rule reads, its questions to shared packages included: worked out from what it refers to."""
+"""Finds the facts that a rule reads, directly or through shared packages, by following its references."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Named: TypeAlias = "tuple[tuple[str, ...], str]"
 
 
 class Reading:
-    """What each rule of each package refers to."""
+    """The references of each rule in each package."""
 
     def __init__(self, modules: Sequence[Module]) -> None:
         self._facts: dict[Named, set[str]] = {}
@@ -25,7 +25,7 @@ class Reading:
                 self._read(module)
 
     def facts(self, package: tuple[str, ...]) -> set[str]:
-        """The paths below input that the package reads, by itself or through others."""
+        """The paths below input that the package reads, directly or through other packages."""
         pending = [named for named in self._facts if named[0] == package]
         seen: set[Named] = set()
         found: set[str] = set()
@@ -62,7 +62,7 @@ class Reading:
 
 
 def _local(rule: Node) -> Iterator[str]:
-    """Names that the rule gives to values of its own, which hide rules of the same name."""
+    """Local variables of the rule, which hide rules of the same name."""
     for argument in rule["head"].get("args", []):
         yield from (node["value"] for node in nodes(argument) if node.get("type") == "var")
     for node in nodes(rule):
@@ -77,7 +77,7 @@ def _local(rule: Node) -> Iterator[str]:
 
 
 def declared(rules: Sequence[Rule], modules: Sequence[Module]) -> Iterator[Finding]:
-    """Rules whose METADATA names other facts than they read."""
+    """Rules whose METADATA does not list exactly the facts that they read."""
     reading, packages = Reading(modules), {m.path: m.package for m in modules}
     for rule in rules:
         read, said = reading.facts(packages[rule.path]), rule.custom.facts

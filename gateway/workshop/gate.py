@@ -1,4 +1,4 @@
-"""Everything that a policy has to pass before it may be built into a release, its tests excepted."""
+"""All checks that a policy has to pass before it is built into a release, except its tests."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from gateway.workshop.layout import Finding, agencies, files, is_data, misplaced
 from gateway.workshop.opa import opa
 
 THINKING_MS: Final = 1000
-"""How long the engine may take for one decision here: four times what a gateway gives it, for busy machines."""
+"""The limit for one decision here: four times a gateway's limit, for busy machines."""
 
 
 def check(rego: Path) -> Iterator[Finding]:
-    """Everything that is wrong with the policy as it is written; nothing when its tests may run.
+    """Everything that is wrong with the policy source; empty if its tests may run.
 
     1 files in their places, none too large    2 Rego, formatted       3 packages, names, tests, one entrypoint
-    4 METADATA, and the facts it names         5 what agencies touch   6 words of verdicts
-    7 types, and built-in functions            8 data by its schemas   9 built, opened and asked by our own engine
+    4 METADATA, and the facts it names         5 confines of agencies  6 effects and obligations of verdicts
+    7 types and built-in functions             8 data by its schemas   9 built, opened and asked by the embedded engine
     """
     if found := list(misplaced(rego)):  # 1: before anything is read
         yield from found
@@ -55,13 +55,13 @@ def written(rego: Path) -> Iterator[Finding]:
 
 
 def runs(rego: Path) -> Iterator[Finding]:
-    """The gateway's own engine opens what is built, and decides for everybody, in time."""
+    """Step 9: the embedded engine opens the built policy and decides for every agency within the time limit."""
     with tempfile.TemporaryDirectory() as folder:
         yield from runs_in(rego, Path(folder) / "out")
 
 
 def runs_in(rego: Path, out: Path, ask: Callable[[Decide], object] | None = None) -> Iterator[Finding]:
-    """The same, built into the folder `out`. ask: what else to ask the engine, once it decides for everybody."""
+    """Step 9, built into the folder `out`. ask: further work for the engine, once it decides for every agency."""
     try:
         build(rego, out)
         with embedded(_built(out), Policy(deadline_ms=THINKING_MS)) as decide:
@@ -87,7 +87,7 @@ def _undecided(rego: Path, decide: Decide) -> Iterator[Finding]:
 
 
 def _samples(rego: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Facts to decide, by the agency whose policy is asked with them."""
+    """Facts to decide, by the agency whose policy applies to them."""
     yield "", {}
     facts = _permitted(rego)
     if facts is None:
@@ -97,7 +97,7 @@ def _samples(rego: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _permitted(rego: Path) -> dict[str, Any] | None:
-    """The facts that the fixtures call permitted: from themselves and the data, else with the whole policy loaded."""
+    """The facts that the fixtures call permitted: from fixtures and data or, if that fails, with the whole policy."""
     few = [f"{path.rpartition('/')[0].replace('/', '.')}:{path}" for path in files(rego) if is_data(path)]
     alone = [option for one in ("fixtures", *few) for option in ("--data", one)]
     for options in (alone, ["--bundle", "."]):

@@ -1,7 +1,7 @@
-"""What a change of the policy does to decisions: which of them flip, in which direction, and which rules are behind it.
+"""The impact of a policy change on decisions: which flip, in which direction, and which rules cause the flips.
 
-Looser is a weaker effect, or with the same effect an obligation that is gone or replaced. An obligation in other words
-counts as replaced: only a person can say that the words mean the same.
+Looser means a weaker effect, or the same effect with an obligation removed or replaced. A reworded obligation counts as
+replaced, because only a person can judge that two texts mean the same.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from gateway.workshop.deciding import Made
 from gateway.workshop.lines import Line
 
 NO_DECISION: Final = "no_decision"
-"""What stands for the rule where an engine gave no decision, which refuses the call."""
+"""Stands for the rule if an engine gave no decision, which refuses the call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A decision that is another one. gone, new: rules behind a refusal and obligations that only one policy has."""
+    """A decision that changed.
+
+    gone, new: rules behind a refusal, and obligations, that only the old or only the new decision has.
+    """
 
     id: str
     tenant: str
@@ -36,7 +39,7 @@ class Flip:
     new: tuple[str, ...]
 
     def step(self) -> str:
-        """The effects before and after, or the one that it kept."""
+        """The effects before and after, or the single effect if it stayed the same."""
         words = self.before.replace("_", " "), self.after.replace("_", " ")
         return words[0] if self.before == self.after else f"{words[0]} \N{RIGHTWARDS ARROW} {words[1]}"
 
@@ -47,7 +50,7 @@ class Flip:
 
 @dataclass(slots=True)
 class Impact:
-    """Everything that was compared. matrix: by effect before and after; errors: lines that are no inputs."""
+    """The result of a comparison. matrix: counts by effect before and after. errors: lines that are invalid inputs."""
 
     matrix: Counter[tuple[str, str]] = field(default_factory=Counter)
     tenants: Counter[str] = field(default_factory=Counter)
@@ -56,7 +59,7 @@ class Impact:
     errors: list[str] = field(default_factory=list)
 
     def add(self, line: Line, old: Made, new: Made) -> None:
-        """Compare what two policies say about one input."""
+        """Record the results of both policies for one input."""
         before, after = _read(old), _read(new)
         tenant, purpose = _text(line.input, "tenant", "id"), _text(line.input, "request", "purpose")
         self.matrix[_name(before), _name(after)] += 1
@@ -69,7 +72,7 @@ class Impact:
             self.flips.append(flip)
 
     def merge(self, other: Impact) -> None:
-        """Add what another process compared."""
+        """Add the results of another process."""
         self.matrix.update(other.matrix)
         self.tenants.update(other.tenants)
         self.purposes.update(other.purposes)
@@ -81,7 +84,7 @@ class Impact:
         return self.matrix.total()
 
     def steps(self) -> list[tuple[str, str, int]]:
-        """How many decisions went from which effect to which, the widest steps to a looser one first."""
+        """Each change of effect with its count: the largest steps to a looser effect first."""
         found = [(before, after, count) for (before, after), count in self.matrix.items()]
         return sorted(found, key=lambda step: (rank(step[1]) - rank(step[0]), step))
 
@@ -90,13 +93,13 @@ class Impact:
         return sum(flip.loosened == loosened for flip in self.flips)
 
     def ordered(self) -> list[Flip]:
-        """The flips: looser ones first, the widest steps first among them."""
+        """The flips: looser ones first, and among them the largest steps first."""
         return sorted(self.flips, key=lambda flip: (not flip.loosened, -abs(rank(flip.before) - rank(flip.after))))
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How many decisions about one thing are looser, and how many stricter. of: decisions about it, 0 if not known."""
+    """How many decisions about one thing became looser or stricter. of: all decisions about it; 0 if unknown."""
 
     name: str
     loosened: int
@@ -105,22 +108,22 @@ class Row:
 
 
 def by_rule(impact: Impact) -> list[Row]:
-    """The rules and obligations behind the flips, the loosest first."""
+    """The rules and obligations behind the flips, those with the most looser decisions first."""
     return _rows(((name, flip.loosened) for flip in impact.flips for name in flip.behind()), Counter())
 
 
 def by_tenant(impact: Impact) -> list[Row]:
-    """The tenants whose decisions flip, the loosest first."""
+    """The tenants whose decisions flip, those with the most looser decisions first."""
     return _rows(((flip.tenant, flip.loosened) for flip in impact.flips), impact.tenants)
 
 
 def by_purpose(impact: Impact) -> list[Row]:
-    """The declared purposes whose decisions flip, the loosest first."""
+    """The declared purposes whose decisions flip, those with the most looser decisions first."""
     return _rows(((flip.purpose, flip.loosened) for flip in impact.flips), impact.purposes)
 
 
 def as_json(impact: Impact) -> dict[str, Json]:
-    """Everything, for programs."""
+    """The whole result as JSON, for programs."""
     return {
         "decisions": impact.decisions(),
         "loosened": impact.count(loosened=True),
@@ -135,7 +138,7 @@ def as_json(impact: Impact) -> dict[str, Json]:
 
 
 def looser(before: Decision, after: Decision) -> bool | None:
-    """Whether the second decision is looser than the first, or stricter; None when it is neither."""
+    """True if the second decision is looser than the first, False if it is stricter, None if neither."""
     if before.effect is not after.effect:
         return after.effect < before.effect
     if not all(_met(old, after.obligations) for old in before.obligations):
@@ -144,7 +147,7 @@ def looser(before: Decision, after: Decision) -> bool | None:
 
 
 def _met(old: Obligation, now: Iterable[Obligation]) -> bool:
-    """Whether one of the obligations now asks for at least as much."""
+    """Whether a current obligation requires at least as much."""
     return any(new.kind == old.kind and _as_much(old, new) for new in now)
 
 
@@ -157,7 +160,7 @@ def _as_much(old: Obligation, new: Obligation) -> bool:
 
 
 def _difference(one: Decision, other: Decision) -> tuple[str, ...]:
-    """What the first has and the second has not."""
+    """Rules and obligations that only the first decision has."""
     elsewhere = {(rule.id, rule.effect) for rule in other.rules}
     rules = [rule.id for rule in one.rules if (rule.id, rule.effect) not in elsewhere]
     obligations = {f"obligation {o.kind}" for o in one.obligations if not _met(o, other.obligations)}
@@ -189,5 +192,5 @@ def _name(decision: Decision) -> str:
 
 
 def rank(effect: str) -> int:
-    """How strict an effect is."""
+    """The strictness of an effect."""
     return Effect[effect.upper()]

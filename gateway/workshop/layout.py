@@ -1,4 +1,4 @@
-"""The shape of a policy folder: which file is what, by its path."""
+"""The layout of a policy folder: the path of a file says what the file is."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SHARED: Final = ("authorities", "evidence", "labels", "levels", "limits", "purpo
 """Folders below brightline/ with data that every rule may read."""
 
 MAX_BYTES: Final = 1 << 20
-"""The most that one file holds: a gateway keeps all data in the engine's memory, beside the rules."""
+"""The size limit of a file: a gateway keeps all data in the engine's memory, beside the rules."""
 
 RULE_FOLDER: Final = re.compile(r"brightline/(rules|agency/[^/]+/rules)/")
 RULE_FILE: Final = re.compile(
     rf"brightline/(rules/(?P<cls>{'|'.join(CLASSES)})|agency/(?P<agency>[^/]+)/rules)/(?P<id>[^/]+)/(?P=id)(_test)?\.rego"
 )
-"""Where a rule lies: of everyone, by class; of one agency, without."""
+"""The place of a rule: shared rules by class, an agency's rules without one."""
 
 _AGENCY: Final = re.compile(r"brightline/agency/([^/]+)/")
 _DATA: Final = re.compile(rf"brightline/({'|'.join(SHARED)}|agency(/[a-z][a-z0-9_]*)+)/data\.(yaml|yml|json)")
@@ -32,26 +32,26 @@ _SCHEMA: Final = re.compile(r"schemas/(data/)?[a-z][a-z0-9_]*\.json")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong with a policy and what to do about it. line: 0 where there is none."""
+    """A fault of a policy and its remedy. line: 0 if unknown."""
 
     path: str
     text: str
     line: int = 0
 
     def below(self, folder: Path) -> str:
-        """As compilers say it, so that editors can follow. folder: what `path` is relative to."""
+        """The finding as compilers print messages, which editors recognise. folder: `path` is relative to it."""
         return f"{folder / self.path}:{self.line}: {self.text}" if self.line else f"{folder / self.path}: {self.text}"
 
 
 def policy_folder(path: Path) -> Path:
-    """The same path, when a policy is there. Raises StartError."""
+    """The path itself, if it is a policy folder. Raises StartError."""
     if not (path / "brightline").is_dir():
         raise StartError(f"{path}: is no policy folder; name one with brightline/ in it: --rego PATH")
     return path
 
 
 def files(folder: Path) -> list[str]:
-    """Every file and link below `folder`, relative to it; hidden files and editors' copies are nobody's."""
+    """Every file and link below `folder`, relative to it, without hidden files and editors' backups."""
     found = []
     for place, folders, names in os.walk(folder):
         links = [name for name in folders if (Path(place) / name).is_symlink()]
@@ -60,7 +60,7 @@ def files(folder: Path) -> list[str]:
 
 
 def sources(rego: Path) -> list[str]:
-    """What is built: policy and data, without tests, fixtures and schemas."""
+    """The files that are built: policy and data, without tests, fixtures and schemas."""
     return [path for path in files(rego) if is_policy(path) or is_data(path)]
 
 
@@ -75,14 +75,14 @@ def is_test(path: str) -> bool:
 
 
 def is_policy(path: str) -> bool:
-    """Whether the file is policy: neither a test nor what tests share."""
+    """Whether the file is policy: neither a test nor a fixture."""
     return is_rego(path) and not is_test(path) and not path.startswith("fixtures/")
 
 
 def keeps_to_its_folder(path: str, text: bytes) -> bool:
-    """Whether the Rego says on its first line of code, in so many words, that its package is that of its folder.
+    """Whether the first line of code is the literal package declaration that matches the file's folder.
 
-    What says it in another way is taken to be of another package, where anything may come to rest on it.
+    Any other spelling counts as another package, which other policy may depend on.
     """
     folder = path.rpartition("/")[0]
     lines = (line.strip() for line in text.decode(errors="replace").split("\n"))
@@ -91,17 +91,17 @@ def keeps_to_its_folder(path: str, text: bytes) -> bool:
 
 
 def is_data(path: str) -> bool:
-    """Whether the file is data that rules read, in its place."""
+    """Whether the file is data that rules read, and is where such data belongs."""
     return _DATA.fullmatch(path) is not None
 
 
 def tests_of(path: str) -> str:
-    """The file with the tests of this one."""
+    """The path of this file's tests."""
     return path.removesuffix(".rego") + "_test.rego"
 
 
 def agency_of(path: str) -> str:
-    """The agency whose file it is; empty for everyone's."""
+    """The agency that owns the file; empty for shared files."""
     owner = _AGENCY.match(path)
     return owner[1] if owner else ""
 
@@ -112,7 +112,7 @@ def agencies(rego: Path) -> list[str]:
 
 
 def misplaced(rego: Path) -> Iterator[Finding]:
-    """Files that nothing can be made of: links, the over-large, and what is neither Rego nor data in its place."""
+    """Files that can't be used: links, files that are too large, and anything but Rego or data in its place."""
     for path in files(rego):
         file = rego / path
         if file.is_symlink():

@@ -1,4 +1,4 @@
-"""Reads inputs of decisions, one in a line of JSON. A line that is none is named, and the next one is read."""
+"""Reads inputs of decisions, one in each line of JSON. An invalid line is reported and skipped."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from gateway.canonical import Json, NotCanonicalError, parse
 from gateway.pdp.engine import MAX_INPUT_BYTES
 
 MAX_LINE: Final = 2 * MAX_INPUT_BYTES
-"""Bytes; the gateway decides on no input that is larger than half of it."""
+"""Bytes. Twice the largest input that the gateway decides on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line. id: its own, else its number. input: the facts; error: what is wrong, where there are none."""
+    """One line. id: its own, otherwise its number. input: the facts. error: the fault of an invalid line."""
 
     id: str
     input: dict[str, Json]
@@ -23,7 +23,7 @@ class Line:
 
 
 def numbered(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not empty, each with its number; of one that is too long as much as shows that it is."""
+    """The lines that are not empty, with their numbers. A line that is too long is cut off just past the limit."""
     number = 0
     while raw := file.readline(MAX_LINE + 1):
         number += 1
@@ -41,12 +41,12 @@ def lines(file: BinaryIO) -> Iterator[Line]:
 
 
 def of(number: int, raw: bytes) -> Line:
-    """The line with this number."""
+    """Parse the line with this number."""
     return one(raw, f"line {number}", str(number))
 
 
 def chunks(found: Iterable[Line], size: int) -> Iterator[list[Line]]:
-    """The lines, `size` at a time."""
+    """The lines in lists of `size`."""
     chunk: list[Line] = []
     for line in found:
         chunk.append(line)
@@ -58,7 +58,7 @@ def chunks(found: Iterable[Line], size: int) -> Iterator[list[Line]]:
 
 
 def one(raw: bytes, where: str, ident: str) -> Line:
-    """The line that this text is. where: what to call it; ident: its id, unless it has its own."""
+    """Parse one line. where: its name in errors. ident: its id, unless it has its own."""
     if len(raw) > MAX_LINE:
         return Line(ident, {}, f"{where}: has more than {MAX_LINE} bytes; an input is smaller")
     try:

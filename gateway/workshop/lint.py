@@ -1,4 +1,4 @@
-"""Places, names, tests and entrypoint: what lets a reader and the dispatch find a rule by its folder."""
+"""Checks places, names, tests and the entrypoint, so that readers and the dispatch find a rule by its folder."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from gateway.workshop.layout import (
 from gateway.workshop.modules import Module, line
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-"""What turns or hides the text around it: its reader sees another rule than the one that is compiled."""
+"""Characters that reorder or hide text, so that a reader sees another rule than the one that is compiled."""
 
 
 def placed(rego: Path, modules: Sequence[Module]) -> Iterator[Finding]:
-    """What is wrong with any file's place, name or package."""
+    """What is wrong with the place, name or package of any file, and with the text that a reader sees."""
     for module in modules:
         for text, row in _placed(rego, module):
             yield Finding(module.path, text, row)
@@ -37,7 +37,7 @@ def placed(rego: Path, modules: Sequence[Module]) -> Iterator[Finding]:
 
 
 def _placed(rego: Path, module: Module) -> Iterator[tuple[str, int]]:
-    """The file's place says its package, and policy and tests lie beside each other."""
+    """Check that the package matches the folder, and that policy and tests are beside each other."""
     path, row = module.path, line(module.ast["package"])
     folder, _, name = path.rpartition("/")
     package = ".".join(module.package)
@@ -72,7 +72,7 @@ def _entrypoints(modules: Sequence[Module]) -> Iterator[Finding]:
 
 
 def _twice(modules: Sequence[Module]) -> Iterator[Finding]:
-    """A rule is cited by its id alone, over all layers and agencies."""
+    """Ids that occur twice. A rule is cited by its id alone, across all layers and agencies."""
     first: dict[str, str] = {}
     for module in modules:
         rule = RULE_FILE.fullmatch(module.path)

@@ -1,4 +1,4 @@
-"""Verdicts as they are written: an effect or an obligation that no gateway understands is found before it is built."""
+"""Finds verdicts with an effect or obligation that no gateway understands, before the policy is built."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from gateway.workshop.modules import Module, Node, line, nodes
 DECISION: Final = "schemas/decision.json"
 EFFECTS: Final = ("allow", "deny", "require_approval")
 OF_THE_DECISION: Final = "output_marking"
-"""The kind that the decision itself adds; a rule that brought one could state a lower marking beside it."""
+"""The obligation that only the decision itself may add. A rule that added one could state a lower marking."""
 
 
 def understood(rego: Path, modules: Sequence[Module]) -> Iterator[Finding]:
-    """Effects and kinds of obligation, written as text, that the schema of decisions does not have."""
+    """Effects and kinds of obligation, written as literals, that the schema of decisions does not have."""
     try:
         kinds = _kinds(json.loads((rego / DECISION).read_bytes()))
     except (OSError, ValueError, KeyError, TypeError):
@@ -35,7 +35,7 @@ def understood(rego: Path, modules: Sequence[Module]) -> Iterator[Finding]:
 
 
 def answers(module: Module) -> tuple[set[str], set[str]]:
-    """The effects and the kinds of obligation that are written in a rule."""
+    """The effects and the kinds of obligation that occur as literals in a rule."""
     found: dict[str, set[str]] = {"effect": set(), "kind": set()}
     for node in nodes(module.ast.get("rules", [])):
         for key, value in _spoken(node).items():
@@ -45,7 +45,7 @@ def answers(module: Module) -> tuple[set[str], set[str]]:
 
 
 def _spoken(node: Node) -> dict[str, Node]:
-    """What an object of a verdict says: its effect, or the kind of an obligation."""
+    """The effect of a verdict, or the kind of an obligation, in an object literal."""
     if node.get("type") != "object":
         return {}
     members = {key["value"]: value for key, value in node["value"] if key["type"] == "string"}

@@ -1,4 +1,4 @@
-"""The METADATA of a rule's package: what a verdict, a caller, counsel and an auditor read of it."""
+"""The METADATA of a rule's package, which verdicts, callers, counsel and auditors rely on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RELAXED_BY: Final[Mapping[str, tuple[str, ...]]] = {
 """Who may relax a rule, by its class."""
 
 TO_FILL: Final = "FILL IN"
-"""Stands where an author still has to say something."""
+"""A placeholder that the author still has to fill in."""
 
 Text = Annotated[str, Field(pattern=r"\S")]
 
@@ -33,14 +33,14 @@ class _Part(BaseModel):
 
 
 class Source(_Part):
-    """Where a rule comes from, and how its author read that."""
+    """A source of a rule, and how its author interpreted it."""
 
     title: Text
     read: Literal["first_hand", "second_hand", "general_knowledge"]
 
 
 class Custom(_Part):
-    """What stands under `custom`."""
+    """The annotations below `custom`."""
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     cls: Literal["red_line", "provider_baseline", "law", "directive", "agency"] = Field(alias="class")
@@ -56,7 +56,7 @@ class Custom(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule as its METADATA describes it. agency: whose it is, empty for everyone's."""
+    """A rule as its METADATA describes it. agency: its owner; empty for shared rules."""
 
     path: str
     line: int
@@ -67,7 +67,7 @@ class Rule:
 
 
 def described(modules: Sequence[Module]) -> tuple[list[Rule], list[Finding]]:
-    """Every rule that is described as it has to be, by class and id; and what is wrong with the METADATA of others."""
+    """Every properly described rule, by class and id; and what is wrong with the METADATA of the others."""
     rules, findings = [], []
     for module in modules:
         if not is_policy(module.path):
@@ -109,7 +109,7 @@ def _wrong(module: Module, about: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _who(custom: Custom) -> Iterator[str]:
-    """Who may relax or select a rule depends on its class."""
+    """Check who may relax or select the rule, which depends on its class."""
     if custom.relaxed_by not in RELAXED_BY[custom.cls]:
         allowed = ", ".join(RELAXED_BY[custom.cls])
         yield f"custom.relaxed_by: {custom.relaxed_by} relaxes no rule of class {custom.cls}; write one of {allowed}"
@@ -144,6 +144,6 @@ def _remedy(where: Sequence[int | str]) -> str:
 
 
 def _same(key: str, value: str, wanted: str) -> Iterator[str]:
-    """The metadata repeats what the folder says."""
+    """Check that METADATA repeats what the folder says."""
     if value != wanted:
         yield f"custom.{key} is {value}, but its folder says {wanted}; make them the same"

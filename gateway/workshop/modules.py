@@ -19,7 +19,7 @@ Node: TypeAlias = "dict[str, Any]"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Module:
-    """One file. package: its path below data. imports: what a name stands for."""
+    """One file. package: its path below data. imports: the path of each imported name."""
 
     path: str
     package: tuple[str, ...]
@@ -27,18 +27,18 @@ class Module:
     imports: dict[str, tuple[str, ...]]
 
     def annotations(self) -> list[Node]:
-        """METADATA in the file, in its order."""
+        """The METADATA blocks of the file, in order."""
         found: list[Node] = self.ast.get("annotations", [])
         return found
 
     def about(self) -> Node:
-        """The METADATA of its package; empty where there is none."""
+        """The METADATA of its package; empty if there is none."""
         return next((a for a in self.annotations() if a["scope"] in {"package", "subpackages"}), {})
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Something that is referred to. path: what is known of it before run time; whole: that is all of it."""
+    """A reference. path: the part that is known before run time. whole: whether that is all of it."""
 
     path: tuple[str, ...]
     line: int
@@ -46,7 +46,7 @@ class Reference:
 
 
 def parse(rego: Path, which: Callable[[str], bool] = is_rego) -> tuple[list[Module], list[Finding]]:
-    """The files that are Rego, by default every one, and what is wrong with the others."""
+    """The parsed Rego files, by default all of them, and what is wrong with files that do not parse."""
     paths = [path for path in files(rego) if which(path)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         parsed = list(pool.map(lambda path: _parse(rego, path, (rego / path).read_bytes()), paths))
@@ -67,7 +67,7 @@ def _parse(rego: Path, path: str, _content: bytes) -> Module | Finding:
 
 
 def errors(output: str) -> Iterator[Finding]:
-    """The errors that opa printed as JSON, without a remedy; none when it printed something else."""
+    """The errors that opa printed as JSON, without a remedy; none if its output is something else."""
     try:
         found = json.loads(output)["errors"]
     except (ValueError, KeyError, TypeError):
@@ -91,19 +91,19 @@ def nodes(tree: object) -> Iterator[Node]:
 
 
 def line(node: Node) -> int:
-    """Where it stands; 0 where OPA does not say."""
+    """The line of the node; 0 if OPA gives none."""
     row: int = node.get("location", {}).get("row", 0)
     return row
 
 
 def name(rule: Node) -> str:
-    """What the rule defines in its package."""
+    """The name that the rule defines in its package."""
     first: str = rule["head"]["ref"][0]["value"]
     return first
 
 
 def references(module: Module, tree: object) -> Iterator[Reference]:
-    """What the tree refers to, names of imports replaced by what they stand for. The first part is a root or a name."""
+    """The references in the tree, with imported names resolved. The first part of a path is a root or a name."""
     pending = [tree]
     while pending:
         item = pending.pop()

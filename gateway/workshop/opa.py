@@ -1,4 +1,4 @@
-"""Open Policy Agent's command: found, and run on a policy folder for a bounded time in bounded memory."""
+"""Finds the `opa` command, and runs it on a policy folder with limits on time and memory."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ MINIMUM: Final = (1, 21, 3)
 DEADLINE_S: Final = 240.0
 MEMORY_MIB: Final = 4096
 _CHECKOUT: Final = Path(__file__).parent.parent.parent / ".tools" / "bin"
-"""Where `make setup` puts it; not there in an installed package."""
+"""Where `make setup` installs it; absent from an installed package."""
 
 _COLLECTING: Final = {"GOGC": "400", "GOMEMLIMIT": f"{MEMORY_MIB // 2}MiB"}
-"""It collects its garbage four times less often than Go does by itself, until half of the memory is in use."""
+"""Collect garbage four times less often than Go's default, until half of the memory is in use."""
 
 _BOUNDED: Final = f'ulimit -v {MEMORY_MIB << 10} 2>/dev/null; exec "$0" "$@"'
 
 
 @functools.cache
 def binary() -> str:
-    """The path of the command. Raises StartError when there is none, or an old one."""
+    """The path of the command. Raises StartError if there is none or it is too old."""
     found = shutil.which("opa", path=os.pathsep.join([str(_CHECKOUT), os.environ.get("PATH", os.defpath)]))
     wanted = ".".join(map(str, MINIMUM))
     if found is None:
@@ -45,9 +45,9 @@ def binary() -> str:
 def opa(
     *arguments: str | Path, at: Path, stdin: str | None = None, deadline_s: float = DEADLINE_S
 ) -> subprocess.CompletedProcess[str]:
-    """Run it in the folder `at`. What takes too long or too much fails like any other run, and says so.
+    """Run it in the folder `at`. A run over its limits fails like any other, with the reason in its output.
 
-    Raises StartError where there is none.
+    Raises StartError if there is no opa.
     """
     command = ["sh", "-c", _BOUNDED, binary(), *map(str, arguments)]
     environment = {**_COLLECTING, **os.environ}
@@ -73,5 +73,5 @@ _ENDLESS: Final = "a rule runs over too much, or without end: bound what it runs
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
-    """Everything that a run printed."""
+    """The output of a run: standard output and standard error."""
     return (done.stdout + done.stderr).strip()

@@ -1,4 +1,4 @@
-"""The page for a policy meeting: one file, with no script and nothing from a network, readable in light and dark."""
+"""The page for a policy meeting: one self-contained HTML file without scripts, for light and dark displays."""
 
 from __future__ import annotations
 

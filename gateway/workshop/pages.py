@@ -1,4 +1,4 @@
-"""The reference of the policy: a page for each rule, and one page for counsel, in Markdown, made from METADATA."""
+"""The policy reference in Markdown, made from METADATA: a page for each rule, and one page for counsel."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ caller never learns thresholds, scores or anything about another agency.
 
 
 def pages(entries: Sequence[Entry], policy: str) -> dict[str, str]:
-    """Every page by its path in the folder of documents. policy: where the rules lie, as seen from that folder."""
+    """Every page, by its path in the documentation folder. policy: the policy's path relative to that folder."""
     common = [entry for entry in entries if not entry.rule.agency]
     made = {f"{RULES}/{entry.rule.custom.id}.md": _page(entry, f"../{policy}") for entry in common}
     return {**made, COUNSEL: "\n".join([_COUNSEL, *_layers(common)])}
 
 
 def write(folder: Path, made: Mapping[str, str]) -> None:
-    """Write the pages, and remove those of rules that are gone."""
+    """Write the pages, and delete those of rules that no longer exist."""
     (folder / RULES).mkdir(parents=True, exist_ok=True)
     for gone in {path for path in _there(folder) if path not in made}:
         (folder / gone).unlink()
@@ -52,7 +52,7 @@ def write(folder: Path, made: Mapping[str, str]) -> None:
 
 
 def drifted(folder: Path, made: Mapping[str, str]) -> Iterator[Finding]:
-    """Every page that is not what METADATA says."""
+    """Every page that differs from METADATA."""
     for path in sorted({*made, *_there(folder)}):
         kept = (folder / path).read_text(encoding="utf-8") if (folder / path).exists() else None
         if kept != made.get(path):
@@ -125,5 +125,5 @@ def _cells(cells: Sequence[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """Text of METADATA as text: it makes no table, link, emphasis or markup of its own."""
+    """Text of METADATA, escaped so that it creates no table, link, emphasis or other markup."""
     return re.sub(r"([\\|`*_\[\]<>])", r"\\\1", " ".join(text.split()))

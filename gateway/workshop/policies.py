@@ -1,4 +1,4 @@
-"""Opens a policy in the form at hand: a release folder, a folder that a build wrote, or sources, then built first."""
+"""Opens a policy: a release folder, a folder that a build wrote, or sources, which are built first."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from gateway.workshop.build import BuildError, build
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A policy that both engines can decide with. shown: its sources, where a reader finds them.
+    """A policy that both engines can decide with. shown: the path of its sources for readers.
 
-    sources: the same as Open Policy Agent loads them, absolute. release: where it is no release, for nobody.
+    sources: the absolute path of the sources as Open Policy Agent loads them. release: without tenants if none was
+    given.
     """
 
     shown: Path
@@ -31,7 +32,7 @@ class Opened:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Opened]:
-    """The policy at `path`. Raises StartError when there is none, or it does not compile."""
+    """Open the policy at `path`. Raises StartError if there is none or it does not compile."""
     sources = path.absolute() / SOURCES
     if (path / TENANTS).exists():
         yield Opened(path / SOURCES, sources, release.load(path, None))
@@ -53,7 +54,7 @@ def opened(path: Path) -> Iterator[Opened]:
 
 
 def _built(folder: Path) -> Release:
-    """A built policy as a release that nobody has signed, for nobody."""
+    """A built policy as an unsigned release without tenants or models."""
     revision, files = read_policy(folder)
     try:
         data = parse(files[DATA])

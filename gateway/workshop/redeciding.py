@@ -1,8 +1,8 @@
-"""Makes the decisions of a log again, with the release that made them, and says which come out the same.
+"""Repeats the decisions of a log with the releases that made them, and compares the results.
 
-A record of a request has the input of its decision. A judgement of an answer was made about the input of its intent
-with another stage, the readings and safeguards of the answer and, at a tool call, the tools that were called: the
-outcome has those. What a record left out, and judgements that it put together, can't be made again, and are told.
+The record of a request holds the input of its decision. The judgement of an answer has the input of its intent with
+another stage, the readings and safeguards of the answer and, for a tool call, the tools that were called. The outcome
+holds those. Decisions with omitted inputs, and combined judgements, can't be repeated; they are counted and reported.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ NO_INTENT: Final = "the intent is not among these records"
 NO_RELEASE: Final = "the release that decided is not among those given"
 
 Said: TypeAlias = dict[str, Json]
-"""What was decided: effect, rules, obligations and, of a request, grants."""
+"""What was decided: effect, rules, obligations and, for a request, grants."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A decision to be made again. index: of its record; said: what that says. missing: why it can't be."""
+    """A decision to repeat. index: of its record. said: the recorded decision. missing: why it can't be repeated."""
 
     index: int
     decision_id: str
@@ -51,7 +51,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Different:
-    """A decision that comes out another way. now: what is decided now, or why nothing is."""
+    """A decision that came out differently. now: the new decision, or why there is none."""
 
     index: int
     decision_id: str
@@ -63,7 +63,7 @@ class Different:
 
 @dataclass(slots=True)
 class Replayed:
-    """What came out. missing: how many could not be made again, by why. releases: how many each made."""
+    """The result. missing: decisions that could not be repeated, by reason. releases: how many each made."""
 
     same: int = 0
     different: list[Different] = field(default_factory=list)
@@ -72,12 +72,12 @@ class Replayed:
 
     @property
     def whole(self) -> bool:
-        """Whether every decision was made again and is the same."""
+        """Whether every decision was repeated with the same result."""
         return not self.different and not self.missing
 
 
 class Releases:
-    """The releases in some folders, by their digest; each is opened when it is needed. Raises StartError."""
+    """The releases in some folders, by digest. Each is opened when first needed. Raises StartError."""
 
     def __init__(self, folders: Iterable[Path]) -> None:
         """folders: releases, or folders of releases."""
@@ -97,7 +97,7 @@ class Releases:
         self._open.close()
 
     def decide(self, name: str) -> Decide | None:
-        """What decides as that release does, None when there is none. Raises StartError."""
+        """The decide function of this release, or None if the release is not there. Raises StartError."""
         if name not in self._deciding:
             place = self._places.get(name)
             opened = None if place is None else self._open.enter_context(embedded(release.load(place, name)))
@@ -106,7 +106,7 @@ class Releases:
 
 
 def questions(found: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[Question]:
-    """The decisions that records say were made, those of answers with the input of their intent."""
+    """The decisions in the records; those about answers with the input of their intent."""
     open_intents: dict[str, dict[str, Any]] = {}
     for index, one in found:
         kind = one.get("kind")
@@ -130,7 +130,7 @@ def questions(found: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[Question]
 
 
 def replay(asked: Iterable[Question], releases: Releases) -> Replayed:
-    """Make them again. Raises StartError when a release can't be opened."""
+    """Repeat the decisions and compare them. Raises StartError if a release can't be opened."""
     made = Replayed()
     rest = iter(asked)
     while some := list(islice(rest, AT_ONCE)):
@@ -204,7 +204,7 @@ def _missing(judgement: dict[str, Any], intent: dict[str, Any] | None, facts: ob
 
 
 def _input(facts: dict[str, Any], judgement: dict[str, Any]) -> dict[str, Json]:
-    """The input of a judgement: gateway.types.Facts.at, from the record."""
+    """The input of a judgement, rebuilt from the record as gateway.types.Facts.at makes it."""
     made = {
         **facts,
         "stage": judgement["stage"],

@@ -1,9 +1,13 @@
-"""Which red lines a release may loosen. Who signs one has to name each: a yes to everything is no yes to that.
+"""Finds the red lines that a release may loosen.
 
-1 its own text is another, or gone    2 a signal that it minds needs a higher score    3 it no longer refuses what it
-refused, in the computed effect    4 the text that all of them rest on is another: each may be looser
+A signer has to confirm each by name; a general consent does not count.
 
-A file of another package than its folder's may add to anything, so it is a text that all rest on, wherever it lies.
+1 the red line's own text was changed or removed
+2 a signal that it uses needs a higher score
+3 in the computed effect it no longer refuses something that it refused
+4 shared text that all red lines depend on was changed, so each may be looser
+
+A file whose package differs from its folder could add to any package. It counts as shared text, wherever it is.
 """
 
 from __future__ import annotations
@@ -21,11 +25,14 @@ _OTHERS: Final = re.compile(r"rego/brightline/(rules|agency)/.*")
 _SIGNAL: Final = re.compile(r"\bsignals\.([a-z0-9_]+)")
 _SCORES: Final = ("thresholds", "tenant_thresholds")
 _NEVER: Final = 1 << 60
-"""A score that no content has."""
+"""A score that no content reaches."""
 
 
 def looser(before: Mapping[str, bytes], after: Mapping[str, bytes], effect: Mapping[str, Any]) -> dict[str, str]:
-    """The red lines of `before`, the files of a release, that `after` may loosen, each with why. effect: computed."""
+    """The red lines of `before` that `after` may loosen, each with the reason. effect: the computed effect.
+
+    before, after: the files of the releases.
+    """
     found: dict[str, str] = {}
     changed = list(_changed(before, after))
     shared = sorted(name for name in changed if _shared(name, before) or _shared(name, after))
@@ -54,7 +61,7 @@ def _red_lines(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _changed(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[str]:
-    """Texts of the policy that are others now, gone, or new."""
+    """Rego files that were changed, removed or added."""
     return (name for name in {*before, *after} if name.endswith(".rego") and before.get(name) != after.get(name))
 
 
@@ -65,7 +72,7 @@ def _shared(name: str, files: Mapping[str, bytes]) -> bool:
 
 
 def _higher(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    """Signals that were enough at a score which is not enough now, for anybody. What is no number counts as never."""
+    """Signals whose threshold rose for any tenant. A threshold that is no number counts as never reached."""
     was, now = dict(_scores(old)), dict(_scores(new))
     for path in {*was, *now}:
         general = was.get(("thresholds", path[-1]), 0), now.get(("thresholds", path[-1]), _NEVER)
@@ -83,7 +90,7 @@ def _scores(data: Mapping[str, Json], path: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def _data(files: Mapping[str, bytes]) -> Mapping[str, Json]:
-    """The thresholds; none where the data can't be read, which no gateway takes."""
+    """The thresholds; empty if the data can't be read, in which case no gateway loads the release."""
     try:
         value: Any = parse(files[DATA])
         policy = value["brightline"]

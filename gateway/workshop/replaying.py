@@ -1,7 +1,7 @@
-"""Decides many inputs with two policies on every core, and compares.
+"""Decides many inputs with two policies, on all cores, and compares the decisions.
 
-Each process has both policies open in the embedded engine, and writes each input once for both. Lines are read as they
-are handed out, so that their number costs no memory; what is kept are the decisions that flip.
+Each process opens both policies in the embedded engine, and serialises each input once for both. Lines are read as they
+are handed out, and only flipped decisions are kept, so memory use does not grow with the number of lines.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ CHUNK: Final = 500
 """How many lines a process gets at a time."""
 
 AHEAD: Final = 4
-"""How many chunks a process may have waiting."""
+"""How many chunks may wait for each process."""
 
 
 _open_here: Final = ExitStack()
 _deciding: Final[list[Decide]] = []
 _trouble: Final[list[StartError]] = []
-"""The old and the new policy, in a process that compares; and why one of them can't be opened there."""
+"""In a worker process: the old and the new policy, and the error if one of them can't be opened."""
 
 
 def replay(old: Release, new: Release, found: Iterable[Numbered], progress: Callable[[int], None]) -> Impact:
-    """Compare what the policies decide about every line. progress: told how many lines more are done.
+    """Compare the decisions of both policies about every line. progress: called with the number of lines just finished.
 
-    Raises StartError when a policy can't be opened.
+    Raises StartError if a policy can't be opened.
     """
     impact = Impact()
     workers = os.cpu_count() or 1
-    context = multiprocessing.get_context("spawn")  # the engine's clock is a thread, which a fork would lose
+    context = multiprocessing.get_context("spawn")  # the engine's clock is a thread, which would not survive a fork
     with ProcessPoolExecutor(workers, context, _open, (_bare(old), _bare(new))) as pool:
         waiting: deque[tuple[int, Future[Impact]]] = deque()
         try:
-            for chunk in chain([[]], _chunks(found)):  # of nothing too it is said that a policy can't be opened
+            for chunk in chain([[]], _chunks(found)):  # the empty chunk opens the policies even without lines
                 waiting.append((len(chunk), pool.submit(_compare, chunk)))
                 if len(waiting) == workers * AHEAD:
                     _take(waiting, impact, progress)
@@ -75,12 +75,12 @@ def _chunks(found: Iterable[Numbered]) -> Iterator[list[Numbered]]:
 
 
 def _bare(release: Release) -> Release:
-    """What deciding needs of a release, in a form that can be sent to another process."""
+    """The parts of a release that deciding needs, in a form that can be sent to another process."""
     return replace(release, data=dict(release.data), tenants={}, models={})
 
 
 def _open(*releases: Release) -> None:
-    """Open both policies for the life of this process, which ends with the one that started it."""
+    """Open both policies for the life of this worker process, which ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         _deciding.extend(_open_here.enter_context(embedded(release)) for release in releases)

@@ -1,4 +1,4 @@
-"""Starts a rule: a folder with METADATA to fill in, a rule that permits too much, and tests that say so."""
+"""Starts a rule: a folder with METADATA to fill in, a rule that permits too much, and tests that fail on it."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ test_its_rules_are_heard if {{
 
 
 def create(rego: Path, ident: str, layer: str, agency: str = "") -> list[str]:
-    """Write the files of a new rule; their paths. agency: whose it is, for a rule of one agency.
+    """Write the files of a new rule and return their paths. agency: the owner, for a rule of one agency.
 
-    Raises StartError for a name that is no name or is taken, and overwrites nothing.
+    Raises StartError for a name that is invalid or taken. Overwrites nothing.
     """
     _named(ident, "the id")
     if agency:

@@ -1,4 +1,4 @@
-"""Writes down what a policy decides as the self-test of its release. What that changes, the computed effect says."""
+"""Records the decisions of a policy as its release's self-test. The computed effect shows what that changes."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from gateway.workshop.policies import opened
 
 
 def renewed(policy: Path, document: bytes) -> bytes:
-    """The self-test with what the built policy decides now about each of its inputs. Raises StartError."""
+    """The self-test with the built policy's decisions about each of its inputs. Raises StartError."""
     with opened(policy) as found, embedded(found.release) as decide:
         return renewed_by(decide, policy, document)
 
 
 def renewed_by(decide: Decide, policy: Path, document: bytes) -> bytes:
-    """The same, as this engine decides. policy: what to call it in errors."""
+    """The same, with decisions from this engine. policy: its name in errors."""
     value = json.loads(document)
     checks = selftest.checks(str(policy), parsed(policy / VECTORS, document, selftest.Vectors))
     decided = decide([dict(check.input) for check in checks])
     for vector, made in zip(value["vectors"], decided, strict=True):
-        if not isinstance(made, str):  # where it decides nothing, the gateway says so
+        if not isinstance(made, str):  # if there is no decision, the gateway's own self-test reports that
             vector["effect"] = made.effect.name.lower()
             vector["rules"] = sorted({rule.id for rule in made.rules})
     return canonical(value) + b"\n"
 
 
 def failed(release: Release) -> list[Check]:
-    """What the policy of a release decides otherwise than its self-test says. Raises StartError."""
+    """The checks of a release's self-test that its policy fails. Raises StartError."""
     with embedded(release) as decide:
         decided = decide([dict(check.input) for check in release.checks])
     return [check for check, made in zip(release.checks, decided, strict=True) if not _as_said(check, made)]
@@ -47,7 +47,7 @@ def _as_said(check: Check, made: Made) -> bool:
 
 
 def must_pass(release: Release) -> None:
-    """Raise StartError that names what fails."""
+    """Raise StartError that names the failed checks."""
     wrong = failed(release)
     if wrong:
         names = ", ".join(check.id for check in wrong[:5])

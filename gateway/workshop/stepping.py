@@ -1,7 +1,7 @@
-"""Which conditions of the policy hold for an input, asked of Open Policy Agent one after the other.
+"""Finds which conditions of the policy hold for an input, with Open Policy Agent.
 
-Beside the policy stands a generated module for each of its files, with a rule for every beginning of every body: the
-first condition, the first two, and so on. The first of these that is undefined names the first condition that fails.
+For each policy file a generated module is added. It has a rule for every prefix of every body: the first condition, the
+first two, and so on. The first of these rules that is undefined identifies the first condition that fails.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Name: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One expression of a body. refers: the rule that it names and nothing more, None for anything else."""
+    """One expression of a body. refers: the rule, if the expression is only the name of one; otherwise None."""
 
     line: int
     text: str
@@ -37,7 +37,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """One way for a rule to hold. file: relative to the policy folder. first: the number of its first step."""
+    """One body of a rule. file: relative to the policy folder. first: the number of its first step."""
 
     name: Name
     file: str
@@ -46,13 +46,13 @@ class Body:
     first: int
 
     def steps(self) -> range:
-        """The number of each beginning of it, from its first condition alone to all of them."""
+        """The number of each prefix of the body, from the first condition alone to all of them."""
         return range(self.first, self.first + len(self.conditions))
 
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """Every body of the rules without arguments, the steps that hold, and the verdict of each rule that has one."""
+    """Every body of the rules without arguments, the steps that hold, and the verdicts by rule."""
 
     bodies: dict[Name, list[Body]]
     holds: frozenset[int]
@@ -60,7 +60,7 @@ class Stepped:
 
 
 def step(sources: Path, facts: dict[str, Json]) -> Stepped:
-    """Ask about every condition that can have a part in deciding the input. Raises StartError when that can't be."""
+    """Evaluate every condition that can matter for the input. Raises StartError if that fails."""
     paths = _asked(sources, facts)
     with ThreadPoolExecutor() as several:
         parsed = list(several.map(lambda path: _parse(sources, path), paths))
@@ -80,12 +80,12 @@ def step(sources: Path, facts: dict[str, Json]) -> Stepped:
 
 
 def is_verdict(name: Name) -> bool:
-    """Whether it is what a rule's folder says."""
+    """Whether the name is that of a rule's verdict."""
     return name[-1] == "verdict" and RULE_FILE.fullmatch(f"{'/'.join(name[:-1])}/{name[-2]}.rego") is not None
 
 
 def _asked(sources: Path, facts: dict[str, Json]) -> list[str]:
-    """The rules of everyone, those of the tenant's agency, and what rules share."""
+    """The policy files that can matter: shared rules and facts, and the policy of the tenant's agency."""
     tenant = facts.get("tenant")
     agency = tenant.get("policy") if isinstance(tenant, dict) else None
     places = ("brightline/rules/", "brightline/facts/", f"brightline/agency/{agency}/")
@@ -100,7 +100,7 @@ def _parse(sources: Path, path: str) -> Any:
 
 
 def _bodies(path: str, module: Any, first: int) -> Iterator[Body]:
-    """The bodies of the rules that take no arguments and make no set or object."""
+    """The bodies of rules that take no arguments and make no set or object."""
     package = _name(module["package"]["path"])
     imports = {_alias(i): _name(i["path"]["value"]) for i in module.get("imports", [])}
     for rule in module.get("rules", []):
@@ -129,7 +129,7 @@ def _refers(terms: Any, package: Name, imports: dict[str, Name]) -> Name | None:
 
 
 def _beginnings(module: Any, lines: list[str], bodies: list[Body]) -> str:
-    """A module of the same package with a rule for every beginning of every body."""
+    """A module of the same package with a rule for every prefix of every body."""
     package = ".".join(_name(module["package"]["path"]))
     text = [f"package {package}", *(lines[i["location"]["row"] - 1] for i in module.get("imports", []))]
     for body in bodies:
@@ -140,7 +140,7 @@ def _beginnings(module: Any, lines: list[str], bodies: list[Body]) -> str:
 
 
 def _collected(bodies: dict[Name, list[Body]]) -> str:
-    """A module that says which of the steps hold, and what every verdict is."""
+    """A module that collects the steps that hold and the value of every verdict."""
     text = ["package explaining"]
     for name, ways in bodies.items():
         package = ".".join(("data", *name[:-1]))

@@ -1,4 +1,4 @@
-"""Runs the policy's tests, and says which of its lines they leave out."""
+"""Runs the policy's tests and measures their coverage."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from gateway.workshop.layout import RULE_FILE, Finding, files, is_policy, tests_
 from gateway.workshop.opa import opa, said
 
 COVERAGE: Final = 95.0
-"""Percent of the lines of the policy, tests excluded, that its tests have to run."""
+"""The minimum percentage of the policy's lines, tests excluded, that its tests have to cover."""
 
 _EACH_S: Final = "60s"
-"""For one test: coverage is slow, and machines are busy."""
+"""The limit for one test: coverage is slow, and machines are busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What a run of the tests found. percent: of the lines that ran; missed: the places that did not.
+    """The result of a test run. percent: coverage. missed: the places that were not covered.
 
-    idle: tests that end before their end: a test whose cases are none passes, and tests nothing.
+    idle: tests that did not run to their end. A test with an empty list of cases passes, but tests nothing.
     """
 
     failures: tuple[Finding, ...]
@@ -33,12 +33,12 @@ class Tested:
     idle: tuple[Finding, ...] = ()
 
     def findings(self) -> tuple[Finding, ...]:
-        """What has to be repaired: failures, idle tests, and missed lines when they are too many."""
+        """What has to be repaired: failures, otherwise idle tests, otherwise missed lines if coverage is too low."""
         return self.failures or self.idle or (self.missed if self.percent < COVERAGE else ())
 
 
 def tested(rego: Path, *, rule: str) -> Tested:
-    """Run every test, or with `rule` those of one rule. Raises StartError when there is no such rule."""
+    """Run every test, or the tests of one rule. Raises StartError if there is no such rule."""
     judged = {path for path in files(rego) if is_policy(path) and (not rule or _is(path, rule))}
     if rule and not judged:
         raise StartError(f"--rule {rule}: there is no such rule; `brightline policy list` has all")
@@ -46,7 +46,7 @@ def tested(rego: Path, *, rule: str) -> Tested:
     with capabilities(of_tests=True) as allowed:
         options = ("--bundle", ".", "--timeout", _EACH_S, "--capabilities", allowed, "--format", "json", *which)
         run = opa("test", *options, "--coverage", at=rego)
-        if run.returncode:  # which says that something failed, not what
+        if run.returncode:  # the exit code says that a test failed, but not which
             failures = tuple(_failures(opa("test", *options, at=rego).stdout))
             return Tested(failures or (Finding("", f"opa test: {said(run)}"),), 0.0, ())
     covered = json.loads(run.stdout)["files"]
@@ -58,7 +58,7 @@ def tested(rego: Path, *, rule: str) -> Tested:
 
 
 def failing(rego: Path, *, which: str) -> Iterator[Finding]:
-    """The tests that fail, without coverage, which is slow. which: a pattern of their names; empty for every test."""
+    """The tests that fail. Runs without coverage, which is slow. which: a pattern of test names; empty for all."""
     with capabilities(of_tests=True) as allowed:
         options = ("--bundle", ".", "--timeout", _EACH_S, "--capabilities", allowed, "--format", "json", "--run", which)
         run = opa("test", *options, at=rego)
@@ -72,7 +72,7 @@ def _is(path: str, rule: str) -> bool:
 
 
 def _failures(output: str) -> Iterator[Finding]:
-    """The tests that did not pass, by their places, and for which of their cases. OPA says them as each ends."""
+    """Failed tests with their places and failed cases. OPA reports each test as it ends."""
     try:
         tests: list[dict[str, Any]] = json.loads(output) or []
     except ValueError:

@@ -1,4 +1,4 @@
-"""OPA's own check: strict mode, the schema of the input, and the built-in functions that there are."""
+"""OPA's own checks: strict mode, the schema of the input, and the permitted built-in functions."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ _REMEDIES: Final = (
 
 
 def formatted(rego: Path) -> Iterator[Finding]:
-    """Files that are not as `opa fmt` writes them. What was in order once is not asked about again."""
+    """Files that are not formatted as `opa fmt` writes them. Results for well-formatted files are cached."""
     asked = [(path, (rego / path).read_bytes()) for path in files(rego) if is_rego(path)]
     new = [one for one in asked if one not in _IN_ORDER]
     if not new:
         return
     done = opa("fmt", "--list", *(path for path, _ in new), at=rego)
     wrong = done.stdout.splitlines()
-    if done.returncode == 0:  # it ends at what is not Rego, and says nothing of the files behind
+    if done.returncode == 0:  # opa fmt stops at a file that is not Rego, without checking those after it
         _IN_ORDER.update(one for one in new if one[0] not in wrong)
     for path in wrong:
         yield Finding(path, "is not formatted; run: brightline policy fmt --write")
 
 
 def checked(rego: Path) -> Iterator[Finding]:
-    """What OPA's compiler refuses: of the rules, then, if they are in order, of the tests."""
+    """What OPA's compiler refuses in the rules and, if there is nothing, in the tests."""
     if not (rego / INPUT).is_file():
         yield Finding(INPUT, "is missing; it describes the facts, and is the same in every policy folder")
         return

@@ -1,7 +1,7 @@
-"""Watches a policy folder, and has every edit tested, built and put in force, or says what is wrong with it.
+"""Watches a policy folder. Each edit is tested, built and put in force, or its faults are reported.
 
-A file that was broken stays to be judged until it is mended: nothing built with it comes in force meanwhile.
-An edited rule has its own tests run, a rule of an agency those of the agency, and what rules share has every test run.
+A broken file is checked again at each edit until it is repaired, and nothing is put in force before that. An edited
+rule has its own tests run, an agency's file has all tests of the agency run, and a shared file has every test run.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from gateway.workshop.dev_activation import Gateway
 from gateway.workshop.layout import RULE_FILE, Finding, agency_of, files, misplaced
 
 Seen: TypeAlias = dict[str, tuple[int, int, int]]
-"""What tells one state of a file from another, by its path."""
+"""Identifies the state of each file, by its path."""
 
 LOOK_S: Final = 0.05
-"""How often the folder is looked at. An edit counts once two looks in a row saw the same."""
+"""The interval between two looks at the folder. An edit counts once two consecutive looks see the same state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What came of an edit. changed: the files; findings: what is wrong; release: what came in force, if any did."""
+    """The result of one edit. changed: the files. findings: what is wrong. release: what came in force, if anything."""
 
     changed: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -40,7 +40,7 @@ class Round:
 
 @dataclass(slots=True)
 class Watch:
-    """A policy folder under watch. pending: files that were edited since the last time all was well."""
+    """A policy folder under watch. pending: files that were edited since the last round without findings."""
 
     rego: Path
     gateway: Gateway
@@ -51,7 +51,7 @@ class Watch:
         self.seen = look(self.rego)
 
     def rounds(self) -> Iterator[Round]:
-        """One round for what is there, and one for each edit, for ever. Raises StartError while no gateway runs."""
+        """One round for the current state, then one for each edit, endlessly. Raises StartError if no gateway runs."""
         started = time.monotonic()
         self.pending |= self.gateway.differs(self.rego)
         while True:
@@ -59,7 +59,7 @@ class Watch:
             started = self._edited()
 
     def round(self, started: float) -> Round:
-        """Judge what is pending, and put it in force when nothing is wrong. started: when the edit was seen."""
+        """Check the pending files, and put them in force if nothing is wrong. started: when the edit was first seen."""
         changed = tuple(sorted(self.pending))
         with tempfile.TemporaryDirectory() as folder:
             built, vectors = Path(folder) / "built", Path(folder) / VECTORS
@@ -73,7 +73,7 @@ class Watch:
         return Round(changed, findings, release, time.monotonic() - started)
 
     def _edited(self) -> float:
-        """Wait for an edit, until it is whole; when it was first seen."""
+        """Wait for an edit to be complete. Returns when it was first seen."""
         started = 0.0
         while True:
             found = look(self.rego)
@@ -94,7 +94,7 @@ def look(rego: Path) -> Seen:
         try:
             status = (rego / path).lstat()
         except OSError:
-            continue  # gone between the list and the look
+            continue  # deleted between listing and stat
         found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
     return found
 
@@ -102,13 +102,13 @@ def look(rego: Path) -> Seen:
 def judge(
     rego: Path, changed: tuple[str, ...], built: Path, ask: Callable[[Decide], object] | None = None
 ) -> tuple[Finding, ...]:
-    """What is wrong with the policy and its tests; when nothing is, it is built into the folder `built`.
+    """What is wrong with the policy and its tests. If nothing is, the policy is built into the folder `built`.
 
-    ask: what else to ask the engine that was opened to try it: to compile a policy takes longer than to ask it.
+    ask: further work for the engine that was opened for the check, because compiling takes longer than deciding.
     """
     if found := tuple(misplaced(rego)):
         return found
-    with ThreadPoolExecutor() as pool:  # they wait for programs, each with a core of its own
+    with ThreadPoolExecutor() as pool:  # the threads wait for programs that each use a core
         written = pool.submit(lambda: tuple(gate.written(rego)))
         tested = pool.submit(lambda: tuple(_tested(rego, changed)))
         runs = pool.submit(lambda: tuple(gate.runs_in(rego, built, ask)))
@@ -116,14 +116,14 @@ def judge(
 
 
 def _tested(rego: Path, changed: tuple[str, ...]) -> Iterator[Finding]:
-    """The failures of the tests that are about what changed."""
+    """The failures of the tests that cover what changed."""
     about = [_about(path) for path in changed]
     if changed:
         yield from testing.failing(rego, which="" if None in about else "|".join(sorted({*filter(None, about)})))
 
 
 def _about(path: str) -> str | None:
-    """What the names of the tests of this file match; None where every test is about it."""
+    """A pattern that matches the names of this file's tests; None if every test is relevant."""
     if owner := agency_of(path):
         return rf"\.agency\.{owner}(\.|_test\.)"
     rule = RULE_FILE.fullmatch(path)
