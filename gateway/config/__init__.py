@@ -1,7 +1,7 @@
-"""The configuration: one frozen model read from TOML. Unknown keys and ambiguity refuse the start.
+"""The configuration: one frozen model, read from TOML. An unknown key or an ambiguity stops the gateway from starting.
 
-Relative paths are relative to the folder of the file. Secrets are never in the file: keys are files of their own,
-refused when others can read them.
+Relative paths are relative to the folder of the configuration file. The file contains no secrets: keys are in separate
+files, which are refused if others can read them.
 """
 
 from gateway.config.callers import Approvals, Identity, Issuer, Limits, Listener, QuotaStore, Review, TrustDomain

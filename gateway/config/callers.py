@@ -1,4 +1,4 @@
-"""Sections about who calls, who reviews, and the bounds on them."""
+"""Sections about callers and reviewers, and the limits on them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pydantic import Field, field_validator, model_validator
 from gateway.config.values import FilePath, Milliseconds, Section
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
-"""Addresses, for what a name means is somebody else's to say."""
+"""Addresses only, not names: a resolver decides what a name means."""
 
 
 class Listener(Section):
-    """Where callers connect. security: only mutual TLS is served; the key exists so that asking for less is refused.
+    """Where callers connect. security: only mutual TLS is supported; any other value is refused.
 
-    workers: processes that share the port and the log. With one, a single process does it all.
+    workers: processes that share the port and the log. With one worker, a single process does everything.
     """
 
     address: str = Field(pattern=r"^[^\s]+:\d{1,5}$")
@@ -36,10 +36,10 @@ class Listener(Section):
 
 
 class Limits(Section):
-    """Bounds on every call. A call over a bound is refused, recorded and never forwarded.
+    """Limits on calls. A call over a limit is refused, recorded and never forwarded.
 
-    deciding: calls that one process decides at once; the others wait for their turn. queue_ms: for how long at most
-    while there is always somebody waiting, and ten times as long in a burst.
+    deciding: calls that one process decides at once; the others wait for their turn.
+    queue_ms: the longest wait for a turn while the queue never empties; ten times as long in a burst.
     """
 
     message_bytes: int = Field(default=1 << 20, ge=1024, le=64 << 20)
@@ -57,19 +57,19 @@ class Limits(Section):
 
     @property
     def tenant_calls(self) -> int:
-        """How many of the calls at once may be one tenant's, at least one."""
+        """How many of the concurrent calls may belong to one tenant; at least one."""
         return -(-self.concurrent_calls * self.tenant_percent // 100)
 
     @property
     def tenant_turns(self) -> int:
-        """How many of those that are decided at once may be one tenant's, at least one."""
+        """How many of the calls that are decided at once may belong to one tenant; at least one."""
         return -(-self.deciding * self.tenant_percent // 100)
 
 
 class QuotaStore(Section):
-    """Where quotas are counted: in each gateway's memory, or in a Valkey server that several gateways share.
+    """Where quotas are counted: in each gateway's memory, or in a Valkey server that gateways share.
 
-    url: valkeys (with TLS) or valkey (of this host alone), host, port, and a number of a database.
+    url: valkeys (with TLS) or valkey (this host only), with host, port and database number.
     """
 
     url: str | None = Field(default=None, pattern=r"^valkeys?://[a-z0-9.\-\[\]:]+:\d{1,5}(/\d{1,4})?$")
@@ -97,7 +97,7 @@ class QuotaStore(Section):
 
 
 class Issuer(Section):
-    """A token issuer (RFC 9068). Exactly one of jwks_file and jwks_url (HTTPS)."""
+    """A token issuer (RFC 9068). It has exactly one of jwks_file and jwks_url (HTTPS)."""
 
     issuer: str = Field(min_length=1)
     jwks_file: FilePath | None = None
@@ -113,14 +113,14 @@ class Issuer(Section):
 
 
 class TrustDomain(Section):
-    """A SPIFFE trust domain whose names only these CAs may issue. ca: PEM, of roots or of the CAs below them."""
+    """A SPIFFE trust domain and the only CAs that may issue its names. ca: PEM, roots or intermediate CAs."""
 
     name: str = Field(pattern=r"^[a-z0-9._-]{1,255}$")
     ca: FilePath
 
 
 class Identity(Section):
-    """Who is believed. tokens: "bound" (used until they expire) or "single_use" (each jti once, durably)."""
+    """How callers are authenticated. tokens: "bound" (valid until expiry) or "single_use" (each jti once, durably)."""
 
     audience: str = Field(min_length=1)
     issuers: tuple[Issuer, ...] = ()
@@ -134,10 +134,10 @@ class Identity(Section):
 
 
 class Approvals(Section):
-    """Who may approve requests that a rule held back; nobody may without a role.
+    """Who may approve requests that a rule held back. Without a role nobody may.
 
-    role: a token with it approves requests of its own tenant, never its own. valid_s: how long an approval holds at
-    most. pending_s: how old a request may be that is approved.
+    role: a token with this role approves requests of its own tenant, but never the approver's own.
+    valid_s: the longest validity of an approval. pending_s: the greatest age of a request that can be approved.
     """
 
     role: str = Field(default="", max_length=255)
@@ -146,10 +146,10 @@ class Approvals(Section):
 
 
 class Review(Section):
-    """Who may read the log through AuditService; nobody else may, and an operator with the log's files needs neither.
+    """Who may read the log through AuditService. An operator with access to the log's files needs neither role.
 
-    auditor_role: a token with it reads the records of its own tenant; empty: nobody does. inspector_role: a token with
-    it reads everybody's, if its tenant is one of inspector_tenants.
+    auditor_role: a token with this role reads the records of its own tenant; empty: nobody does.
+    inspector_role: a token with this role reads all tenants' records, if its tenant is one of inspector_tenants.
     """
 
     auditor_role: str = Field(default="", max_length=255)
@@ -168,5 +168,5 @@ class Review(Section):
 
     @property
     def served(self) -> bool:
-        """Whether anybody may read the log here."""
+        """Whether anybody may read the log through this gateway."""
         return bool(self.auditor_role or self.inspector_role)

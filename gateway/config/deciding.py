@@ -1,4 +1,4 @@
-"""Sections about the release, the engine and the services that are asked."""
+"""Sections about the release, the policy engine, the detectors and the upstreams."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from gateway.config.values import FilePath, Milliseconds, Section
 
 
 class ReleaseSource(Section):
-    """The release in force. Exactly one of path (a folder that nobody signed), repository (a folder) and url (HTTPS).
+    """The source of the release. Exactly one of path (an unsigned folder), repository (a folder) and url (HTTPS).
 
-    The last two are signed: root is the trusted root, pinned at deployment, and metadata a folder of this gateway
-    alone. digest pins one release. warn_before_s: how long before it expires the log warns. file_s: how long a file may
-    take.
+    Repositories are signed. root is the trusted root, pinned at deployment; metadata is a folder that only this gateway
+    uses. digest pins one release. warn_before_s: how long before expiry the log warns. file_s: the limit for one file.
     """
 
     path: FilePath | None = None
@@ -30,7 +29,7 @@ class ReleaseSource(Section):
 
     @property
     def signed(self) -> bool:
-        """Whether signatures decide what comes in force."""
+        """Whether the release has to be signed."""
         return self.path is None
 
     @model_validator(mode="after")
@@ -45,12 +44,14 @@ class ReleaseSource(Section):
 
 
 class External(Section):
-    """A detector of others that is asked over HTTP. What it does not answer, in time and in shape, has no score.
+    """An external detector, asked over HTTP. Without an answer in time and in the right shape there is no score.
 
-    base_url, api_key, ca, connect_ms: as of an upstream. model: the one that has to answer; of kind http, the version.
-    categories: the signal that each of its categories is, so "S9" = "cbrn". characters: the most that it is given at
-    once. rubric: of anthropic only, a file that is put before the model instead of the gateway's own words. failures:
-    after how many in a row it is left alone for pause_s.
+    base_url, api_key, ca, connect_ms: as for an upstream. model: the model that has to answer; for kind http, the
+    version.
+    categories: maps the detector's categories to signals, such as "S9" = "cbrn". characters: the most text in one
+    request.
+    rubric: for anthropic only, a file with instructions that replace the gateway's own.
+    failures: after this many failures in a row the detector is not asked for pause_s.
     """
 
     name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
@@ -75,11 +76,11 @@ class External(Section):
 
 
 class Signals(Section):
-    """Which detectors read the content, and for how long they may.
+    """Which detectors read content, and their time limits.
 
-    learned: also the learned one, beside the lexical one that always does, unless this says otherwise. external: those
-    of others. What is late, or was not asked for, has no score of its own: the versions on each record say which
-    detectors read. live_s: for how long a detector of the gateway's own counts as live after an answer.
+    learned: whether the learned detector reads too, by default yes; the lexical detector always does. external:
+    external detectors. A detector that is late or not enabled adds no score: the versions on each record name the
+    detectors that read. live_s: how long one of the gateway's own detectors counts as live after an answer.
     """
 
     learned: bool = True
@@ -96,10 +97,10 @@ class Signals(Section):
 
 
 class Policy(Section):
-    """Which engine decides, and for how long it may think.
+    """Which engine decides, and its limits.
 
-    Of an Open Policy Agent server: opa_ca are PEM roots, trusted instead of the system's; opa_token is a file with a
-    bearer token and nothing else; opa_certificate and opa_key are what the gateway shows by TLS.
+    For an Open Policy Agent server: opa_ca are PEM roots, trusted instead of the system's. opa_token is a file that
+    holds only a bearer token. opa_certificate and opa_key are the gateway's TLS client certificate.
     """
 
     engine: Literal["wasm", "opa"] = "wasm"
@@ -122,11 +123,11 @@ class Policy(Section):
 
 
 class Upstream(Section):
-    """A model service behind the gateway. api_key: a file that holds the key and nothing else.
+    """A model service behind the gateway. api_key: a file that holds only the key.
 
-    base_url: https, or http to a loopback address. ca: PEM roots, trusted instead of the system's. failures: after how
-    many times in a row that it could not be reached it is left alone for pause_s.
-    journal: of a loopback only; one line for each forwarded call, durable before it is answered.
+    base_url: https, or http to a loopback address. ca: PEM roots, trusted instead of the system's.
+    failures: after this many failed connections in a row the service is not asked for pause_s.
+    journal: for a loopback only; one line for each forwarded call, durable before the call is answered.
     """
 
     name: str = Field(pattern=r"^[a-z0-9-]{1,64}$")

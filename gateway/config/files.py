@@ -1,7 +1,7 @@
-"""Files that the configuration names. A private one is refused when others can read it.
+"""Reads files that the configuration names. A private file is refused if others can read it.
 
-One of root's that a group may read is taken by a gateway that is not root: no other way leads from a secret of
-Kubernetes or a credential of systemd to a user that is not root, and who may be in the group root alone has said.
+A gateway that does not run as root accepts a private file of root that its group may read. Secrets of Kubernetes and
+credentials of systemd reach other users only in this way, and only root decides who is in the group.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from gateway.errors import StartError
 
 _OF_OTHERS: Final = 0o077
 _OF_ROOT: Final = 0o037
-"""The bits that a private file must not have, and that one of root's must not."""
+"""Mode bits that a private file must not have. The second mask is for root's files, if the gateway is not root."""
 
 
 def read_private(path: Path, key: str) -> bytes:
-    """The bytes of a private key or secret file. Raises StartError when it is missing or others can read it.
+    """The bytes of a private key or secret file. Raises StartError if it is missing or others can read it.
 
-    key: the configuration key that named it, for the message.
+    key: the configuration key that names the file, for the message.
     """
     try:
         with regular_files.opened(path) as file:
@@ -41,7 +41,7 @@ def read_private(path: Path, key: str) -> bytes:
 
 
 def read_secret(path: Path, key: str) -> str:
-    """The one word in a secret file, such as an API key. Raises StartError, without a part of it."""
+    """The single word in a secret file, such as an API key. Raises StartError, which never quotes the secret."""
     word = read_private(path, key).strip()
     if not re.fullmatch(rb"[!-~]+", word):
         raise StartError(f"{key}: {path} must hold one key of printable ASCII and nothing else")
@@ -49,7 +49,7 @@ def read_secret(path: Path, key: str) -> str:
 
 
 def read_public(path: Path, key: str) -> bytes:
-    """The bytes of a file that is no secret. Raises StartError when it can't be read."""
+    """The bytes of a file that is not secret. Raises StartError if it can't be read."""
     try:
         return regular_files.read(path)
     except OSError as error:
@@ -57,7 +57,7 @@ def read_public(path: Path, key: str) -> bytes:
 
 
 def trust(context: ssl.SSLContext, path: Path, key: str) -> bytes:
-    """Have the CAs of a PEM file believed. Returns what was read of it. Raises StartError."""
+    """Trust the CAs of a PEM file. Returns the bytes of the file. Raises StartError."""
     pem = read_public(path, key)
     try:
         context.load_verify_locations(cadata=pem.decode("ascii"))
@@ -67,7 +67,7 @@ def trust(context: ssl.SSLContext, path: Path, key: str) -> bytes:
 
 
 def believing(ca: Path | None, key: str) -> ssl.SSLContext:
-    """A client's side that believes the CAs of a PEM file, or the system's where none is named. Raises StartError."""
+    """A client context that trusts the CAs of a PEM file, or the system's if `ca` is None. Raises StartError."""
     if ca is not None:
         read_public(ca, key)
     try:
@@ -77,7 +77,7 @@ def believing(ca: Path | None, key: str) -> ssl.SSLContext:
 
 
 def show(context: ssl.SSLContext, certificate: Path, private: Path, keys: str) -> None:
-    """Have a certificate shown to the other side. Raises StartError. keys: two of the configuration, "a, b"."""
+    """Load the certificate to present to the peer. keys: both configuration keys, as "a, b". Raises StartError."""
     first, second = keys.split(", ")
     read_public(certificate, first)
     read_private(private, second)

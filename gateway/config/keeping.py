@@ -1,4 +1,4 @@
-"""Sections about what is kept: the log and sealed content."""
+"""Sections about what is stored: the log and sealed content."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.config.values import Dsn, FilePath, Milliseconds, Section
 
 
 class Pkcs11(Section):
-    """A PKCS #11 token that holds the wrapping keys. pin: a file that holds the PIN and nothing else."""
+    """A PKCS #11 token that holds the wrapping keys. pin: a file that holds only the PIN."""
 
     module: FilePath
     token: str = Field(min_length=1)
@@ -18,10 +18,10 @@ class Pkcs11(Section):
 
 
 class Sealed(Section):
-    """Where content is sealed when the policy obliges to. Exactly one of keys (a folder) and pkcs11.
+    """Where content is sealed if an obligation requires it. Exactly one of keys (a folder) and pkcs11.
 
-    reviewers: public keys; any two of them open together. log: where openings, purges and holds are recorded.
-    retention_months: for how long the content of each class is kept; at least six.
+    reviewers: public keys; any two reviewers together can open. log: where openings, purges and holds are recorded.
+    retention_months: how long the content of each class is kept; at least six.
     """
 
     path: FilePath
@@ -44,11 +44,13 @@ class Sealed(Section):
 class Audit(Section):
     """The log. origin names it in every checkpoint; keys sign checkpoints and make content commitments.
 
-    store: "sqlite" keeps it in the file at `path`; "postgresql" in the database that `dsn` names, and what is derived
-    from it beside `path`. lock_store, lock_dsn: a folder on another volume, or a database on another host, where the
-    latest checkpoint goes too. other_keys: public keys of other gateways' logs in the same database: what is handed out
-    of these is checked with them, and reports count them. capacity_mib: how large the database may grow; without it,
-    the disk's size counts. sealed: where content is kept.
+    store: "sqlite" keeps the log in the file at `path`; "postgresql" in the database that `dsn` names, with derived
+    data beside `path`.
+    lock_store, lock_dsn: a folder on another volume, or a database on another host, that also gets the latest
+    checkpoint.
+    other_keys: public keys of other gateways' logs in the same database. Their records are verified with these keys
+    before they are returned, and reports count them.
+    capacity_mib: the maximum size of the database; by default the disk's size. sealed: where sealed content is kept.
     """
 
     store: Literal["sqlite", "postgresql"] = "sqlite"

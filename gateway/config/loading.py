@@ -1,4 +1,4 @@
-"""The file is read, and what is wrong with it is said by file and key."""
+"""Reads the configuration file, and reports errors by file and key."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ def load(path: Path) -> Config:
     """Read and check the file. Raises StartError that names file and key, and says what would be accepted."""
     try:
         raw = tomllib.loads(regular_files.read(path).decode("utf-8"))
-        # As JSON, where arrays and paths have one form too: a number is no truth value there, and a word is neither.
+        # Validated as JSON, so that arrays and paths have one form, and numbers, words and booleans are never
+        # converted.
         strict = json.dumps(raw, default=_odd)
     except OSError as error:
         raise StartError(f"{path}: cannot be read: {error.strerror}") from error
     except RecursionError as error:
         raise StartError(f"{path}: is not TOML for a gateway: no key is nested so deeply") from error
-    except ValueError as error:  # TOML, UTF-8, a number of thousands of digits
+    except ValueError as error:  # invalid TOML or UTF-8, or a number of thousands of digits
         raise StartError(f"{path}: is not TOML: {error}") from error
     try:
         return Config.model_validate_json(strict, strict=True, context={"base": path.parent.resolve()})
@@ -33,7 +34,7 @@ def load(path: Path) -> Config:
 
 
 def _odd(value: object) -> dict[str, str]:
-    """A date or a time, which no key takes."""
+    """A date or a time, which no key accepts."""
     return {"of type": type(value).__name__}
 
 
@@ -53,7 +54,7 @@ FORMS = {
     "endpoint": "https, or http to a loopback address, with a path, such as https://collector.example:4318/v1/traces",
     "log_origin": "a name without white space and +, such as gateway.agency.example/one/openings",
 }
-"""What is accepted where a pattern says it, for people."""
+"""What is accepted, in words, for each pattern."""
 
 
 def _say(error: object) -> str:

@@ -1,4 +1,4 @@
-"""Sections about who observes the running gateway: metrics that are fetched from it, and traces that it sends."""
+"""Sections about observing the running gateway: the metrics that it serves and the traces that it sends."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from gateway.config.values import FilePath, Section, is_loopback
 
 
 class Metrics(Section):
-    """Where metrics are served. On a loopback address plainly; on any other by mutual TLS alone, with all three files.
+    """Where metrics are served: plain HTTP on a loopback address, otherwise only mutual TLS, with all three files.
 
-    client_ca: PEM roots of who may fetch them.
+    client_ca: PEM roots of the clients that may fetch them.
     """
 
     address: str = Field(pattern=r"^[^\s]+:\d{1,5}$")
@@ -22,12 +22,12 @@ class Metrics(Section):
 
     @property
     def host(self) -> str:
-        """The address without its port."""
+        """The address without the port."""
         return self.address.rpartition(":")[0].strip("[]")
 
     @property
     def port(self) -> int:
-        """The port; 0 for any."""
+        """The port; 0 for any free port."""
         return int(self.address.rpartition(":")[2])
 
     @model_validator(mode="after")
@@ -47,8 +47,8 @@ class Metrics(Section):
 class Tracing(Section):
     """Where traces are sent (OTLP over HTTP). endpoint: https, or http to a loopback address, with its path.
 
-    per_thousand: of so many calls a trace is made. ca: PEM roots, trusted instead of the public ones. certificate, key:
-    what the gateway shows.
+    per_thousand: how many of a thousand calls are traced. ca: PEM roots, trusted instead of the public ones.
+    certificate, key: the gateway's client certificate.
     """
 
     endpoint: str = Field(pattern=r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?/[A-Za-z0-9._~/-]*$")

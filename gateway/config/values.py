@@ -1,4 +1,4 @@
-"""What sections are made of."""
+"""Value types of the sections, and their base class."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
     whole = path if path.is_absolute() else base / path
     try:
         str(whole).encode()
-    except UnicodeEncodeError:  # what a worker is told, and a record says, is text
+    except UnicodeEncodeError:  # workers and records get text as UTF-8
         raise ValueError("lies in a folder whose name is not UTF-8; give the folder another name") from None
     return whole
 
@@ -32,7 +32,7 @@ Dsn = Annotated[str, AfterValidator(dsn.checked)]
 
 
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""What a terminal, a line of a log or a reader would obey instead of show."""
+"""Characters that control a terminal, a log line or the reading order instead of being shown."""
 
 
 class Section(BaseModel):
@@ -59,12 +59,12 @@ def _texts(value: object) -> list[str]:
 
 
 def part(whole: int, workers: int) -> int:
-    """One worker's part of what is counted over all: together never more than the whole, or one each."""
+    """One worker's share of a limit. The shares never exceed the limit together, except that each is at least one."""
     return max(1, whole // workers)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether it is an address of this machine alone. A name is none: who resolves it decides what it means."""
+    """Whether the host is a loopback address. A name never is: its resolver decides what it means."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

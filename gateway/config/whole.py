@@ -1,4 +1,4 @@
-"""The whole of the configuration, and what must not be said together."""
+"""The whole configuration, and checks across sections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.errors import StartError
 
 
 class Config(Section):
-    """Everything the gateway is told at start. marking_ceiling: the highest marking that the enclave is cleared for."""
+    """The configuration of a gateway. marking_ceiling: the highest marking for which the enclave is cleared."""
 
     lines: ClassVar = frozenset({"appeal"})
 
@@ -59,7 +59,7 @@ class Config(Section):
         return self
 
     def of_worker(self, port: int) -> Config:
-        """What one worker is told: the port that they share, and its part of what is counted over all calls."""
+        """The configuration of one worker: the shared port, and its share of the limits on all calls."""
         one = partial(part, workers=self.listener.workers)
         host = self.listener.address.rpartition(":")[0]
         calls, connections = one(self.limits.concurrent_calls), one(self.limits.connections)
@@ -73,13 +73,13 @@ class Config(Section):
 
     @property
     def searched(self) -> bool:
-        """Whether anybody may search the log, so that it needs an index."""
+        """Whether anybody may search the log, which then needs an index."""
         return bool(self.review.served or self.approvals.role)
 
     def renewed(self, fresh: Config) -> Config:
-        """`fresh`, for other workers in a gateway that began with this. Raises StartError where that is not enough.
+        """`fresh`, if new workers suffice to apply it. Raises StartError if a changed key requires a restart.
 
-        What workers alone look at may be another: callers, bounds, detectors, upstreams, reviewers.
+        Keys that only workers use may change: callers, limits, detectors, upstreams, reviewers.
         """
         parts = (self.of_keeper(), fresh.of_keeper())
         if changed := [name for name in parts[0] if parts[0][name] != parts[1][name]]:
@@ -87,7 +87,7 @@ class Config(Section):
         return fresh
 
     def of_keeper(self) -> dict[str, object]:
-        """What the process looks at that keeps the log for workers, by key."""
+        """The settings that the process which keeps the log for workers uses, by key."""
         own = {
             "listener.address": self.listener.address,
             "listener.workers": self.listener.workers,

@@ -1,1 +1,4 @@
-"""Oversight: what was decided in a period, in figures, for those who answer for the use. Made of the log alone."""
+"""Oversight reports: decisions of a period in figures, for those accountable for the use.
+
+Computed from the log alone.
+"""

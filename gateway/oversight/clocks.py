@@ -1,6 +1,6 @@
-"""By when an incident has to be reported, on the clocks of those who may ask. All run from when it became known.
+"""Deadlines for reporting an incident under several laws. All run from when the incident became known.
 
-Which of them applies is for counsel to say: the gateway knows neither who was harmed nor who is the developer.
+Counsel decides which of them apply: the gateway does not know who was harmed or who the developer is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _DAY: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A duty to report. from_us: since when it is in force, 0 for before there was a gateway."""
+    """A duty to report. from_us: when it came into force; 0 if before any gateway."""
 
     name: str
     hours: int
@@ -33,13 +33,13 @@ CLOCKS: Final = (
     Clock("SB 53, 15 d", 15 * _DAY),
     Clock("EU 9.3, 15 d", 15 * _DAY),
 )
-"""California SB 53: 24 hours on imminent danger, else 15 days. New York RAISE: in force from 2027. EU: measure 9.3 of
-the code of practice for general-purpose AI, by the kind of harm."""
+"""California SB 53: 24 hours for imminent danger, otherwise 15 days. New York RAISE: in force from 2027. EU: measure
+9.3 of the code of practice for general-purpose AI, by the kind of harm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What a policy said has to be reported. hours: by the policy's own clock."""
+    """An incident that a policy requires to be reported. hours: by the policy's own clock."""
 
     decision_id: str
     tenant: str
@@ -48,7 +48,7 @@ class Incident:
     hours: int
 
     def due(self) -> list[tuple[str, int]]:
-        """Every clock that runs for it and when it is over: the policy's own first, then by time."""
+        """Every clock that applies and its deadline: the policy's own first, then by time."""
         running = [clock for clock in CLOCKS if self.aware_at_us >= clock.from_us]
         own = ("policy", self.aware_at_us + self.hours * _HOUR_US)
         return [own, *((clock.name, self.aware_at_us + clock.hours * _HOUR_US) for clock in running)]

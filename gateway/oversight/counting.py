@@ -1,8 +1,8 @@
-"""Counts what a log says, record by record. Grows with tenants, rules, releases and days, not with records.
+"""Counts the records of a log. Memory grows with tenants, rules, releases and days, not with records.
 
-A call counts once as what it came to before anything was forwarded, and once as how its answer ended, each in the
-period in which that was recorded. What a record left out because it was too large is not counted; what a call came to
-is never left out.
+A call is counted once for its result before forwarding, and once for how its answer ended, each in the period of that
+record. Parts that a record left out because they were too large are not counted. The result of a call is never left
+out.
 """
 
 from __future__ import annotations
@@ -19,21 +19,24 @@ from gateway.errors import Reason
 from gateway.oversight.clocks import Incident
 
 MOST_INCIDENTS: Final = 10_000
-"""How many incidents are told one by one. All are counted."""
+"""The most incidents that are listed one by one. All are counted."""
 
 PERMITTED, APPROVAL, DENIED, OTHERWISE = "permitted", "approval_required", "denied", "otherwise"
 CALLS: Final = (PERMITTED, APPROVAL, DENIED, OTHERWISE)
-"""What a call comes to: permitted, waiting for an approval, refused by a rule, or turned away for another reason."""
+"""The result of a call: permitted, waiting for approval, refused by a rule, or turned away for another reason."""
 
 _BY_REASON: Final = {Reason.POLICY_DENIED: DENIED, Reason.APPROVAL_REQUIRED: APPROVAL}
 _BY_EFFECT: Final = {"allow": PERMITTED, "require_approval": APPROVAL, "deny": DENIED}
 NOBODY: Final = ""
-"""The tenant of calls whose caller was not proved."""
+"""The tenant of calls whose caller was not authenticated."""
 
 
 @dataclass(slots=True)
 class Fired:
-    """How often a rule stood behind a refusal. cls: its class; unjudged: of what nobody could judge, and only there."""
+    """How often a rule was behind a refusal. cls: its class.
+
+    unjudged: refusals because content or use could not be judged; they are counted only here.
+    """
 
     cls: str
     requests: int = 0
@@ -42,13 +45,16 @@ class Fired:
     unjudged: int = 0
 
     def total(self) -> int:
-        """How often it refused what was judged."""
+        """Its refusals of content and use that could be judged."""
         return self.requests + self.approvals + self.answers
 
 
 @dataclass(slots=True)
 class InForce:
-    """A release while it decided. version and the rest: as the log introduced it, empty if that was earlier."""
+    """A release while it decided.
+
+    version and the rest: from the record that introduced the release; empty if the period begins after that record.
+    """
 
     calls: Counter[str] = field(default_factory=Counter)
     version: int = 0
@@ -59,7 +65,7 @@ class InForce:
 
 @dataclass(slots=True)
 class Tenant:
-    """What happened to a tenant's calls. refused_answers: by the gateway; model_refusals: by the model itself."""
+    """The calls of a tenant. refused_answers: refused by the gateway. model_refusals: by the model itself."""
 
     calls: Counter[str] = field(default_factory=Counter)
     refused_answers: int = 0
@@ -68,7 +74,7 @@ class Tenant:
 
 @dataclass(slots=True)
 class Counts:
-    """Everything that was counted. red_lines: rules to be told also where they never fired."""
+    """All counts. red_lines: rules to list even if they never fired."""
 
     red_lines: Iterable[str] = ()
     records: int = 0
@@ -135,7 +141,7 @@ class Counts:
                 fired.unjudged += denied and rule["id"] in apart
 
     def _relied_on(self, record: Mapping[str, Any]) -> None:
-        """What a permitted call needed beside the rules: an approval by a person, grants of the provider."""
+        """What a permitted call needed besides the rules: a person's approval, or the provider's grants."""
         tenant = _tenant(record)
         request = (record.get("input") or {}).get("request") or {}
         if approval := request.get("approval"):

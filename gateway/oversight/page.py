@@ -1,4 +1,4 @@
-"""The report as a page: one file, with no script and nothing from a network, readable in light, dark and print."""
+"""The report as one self-contained HTML file without scripts, for light and dark displays and for print."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.oversight.report import Oversight, minute
 from gateway.workshop.page import ASSETS
 
 MOST_ROWS: Final = 100
-"""How many rows a table has. JSON has them all."""
+"""The most rows in a table. The JSON report has all of them."""
 
 _ANSWERS: Final = {
     "completed": "ended as it should",

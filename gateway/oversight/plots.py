@@ -1,4 +1,4 @@
-"""Plots of a report: what calls came to over time, and by whatever else they are counted."""
+"""Plots of a report: results of calls over time, and by other groupings."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ WORDS: Final = {
     OTHERWISE: "turned away otherwise",
 }
 MOST: Final = 16
-"""How many bars a plot has; what is left out is said below it."""
+"""The most bars in a plot. A line below it says how many were left out."""
 
 _COLUMNS: Final = 62
 _WIDTH, _HEIGHT, _LEFT, _TOP, _LABEL_W = 960, 220, 64, 14, 80
 _BAR_H, _BAR_GAP, _NAME_W, _BAR_W, _NUMBER_W = 20, 8, 310, 520, 110
 
 Bar: TypeAlias = tuple[str, Sequence[tuple[str, int]]]
-"""A name, and how long each part of its bar is, by the class that colours it."""
+"""A name, and the length of each part of its bar by the CSS class that colours it."""
 
 
 def over_time(days: Mapping[str, Mapping[str, int]]) -> str:
-    """A column for each day, or for as many days at a time as keep the number of columns low."""
+    """A column for each day, or for several days if there would be too many columns."""
     columns, width_days = _columns(days)
     highest = max((sum(counts.values()) for _, counts in columns), default=0) or 1
     step = (_WIDTH - _LEFT) / len(columns)
@@ -72,17 +72,17 @@ def bars(rows: Sequence[Bar], label: str) -> str:
 
 
 def calls(name: str, counts: Mapping[str, int]) -> Bar:
-    """A bar of what calls came to."""
+    """A bar with the results of calls."""
     return name, [(came_to, counts.get(came_to, 0)) for came_to in CALLS]
 
 
 def legend() -> str:
-    """What the colours of calls mean, as HTML."""
+    """The legend for the colours of results, as HTML."""
     return "".join(f'<span class="key"><i class="{kind}"></i>{word}</span>' for kind, word in WORDS.items())
 
 
 def _columns(days: Mapping[str, Mapping[str, int]]) -> tuple[list[tuple[str, Mapping[str, int]]], int]:
-    """Every day from the first to the last, also those without a call; several days at a time where there are many."""
+    """Every day from the first to the last, days without calls included; in groups of days if there are many."""
     first, last = (date.fromisoformat(day) for day in (min(days), max(days)))
     width = -(-((last - first).days + 1) // _COLUMNS)
     columns: list[tuple[str, Mapping[str, int]]] = []

@@ -1,4 +1,4 @@
-"""The report as a value: what was counted, in which period of which log, and by when what has to be reported."""
+"""The report as a value: counts, the period and logs that they cover, and deadlines for reporting incidents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From since_us, to before before_us: microseconds since 1970 UTC, None for no bound."""
+    """From since_us up to but not including before_us: microseconds since 1970 UTC; None for no bound."""
 
     since_us: int | None
     before_us: int | None
@@ -30,7 +30,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Oversight:
-    """A report. logs: what verification found of each; made_us: when it was made."""
+    """A report. logs: the result of verifying each log. made_us: when the report was made."""
 
     logs: Sequence[Report]
     period: Period
@@ -38,7 +38,7 @@ class Oversight:
     made_us: int
 
     def as_json(self) -> dict[str, Json]:
-        """Everything, for programs: the auditor's guide has the fields."""
+        """The whole report as JSON, for programs. The auditor's guide describes the fields."""
         counts = self.counts
         return {
             "format": FORMAT,
@@ -64,7 +64,7 @@ class Oversight:
         }
 
     def refusals(self) -> dict[str, Json]:
-        """Who refused: a rule before the model was asked, a rule after it answered, or the model itself."""
+        """Refusals by source: a rule before the model was asked, a rule after it answered, or the model itself."""
         counts = self.counts
         return {
             "requests_by_rule": counts.calls["denied"],
@@ -74,17 +74,17 @@ class Oversight:
 
 
 def calls(counted: Mapping[str, int]) -> dict[str, Json]:
-    """What calls came to, every kind of it."""
+    """Counts of all results of calls."""
     return {kind: counted.get(kind, 0) for kind in CALLS}
 
 
 def day(at_us: int) -> str:
-    """The day of a time, UTC."""
+    """The UTC date of a time."""
     return _moment(at_us).date().isoformat()
 
 
 def minute(at_us: int) -> str:
-    """A time to the minute, UTC."""
+    """A time in UTC, to the minute."""
     return f"{_moment(at_us):%Y-%m-%d %H:%M}"
 
 

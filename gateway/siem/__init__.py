@@ -1,1 +1,1 @@
-"""The log for those who watch security events: in their formats, as a file or as a stream. Made of the log alone."""
+"""The log in formats of security monitoring, as a file or a stream. Made from the log alone."""

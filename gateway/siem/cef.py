@@ -1,8 +1,8 @@
 r"""Records in ArcSight's Common Event Format, revision 0: a header of seven fields, then keys and values.
 
-What callers wrote can't end a field, a value or a line: in the header a backslash and a vertical bar are escaped, in a
-value a backslash, an equals sign, and line ends as \n and \r. Other control characters, what turns text around, and
-line ends in the header have no escape and become U+FFFD.
+Callers' text can't end a field, a value or a line. In the header a backslash and a vertical bar are escaped. In a value
+a backslash, an equals sign and line ends (as \n and \r) are escaped. Other control characters, bidirectional controls,
+and line ends in the header have no escape and become U+FFFD.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 from gateway.siem.event import Event, Severity
 
 MOST: Final = 1023
-"""Characters of a value before it is cut, which … shows. The record in the log is whole."""
+"""Characters of a value. A longer value is cut, which … shows. The record in the log is complete."""
 
 _SEVERITY: Final = {
     Severity.INFORMATION: 1,
@@ -26,13 +26,13 @@ _SEVERITY: Final = {
     Severity.CRITICAL: 10,
 }
 _NEVER: Final = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-"""In no part of a line. What changes the order in which text is seen misleads like a control character."""
+"""Characters that no part of a line may contain. Those that reorder text mislead like control characters."""
 _CONTROL: Final = re.compile(rf"[\x00-\x1f{_NEVER}]")
 _CONTROL_BUT_LINE_ENDS: Final = re.compile(rf"[\x00-\x09\x0b\x0c\x0e-\x1f{_NEVER}]")
 
 
 def line(of: Event) -> str:
-    """The CEF text of a record, without an end of line."""
+    """The CEF text of a record, without a line end."""
     signature = ":".join(filter(None, (of.kind, of.reason or of.outcome)))
     head = ("Brightline", "Gateway", installed("brightline-gateway"), signature, of.name)
     fields = "|".join(map(header, head))
@@ -46,7 +46,7 @@ def header(text: str) -> str:
 
 
 def value(text: str) -> str:
-    """Text as a value. Spaces at its end would be lost between values, and are left out."""
+    """Text as a value. Trailing spaces are removed, because a reader would lose them between values."""
     plain = _CONTROL_BUT_LINE_ENDS.sub("\N{REPLACEMENT CHARACTER}", _cut(text)).rstrip(" ")
     return plain.replace("\\", "\\\\").replace("=", "\\=").replace("\n", "\\n").replace("\r", "\\r")
 
@@ -86,7 +86,7 @@ def _extension(of: Event) -> Iterator[tuple[str, str]]:
 
 
 def _labelled(key: str, label: str, text: str) -> Iterator[tuple[str, str]]:
-    """A field that CEF leaves to the vendor, with what it is."""
+    """A custom field of CEF, with its label."""
     if text:
         yield f"{key}Label", label
         yield key, text

@@ -1,4 +1,4 @@
-"""How far a log was sent, in a file that survives. One process uses it at a time."""
+"""How far a log has been sent, in a durable file. One process uses it at a time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from gateway.audit import disk
 from gateway.errors import StartError
 
 MOST: Final = (1 << 63) - 1
-"""No log has more records: that is what its database can count."""
+"""An upper bound on the records of a log: its database can count no further."""
 
 
 @dataclass(slots=True)
 class Cursor:
-    """The record to send next, and the digest of the one before it: a log that was set back is noticed."""
+    """The record to send next, and the digest of the one before it, which reveals a log that was rolled back."""
 
     path: Path
     origin: str
@@ -26,7 +26,7 @@ class Cursor:
 
     @classmethod
     def load(cls, path: Path, origin: str, first: int = 0) -> Cursor:
-        """The cursor in the file, or one that begins with `first` where there is no file. Raises StartError."""
+        """The cursor in the file, or one that begins with `first` if there is no file. Raises StartError."""
         try:
             text = path.read_bytes()
         except FileNotFoundError:
@@ -44,17 +44,17 @@ class Cursor:
         raise StartError(f"--cursor: {path}: is no cursor; it holds origin, next and before as JSON")
 
     def past(self, index: int, leaf: bytes) -> None:
-        """The record was sent. Raises OSError."""
+        """Move the cursor past a record that was sent. Raises OSError."""
         self.next, self.before = index + 1, hashlib.sha256(leaf).hexdigest()
 
     def save(self) -> None:
-        """Make it durable. Raises OSError."""
+        """Save it durably. Raises OSError."""
         text = json.dumps({"origin": self.origin, "next": self.next, "before": self.before})
-        # Crash before it is there: what was sent since the last time is sent again.
+        # A crash before the save: records sent since the last save are sent again.
         disk.replace(self.path, text.encode() + b"\n")
 
     def fits(self, leaf: bytes | None) -> None:
-        """Check the record before the next one. Raises StartError when the log is not the one that was sent."""
+        """Check the record before the next one. Raises StartError if the log is not the one that was sent."""
         if self.before and (leaf is None or hashlib.sha256(leaf).hexdigest() != self.before):
             raise StartError(
                 f"--cursor: {self.path}: record {self.next - 1} was sent, and the log has another or none there: it "

@@ -1,4 +1,4 @@
-"""What a record means to who watches for events, before it is put into a format."""
+"""What a record means for security monitoring, before it is formatted."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _FAILED: Final = {Outcome.ERROR, Outcome.UPSTREAM_ERROR, Outcome.UNKNOWN, Outcom
 
 
 class Severity(IntEnum):
-    """How much it matters: a matter of course, a refusal, a failure, a red line, something that has to be reported.
+    """Severity of an event: routine, a refusal, a failure, a red line, or an incident that has to be reported.
 
-    A red line that refused only what nobody could judge is a failure: of a detector, or of whoever wrote the purpose.
+    A red line that refused only because something could not be judged is a failure: of a detector, or of the declared
+    purpose's author.
     """
 
     INFORMATION = 1
@@ -30,7 +31,7 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A record of a log, by its name and its index in it, with what was derived."""
+    """A record of a log, with the log's name, its index and derived values."""
 
     origin: str
     index: int
@@ -39,22 +40,22 @@ class Event:
 
     @property
     def kind(self) -> str:
-        """What the record is about."""
+        """The kind of the record."""
         return str(self.record["kind"])
 
     @property
     def outcome(self) -> str:
-        """How it ended; empty for what has no end."""
+        """How the call ended; empty for records that have no end."""
         return str(self.record.get("outcome", ""))
 
     @property
     def reason(self) -> str:
-        """The public reason; empty when it ended well."""
+        """The public reason code; empty if the call ended well."""
         return str(self.record.get("reason", ""))
 
     @property
     def well(self) -> bool:
-        """Whether it went as it should."""
+        """Whether everything went as it should."""
         return not self.outcome or self.outcome in _ENDED_WELL
 
     @property
@@ -64,12 +65,12 @@ class Event:
 
     @property
     def incidents(self) -> list[Mapping[str, Any]]:
-        """What has to be reported."""
+        """The incidents that have to be reported."""
         return list(self.record.get("incidents") or ())
 
     @property
     def severity(self) -> Severity:
-        """How much it matters."""
+        """The severity of the event."""
         if self.incidents:
             return Severity.CRITICAL
         red_lines = {rule["id"] for rule in self.rules if rule["class"] == "red_line"}
@@ -81,33 +82,33 @@ class Event:
 
     @property
     def name(self) -> str:
-        """In a few words: the kind, how it ended, and the rules or the reason."""
+        """A short name: the kind, the outcome, and the rules or the reason."""
         why = ", ".join(rule["id"] for rule in self.rules) or self.reason
         return " ".join(filter(None, (self.kind, self.outcome, f"({why})" if why else "")))
 
     def principal(self, field: str) -> str:
-        """What was proved of the caller; empty when nobody was."""
+        """A field of the authenticated caller; empty if there is none."""
         return str((self.record.get("principal") or {}).get(field, ""))
 
     def asked(self, field: str) -> Any:
-        """A fact of what was asked; None when there is none."""
+        """A fact of the request; None if there is none."""
         return ((self.record.get("input") or {}).get("request") or {}).get(field)
 
     def where(self, field: str) -> str:
-        """Where the gateway runs."""
+        """A fact of the gateway's deployment."""
         return str((self.record.get("where") or {}).get(field, ""))
 
     def address(self) -> tuple[str, int] | None:
-        """IP address and port of the other end, None when the record has none."""
+        """IP address and port of the peer, or None if the record has none."""
         return parted(str((self.record.get("peer") or {}).get("address", "")))
 
 
 SYSTEM: Final = frozenset({Kind.START, Kind.STOP, Kind.RELEASE})
-"""Kinds that are about the gateway itself."""
+"""Kinds of records about the gateway itself."""
 
 
 def parted(address: str) -> tuple[str, int] | None:
-    """IP address and port of "ipv4:127.0.0.1:9", "ipv6:[::1]:9" (gRPC's way) or "127.0.0.1:9"; else None."""
+    """IP address and port of "ipv4:127.0.0.1:9", "ipv6:[::1]:9" (gRPC's forms) or "127.0.0.1:9"; otherwise None."""
     host, _, port = address.removeprefix("ipv4:").removeprefix("ipv6:").rpartition(":")
     host = host.replace("%5B", "[").replace("%5D", "]").removeprefix("[").removesuffix("]")
     try:

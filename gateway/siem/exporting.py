@@ -1,4 +1,4 @@
-"""A verified log as a file of events, one a line."""
+"""Exports a verified log as a file of events, one in each line."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def as_ocsf(of: Event) -> str:
 
 
 FORMATS: Final[Mapping[str, Callable[[Event], str]]] = {"ocsf": as_ocsf, "cef": cef.line}
-"""What makes a line of a record, by the name of the format."""
+"""The function that formats a record as one line, by the name of the format."""
 
 
 def write(
     log: Source, verifier: Verifier, out: IO[bytes], form: str, *, first: int = 0, until: int | None = None
 ) -> int:
-    """Write the records from `first` to the last checkpoint, or to before `until`; returns where it ended.
+    """Write the records from `first` to the last checkpoint, or up to `until`. Returns the index where it ended.
 
-    The whole log is checked before, since events bring no proof. Raises UnreadableError.
+    The whole log is verified first, because events carry no proof. Raises UnreadableError.
     """
     checked = recorded.verified(log, verifier)
     covered = checked.report.covered

@@ -1,9 +1,9 @@
 """Records as events of the Open Cybersecurity Schema Framework, version 1.8.0.
 
 A record of a call is API Activity (class 6003) with the profile security_control: who called which operation from
-where, what a control decided about it, and by which policy. No narrower class fits: Authorize Session is about
-privileges given to a session, a finding about what a detection product concluded. Starts, stops and releases are
-Application Lifecycle (6002). Everything else is a Base Event (0), with the record's own words in `unmapped`.
+where, what a control decided, and by which policy. No narrower class fits: Authorize Session concerns privileges of a
+session, and findings concern conclusions of detection products. Starts, stops and releases are Application Lifecycle
+(6002). Everything else is a Base Event (0), with the record's own fields in `unmapped`.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _call(of: Event, method: str) -> dict[str, Any]:
 
 
 def _actor(of: Event) -> dict[str, Any]:
-    """The client that called, and the person it spoke for; the record of a crash knows the tenant alone."""
+    """The client that called and the person for whom it called. The record of a crash has only the tenant."""
     tenant = of.principal("tenant")
     made: dict[str, Any] = {"app_name": of.principal("client_id") or tenant or "(not proved)"}
     if subject := of.principal("subject"):
@@ -141,7 +141,7 @@ def _actor(of: Event) -> dict[str, Any]:
 
 
 def _source(of: Event) -> dict[str, Any]:
-    """An outcome has no address: the intent before it does, with the same correlation_uid."""
+    """An outcome has no address. The intent with the same correlation_uid has it."""
     made: dict[str, Any] = {"name": of.principal("client_id") or of.principal("tenant") or "(not proved)"}
     if place := of.address():
         made |= {"ip": place[0], "port": place[1]}
@@ -168,7 +168,7 @@ def _disposition(of: Event) -> int:
 
 
 def _unmapped(of: Event) -> dict[str, Json]:
-    """What the schema has no place for."""
+    """Fields for which the schema has no place."""
     told: dict[str, Json] = {
         "outcome": of.outcome,
         **{n: of.asked(n) for n in ("purpose", "autonomy", "geo", "channel")},

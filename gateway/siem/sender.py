@@ -1,9 +1,9 @@
-"""Sends a log to a collector over TLS, as it grows: syslog messages (RFC 5424) in the frames of RFC 5425.
+"""Sends a growing log to a collector over TLS: syslog messages (RFC 5424) in the frames of RFC 5425.
 
-At least once, as far as syslog can: the protocol has no receipts. The cursor moves when the collector's host has
-acknowledged everything that was sent; after a connection that broke, or did not end in order, its last records are sent
-again, because a host may have taken what its collector never read. A record is sent twice rather than not at all:
-origin and index tell.
+Delivery is at least once, as far as syslog allows: the protocol has no receipts. The cursor moves when the collector's
+host has acknowledged all that was sent. After a connection that broke or was not closed cleanly, its last records are
+sent again, because a host may have accepted what its collector never read. Duplicates can be recognised by origin and
+index.
 """
 
 from __future__ import annotations
@@ -33,21 +33,24 @@ from gateway.siem.event import Event
 
 AT_ONCE: Final = 256
 AGAIN: Final = 1000
-"""How many records of a connection that broke are sent again."""
+"""How many records of a broken connection are sent again."""
 TIMEOUT_S: Final = 30.0
-"""How long a collector may take nothing at all."""
+"""How long a collector may accept no data at all."""
 _PIECE: Final = 16 << 10
 _POLL_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 60.0
 
 
 class BrokenError(Exception):
-    """The collector can't be reached, or went away."""
+    """The collector can't be reached, or the connection was lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Where to send. The certificate is always checked, and has to be of `host`. ca: PEM, None for the system's."""
+    """The collector's address.
+
+    Its certificate is always verified for `host`. ca: PEM, or None for the system's roots.
+    """
 
     host: str
     port: int
@@ -56,7 +59,7 @@ class Collector:
     key: Path | None = None
 
     def context(self) -> ssl.SSLContext:
-        """What TLS demands of both sides. Raises StartError."""
+        """The TLS settings for both sides. Raises StartError."""
         try:
             made = ssl.create_default_context(cafile=self.ca)
             made.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -68,7 +71,7 @@ class Collector:
 
 
 class Sender:
-    """Sends what is in a log after the cursor. told: is called with what an operator should know."""
+    """Sends the records after the cursor. told: called with messages for the operator."""
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class Sender:
         self._begun = cursor.next
 
     def follow(self, stop: threading.Event) -> None:
-        """Send until `stop` is set, however often the collector goes away. Raises StartError, UnreadableError."""
+        """Send until `stop` is set, reconnecting as often as needed. Raises StartError and UnreadableError."""
         wait = 1.0
         while not stop.is_set():
             try:
@@ -98,7 +101,7 @@ class Sender:
                 wait = min(2 * wait, _LONGEST_WAIT_S)
 
     def send(self) -> int:
-        """Send up to AT_ONCE records; returns how many. Raises BrokenError, StartError, UnreadableError, OSError."""
+        """Send up to AT_ONCE records. Returns how many. Raises BrokenError, StartError, UnreadableError, OSError."""
         events = self._next()
         try:
             connection = self._connected()
@@ -114,12 +117,12 @@ class Sender:
         return len(events)
 
     def close(self) -> None:
-        """End the connection in order. Raises BrokenError when the collector did not read up to its end."""
+        """Close the connection cleanly. Raises BrokenError if the collector did not read everything."""
         if self._connection is None:
             return
         sent = self._cursor.next
         try:
-            with contextlib.suppress(ssl.SSLEOFError, ssl.SSLZeroReturnError):  # it ended without saying so
+            with contextlib.suppress(ssl.SSLEOFError, ssl.SSLZeroReturnError):  # no close_notify came
                 self._connection.unwrap()
         except OSError as error:
             self._broke()
@@ -131,7 +134,7 @@ class Sender:
             self._connection = None
 
     def _next(self) -> list[Event]:
-        """The next records, after checking that the one before them is the one that was sent."""
+        """The next records, after a check that the one before them is the one that was sent."""
         at = self._cursor.next
         found = list(recorded.records(self._log, max(0, at - 1), min(at + AT_ONCE, MOST)))
         before = found[0][1] if found and found[0][0] == at - 1 else None
@@ -157,7 +160,7 @@ class Sender:
         return self._connection
 
     def _broke(self) -> None:
-        """Forget the connection, and go back over what it may have lost."""
+        """Drop the connection, and move back over the records that may have been lost."""
         if self._connection is None:
             return
         self._connection.close()
@@ -172,7 +175,7 @@ class Sender:
 
 
 def _still_there(connection: ssl.SSLSocket) -> None:
-    """Raises OSError when the other end closed: what is sent then would be lost without an error."""
+    """Raise OSError if the peer has closed: data sent after that would be lost without an error."""
     if not select.select([connection], [], [], 0)[0]:
         return
     connection.settimeout(0)
@@ -180,19 +183,22 @@ def _still_there(connection: ssl.SSLSocket) -> None:
         if not connection.recv(4096):
             raise ConnectionResetError("the collector closed the connection")
     except (ssl.SSLWantReadError, BlockingIOError):
-        pass  # a message of TLS itself
+        pass  # a TLS protocol message
     finally:
         connection.settimeout(TIMEOUT_S)
 
 
 def _sent(connection: ssl.SSLSocket, data: bytes) -> None:
-    """Send it piece by piece, each with time of its own. Raises OSError."""
+    """Send the data in pieces, each with its own timeout. Raises OSError."""
     for at in range(0, len(data), _PIECE):
         connection.sendall(data[at : at + _PIECE])
 
 
 def _acknowledged(connection: ssl.SSLSocket) -> None:
-    """Wait until the other host acknowledged every byte. Raises OSError. Where the system can't tell, it returns."""
+    """Wait until the other host has acknowledged every byte. Raises OSError.
+
+    Returns at once if the system can't tell.
+    """
     least, until = sys.maxsize, 0.0
     while True:
         try:

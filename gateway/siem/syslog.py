@@ -9,7 +9,7 @@ from typing import Final
 from gateway.siem.event import Event, Severity
 
 _LOG_AUDIT: Final = 13
-"""The facility."""
+"""The syslog facility "log audit"."""
 
 _SEVERITY: Final = {
     Severity.INFORMATION: 6,
@@ -24,7 +24,7 @@ _NOT_PRINTABLE: Final = re.compile(r"[^\x21-\x7e]")
 
 
 def message(of: Event, text: str) -> bytes:
-    """A message about a record, saying `text` of one line. Without a byte order mark: CEF begins at once."""
+    """A message about a record, with the one-line `text`. There is no byte order mark: CEF has to begin at once."""
     priority = _LOG_AUDIT * 8 + _SEVERITY[of.severity]
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=of.record["time_us"])
     when = f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"
@@ -33,5 +33,5 @@ def message(of: Event, text: str) -> bytes:
 
 
 def frame(data: bytes) -> bytes:
-    """A message as it is sent: its length in octets before it (RFC 5425 section 4.3)."""
+    """A message in its frame: preceded by its length in octets (RFC 5425 section 4.3)."""
     return b"%d %s" % (len(data), data)

@@ -1,10 +1,10 @@
-"""The models behind the gateway. An upstream takes a Permitted, a type that only Decision.permit makes.
+"""The models behind the gateway. An upstream takes a Permitted, which only Decision.permit can make.
 
-Every call is sent once. What comes back is an answer, or one GatewayError:
+Every call is sent once. The result is an answer or one GatewayError:
 
-    UPSTREAM_UNAVAILABLE   no connection: nothing was sent
-    UPSTREAM_FAILED        something may have been sent, and what came back is no answer of the permitted model
-    DEADLINE_EXCEEDED      the time was over
+UPSTREAM_UNAVAILABLE   no connection: nothing was sent
+UPSTREAM_FAILED        something may have been sent, and the result is no valid answer of the permitted model
+DEADLINE_EXCEEDED      the deadline passed
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from gateway.upstream.breaker import Breaker, Service
 
 
 class Upstream(Protocol):
-    """One model service. deadline_s: seconds left of the caller's time."""
+    """One model service. deadline_s: what is left of the caller's time, in seconds."""
 
     name: str
 
     def check(self) -> None:
-        """Raise GatewayError(UPSTREAM_UNAVAILABLE) where it is not asked at all for now. It only looks."""
+        """Raise GatewayError(UPSTREAM_UNAVAILABLE) if the service is not asked for now. Changes nothing."""
 
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""
@@ -33,12 +33,12 @@ class Upstream(Protocol):
         """The answer piece by piece, its End last. Close the generator when leaving early. Raises GatewayError."""
 
     async def close(self) -> None:
-        """Give back connections and files."""
+        """Release connections and files."""
 
 
 def open_upstream(settings: config.Upstream, answer_bytes: int) -> Upstream:
-    """The upstream that `settings` describe. answer_bytes: the most that one answer may hold. Raises StartError."""
-    # HTTP takes time to import: only what is configured is loaded.
+    """The upstream that `settings` describe. answer_bytes: the limit for one answer. Raises StartError."""
+    # HTTP takes time to import, so only the configured kind is imported.
     match settings.kind:
         case "loopback":
             from gateway.upstream.loopback import Loopback  # noqa: PLC0415 - see above
@@ -55,7 +55,7 @@ def open_upstream(settings: config.Upstream, answer_bytes: int) -> Upstream:
 
 
 def _left_alone(opened: Callable[[Callable[[], None]], Service], settings: config.Upstream) -> Breaker:
-    """What is opened, left alone while it can't be reached. opened: with what it calls whenever it was reached."""
+    """The service behind a circuit breaker. opened: makes the service, given a callback for each connection."""
 
     def reached() -> None:
         breaker.reached()

@@ -1,8 +1,10 @@
-"""What may come back from a model's service, checked as it arrives. No input or output here.
+"""Checks a model service's answer as it arrives. No I/O here.
 
-1 the permitted model answered    2 no more bytes than the limit    3 only tools that were offered, each with one JSON
-object    4 it says why it stopped and counts its tokens    5 no more tokens than permitted: the limit may be an
-obligation, and a service that does not know the field would ignore it
+1 the permitted model answered
+2 the answer is within the byte limit
+3 it calls only tools that were offered, each with one JSON object
+4 it gives a stop reason and token counts
+5 it has no more tokens than permitted: the limit may be an obligation, and a service could ignore the field
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from gateway.upstream.events import mostly_text
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 MOST_VALUES: Final = 4_000
-"""In the arguments of a call. A request holds as many beside others: a caller gives the call back to the model."""
-_DEEPEST = 31  # as in a request: protobuf reads no deeper there, and a caller gives the call back to the model
+"""The most values in the arguments of a call. A request has the same limit, because callers send calls back to the
+model."""
+_DEEPEST = 31  # as in a request: protobuf reads no deeper, and callers send calls back to the model
 _DIGITS = 17
 _ODD = re.compile(r"[^A-Za-z0-9_.:/-]")
 
@@ -35,12 +38,12 @@ class Answer:
         self._bytes_left = answer_bytes
 
     def model(self, name: object) -> None:
-        """Check 1. The name is compared exactly: a release names a dated model where the service answers with one."""
+        """Check 1. The name is compared exactly: a release uses the dated name if the service answers with one."""
         if name != self._model:
             raise failed(f"model {quoted(name)} answered instead of {quoted(self._model)}")
 
     def take(self, text: object) -> str:
-        """Check 2: a piece of the answer that counts against the limit."""
+        """Check 2: count a piece of the answer against the limit, and return it."""
         if not isinstance(text, str):
             raise failed("text is not a string")
         try:
@@ -48,13 +51,16 @@ class Answer:
         except UnicodeEncodeError:
             raise failed("text holds a lone surrogate") from None
         if "\0" in text:
-            raise failed("text holds U+0000")  # who reads up to it gets another text than the one that is judged
+            raise failed("text holds U+0000")  # a reader that stops at U+0000 would see other text than was judged
         if self._bytes_left < 0:
             raise failed("the answer is over the size limit")
         return text
 
     def tool_use(self, identifier: object, name: object, arguments: str) -> ToolUse:
-        """Check 3. arguments: JSON text, already counted; what is judged and released is its one compact form."""
+        """Check 3. arguments: JSON text, already counted.
+
+        The judged and released form is its canonical compact form.
+        """
         if not isinstance(identifier, str) or not _IDENTIFIER.fullmatch(identifier):
             raise failed("a tool call without a usable identifier")
         if not isinstance(name, str) or name not in self._tools:
@@ -62,7 +68,7 @@ class Answer:
         return ToolUse(identifier, name, _compact(arguments))
 
     def end(self, stop: Stop | None, input_tokens: object, output_tokens: object) -> End:
-        """Checks 4 and 5. stop: None when the service gave no reason that is known here."""
+        """Checks 4 and 5. stop: None if the service gave no known reason."""
         if stop is None:
             raise failed("no known reason for stopping")
         end = End(stop, self._model, _count(input_tokens), _count(output_tokens))
@@ -72,21 +78,21 @@ class Answer:
 
 
 def quoted(name: object) -> str:
-    """A name that the service chose, short and harmless enough for a log line."""
+    """A name that the service chose, shortened and sanitised for a log line."""
     return _ODD.sub("?", str(name)[:64])
 
 
 def document_text(document: Document) -> str:
-    """How a document is put before a model: a header whose values can't break out of their quotes, then its text."""
+    """A document as the model gets it: a header whose values can't break out of their quotes, then the text."""
     name, marking = (json.dumps(value, ensure_ascii=False) for value in (document.name, document.marking))
     return f"Document {name}, marking {marking}:\n\n{document.text}"
 
 
 def _compact(arguments: str) -> str:
-    """One form for one value, so that no two readers of it see different arguments.
+    """One spelling for each value, so that no two readers see different arguments.
 
-    The wire holds arguments as google.protobuf.Struct: numbers that a double would change, and nesting that its readers
-    refuse, are no usable arguments.
+    The wire format holds arguments as google.protobuf.Struct. Numbers that a double would change, and nesting that its
+    readers refuse, are invalid.
     """
     try:
         mostly_text(arguments.encode())
@@ -126,7 +132,7 @@ def _finite(digits: str) -> float:
 
 
 def _shape(value: object) -> tuple[int, int]:
-    """How deep lists and objects are nested in each other, and how many values there are in them."""
+    """The nesting depth of lists and objects, and the number of values in them."""
     depth, values, level = 0, 0, [value]
     while level:
         containers = [v for v in level if isinstance(v, dict | list)]

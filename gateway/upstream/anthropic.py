@@ -1,7 +1,7 @@
-"""The Anthropic Messages API. Events and stop reasons as the API documents them.
+"""The Anthropic Messages API. Events and stop reasons are as its documentation defines them.
 
-A block of thinking is no part of an answer: nothing of it is released. Any other block or event that was not asked for
-makes the answer unusable.
+A thinking block is not part of an answer and is never released. Any other block or event that was not requested makes
+the answer invalid.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HIDDEN = ("thinking", "redacted_thinking")
 
 
 class Anthropic:
-    """An Upstream. reached: called with each connection. Raises StartError when `settings` can't work."""
+    """An Upstream. reached: called with each connection. Raises StartError if `settings` can't work."""
 
     def __init__(self, settings: config.Upstream, answer_bytes: int, reached: Callable[[], None]) -> None:
         self.name = settings.name
@@ -57,7 +57,7 @@ class Anthropic:
 
 
 def request(permitted: Permitted) -> dict[str, Any]:
-    """The fields of the API that carry `permitted`. Raises GatewayError for a temperature: there is no field for it."""
+    """The request fields that carry `permitted`. Raises GatewayError for a temperature, which has no field."""
     prompt = permitted.prompt
     if prompt.temperature_milli is not None:
         field_path = "prompt.temperature_milli"
@@ -94,7 +94,7 @@ def _block(part: Part) -> dict[str, Any]:
 
 
 def whole(reply: Parsed, answer: Answer) -> Completion:
-    """The answer of a call that was not streamed. Raises GatewayError, or anything for an odd shape."""
+    """The answer of a call that was not streamed. Raises GatewayError, or any exception for an unexpected shape."""
     answer.model(reply["model"])
     parts: list[Text | ToolUse] = []
     for block in reply["content"]:
@@ -119,7 +119,7 @@ class _Call:
 
 
 class StreamReader:
-    """The events of one streamed answer, in the only order in which they make one:
+    """The events of one streamed answer, in the only order that is valid:
 
     message_start (content_block_start content_block_delta* content_block_stop)* message_delta+ message_stop
     """
@@ -135,13 +135,16 @@ class StreamReader:
         self._output_tokens: object = None
 
     def read(self, event: Parsed) -> Iterator[Text | ToolUse]:
-        """The pieces that are whole after this event. Raises GatewayError, or anything for an odd shape."""
+        """The pieces that are complete after this event.
+
+        Raises GatewayError, or any exception for an unexpected shape.
+        """
         kind = event["type"]
         if (kind == "message_start") != (self._seen == "") or self._seen == "message_stop":
             raise failed(f"{quoted(kind)} after {self._seen or 'nothing'}")
         self._seen = kind
         if kind.startswith("content_block_") and event["index"] != self._blocks:
-            raise failed("a block out of its place")  # what was to go elsewhere, or after a block that was lost
+            raise failed("a block out of its place")  # content of another message or block, or after a lost block
         match kind:
             case "message_start":
                 self._answer.model(event["message"]["model"])
@@ -161,7 +164,7 @@ class StreamReader:
                 raise failed(f"an event of type {quoted(kind)}")
 
     def end(self) -> End:
-        """The end. Raises GatewayError when the stream broke off."""
+        """The end. Raises GatewayError if the stream broke off."""
         if self._seen != "message_stop" or self._block:
             raise failed("the stream broke off")
         return self._answer.end(self._stop, self._input_tokens, self._output_tokens)
@@ -192,7 +195,7 @@ class StreamReader:
         if not self._block:
             raise failed("a block stops that did not start")
         if self._call is not None:
-            # A tool without arguments streams no text of them.
+            # A tool without arguments has no argument text in the stream.
             yield self._answer.tool_use(self._call.identifier, self._call.name, "".join(self._call.arguments) or "{}")
         self._block, self._call = "", None
         self._blocks += 1

@@ -1,9 +1,9 @@
-"""Leaves a model's service alone for a while that could not be reached several times in a row.
+"""A circuit breaker: stops asking a model service for a while after several failed connections in a row.
 
-Only that counts: nothing was sent then, and no caller can bring it about for others, as with requests that a service
-refuses or deadlines that are too short. Whether it is back is found out by the next caller's own call, sent once like
-any other; nothing is sent to find out. A call is that one from when the service is asked, not before: what is refused
-first takes it from nobody, and what ends without having found out leaves it to the next.
+Only failed connections count. Then nothing was sent, and no caller can cause them for others, as it could with bad
+requests or short deadlines. There are no health probes: after the pause the next caller's call is the trial, and is
+sent once like any other. A call becomes the trial only when the service is asked. A call that is refused earlier does
+not use up the trial, and a trial that ends without a result leaves it to the next call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class Service(Protocol):
-    """What is behind a breaker."""
+    """The service behind a breaker."""
 
     name: str
 
@@ -38,7 +38,7 @@ class Service(Protocol):
 
 
 class Breaker:
-    """An Upstream. most: failures in a row; pause_s: for how long it is then left alone."""
+    """An Upstream. most: failures in a row before the service is paused. pause_s: the length of the pause."""
 
     def __init__(self, service: Service, most: int, pause_s: float) -> None:
         self.name = service.name
@@ -48,7 +48,10 @@ class Breaker:
         self._until = 0.0
 
     def check(self) -> None:
-        """Raise GatewayError(UPSTREAM_UNAVAILABLE) while it is left alone. Only looks: the call may yet be refused."""
+        """Raise GatewayError(UPSTREAM_UNAVAILABLE) during a pause.
+
+        Does not claim the trial: the call may yet be refused.
+        """
         now = time.monotonic()
         if self._failures >= self._most and now < self._until:
             raise GatewayError(
@@ -59,7 +62,7 @@ class Breaker:
             )
 
     def reached(self) -> None:
-        """It is there, whatever the answer will be and however long it takes: nobody has to wait for that."""
+        """A connection succeeded, so the service is there. Others need not wait for the answer of this call."""
         self._failures = 0
 
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
@@ -84,7 +87,7 @@ class Breaker:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        """One call. After a pause it is the one that finds out; whoever comes later is refused with nothing sent."""
+        """Run one call. The first one after a pause is the trial; later ones are refused with nothing sent."""
         self.check()
         claimed = None
         if self._failures >= self._most:
@@ -98,7 +101,7 @@ class Breaker:
         self._failures = 0
 
     def _found_out(self, error: BaseException) -> bool:
-        """Whether an end says if the service is there; what its caller brought about does not."""
+        """Whether this error shows if the service is there. Errors that the caller caused do not."""
         match error:
             case GatewayError(reason=Reason.UPSTREAM_UNAVAILABLE):
                 self._failures += 1

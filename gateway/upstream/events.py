@@ -1,4 +1,4 @@
-"""Server-sent events, from the pieces of a body to the JSON in them, as the WHATWG's HTML standard has them (9.2)."""
+"""Parses server-sent events (WHATWG HTML standard, section 9.2) from the pieces of a body into JSON."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import orjson
 from gateway.egress import failed
 
 Parsed: TypeAlias = Any
-"""JSON from a service: anything at all. A reader that meets an odd shape may raise what it likes: attempt() maps it."""
+"""JSON from a service, of any shape. A reader may raise any exception for an unexpected shape: attempt() maps it."""
 
 _MARK: Final = b"\xef\xbb\xbf"
-"""A byte order mark, which a stream may begin with, and which is no part of its first line."""
+"""A byte order mark, which may precede the first line."""
 _LINES: Final = 16
-"""More than an event of either protocol has."""
+"""The most lines in an event: more than an event of either protocol has."""
 _AT_ONCE: Final = 256
-"""Events after which all other calls have their turn."""
+"""The number of events after which other calls get a turn."""
 _BESIDE: Final = 256 * 1024
-"""Bytes of an answer that may be something else than strings."""
+"""The most bytes of an answer outside strings."""
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _STRINGS: Final = 1 << 16
 
 
 async def events(pieces: AsyncGenerator[bytes], limit: int) -> AsyncGenerator[Parsed]:
-    """The data of each event. limit: bytes of an event, of which no more is held.
+    """The data of each event. limit: the most bytes of an event, and of what is buffered.
 
-    An event that its blank line does not end is none. After the marker that ends a stream the rest is read, and says
-    nothing. Raises GatewayError for an event that is an error, or ValueError for one that is no JSON.
+    An event without its blank line is ignored, and so is everything after the end marker. Raises GatewayError for an
+    error event, and ValueError for invalid JSON.
     """
     done, number = False, 0
     async with aclosing(pieces), aclosing(_ended(pieces, limit)) as ended:
@@ -54,14 +54,17 @@ async def events(pieces: AsyncGenerator[bytes], limit: int) -> AsyncGenerator[Pa
 
 
 def mostly_text(data: bytes) -> bytes:
-    """The same. Raises GatewayError for JSON whose values would take hundreds of times its bytes in memory."""
+    """Return `data`. Raises GatewayError for JSON whose values would take hundreds of times its size in memory."""
     if len(data) > _BESIDE and len(_STRING.sub(b"", data, _STRINGS)) > _BESIDE:
         raise failed("an answer of too many parts")
     return data
 
 
 async def _ended(pieces: AsyncIterable[bytes], limit: int) -> AsyncGenerator[bytes]:
-    """The same, cut where an event ends, each line of them ended by LF: looked at once, however it is cut."""
+    """Split the pieces at ends of events and normalise line ends to LF.
+
+    Each byte is searched once, however it is cut.
+    """
     held, carriage, begun = bytearray(), b"", False
     async for piece in pieces:
         data = carriage + piece
@@ -84,7 +87,7 @@ async def _ended(pieces: AsyncIterable[bytes], limit: int) -> AsyncGenerator[byt
 
 
 def _fields(event: bytes) -> tuple[bytes, bytes]:
-    """The name of an event, and its data."""
+    """The name and the data of an event."""
     name, data = b"", []
     for line in event.split(b"\n"):
         field, _, value = line.partition(b":")

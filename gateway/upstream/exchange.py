@@ -1,4 +1,4 @@
-"""One exchange with a model's service: it ends at the deadline, in wall time, and every failure is one GatewayError."""
+"""One exchange with a model service. It ends by a wall-clock deadline, and every failure becomes one GatewayError."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.upstream.events import Parsed, events, mostly_text
 
 
 def deadline_at(deadline_s: float) -> float:
-    """The event loop's time at which `deadline_s` seconds are over. Raises GatewayError when they are over already."""
+    """The event loop's time in `deadline_s` seconds. Raises GatewayError if the deadline has passed already."""
     if not deadline_s > 0:
         raise GatewayError(Reason.DEADLINE_EXCEEDED, "the deadline passed before the model was asked")
     return asyncio.get_running_loop().time() + deadline_s
@@ -25,14 +25,14 @@ def deadline_at(deadline_s: float) -> float:
 
 @asynccontextmanager
 async def attempt(deadline: float) -> AsyncIterator[None]:
-    """Whatever goes wrong inside is one GatewayError: a late answer, an unusable one, or what the line raised."""
+    """Map every failure inside to one GatewayError: a late answer, an invalid one, or a transport error."""
     try:
         async with asyncio.timeout_at(deadline):
             yield
     except TimeoutError:
         message = "the model did not answer before the deadline"
         raise GatewayError(Reason.DEADLINE_EXCEEDED, message, sent=True) from None
-    except Exception as error:  # noqa: BLE001 - whatever garbage leads to, it is an unusable answer
+    except Exception as error:  # any exception that bad data causes means an invalid answer
         raise _meaning(error) from None
 
 
@@ -49,29 +49,32 @@ class Reader(Protocol):
     """Turns events into pieces of an answer."""
 
     def read(self, event: Parsed) -> Iterable[Text | ToolUse]:
-        """The pieces that are whole after this event. Raises GatewayError, or anything for an odd shape."""
+        """The pieces that are complete after this event.
+
+        Raises GatewayError, or any exception for an unexpected shape.
+        """
 
     def end(self) -> End:
-        """The end, after the last event. Raises GatewayError when the answer is not complete."""
+        """The end, after the last event. Raises GatewayError if the answer is incomplete."""
 
 
 class Exchange:
-    """What speaks to one service: JSON in, JSON or server-sent events out. headers: what its protocol needs besides."""
+    """The client of one service: JSON in, JSON or server-sent events out. headers: further headers of the protocol."""
 
     def __init__(self, egress: Egress, path: str, headers: Mapping[str, str] | None = None) -> None:
         self._egress, self._url = egress, egress.base_url.rstrip("/") + path
         self._headers = {"content-type": "application/json", **(headers or {})}
 
     async def ask(self, fields: Mapping[str, Any]) -> Parsed:
-        """The answer of a call that is not streamed. Raises GatewayError, or ValueError for what is no JSON."""
+        """The answer of a call that is not streamed. Raises GatewayError, or ValueError for invalid JSON."""
         body = await self._egress.post(self._url, orjson.dumps(fields), WHOLE, self._headers)
         try:
-            return json.loads(mostly_text(await body.whole()).decode())  # integers as they are: tools get them
+            return json.loads(mostly_text(await body.whole()).decode())  # keeps integers exact for tools
         finally:
             body.close()
 
     async def stream(self, fields: Mapping[str, Any], reader: Reader, deadline: float) -> AsyncGenerator[Chunk]:
-        """The pieces, then the End when the service has closed the stream: only then is nothing left unread.
+        """The pieces, then the End once the service has closed the stream, so that nothing is left unread.
 
         Raises GatewayError.
         """
@@ -90,7 +93,7 @@ class Exchange:
 
 
 async def read_stream(found: AsyncGenerator[Parsed], reader: Reader, deadline: float) -> AsyncGenerator[Chunk]:
-    """What a stream says, its End last. found: the events. Raises GatewayError."""
+    """The pieces of a stream, its End last. found: the events. Raises GatewayError."""
     async with aclosing(found):
         while True:
             async with attempt(deadline):

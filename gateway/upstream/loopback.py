@@ -1,12 +1,12 @@
-"""The built-in upstream, for trying the gateway out and for tests. It is no model: it says how much it was asked, and
-the last line. The same prompt always gets the same answer, of at most `max_tokens` words; a token is a word.
+"""The built-in upstream, for trials and tests. It is no model.
 
-Lines of the last message that start with "loopback:" steer it, in their order:
+It answers with the size of the request and its last line. Equal prompts get equal answers, of at most `max_tokens`
+words; a word counts as a token. Lines of the last message that start with "loopback:" control it, in order:
 
-    loopback: say <text>          answers the text
-    loopback: tool <name> <json>  asks for the tool, which must have been offered
-    loopback: wait <ms>           is silent for that time
-    loopback: stop early          breaks off, as a service that dies
+loopback: say <text>          answers the text
+loopback: tool <name> <json>  calls the tool, which must have been offered
+loopback: wait <ms>           sends nothing for that time
+loopback: stop early          breaks off, like a service that crashes
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _WORDS_A_PIECE = 4
 
 
 class Loopback:
-    """An Upstream. calls: how many were forwarded to it. Raises StartError when the journal can't be opened."""
+    """An Upstream. calls: how many calls were forwarded to it. Raises StartError if the journal can't be opened."""
 
     def __init__(self, settings: config.Upstream, answer_bytes: int) -> None:
         self.name = settings.name
@@ -41,7 +41,7 @@ class Loopback:
         self._journal = None if settings.journal is None else _open(settings.journal, settings.name)
 
     def check(self) -> None:
-        """See Upstream. It is always there."""
+        """See Upstream. The loopback is always available."""
 
     async def generate(self, permitted: Permitted, deadline_s: float) -> Completion:
         """The whole answer. Raises GatewayError."""
@@ -100,7 +100,8 @@ class Loopback:
             "sha256": hashlib.sha256(content_bytes(prompt)).hexdigest(),
             "idempotency_key": prompt.use.get("idempotency_key"),
         }
-        # Crash before the write: the call was not forwarded. After it: the line stands and the caller has no answer.
+        # After a crash before the write, the call was not forwarded. After the write, the line is there without an
+        # answer.
         os.write(self._journal, json.dumps(line).encode() + b"\n")
         os.fsync(self._journal)
 

@@ -1,7 +1,7 @@
-"""The OpenAI chat completions API and the many servers that speak it.
+"""The OpenAI chat completions API, which many servers implement.
 
-Usage is asked for and required, in streams too. A marking and a tool's failure have no field there: both are put in
-words. Servers that reason aloud send it in fields of their own, which are no part of an answer.
+Token usage is requested and required, also in streams. The API has no field for a marking or a tool's failure, so both
+are put into the text. Servers with reasoning output send it in separate fields, which are not part of an answer.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _STOPS = {
 }
 
 MOST_CALLS: Final = 1_000
-"""Tool calls of a streamed answer: all wait for its finish, take memory until then, and are read in one go."""
+"""The most tool calls in a streamed answer: all are held in memory until the finish reason, and then parsed at once."""
 
 
 class OpenAI:
-    """An Upstream. reached: called with each connection. Raises StartError when `settings` can't work."""
+    """An Upstream. reached: called with each connection. Raises StartError if `settings` can't work."""
 
     def __init__(self, settings: config.Upstream, answer_bytes: int, reached: Callable[[], None]) -> None:
         self.name = settings.name
@@ -71,7 +71,7 @@ class OpenAI:
 
 
 def request(permitted: Permitted) -> dict[str, Any]:
-    """The fields of the API that carry `permitted`."""
+    """The request fields that carry `permitted`."""
     prompt = permitted.prompt
     messages: list[Any] = [{"role": "system", "content": prompt.system}] if prompt.system else []
     for message in prompt.messages:
@@ -93,7 +93,7 @@ def _function(tool: Tool) -> dict[str, Any]:
 
 
 def _user(message: Message) -> Iterator[Any]:
-    """A tool's result is a message of its own; what stands before, between and after them stays in its order."""
+    """The API's messages for one user message. Each tool result becomes its own message; the order is kept."""
     texts: list[str] = []
     for part in message.parts:
         if not isinstance(part, ToolResult):
@@ -134,7 +134,7 @@ def _content(texts: list[str]) -> Any:
 
 
 def whole(reply: Parsed, answer: Answer) -> Completion:
-    """The answer of a call that was not streamed. Raises GatewayError, or anything for an odd shape."""
+    """The answer of a call that was not streamed. Raises GatewayError, or any exception for an unexpected shape."""
     answer.model(reply["model"])
     (choice,) = reply["choices"]
     message = choice["message"]
@@ -158,12 +158,12 @@ class _Call:
     arguments: list[str] = field(default_factory=list)
 
     def goes_on(self, identifier: object, name: object) -> bool:
-        """Whether a piece with these is one of this call: they may be left out after the first."""
+        """Whether a piece with this id and name continues this call. Both may be absent after the first piece."""
         return identifier in {None, "", self.identifier} and name in {None, "", self.name}
 
 
 class StreamReader:
-    """The chunks of one streamed answer: text as it comes, calls when the finish reason says that they are whole."""
+    """The chunks of one streamed answer: text as it arrives, tool calls when the finish reason completes them."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
@@ -174,7 +174,10 @@ class StreamReader:
         self._usage: Any = None
 
     def read(self, event: Parsed) -> Iterator[Text | ToolUse]:
-        """The pieces that are whole after this chunk. Raises GatewayError, or anything for an odd shape."""
+        """The pieces that are complete after this chunk.
+
+        Raises GatewayError, or any exception for an unexpected shape.
+        """
         self._answer.model(event["model"])
         self._usage = event.get("usage") or self._usage
         if not event["choices"]:
@@ -196,7 +199,7 @@ class StreamReader:
                 yield self._answer.tool_use(call.identifier, call.name, "".join(call.arguments))
 
     def end(self) -> End:
-        """The end. Raises GatewayError when the stream broke off."""
+        """The end. Raises GatewayError if the stream broke off."""
         if not self._finished or self._usage is None:
             raise failed("the stream broke off, or without a count of tokens")
         return self._answer.end(self._stop, self._usage["prompt_tokens"], self._usage["completion_tokens"])
@@ -206,7 +209,7 @@ class StreamReader:
         if index not in self._calls:
             if len(self._calls) == MOST_CALLS:
                 raise failed("too many tool calls")
-            # What a call weighs beside its arguments is counted too, so that calls without any can't be endless.
+            # Ids and names are counted too, so that the number of calls without arguments is bounded.
             self._calls[index] = _Call(self._answer.take(piece["id"]), self._answer.take(function["name"]))
         elif not self._calls[index].goes_on(piece.get("id"), function.get("name")):
             raise failed("two tool calls in one place")
