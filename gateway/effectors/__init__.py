@@ -1,13 +1,14 @@
-"""What a tool says that it does, by its own name, description and schema, whatever it declares.
+"""Finds apparent effectors: what a tool can do by its own name, description and schema, whatever it declares.
 
-1 a name says what its words do to each other; nothing where it begins with looking something up, or ends with a record
-2 a sentence says what its verbs do to what stands near them; nothing where it begins with a verb that only looks
-3 the actions to choose from, in a schema, are done to what name and description speak of
+1 a name counts by its verbs and their objects, unless it begins with a looking-up verb or ends with a kind of record
+2 a sentence counts by its verbs and the objects near them, unless it begins with a verb that only looks
+3 the actions that a schema offers as choices apply to the objects in name and description
 
-A schema speaks in descriptions and titles, its own and those of any part at any depth. It offers choices as `enum` and
-as `const`, in any part of a property and in what that refers to.
+A schema contributes its descriptions and titles and those of any part, at any depth. Its choices are `enum` and
+`const`, in any part of a property and in what that part refers to.
 
-Words, not meaning: who declares less than he writes is found, who hides what a tool does is not.
+This compares words, not meaning. It finds a tool that declares less than its text says, and not a tool that hides what
+it does.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ from gateway.types import Effector, Tool
 __all__ = ["apparent", "beyond"]
 
 _NEAR: Final = 6
-"""How many words on either side of a verb what it acts on may stand."""
+"""How many words before or after a verb its object may be."""
 _SHORT: Final = 4096
 _WORD: Final = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+")
 _END: Final = re.compile(r"[;:!?\n\r\v\f\x1c-\x1e\x85\u2028\u2029]|(?<!e\.g)(?<!i\.e)\.(?!\w)")
 _ORDER: Final[tuple[Effector, ...]] = get_args(Effector)
 _GRAVITY: Final[Mapping[str, int]] = {effector: rank for rank, effector in enumerate(_ORDER)}
 _NAMING: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
-"""Members of a schema that give schemas names."""
+"""Members of a schema whose keys are names of schemas."""
 _VOWELS: Final = frozenset("aeiouwxy")
 
 
 class _Deed(NamedTuple):
-    """verbs do it to objects; alone: verbs that need none."""
+    """What a tool may do. verbs: apply to objects. alone: verbs that need no object."""
 
     effector: Effector
     verbs: set[str]
@@ -57,7 +58,7 @@ def _all_forms(verbs: str) -> set[str]:
 
 
 def _forms(verb: str) -> set[str]:
-    """A verb as it may be inflected; some of these are no words."""
+    """The possible inflections of a verb. Some of them are not words."""
     stem = verb.removesuffix("e")
     doubled = verb + verb[-1] if verb[-1] not in _VOWELS and verb[-2] in _VOWELS else verb
     soft = verb[:-1] + "i" if verb.endswith("y") else verb
@@ -75,7 +76,7 @@ def _forms(verb: str) -> set[str]:
 
 
 def _bits(sets: Iterable[AbstractSet[str]]) -> dict[str, int]:
-    """For each word the deeds that it belongs to, one bit each."""
+    """For each word the set of deeds that it belongs to, as a bit mask."""
     found: dict[str, int] = {}
     for number, some in enumerate(sets):
         for word in some:
@@ -91,7 +92,7 @@ _VERBS: Final = _bits(deed.verbs for deed in _DEEDS)
 _OBJECTS: Final = _bits(deed.objects for deed in _DEEDS)
 _ALONE: Final = _bits(deed.alone for deed in _DEEDS)
 _GRAVE: Final = sum(1 << number for number, deed in enumerate(_DEEDS) if _GRAVITY[deed.effector] >= _GRAVITY["cyber"])
-"""What counts even where a name says that a tool only looks."""
+"""The deeds that count even if the name says that the tool only looks."""
 _LOOKS: Final = _all_forms(LOOKS)
 _MODELS: Final = frozenset({"sim", "simulate", "simulated", "simulation", "simulator"})
 _SEEN: Final = frozenset(RECORDS.split()) | _LOOKS
@@ -105,7 +106,7 @@ _CHOICES: Final = _plurals(CHOICES)
 def apparent(name: str, description: str, input_schema: str) -> tuple[Effector, ...]:
     """The effectors that a tool's own words speak of, in the order of `Effector`. Pure, and linear in its texts.
 
-    Applications offer the same tools with every call: what was read of short ones is remembered.
+    Results for short texts are cached, because applications offer the same tools with every call.
     """
     short = len(name) + len(description) + len(input_schema) <= _SHORT
     return _remembered(name, description, input_schema) if short else _apparent(name, description, input_schema)
@@ -138,7 +139,7 @@ _remembered: Final = lru_cache(maxsize=1024)(_apparent)
 
 
 def beyond(tool: Tool) -> str:
-    """The gravest effector that the tool's words speak of, if it is graver than the declared one; else nothing."""
+    """The gravest effector that the tool's words speak of, if it is graver than the declared one; otherwise empty."""
     if tool.effector == "unspecified" or not tool.apparent:
         return ""
     gravest = max(tool.apparent, key=_GRAVITY.__getitem__)
@@ -158,9 +159,9 @@ def _in_lower_case(plain: str) -> list[str]:
 
 
 def _schemas(schema: str) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """The parts of a JSON schema, at any depth, each with the name of the property that it is of. Nothing of no schema.
+    """Every part of a JSON schema, with the name of the enclosing property. Nothing for an invalid schema.
 
-    What a property or a definition is called counts for what is within it.
+    The name of a property or definition applies to everything within it.
     """
     try:
         waiting: list[tuple[str, object]] = [("", json.loads(schema))]
@@ -182,7 +183,7 @@ def _is_choice(key: str) -> bool:
 
 
 def _looks(name: Sequence[str]) -> bool:
-    """Whether a tool is called after looking something up, or after a record or a model of it."""
+    """Whether a name begins or ends with a looking-up verb, ends with a kind of record, or is of a simulation."""
     return bool(name) and (name[0] in _LOOKS or name[-1] in _SEEN or not _MODELS.isdisjoint(name))
 
 
@@ -200,7 +201,7 @@ def _of_sentence(words: Sequence[str]) -> int:
 
 
 def _near(words: Sequence[str], deeds: Sequence[int]) -> int:
-    """The deeds that are done to something which stands near."""
+    """The deeds whose verb has an object near it."""
     found, objects = 0, [*_each(_OBJECTS, words)]
     for at, deed in enumerate(deeds):
         if deed:
@@ -213,7 +214,7 @@ def _done(words: Sequence[str], at: int) -> bool:
 
 
 def _each(known: Mapping[str, int], words: Sequence[str]) -> Iterator[int]:
-    """The deeds of each word, and of the pair that it ends."""
+    """The deeds of each word, and of the pair of words that it ends."""
     for before, word in pairwise(["", *words]):
         yield known.get(word, 0) | known.get(f"{before} {word}", 0)
 

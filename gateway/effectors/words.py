@@ -1,6 +1,7 @@
-"""The words by which a tool's effector shows: verbs, what they are done to, and verbs that need nothing to be done to.
+"""The word lists that reveal a tool's effector: verbs, their objects, and verbs that need no object.
 
-Words are parted by spaces, the two of a pair by a hyphen. Verbs stand for their inflections, things for their plural.
+Words are separated by spaces, and the two words of a pair by a hyphen. Verbs stand for their inflections too, and
+objects for their plurals.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ DEEDS: Final[tuple[tuple[Effector, str, str, str], ...]] = (
         "upsert",
     ),
 )
-"""For each effector, gravest first: verbs, things that they are done to, verbs alone."""
+"""For each effector, gravest first: verbs, their objects, and verbs that need no object."""
 
 LOOKS: Final = (
     "analyse analyze answer assess browse calculate check classify compare compute convert count describe detect "
@@ -142,7 +143,7 @@ LOOKS: Final = (
     "list look lookup measure model parse plan predict preview query read recommend report retrieve return review "
     "score search show simulate suggest summarise summarize translate validate verify view"
 )
-"""Verbs after which nothing is done."""
+"""Verbs that only look."""
 
 RECORDS: Final = (
     "calculator catalog catalogue counts database estimator events explainer finder guide history if impact index "
@@ -150,19 +151,19 @@ RECORDS: Final = (
     "exercise whatif render stats statistics status summary summariser summarizer tail telemetry timeline training "
     "translator validator viewer"
 )
-"""What a name ends with that is of a record or a calculation."""
+"""Last words of a name that denote a record or a calculation."""
 
 BEFORE: Final = (
     "also and automatically by can directly immediately it lets may now or physically please remotely should that "
     "then this to which will would you"
 )
-"""What a verb that acts may stand after."""
+"""Words that may precede a verb that acts."""
 
 BEGINS: Final = "a api call calls endpoint function let the tool use used when your"
-"""What else a sentence may begin with, before its first verb."""
+"""Other words that a sentence may begin with before its first verb."""
 
 PERHAPS: Final = "before how if until what when where whether"
-"""What a sentence begins with that says what might be."""
+"""First words of a sentence that states only a possibility."""
 
 CHOICES: Final = "action cmd command function mode op operation order request task verb"
 """Properties of a schema whose values are actions."""

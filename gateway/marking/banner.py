@@ -1,6 +1,6 @@
-"""Banner lines, read.
+"""Parses banner lines.
 
-1 the classification        2 groups after //, each of a kind of its own, in their order        3 what stands with what
+1 the classification        2 groups after //, each of a different kind, in order        3 valid combinations
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _foreign(head: str) -> Marking:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A kind of group: what its first word is, and how it is read into a marking."""
+    """A kind of group. begins: whether a word starts one. read: adds the group to a marking."""
 
     name: str
     begins: Callable[[str], bool]
@@ -112,7 +112,10 @@ _ORDER: Final = f"after the classification stand, as far as there are any: {', '
 
 
 def _kind(word: str, marking: Marking, rank: int) -> int:
-    """The place of the group's kind in their order, from 1; 0 for none. A word of two kinds is of one still to come."""
+    """The rank of the group's kind in the required order, from 1; 0 for none.
+
+    A word that fits two kinds belongs to the one that is still to come.
+    """
     places = [place for place, kind in enumerate(_KINDS, 1) if kind.begins(word)]
     if marking.cui is None and _CATEGORIES in places:
         places.remove(_CATEGORIES)

@@ -1,10 +1,10 @@
-"""SCI control systems and special access programs: both a name, its compartments after hyphens, theirs after spaces.
+"""SCI control systems and special access programs: a name, compartments after hyphens, subcompartments after spaces.
 
-    HCS-O-P JJJ / RSV-ABC / SI-G ABCD EFGH-XYZ / TK-KAND 1234         SAR-BP-123/CA-XYZ YYY
+HCS-O-P JJJ / RSV-ABC / SI-G ABCD EFGH-XYZ / TK-KAND 1234         SAR-BP-123/CA-XYZ YYY
 
 Read first hand in the IC Markings System Register and Manual (2016), A.6, H.4, H.5. HCS without a compartment is the
-older form, which DoDM 5200.01 vol. 2 encl. 4 still shows [second hand]. Control systems that are not published are not
-known here; compartments of SI and RSV are, by their pattern, because the Register has the pattern.
+older form, which DoDM 5200.01 vol. 2 encl. 4 still shows [second hand]. Unpublished control systems are not known here.
+Compartments of SI and RSV are recognised by pattern, because the Register defines the pattern.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PROGRAMS_TITLE: Final = "SPECIAL ACCESS REQUIRED-"
 
 
 class _Rule(NamedTuple):
-    """What a compartment's name matches, the lowest level it stands with, what it needs; the same of what is in it."""
+    """The pattern of a compartment's name, its lowest level and the controls it requires; inner: of subcompartments."""
 
     name: str
     level: int
@@ -78,7 +78,7 @@ def read_sci(words: list[str]) -> tuple[str, ...]:
 
 
 def check_sci(level: int, sci: tuple[str, ...], dissemination: set[str]) -> None:
-    """Raise MarkingError unless the level and the dissemination controls are those that each control needs."""
+    """Raise MarkingError unless the level and the dissemination controls are those that each control requires."""
     for control in sci:
         system, compartments = _split(control)
         for name, inner in compartments or [("", [])]:
@@ -114,7 +114,7 @@ def read_programs(words: list[str]) -> tuple[str, ...]:
 
 
 def atoms(control: str) -> list[str]:
-    """The control and everything around it: SI-G ABCD is in SI and in SI-G."""
+    """The control and all that enclose it: SI-G ABCD is in SI and in SI-G."""
     name, compartments = _split(control)
     found = [name]
     for compartment, inner in compartments:
@@ -123,7 +123,7 @@ def atoms(control: str) -> list[str]:
 
 
 def merged(controls: Iterable[str]) -> tuple[str, ...]:
-    """All of the controls, each name once, in order."""
+    """The union of the controls, each name once, in order."""
     tree: dict[str, dict[str, set[str]]] = {}
     for control in controls:
         name, compartments = _split(control)
@@ -143,7 +143,7 @@ def _split(control: str) -> tuple[str, list[tuple[str, list[str]]]]:
 
 
 def _short(word: str) -> str:
-    """The control with abbreviations for titles."""
+    """The control with abbreviations in place of titles."""
     name, compartments = _split(word)
     return "-".join([_TITLES.get(name, name), *(" ".join([_TITLES.get(c, c), *inner]) for c, inner in compartments)])
 

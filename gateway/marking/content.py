@@ -1,9 +1,10 @@
-"""Markings that content bears: banner lines by themselves on a line, and portion marks before a paragraph.
+"""Finds markings in content: banner lines that stand alone on a line, and portion marks before a paragraph.
 
-What stands in a text is no declaration and may be garbled: of a mark that is not understood its level alone counts, if
-it is in capitals; one in small letters counts where all of it is understood. A banner line may stand in parentheses. A
-single (C) is more often a copyright or a third choice than a mark, and (U) and UNCLASSIFIED say nothing that matters.
-Lines end as files of any system end them, pages too. Blanks beside strokes are nothing, nor is what nobody sees.
+Text is not a declaration and may be garbled. If a mark in capitals is not understood, its level alone counts. A mark in
+small letters counts only if all of it is understood. A banner line may be in parentheses. A single (C) is ignored,
+because it is more often a copyright sign or the third item of a list; (U) and UNCLASSIFIED are ignored because they
+restrict nothing. Line ends of any system and page breaks end a line. Blanks beside slashes and invisible characters are
+ignored.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ _NOTHING: Final = parse("UNCLASSIFIED")
 
 
 def borne(text: str) -> Iterator[Marking]:
-    """Each marking in the text that says more than UNCLASSIFIED, once for each way in which it is written."""
+    """Each marking in the text that says more than UNCLASSIFIED, once for each spelling."""
     return filter(None, map(said, marks(text)))
 
 
 def marks(text: str) -> dict[str, None]:
-    """What looks like a marking in the text, each once, in order of banner lines and then portion marks."""
+    """Everything in the text that looks like a marking, without repetitions: first banner lines, then portion marks."""
     lines = "\n".join(letters(text).splitlines())
     found = [line[1] or line[2] for line in _BANNER.finditer(lines)]
     found += [mark[1] for mark in _PORTION.finditer(lines)]
@@ -53,7 +54,10 @@ def marks(text: str) -> dict[str, None]:
 
 
 def said(mark: str) -> Marking | None:
-    """What a mark says: all of it, or its level alone; None where that is nothing. Small letters have to say all."""
+    """The marking of a mark, or its level alone if the rest is not understood; None if neither applies.
+
+    A mark in small letters has to be understood as a whole.
+    """
     head = mark.partition("//")[0]
     marking = _read(mark.upper())
     if marking is None and head.isupper():
@@ -62,5 +66,5 @@ def said(mark: str) -> Marking | None:
 
 
 def _read(mark: str) -> Marking | None:
-    """A banner line or a portion mark; in parentheses either."""
+    """Parse a banner line or a portion mark. A mark in parentheses may be either."""
     return portion(mark) or parse(mark[1:-1]) if mark[0] == "(" else parse(mark)

@@ -1,10 +1,10 @@
 """Lists of countries and organisations.
 
-The order (countries, then organisations, each in alphabetical order) and the members of FVEY and ACGU are read first
-hand in the IC Markings System Register and Manual (2016), A.6, H.3, H.7 and H.8. The Register's annexes of codes are
-not public: countries are ISO 3166-1 alpha-3, of states [general knowledge], organisations those that the Manual's
-examples name. The members of TEYE are [general knowledge]. NATO and ISAF are never taken apart: what is released to
-an organisation is not released to each of its members.
+The order (countries, then organisations, each alphabetical) and the members of FVEY and ACGU were read first hand in
+the IC Markings System Register and Manual (2016), A.6, H.3, H.7 and H.8. The Register's annexes of codes are not
+public. Countries are therefore the ISO 3166-1 alpha-3 codes of states [general knowledge], and organisations are those
+in the Manual's examples. The members of TEYE are [general knowledge]. NATO and ISAF are never expanded: a release to an
+organisation is not a release to each of its members.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def read(names: list[str]) -> tuple[str, ...]:
 
 
 def ordered(names: set[str]) -> tuple[str, ...]:
-    """The names as a list has them."""
+    """The names in the order of a list."""
     return tuple(sorted(names, key=_place))
 
 
 def spelled_out(names: tuple[str, ...]) -> set[str]:
-    """The countries and organisations of a list, FVEY, ACGU and TEYE as their members."""
+    """The countries and organisations of a list, with FVEY, ACGU and TEYE expanded to their members."""
     return {member for name in names for member in _MEMBERS.get(name, (name,))}
 
 

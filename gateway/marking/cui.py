@@ -1,11 +1,11 @@
-"""Controlled unclassified information: categories, and who it may be given to.
+"""Controlled unclassified information: categories and limited dissemination controls.
 
-    CUI//SP-CTI/SP-EXPT/PRVCY//FEDCON/NOFORN              SECRET//CUI//SP-CTI//NOFORN
+CUI//SP-CTI/SP-EXPT/PRVCY//FEDCON/NOFORN              SECRET//CUI//SP-CTI//NOFORN
 
-The form, also beside classified information, is read first hand in NARA's CUI marking handbook (1.1, 2016). Categories
-and limited dissemination controls, RELIDO among them, are of the CUI Registry by way of NIEM 6.0's CUI code lists
-[second hand]. That AC and AWP need PRIVILEGE is read first hand in the Registry's page on legal privilege. Provisional
-categories are not known.
+The form, also beside classified information, was read first hand in NARA's CUI marking handbook (1.1, 2016). Categories
+and limited dissemination controls, RELIDO among them, are those of the CUI Registry as NIEM 6.0's CUI code lists give
+them [second hand]. That AC and AWP need PRIVILEGE was read first hand in the Registry's page on legal privilege.
+Provisional categories are not known.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ _UNKNOWN: Final = "after CUI stand categories of the CUI Registry, then limited 
 
 
 def is_category(word: str) -> bool:
-    """Whether the word begins a group of categories; a specified one without SP- too, to be told that it needs it."""
+    """Whether the word begins a group of categories.
+
+    A specified category without SP- counts too, so that the error can say that SP- is missing.
+    """
     return word in _NAMES or word.startswith("SP-")
 
 
@@ -58,7 +61,7 @@ def read(words: list[str]) -> tuple[str, ...]:
 
 
 def merged(categories: Iterable[str]) -> tuple[str, ...]:
-    """All of the categories, in order."""
+    """The union of the categories, in order."""
     return tuple(sorted(set(categories), key=_place))
 
 

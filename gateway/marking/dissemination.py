@@ -1,8 +1,8 @@
-"""Who may have it: dissemination controls of the intelligence community, of other agencies, and of CUI.
+"""Dissemination controls of the intelligence community, of other agencies, and of CUI.
 
-What stands with what is read first hand in the IC Markings System Register and Manual (2016), H.8 and H.9; that CUI's
-controls stand in alphabetical order in NARA's CUI marking handbook (1.1, 2016). Beside classified information they
-stand after the community's, in one group, which is how ISM's vocabulary has them [second hand].
+Valid combinations were read first hand in the IC Markings System Register and Manual (2016), H.8 and H.9; the
+alphabetical order of CUI's controls in NARA's CUI marking handbook (1.1, 2016). Beside classified information CUI's
+controls follow the community's in one group, as in ISM's vocabulary [second hand].
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def listed(control: str) -> tuple[str, ...]:
 def is_control(word: str) -> bool:
     """Whether the word begins a group of dissemination controls of the intelligence community or of CUI.
 
-    So do a portion mark and a retired word, to be told what stands in their place.
+    Portion marks and retired words count too, so that the error can name their replacement.
     """
     return name(_short(word)) in _ORDER or word in _PORTIONS or word in _RETIRED
 
@@ -96,7 +96,7 @@ def conflict(found: set[str]) -> None:
 
 
 def check(level: int, found: set[str]) -> None:
-    """Raise MarkingError unless each control stands with this level, and none against another."""
+    """Raise MarkingError unless each control is valid at this level and none contradicts another."""
     conflict(found)
     levels = ("UNCLASSIFIED", "CUI", "CONFIDENTIAL", "SECRET", "TOP SECRET")
     for word in sorted(found):
@@ -108,12 +108,12 @@ def check(level: int, found: set[str]) -> None:
 
 
 def ordered(controls: Iterable[str], *, cui_alone: bool) -> tuple[str, ...]:
-    """The controls as a group has them."""
+    """The controls in the order of a group."""
     return tuple(sorted(controls, key=name if cui_alone else lambda control: _ORDER.index(name(control))))
 
 
 def others_ordered(controls: Iterable[str]) -> tuple[str, ...]:
-    """The controls of other agencies as a group has them."""
+    """The controls of other agencies in the order of a group."""
     return tuple(sorted(controls, key=_OTHER_ORDER.index))
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a banner line, said without repeating any of it: whoever reads the text may not be its author."""
+"""Errors in banner lines. Messages quote none of the line, because their reader may not be its author."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 
 
 class MarkingError(ValueError):
-    """Not a banner line. The text says what is wrong and what would be accepted."""
+    """Not a valid banner line. The message says what is wrong and what would be accepted."""
 
 
 def require(holds: bool, otherwise: str) -> None:
@@ -17,5 +17,5 @@ def require(holds: bool, otherwise: str) -> None:
 
 
 def ascending(items: Sequence[object], what: str) -> None:
-    """Raise MarkingError unless the items ascend, none of them twice."""
+    """Raise MarkingError unless the items ascend without repetitions."""
     require(all(a < b for a, b in pairwise(items)), f"{what}, each once")  # type: ignore[operator]  # of one kind

@@ -1,10 +1,10 @@
-"""Classifications of others, and what of theirs is in a document of the United States.
+"""Foreign, NATO and joint classifications, and foreign government information in documents of the United States.
 
-    //GBR SECRET      //NATO SECRET      //COSMIC TOP SECRET      //JOINT SECRET CAN GBR USA      FGI      FGI GBR NATO
+//GBR SECRET      //NATO SECRET      //COSMIC TOP SECRET      //JOINT SECRET CAN GBR USA      FGI      FGI GBR NATO
 
 Read first hand in the IC Markings System Register and Manual (2016), A.6, G, H.3, H.7 and its examples. The Manual's
-appendices on non-US, NATO and UN markings were not: of those markings the ones are known that the Register and the
-examples show. That RESTRICTED counts as CONFIDENTIAL, and that BALK and BOHEMIA stand with TOP SECRET, is [general
+appendices on non-US, NATO and UN markings were not read, so only those markings are known that the Register and the
+examples show. That RESTRICTED counts as CONFIDENTIAL, and that BALK and BOHEMIA require TOP SECRET, is [general
 knowledge]. Activities of the North Atlantic Council (NATO ISAF SECRET) and UN markings are not known.
 """
 
@@ -44,7 +44,7 @@ def read_classification(text: str) -> tuple[int, tuple[str, ...]]:
 
 
 def read(words: list[str]) -> tuple[str, ...]:
-    """The countries of a group of foreign government information; none when they are concealed. Raises MarkingError."""
+    """The countries of a group of foreign government information; none if they are concealed. Raises MarkingError."""
     require(len(words) == 1, "foreign government information is one word FGI, and countries after spaces")
     text = words[0].replace(_TITLE, "FGI")
     names = countries.read(text.split(" ")[1:])
@@ -65,7 +65,7 @@ def read_controls(words: list[str]) -> tuple[str, ...]:
 
 
 def check_controls(level: int, controls: Sequence[str], sources: Sequence[str]) -> None:
-    """Raise MarkingError unless the controls stand with information of NATO, of a level that they stand with."""
+    """Raise MarkingError unless the controls are on NATO information of a level that permits them."""
     for control in controls:
         require("NATO" in sources, f"{control} stands with a classification of NATO, or with FGI NATO")
         lowest = "TOP SECRET" if CONTROLS[control] == 4 else "CONFIDENTIAL or higher"

@@ -1,13 +1,13 @@
-"""Which marking is above which, and the lowest one above several.
+"""The lattice of markings: which marking dominates another, and the lowest one that dominates several.
 
-A marking dominates another when its level is at least as high, when it has all of the other's controls, and when it is
-released to nobody to whom the other is not. What a document has in it and where it may be read are compared alike: an
-enclave cleared for SECRET//REL TO USA, GBR has readers of both countries, so it may hold what both may have.
+A marking dominates another if its level is at least as high, it has all of the other's controls, and everyone to whom
+it is released is also someone to whom the other is released. Markings of documents and ceilings of places are compared
+alike: an enclave cleared for SECRET//REL TO USA, GBR has readers of both countries, so it may hold what both may see.
 
 The rules are those of the banner line's roll-up, read first hand in the IC Markings System Register and Manual (2016),
-D.2 and its table 3: release goes to whom all have in common; where some say to whom and others do not, it is NOFORN;
-ORCON takes precedence over ORCON-USGOV, NODIS over EXDIS, RD over FRD and TFNI; SBU, LIMDIS and UCNI are not named
-beside classified information, which protects them.
+D.2 and its table 3. Release is to those whom all markings have in common. If some markings state a release and others
+don't, the result is NOFORN. ORCON takes precedence over ORCON-USGOV, NODIS over EXDIS, RD over FRD and TFNI. SBU,
+LIMDIS and UCNI are omitted beside classified information, which protects them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gateway.marking.fault import MarkingError
 from gateway.marking.value import LEVELS, LONGEST, Marking, write
 
 UNSTATED: Final = "UNSTATED"
-"""Stands among those to whom it is released when nobody said whether foreigners may have it."""
+"""Part of a release if nobody stated whether foreigners may have the material."""
 
 PROTECTED: Final = frozenset({"DOD UCNI", "DOE UCNI", "LIMDIS", "SBU"})
 """Controls of unclassified information that any classification covers."""
@@ -38,7 +38,7 @@ _RELEASE: Final = frozenset({"NOFORN", "REL TO", "RELIDO", "DISPLAY ONLY"})
 
 
 def controls(marking: Marking) -> list[str]:
-    """Every control but those of release, each with what it includes, in the banner's order."""
+    """Every control except those of release, each with what encloses it, in the banner's order."""
     foreign = (*marking.owners, *(marking.fgi or ()))
     words = [w for w in marking.dissemination if dissemination.name(w) not in _RELEASE] + list(marking.others)
     found = [
@@ -55,9 +55,9 @@ def controls(marking: Marking) -> list[str]:
 
 
 def release_to(marking: Marking) -> list[str] | None:
-    """To whom it is released: countries, USA first, and organisations; None is everybody.
+    """The recipients: countries, USA first, and organisations; None means everybody.
 
-    DISPLAY and a country: that one may see it. RELIDO: a disclosure official may release it.
+    DISPLAY and a country: the country may be shown it. RELIDO: a disclosure official may release it.
     """
     found = {dissemination.name(word): word for word in marking.dissemination}
     if "NOFORN" in found or {"SBU NOFORN", "LES NOFORN"} & set(marking.others):
@@ -72,7 +72,7 @@ def release_to(marking: Marking) -> list[str] | None:
 
 
 def dominates(high: Marking, low: Marking) -> bool:
-    """Whether whatever may hold `high` may hold `low`."""
+    """Whether everyone who may hold material of `high` may hold material of `low`."""
     covered = {*controls(high), *(PROTECTED if high.level >= 2 else ())}
     readers, wanted = release_to(low), release_to(high)
     return (
@@ -83,10 +83,10 @@ def dominates(high: Marking, low: Marking) -> bool:
 
 
 def highest(markings: Iterable[Marking]) -> Marking | None:
-    """The lowest marking above all of these, for what is made of them; None when no banner line says it.
+    """The lowest marking that dominates all of these, for what is made from them; None if no banner line states it.
 
-    One is written as it was, and FVEY stays FVEY where all release to it; of several it is a marking of the United
-    States. What is unclassified and without controls is not counted.
+    A single marking is returned as written, and FVEY stays FVEY if all are released to it. The highest of several
+    markings is a marking of the United States. Unclassified markings without controls are ignored.
     """
     distinct = sorted(set(markings) - {_PLAIN}, key=write)
     if len(distinct) < 2:
@@ -130,7 +130,10 @@ def _merged(markings: list[Marking]) -> Marking:
 
 
 def _sources(markings: list[Marking]) -> tuple[str, ...] | None:
-    """Foreign sources by name, unless one is concealed; NATO is always named, because reading it needs a briefing."""
+    """Foreign sources by name, unless one is concealed.
+
+    NATO is always named, because reading it requires a briefing.
+    """
     foreign = [m for m in markings if m.owners or m.fgi is not None]
     if not foreign:
         return None
@@ -139,12 +142,12 @@ def _sources(markings: list[Marking]) -> tuple[str, ...] | None:
 
 
 def _shown(readers: list[str]) -> set[str]:
-    """The readers, and that whoever may have it may see it."""
+    """The readers; whoever may have the material may also be shown it."""
     return {*readers, *(f"DISPLAY {name}" for name in readers if name.isalpha())}
 
 
 def _release(markings: list[Marking]) -> set[str]:
-    """The words that say to whom all of them are released."""
+    """The release words that apply to all of the markings."""
     limits = [_shown(limit) for limit in map(release_to, markings) if limit is not None]
     if not limits:
         return set()

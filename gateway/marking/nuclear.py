@@ -1,11 +1,11 @@
 """Atomic Energy Act information.
 
-    RD[-CNWDI][-SIGMA 14 18] | FRD[-SIGMA 14] | TFNI             with CONFIDENTIAL or higher
-    DOD UCNI[/DOE UCNI]                                          with UNCLASSIFIED
+RD[-CNWDI][-SIGMA 14 18] | FRD[-SIGMA 14] | TFNI             with CONFIDENTIAL or higher
+DOD UCNI[/DOE UCNI]                                          with UNCLASSIFIED
 
 Read first hand in the IC Markings System Register and Manual (2016), H.6: RD takes precedence over FRD, and both over
-TFNI, so only one of them stands in a banner. RD-N for RD-CNWDI, and that numbers of SIGMA go from 1 to 99, are of DoDM
-5200.01 vol. 2 encl. 4 [second hand].
+TFNI, so a banner has only one of them. RD-N for RD-CNWDI, and SIGMA numbers from 1 to 99, are from DoDM 5200.01 vol. 2
+encl. 4 [second hand].
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def read(words: list[str]) -> tuple[str, ...]:
 
 
 def check(level: int, nuclear: tuple[str, ...]) -> None:
-    """Raise MarkingError unless the level is one that the group stands with."""
+    """Raise MarkingError unless the group is valid at this level."""
     for word in nuclear:
         if word in UNCLASSIFIED:
             require(level == 0, f"{word} stands with UNCLASSIFIED")
@@ -62,7 +62,7 @@ def check(level: int, nuclear: tuple[str, ...]) -> None:
 
 
 def atoms(word: str) -> list[str]:
-    """What the word says and what that takes precedence over: RD is FRD and TFNI too."""
+    """The word with everything over which it takes precedence: RD includes FRD and TFNI."""
     if word in UNCLASSIFIED:
         return [word]
     found = list(_PRECEDENCE[_PRECEDENCE.index(word.partition("-")[0]) :])
@@ -72,7 +72,7 @@ def atoms(word: str) -> list[str]:
 
 
 def merged(words: Iterable[str], level: int) -> tuple[str, ...]:
-    """All of it as one group. Unclassified nuclear information is not named beside classified material (H.6)."""
+    """The union as one group. Unclassified nuclear information is omitted beside classified material (H.6)."""
     found = {atom for word in words for atom in atoms(word)}
     first = next((word for word in _PRECEDENCE if word in found), None)
     if first is None:

@@ -1,10 +1,10 @@
-"""Portion marks: what stands before a paragraph, in parentheses and with the Register's short forms.
+"""Portion marks: the mark of a paragraph, in parentheses and with the Register's short forms.
 
-    (U)  (S//NF)  (TS//SI-G//OC/NF)  (S//RD-SG 14)  (CUI//SP-CTI//NF)  (//GBR S)  (//CTS//BOHEMIA)  (//FGI S//NF)
+(U)  (S//NF)  (TS//SI-G//OC/NF)  (S//RD-SG 14)  (CUI//SP-CTI//NF)  (//GBR S)  (//CTS//BOHEMIA)  (//FGI S//NF)
 
 Read first hand in the IC Markings System Register and Manual (2016), A.6, C and the table in G, and in NARA's CUI
-marking handbook (1.1, 2016). A mark is read by writing the banner line that says the same; words of banners in it are
-not understood.
+marking handbook (1.1, 2016). A portion mark is translated to the equivalent banner line, which is then parsed. Words
+that only banner lines use are not accepted in a portion mark.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _SPELLED: Final = {word.short for word in (*COMMUNITY, *OTHERS)} - set(_WORDS) |
 
 
 def portion(text: str, document: Marking | None = None) -> Marking | None:
-    """The marking that a portion mark states; None when it is not understood. Never raises.
+    """The marking that a portion mark states; None if it is not understood. Never raises.
 
-    document: the marking of the whole, whose list of countries REL stands for.
+    document: the marking of the whole document, whose list of countries REL stands for.
     """
     if len(text) > LONGEST or not re.fullmatch(r"\([^()]+\)", text):
         return None
@@ -48,7 +48,7 @@ def portion(text: str, document: Marking | None = None) -> Marking | None:
         first, *more = _foreign(head) if abroad else [_LEVELS[head]]
         for before, group in pairwise([head, *groups]):
             words = group.split("/")
-            kept = before == "CUI" and is_category(words[0])  # categories are written alike in both
+            kept = before == "CUI" and is_category(words[0])  # categories are spelled alike in banners and portions
             more.append("/".join(words if kept else [_word(word, document) for word in words]))
         return banner.read("//".join([first, *more]))
     except (KeyError, MarkingError):
@@ -56,7 +56,7 @@ def portion(text: str, document: Marking | None = None) -> Marking | None:
 
 
 def _foreign(head: str) -> list[str]:
-    """The first groups of the banner line: a concealed source is one of the United States' with FGI."""
+    """The first groups of the banner line. A concealed source becomes a marking of the United States with FGI."""
     if head in _NATO:
         return [f"//{_NATO[head]}"]
     if head.startswith("JOINT "):
@@ -67,7 +67,7 @@ def _foreign(head: str) -> list[str]:
 
 
 def _word(word: str, document: Marking | None) -> str:
-    """The banner's word."""
+    """The word's form in a banner line."""
     if word == "REL":
         return next((w for w in (document.dissemination if document else ()) if w.startswith("REL TO ")), word)
     if word in _SPELLED:

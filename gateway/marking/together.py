@@ -1,4 +1,4 @@
-"""What stands with what in one banner line, beyond what each group says of itself.
+"""Checks which groups may occur together in a banner line, beyond the rules of each group.
 
 Read first hand in the IC Markings System Register and Manual (2016), H, under each marking's relationships to others,
 and for CUI in NARA's CUI marking handbook (1.1, 2016).
@@ -15,7 +15,7 @@ from gateway.marking.words import LIMITED
 
 
 def check(marking: Marking) -> None:
-    """Raise MarkingError unless the groups stand with each other and with the level."""
+    """Raise MarkingError unless the groups are valid together and at the level."""
     controls = dissemination.names(marking.dissemination)
     _check_cui(marking, controls)
     compartments.check_sci(marking.level, marking.sci, controls)

@@ -8,18 +8,18 @@ from typing import Final
 from gateway.marking.compartments import PROGRAMS
 
 LONGEST: Final = 1024
-"""In characters. The wire has a tighter bound; a marking made of several may be longer than each."""
+"""In characters. The wire has a tighter limit; a combined marking may be longer than each of its parts."""
 
 LEVELS: Final = ("UNCLASSIFIED", "CUI", "CONFIDENTIAL", "SECRET", "TOP SECRET")
 
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """A banner line that was understood, each group as the Register writes it, in order and with abbreviations.
+    """A valid banner line: each group in order, in the Register's form and with its abbreviations.
 
-    level: index of LEVELS. classification: the first group, "//" included. owners: of a classification of others or a
-    joint one, none of the United States'. fgi, cui: None where the banner has no such group, empty where it names no
-    country, no category.
+    level: index in LEVELS. classification: the first group, "//" included. owners: of a foreign or joint
+    classification; empty for the United States'. fgi, cui: None if the banner has no such group, empty if the group
+    names no country or category.
     """
 
     level: int

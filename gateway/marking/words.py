@@ -1,8 +1,9 @@
-"""The words of dissemination controls: of the intelligence community, of other agencies, and of CUI, in their order.
+"""The words for dissemination controls of the intelligence community, of other agencies, and of CUI, in order.
 
-The first two tables are read first hand in the IC Markings System Register and Manual (2016), G, H.8 and H.9; CUI's are
-of the CUI Registry by way of NIEM 6.0's CUI code lists [second hand]. WAIVED, for special access programs that are not
-reported to Congress, is of DoDM 5200.01 vol. 2 encl. 4 [second hand]. Retired words (FOUO, EYES ONLY) are not known.
+The first two tables were read first hand in the IC Markings System Register and Manual (2016), G, H.8 and H.9. CUI's
+are those of the CUI Registry as NIEM 6.0's CUI code lists give them [second hand]. WAIVED, for special access programs
+that are not reported to Congress, is from DoDM 5200.01 vol. 2 encl. 4 [second hand]. Retired words (FOUO, EYES ONLY)
+are not known.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Final, NamedTuple
 
 
 class Word(NamedTuple):
-    """How a control is written in a banner, short and spelled out, and in a portion mark; lowest and highest level."""
+    """A control: its long and short forms in a banner, its portion mark, and its lowest and highest level."""
 
     short: str
     title: str
@@ -52,4 +53,4 @@ LIMITED: Final = (
     Word("FEDCON", "FEDCON", "FEDCON"),
     Word("NOCON", "NOCON", "NOCON"),
 )
-"""Of CUI, beside NOFORN, REL TO, RELIDO and DISPLAY ONLY."""
+"""CUI's, beside NOFORN, REL TO, RELIDO and DISPLAY ONLY."""

@@ -1,7 +1,7 @@
-"""What the gateway tells of its own running: numbers for Prometheus, spans for OpenTelemetry. Never content, never who.
+"""Telemetry: metrics for Prometheus and traces for OpenTelemetry. Never content, and never the caller's identity.
 
-meters: what is counted, as plain whole numbers. watch: one call, as it passes its milestones. families: the numbers
-under their names. spans: what a call did, for a tracing backend; loaded only where one is configured.
+meters: the counters, as plain integers. watch: follows one call through its milestones. families: the metrics' names.
+spans: traces of calls; imported only if tracing is configured.
 """
 
 from gateway.telemetry.meters import Counted, Meters

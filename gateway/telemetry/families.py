@@ -1,6 +1,6 @@
-"""The numbers under the names by which Prometheus fetches them. This list is all that there is: a test compares.
+"""The metric families that Prometheus scrapes. The list is complete: a test compares it with the documentation.
 
-Loaded where metrics are served.
+Imported only where metrics are served.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from gateway.telemetry.meters import (
 )
 
 Labelled: TypeAlias = "Iterable[tuple[tuple[str, ...], float | list[int]]]"
-"""The values of labels, and the number beside them."""
+"""Label values, each with its number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One name. of: its numbers among what was counted; None for what is told as it is now, by the name."""
+    """One metric family. of: reads its numbers from the meters; None if its current value comes from `Now`, by name."""
 
     name: str
     kind: str
@@ -156,11 +156,11 @@ FAMILIES: Final = (
 )
 
 Now: TypeAlias = "Mapping[str, Mapping[tuple[str, ...], float | list[int]] | float | list[int]]"
-"""What is so now, by the name of a family; what is not known is not there."""
+"""Current values by the name of a family. Unknown values are absent."""
 
 
 def families(meters: Meters, now: Now) -> Iterator[Metric]:
-    """All of them with their numbers."""
+    """All families with their numbers."""
     for family in FAMILIES:
         if family.of is not None:
             yield _metric(family, family.of(meters))
@@ -188,7 +188,7 @@ _EDGES: Final = (*map(str, BOUNDS_S), "+Inf")
 
 
 def _buckets(numbers: list[int]) -> list[tuple[str, float]]:
-    """As Prometheus has it, each bucket with those below it."""
+    """Cumulative buckets, as Prometheus defines them."""
     below, made = 0, list[tuple[str, float]]()
     for edge, number in zip(_EDGES, numbers, strict=False):
         below += number

@@ -1,7 +1,7 @@
-"""What is counted, as whole numbers in lists of a fixed shape: a call pays a few microseconds for all of it.
+"""Counters, as integers in lists of fixed shape. Counting costs a call a few microseconds in all.
 
-Every label is a place in a closed list, or the name of a model of the release or of a signal: nothing that a caller
-writes can become one, and there is none for a tenant, of which there may be ten thousand.
+Every label value comes from a closed list, or is the name of a model of the release or of a signal. No text of a caller
+can become a label, and there is no label for the tenant, because there may be ten thousand.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ _SERVED: Final = {
     "AuditService": ("Search", "Get", "Prove", "Watch", "Export"),
 }
 METHODS: Final = (*(method for methods in _SERVED.values() for method in methods), OTHER)
-"""What is served. A method that is not is the caller's text, and counted as other."""
+"""The methods that are served. Any other method name is the caller's text, and is counted as "other"."""
 PHASES: Final = ("prove", "read", "wait", "facts", "signals", "decide", "intend", "forward", "judge", "record")
-"""Each from the milestone before to its own. read: until the caller's message is there; wait: for its turn."""
+"""Each phase lasts from the previous milestone to its own. read: until the caller's message has arrived. wait: for a
+turn."""
 PROVE, READ, WAIT, FACTS, SIGNALS, DECIDE, INTEND, FORWARD, JUDGE, RECORD = range(len(PHASES))
 REASONS: Final = tuple(Reason)
 STAGES: Final = tuple(Stage)
 EFFECTS: Final = tuple(Effect)
 CLASSES: Final = ("red_line", "provider_baseline", "law", "directive", "agency", "none")
-"""Of the strictest rule that fired."""
+"""The class of the strictest rule that fired."""
 FAILURES: Final = (Reason.UPSTREAM_UNAVAILABLE, Reason.UPSTREAM_FAILED, Reason.DEADLINE_EXCEEDED, Reason.INTERNAL)
 """How an exchange with a model can fail."""
 SPANS: Final = ("made", "exported", "failed")
@@ -43,7 +44,7 @@ BOUNDS_S: Final = (
 )
 _BOUNDS_NS: Final = [round(bound * 1e9) for bound in BOUNDS_S]
 NAMES: Final = 64
-"""At most so many models, and signals, have numbers of their own; the rest are counted together."""
+"""The most models, and the most signals, with numbers of their own. The rest are counted together."""
 
 _METHOD: Final = {
     f"/brightline.v1.{service}/{method}": METHODS.index(method)
@@ -58,24 +59,24 @@ _FAILURE: Final = {reason: number for number, reason in enumerate(FAILURES)}
 
 
 def histogram() -> list[int]:
-    """How many took how long: one number for each bucket, then one for what is above all, then nanoseconds in all."""
+    """An empty histogram: one number for each bucket, one for everything above, then the sum in nanoseconds."""
     return [0] * (len(BOUNDS_S) + 2)
 
 
 def took(numbers: list[int], ns: int) -> None:
-    """Count that something took so many nanoseconds."""
+    """Count a duration in nanoseconds."""
     numbers[bisect_left(_BOUNDS_NS, ns)] += 1
     numbers[-1] += ns
 
 
 def method_of(name: str) -> int:
-    """The place of a method in METHODS, by its full gRPC name."""
+    """The index of a method in METHODS, by its full gRPC name."""
     return _METHOD.get(name, len(METHODS) - 1)
 
 
 @dataclass(slots=True)
 class OfModel:
-    """What is counted of a model. whole: waits for answers; first: for the first piece of a stream; failures: how."""
+    """The numbers of a model. whole: waits for answers. first: waits for a stream's first piece. failures: by kind."""
 
     whole: list[int] = field(default_factory=histogram)
     first: list[int] = field(default_factory=histogram)
@@ -84,10 +85,10 @@ class OfModel:
 
 @dataclass(slots=True)
 class Meters:
-    """The numbers of one process since its start. Each only grows; one thread writes it.
+    """The numbers of one process since its start. Each only grows, and one thread writes them.
 
-    calls: answered and refused, by method. decisions: by stage, effect and class. readings: whole, and lacking a score.
-    unscored: by signal.
+    calls: answered and refused, by method. decisions: by stage, effect and class.
+    readings: with all scores, and with some score missing. unscored: missing scores by signal.
     """
 
     calls: list[list[int]] = field(default_factory=lambda: [[0, 0] for _ in METHODS])
@@ -100,22 +101,22 @@ class Meters:
     unscored: dict[str, list[int]] = field(default_factory=dict)
     models: dict[str, OfModel] = field(default_factory=dict)
     _scored: tuple[Reading, ...] = ()
-    """The last whole reading: most are the very same tuple, and are not looked through again."""
+    """The last reading with all scores. Most readings are the same tuple object, and need not be inspected again."""
 
     def ended(self, method: int, reason: Reason | None, ns: int) -> None:
-        """A call is over. reason: why it was refused, or failed; None when it was answered."""
+        """A call has ended. reason: why it was refused or failed; None if it was answered."""
         self.calls[method][reason is not None] += 1
         took(self.durations[method], ns)
         if reason is not None:
             self.refusals[_REASON[reason]] += 1
 
     def decided(self, stage: Stage, decision: Decision) -> None:
-        """The policy decided."""
+        """Count a decision of the policy."""
         cls = _CLASS.get(decision.rules[0].cls, len(CLASSES) - 1) if decision.rules else len(CLASSES) - 1
         self.decisions[_STAGE[stage] + _EFFECT[decision.effect] + cls] += 1
 
     def read(self, readings: tuple[Reading, ...]) -> None:
-        """The detectors read a content: that there are scores is counted, and never what they are."""
+        """Count a reading of content, by whether every signal has a score. The scores themselves are not counted."""
         if readings is self._scored:
             self.readings[0] += 1
             return
@@ -131,18 +132,18 @@ class Meters:
         return _named(self.models, model, OfModel)
 
     def failed(self, model: str, error: BaseException) -> None:
-        """An exchange with a model failed, unless it was only broken off."""
+        """Count a failed exchange with a model, unless it was only cancelled."""
         if isinstance(error, Exception):
             reason = getattr(error, "reason", Reason.INTERNAL)
             self.of_model(model).failures[_FAILURE.get(reason, len(FAILURES) - 1)] += 1
 
     def said(self) -> dict[str, Any]:
-        """All of it, as one process says it to another."""
+        """All numbers, in the form that processes exchange."""
         said = {name: getattr(self, name) for name in _LISTS} | {"unscored": self.unscored}
         return said | {"models": {name: [m.whole, m.first, m.failures] for name, m in self.models.items()}}
 
     def add(self, said: dict[str, Any]) -> None:
-        """Count what another process said as well. Raises ValueError, TypeError, LookupError for anything else."""
+        """Add the numbers of another process. Raises ValueError, TypeError or LookupError for an invalid form."""
         for name in _LISTS:
             _add(getattr(self, name), said[name])
         for name, numbers in said["unscored"].items():
@@ -179,9 +180,9 @@ def _add(mine: list[Any], said: list[Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What a process counted, and how it stands.
+    """What a process counted, and its current state.
 
-    flying, waiting: calls at once, and those of them that wait for their turn; detectors: whether each is live; ready:
+    flying, waiting: concurrent calls, and those of them that wait for a turn. detectors: whether each is live. ready:
     whether calls can be permitted.
     """
 
@@ -193,7 +194,10 @@ class Counted:
 
     @classmethod
     def heard(cls, said: dict[str, Any]) -> Counted:
-        """What another process said. Raises ValueError, TypeError, LookupError, AttributeError for anything else."""
+        """Parse what another process sent.
+
+        Raises ValueError, TypeError, LookupError or AttributeError for an invalid form.
+        """
         meters = Meters()
         meters.add(said["meters"])
         flying, waiting, detectors, ready = (said[name] for name in ("flying", "waiting", "detectors", "ready"))
@@ -205,7 +209,7 @@ class Counted:
 
     @classmethod
     def together(cls, several: Iterable[Counted], past: Meters) -> Counted:
-        """Of several processes, and of those that ended before. What has to hold has to in every one."""
+        """Combine several processes and the numbers of ended ones. Liveness and readiness must hold in all of them."""
         meters, detectors, processes = Meters(), dict[str, bool](), [*several]
         meters.add(past.said())
         for one in processes:
@@ -216,6 +220,6 @@ class Counted:
         return cls(meters, flying, waiting, detectors, ready)
 
     def said(self) -> dict[str, Any]:
-        """As one process says it to another."""
+        """The value in the form that processes exchange."""
         standing = {"flying": self.flying, "waiting": self.waiting, "detectors": self.detectors, "ready": self.ready}
         return {"meters": self.meters.said(), **standing}

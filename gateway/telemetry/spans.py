@@ -1,8 +1,9 @@
-"""Traces, by the SDK of OpenTelemetry: a span for the call, one for each part of it, sent by OTLP over HTTP.
+"""Traces by the OpenTelemetry SDK: a span for each call and one for each of its parts, sent by OTLP over HTTP.
 
-Loaded where tracing is configured. Sending has a thread and a queue of its own: what can't be sent, or is too much, is
-lost and counted, and no call waits for it or fails by it. Spans hold the decision id, the method, the model, and how
-the call ended in words of closed lists; nothing that a caller or a model wrote, and not who called.
+Imported only if tracing is configured. A separate thread sends from its own queue. Spans that can't be sent, or that
+exceed the queue, are dropped and counted; no call waits or fails because of them. Spans hold the decision id, the
+method, the model, and the end of the call in words from closed lists. They hold no text of a caller or a model, and not
+the caller's identity.
 """
 
 from __future__ import annotations
@@ -57,11 +58,11 @@ _FAULTS: Final = frozenset(
         Reason.CLOCK_UNTRUSTED,
     }
 )
-"""What is an error in a trace; a refusal is the gateway at work."""
+"""Reasons that are errors in a trace. A refusal is not: the gateway works as intended."""
 
 
 class Exporting:
-    """Makes traces, and sends them. See `watch.Tracing`. Raises StartError where a file can't be read."""
+    """Makes and sends traces. See `watch.Tracing`. Raises StartError if a file can't be read."""
 
     def __init__(self, settings: Settings, meters: Meters) -> None:
         self._meters, self._per_thousand = meters, settings.per_thousand
@@ -73,18 +74,18 @@ class Exporting:
         self._tracer = self._provider.get_tracer("brightline")
 
     def begin(self, call: Call, begin: int) -> Traced:
-        """The trace of a call; whether it is more than its identifiers is drawn here, whatever the caller wants."""
+        """The trace of a call. Sampling is decided here, whatever the caller's flags say."""
         sampled = random.randrange(1000) < self._per_thousand  # noqa: S311 - no secret
         return Traced(self._tracer if sampled else None, call, begin, self._meters)
 
     async def close(self) -> None:
-        """Send what is there, for a moment at most: a collector that is away does not keep the gateway from ending."""
+        """Flush for a moment at most, so that an absent collector does not delay the gateway's exit."""
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
 
         def shutdown() -> None:
             self._provider.shutdown()
-            with contextlib.suppress(RuntimeError):  # nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the event loop has ended
                 loop.call_soon_threadsafe(ended.set)
 
         threading.Thread(target=shutdown, name="traces", daemon=True).start()
@@ -94,7 +95,7 @@ class Exporting:
 
 
 class Traced:
-    """The trace of one call. See `gateway.telemetry.watch.Trace`. tracer: None for one that is not sent anywhere."""
+    """The trace of one call. See `gateway.telemetry.watch.Trace`. tracer: None if the call is not sampled."""
 
     __slots__ = ("_begin", "_call", "_meters", "_offset", "_parent", "_root", "_span", "_tracer")
 
@@ -106,19 +107,19 @@ class Traced:
         self._span: Span | None = None
 
     def proved(self) -> None:
-        """What the caller said of its own trace counts from now on, if it is exactly what it has to be."""
+        """The caller is authenticated: adopt its traceparent, if that is valid."""
         said = self._call.traceparent
         if len(said) == 1 and (match := _PARENT.fullmatch(said[0])):
             self._parent = SpanContext(int(match[1], 16), int(match[2], 16), is_remote=True, trace_flags=_SAMPLED)
 
     def passed(self, phase: str, begin: int, end: int) -> None:
-        """A part of the call is over."""
+        """A part of the call has ended."""
         if self._tracer is not None:
             span = self._started(phase, begin)
             span.end(end + self._offset)
 
     def forwarding(self, model: str, begin: int) -> str:
-        """The model is asked; the traceparent for its service has a span of ours, never the caller's."""
+        """The model is asked. The traceparent for its service names this gateway's span, never the caller's."""
         if self._tracer is None:
             trace_id = self._parent.trace_id if self._parent else secrets.randbits(128) or 1
             return f"00-{trace_id:032x}-{secrets.randbits(64) or 1:016x}-00"
@@ -135,7 +136,7 @@ class Traced:
             self._span.end(end + self._offset)
 
     def ended(self, reason: Reason | None, end: int) -> None:
-        """The call is over."""
+        """The call has ended."""
         if self._tracer is not None:
             root = self._rooted(self._tracer)
             if reason is not None:
@@ -145,7 +146,7 @@ class Traced:
             root.end(end + self._offset)
 
     def _rooted(self, tracer: Tracer) -> Span:
-        """The span of the whole call, begun when its caller was proved, or when it ended without that."""
+        """The span of the whole call, started when the caller was authenticated, otherwise at the end of the call."""
         if self._root is None:
             context = set_span_in_context(NonRecordingSpan(self._parent)) if self._parent else Context()
             self._root = tracer.start_span(
@@ -169,7 +170,7 @@ _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 
 
 class _Counted(SpanExporter):
-    """Counts what becomes of spans, on the thread that sends them."""
+    """Counts sent and dropped spans, on the thread that sends them."""
 
     def __init__(self, exporter: SpanExporter, meters: Meters) -> None:
         self._exporter, self._meters = exporter, meters
@@ -177,7 +178,7 @@ class _Counted(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         try:
             result = self._exporter.export(spans)
-        except Exception:  # noqa: BLE001 - whatever it was: these spans are lost, and the next ones may not be
+        except Exception:  # noqa: BLE001 - whatever the error was, these spans are lost, and the next ones may not be
             result = SpanExportResult.FAILURE
         self._meters.spans[1 if result is SpanExportResult.SUCCESS else 2] += len(spans)
         return result
@@ -187,21 +188,21 @@ class _Counted(SpanExporter):
 
 
 class _Session(requests.Session):
-    """Reads no body of an answer, which can be endless: the status alone says whether spans were taken."""
+    """Reads no response body, which could be endless. The status alone says whether spans were accepted."""
 
     def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:
         response = super().send(request, **how | {"stream": True})
         response.close()
-        if 300 <= response.status_code < 400:  # nobody goes there, and the exporter would count it as taken
+        if 300 <= response.status_code < 400:  # redirects are not followed, and the exporter would count one as success
             raise requests.TooManyRedirects
         return response
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: on the way to one the body would be read."""
+        """Return None: following a redirect would read the body."""
 
 
 def exporter(settings: Settings) -> OTLPSpanExporter:
-    """What sends spans. Raises StartError where a file can't be read."""
+    """The OTLP exporter. Raises StartError if a file can't be read."""
     session = _Session()
     session.trust_env = False  # no proxy, no .netrc
     if settings.ca is not None:

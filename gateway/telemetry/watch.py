@@ -1,8 +1,8 @@
-"""One call, as it passes its milestones: how long each part took, how it ended, and a trace of it where that is wanted.
+"""Follows one call through its milestones: measures each part and the result, and traces the call if required.
 
-A caller may say which trace its call belongs to (W3C Trace Context). That much of it is taken: the identifiers of trace
-and span, in exactly their form, once the caller is proved. Its flags decide nothing: whether a call is traced is drawn
-here. `tracestate` and `baggage`, in which anything can stand, are never read and never handed on.
+A caller may name the trace that its call belongs to (W3C Trace Context). Only the ids of trace and span are used, only
+in their exact form, and only once the caller is authenticated. Its sampling flag is ignored: sampling is decided here.
+`tracestate` and `baggage`, which may contain anything, are never read and never forwarded.
 """
 
 from __future__ import annotations
@@ -20,41 +20,41 @@ from gateway.telemetry.meters import FORWARD, METHODS, PHASES, PROVE, Meters, me
 from gateway.types import Call, Chunk, Decision, Reading, Stage
 
 TRACEPARENT: Final[ContextVar[str]] = ContextVar("traceparent", default="")
-"""What the service of a model is told of the trace, while it is asked; empty where nothing is traced."""
+"""The traceparent for the model's service during the exchange; empty if the call is not traced."""
 
 
 class Trace(Protocol):
-    """The trace of one call: `gateway.telemetry.spans`, which is loaded where it is configured. Times: monotonic_ns."""
+    """The trace of one call, as `gateway.telemetry.spans` makes it. Times: monotonic_ns."""
 
     def proved(self) -> None:
-        """The caller is believed: what it said of its own trace counts from now on."""
+        """The caller is authenticated: its traceparent may be used from now on."""
 
     def passed(self, phase: str, begin: int, end: int) -> None:
-        """A part of the call is over."""
+        """A part of the call has ended."""
 
     def forwarding(self, model: str, begin: int) -> str:
-        """The model is asked; the traceparent for its service."""
+        """The model is asked. Returns the traceparent for its service."""
 
     def forwarded(self, end: int, error: BaseException | None) -> None:
-        """It has answered."""
+        """The model has answered, or the exchange failed."""
 
     def ended(self, reason: Reason | None, end: int) -> None:
-        """The call is over."""
+        """The call has ended."""
 
 
 class Tracing(Protocol):
-    """Makes traces, and sends them."""
+    """Makes and sends traces."""
 
     def begin(self, call: Call, begin: int) -> Trace:
         """The trace of a call."""
 
     async def close(self) -> None:
-        """Send what is there, for a moment at most."""
+        """Flush for a moment at most."""
 
 
 @dataclass(slots=True)
 class Telemetry:
-    """What the calls of a process are watched with. tracing: None where it is not configured."""
+    """The telemetry of a process. tracing: None if it is not configured."""
 
     meters: Meters = field(default_factory=Meters)
     tracing: Tracing | None = None
@@ -65,12 +65,12 @@ class Telemetry:
         return Watch(self, call)
 
     def refused(self, call: Call, reason: Reason, ns: int) -> None:
-        """A call that was refused as soon as it was there. ns: how long that took, in nanoseconds."""
+        """A call that was refused on arrival. ns: its duration in nanoseconds."""
         self.meters.ended(method_of(call.method), reason, ns)
 
 
 class Watch:
-    """One call. Each milestone ends a part of it that began with the milestone before."""
+    """One call. Each milestone ends the part that began with the previous milestone."""
 
     __slots__ = ("_all", "_began", "_method", "mark", "meters", "trace")
 
@@ -81,11 +81,11 @@ class Watch:
         self.trace = telemetry.tracing.begin(call, self._began) if telemetry.tracing else None
 
     def begin(self) -> None:
-        """The call is under way, until `ended`."""
+        """The call is in progress until `ended`."""
         self._all.flying += 1
 
     def passed(self, phase: int) -> None:
-        """A milestone."""
+        """A milestone was passed."""
         now = monotonic_ns()
         took(self.meters.phases[phase], now - self.mark)
         if self.trace is not None:
@@ -93,27 +93,27 @@ class Watch:
         self.mark = now
 
     def proved(self) -> None:
-        """The caller is believed."""
+        """The caller is authenticated."""
         if self.trace is not None:
             self.trace.proved()
         self.passed(PROVE)
 
     def judged(self, phase: int, stage: Stage, readings: tuple[Reading, ...], decision: Decision) -> None:
-        """A content was read, and decided about."""
+        """Content was read by the detectors, and decided on."""
         self.meters.read(readings)
         self.meters.decided(stage, decision)
         self.passed(phase)
 
     def forwarding(self, model: str) -> Forwarding:
-        """The exchange with a model, around which this stands."""
+        """A context manager for the exchange with a model."""
         return Forwarding(self, model)
 
     def leaving(self) -> None:
-        """What comes now is the last record."""
+        """Only the last record remains to be written."""
         self.mark = monotonic_ns()
 
     def ended(self, reason: Reason | None) -> None:
-        """The call is over. reason: why it was refused, or failed."""
+        """The call has ended. reason: why it was refused or failed; None if it was answered."""
         now = monotonic_ns()
         self._all.flying -= 1
         self.meters.ended(self._method, reason, now - self._began)
@@ -122,12 +122,12 @@ class Watch:
 
     @property
     def method(self) -> str:
-        """The method, by a name of METHODS."""
+        """The method, as named in METHODS."""
         return METHODS[self._method]
 
 
 class Forwarding:
-    """One exchange with a model. What is measured is the wait for its service: not judging, and not a slow reader."""
+    """One exchange with a model. It measures only the waits for the model's service, not judging or a slow reader."""
 
     def __init__(self, watch: Watch, model: str) -> None:
         self._watch, self._model = watch, model
@@ -152,7 +152,7 @@ class Forwarding:
             watch.trace.forwarded(now, error)
 
     async def through(self, chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[Chunk]:
-        """The same pieces. Each wait for one is counted; `chunks` is closed on every exit."""
+        """The same pieces, with each wait for one counted. Closes `chunks` on every exit."""
         watch, self._whole, first = self._watch, False, True
         with self:
             async with aclosing(chunks):

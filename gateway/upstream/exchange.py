@@ -32,7 +32,7 @@ async def attempt(deadline: float) -> AsyncIterator[None]:
     except TimeoutError:
         message = "the model did not answer before the deadline"
         raise GatewayError(Reason.DEADLINE_EXCEEDED, message, sent=True) from None
-    except Exception as error:  # any exception that bad data causes means an invalid answer
+    except Exception as error:  # noqa: BLE001 - any exception that bad data causes means an invalid answer
         raise _meaning(error) from None
 
 
