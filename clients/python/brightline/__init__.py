@@ -1,7 +1,7 @@
-"""Client of the Brightline policy gateway: ask a model for a declared use, and get its answer or a refusal to act on.
+"""Client of the Brightline policy gateway: asks a model for a declared use, and returns its answer or a refusal.
 
-Client and AsyncClient ask; Use declares what for; every failure is a BrightlineError that names the durable record of
-the call. See README.md beside this package.
+Client and AsyncClient send requests. Use declares the use. Every failure is a BrightlineError; if the gateway answered,
+the error names the durable record of the call. See README.md beside this package.
 """
 
 from brightline._approval import Approval, Pending

@@ -1,4 +1,4 @@
-"""Approvals as values: what waits for one, and what an approver gives."""
+"""Approvals: requests that wait for one, and what an approver gives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DECISION = re.compile(r"[0-9a-f]{32}")
 class Pending:
     """A request that waits for an approval. id: its decision id. time_us: microseconds since 1970 UTC.
 
-    subject: who asked. rules: the identifiers of those that want the approval.
+    subject: the person who asked. rules: the ids of the rules that require the approval.
     """
 
     id: str
@@ -30,7 +30,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """approval_id: for Use.approval_id of who asked; the same request, once. expires_us: as in Pending."""
+    """An approval of one request, to be sent once.
+
+    The requester puts approval_id into Use. expires_us: as in Pending.
+    """
 
     decision_id: str
     approval_id: str
@@ -38,7 +41,7 @@ class Approval:
 
 
 def request(decision: str, why: str, valid_s: int, **ask: Any) -> approval_pb2.ApproveRequest:
-    """The request. Raises ValueError."""
+    """The request message. Raises ValueError."""
     _check.matching("decision", decision, _DECISION, "the decision id of the request: 32 hexadecimal digits")
     _check.text("why", why)
     if not 1 <= len(why) <= 500:
@@ -48,7 +51,7 @@ def request(decision: str, why: str, valid_s: int, **ask: Any) -> approval_pb2.A
 
 
 def pending(message: approval_pb2.ListPendingResponse) -> tuple[Pending, ...]:
-    """What waits. Raises NotThisGateway."""
+    """The requests that wait for an approval. Raises NotThisGateway."""
     if not message.decision_id:
         raise NotThisGateway("the answer names no record (decision_id)")
     return tuple(

@@ -1,7 +1,7 @@
-"""The answer of a stream from its messages. No sockets: messages go in, events come out.
+"""Assembles the answer of a stream from its messages. No I/O: messages go in, events come out.
 
-A stream is: start, then text and tool calls in any order, then end, then nothing, then the status OK. The answer is
-made only when all of it was seen, since the gateway sends the status after the outcome is recorded.
+A stream is: start, then text and tool calls in any order, then end, then nothing more, then the status OK. The answer
+is made only after all of these, because the gateway sends the status after the outcome is recorded.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Assembly:
 
     @property
     def begun(self) -> bool:
-        """The caller saw an event, so the call can't be repeated behind its back."""
+        """Whether the caller has seen an event. After that the call can't be retried transparently."""
         return self._start is not None
 
     def take(self, message: inference_pb2.GenerateStreamResponse) -> Started | Text | ToolUse | None:
-        """The event of a message, None for one that the caller doesn't see yet. Raises NotThisGateway."""
+        """The event of a message, or None if the caller does not see it yet. Raises NotThisGateway."""
         kind = message.WhichOneof("event")
         if kind is None or (kind == "start") == self.begun or self._end is not None:
             raise NotThisGateway(f"the stream has {kind or 'an unknown event'} where it can't be")
@@ -49,7 +49,7 @@ class Assembly:
                 return None
 
     def answer(self) -> Answer:
-        """The whole answer, after the stream ended well. Raises IncompleteStream when its last event is missing."""
+        """The whole answer, after the stream ended well. Raises IncompleteStream if the last event is missing."""
         if self._start is None or self._end is None:
             decision_id = self._start.decision_id if self._start is not None else ""
             raise IncompleteStream("the stream ended before its last event", decision_id=decision_id)

@@ -1,4 +1,4 @@
-"""How a client connects: always mutual TLS, one connection of its own, no hidden second send."""
+"""Channel settings: always mutual TLS, a connection of its own, and no transparent retries."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """RFC 6750 section 2.1: b64token."""
 
 _OPTIONS: tuple[tuple[str, str | int], ...] = (
-    ("grpc.enable_retries", 0),  # gRPC would send again by itself
+    ("grpc.enable_retries", 0),  # gRPC would retry transparently
     ("grpc.use_local_subchannel_pool", 1),  # two clients in one process never share a connection, nor its certificate
-    ("grpc.enable_http_proxy", 0),  # the gateway is on the agency's side; a proxy for the web is not on the way
-    ("grpc.max_receive_message_length", 257 << 20),  # above the largest answer that a gateway can be set to
+    ("grpc.enable_http_proxy", 0),  # the gateway is inside the agency's network, not behind a web proxy
+    ("grpc.max_receive_message_length", 257 << 20),  # above the largest configurable answer
     ("grpc.max_metadata_size", 64 << 10),  # a refusal with many rules is larger than gRPC's 8 KiB
     ("grpc.absolute_max_metadata_size", 64 << 10),
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 5_000),  # a gateway that comes back is found within seconds
+    ("grpc.max_reconnect_backoff_ms", 5_000),  # finds a restarted gateway within seconds
     ("grpc.primary_user_agent", "brightline-python/0.1.0"),
 )
 
 
 def credentials(ca: Pem, certificate: Pem, key: Pem) -> grpc.ChannelCredentials:
-    """Mutual TLS. Raises OSError for a file that can't be read, ValueError for something that is not PEM."""
+    """Mutual TLS. Raises OSError for a file that can't be read, and ValueError for data that is not PEM."""
     return grpc.ssl_channel_credentials(
         root_certificates=_pem("ca", ca, "CERTIFICATE"),
         private_key=_pem("key", key, "PRIVATE KEY"),
@@ -39,14 +39,14 @@ def credentials(ca: Pem, certificate: Pem, key: Pem) -> grpc.ChannelCredentials:
 
 
 def options(server_name: str | None) -> Sequence[tuple[str, str | int]]:
-    """Channel options. server_name: the name that the gateway's certificate must have, when it isn't the target's."""
+    """Channel options. server_name: the name in the gateway's certificate, if it differs from the target's."""
     if server_name is None:
         return _OPTIONS
     return (*_OPTIONS, ("grpc.ssl_target_name_override", server_name), ("grpc.default_authority", server_name))
 
 
 def metadata(token: str) -> tuple[tuple[str, str], ...]:
-    """The token as the gateway expects it. Raises ValueError that doesn't repeat it."""
+    """The token as call metadata. Raises ValueError, which does not quote the token."""
     if not isinstance(token, str) or _TOKEN.fullmatch(token) is None:
         raise ValueError("token: must be an access token without blanks or line breaks, like eyJ...")
     return (("authorization", f"Bearer {token}"),)

@@ -1,7 +1,7 @@
 # ruff: noqa: TRY004 - one error type for all that the caller gives: ValueError
-"""Checks on what the caller gives, before anything is sent. Each raises ValueError: field, what is accepted, what came.
+"""Checks arguments before anything is sent. Each raises ValueError with the field, what is accepted, and the value.
 
-They repeat the validation rules of proto/brightline/v1; a property test holds the two to the same answers.
+They repeat the validation rules of proto/brightline/v1. A property test checks that both agree.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TypeAlias
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 MAX_INTEGER = 2**53 - 1
-"""The largest integer that every JSON implementation keeps."""
+"""The largest integer that every JSON implementation represents exactly."""
 
 DEEPEST = 31
-"""How many objects and lists stand in one another: protobuf reads 100 messages, three for each object."""
+"""The deepest nesting of objects and lists: protobuf parses 100 nested messages, and each object takes three."""
 
 PURPOSE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 KEY = re.compile(r"[A-Za-z0-9_.:-]{0,128}")
@@ -25,13 +25,13 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def matching(field: str, value: object, pattern: re.Pattern[str], accepted: str) -> None:
-    """The value is text and all of it matches."""
+    """Check that the value is text that matches the pattern as a whole."""
     if not isinstance(value, str) or pattern.fullmatch(value) is None:
         raise ValueError(f"{field}: must be {accepted}; got {_show(value)}")
 
 
 def text(field: str, value: object, least: int = 0, most: int | None = None) -> None:
-    """The value is text of `least` to `most` characters. It is not repeated in the error: it may be content."""
+    """Check that the value is text of `least` to `most` characters. The error does not quote it: it may be content."""
     if not isinstance(value, str):
         raise ValueError(f"{field}: must be text; got {type(value).__name__}")
     try:
@@ -47,33 +47,33 @@ def text(field: str, value: object, least: int = 0, most: int | None = None) -> 
 
 
 def word(field: str, value: object, accepted: Sequence[str]) -> None:
-    """The value is one of a closed list of words."""
+    """Check that the value is one of a closed list of words."""
     if value not in accepted:
         raise ValueError(f"{field}: must be one of {', '.join(accepted)}; got {_show(value)}")
 
 
 def integer(field: str, value: object, least: int, most: int = MAX_INTEGER) -> None:
-    """The value is an integer from `least` to `most`."""
+    """Check that the value is an integer from `least` to `most`."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise ValueError(f"{field}: must be a whole number from {least} to {most}; got {_show(value)}")
 
 
 def instance(field: str, value: object, kind: type | tuple[type, ...]) -> None:
-    """The value has one of these types."""
+    """Check that the value has one of these types."""
     if not isinstance(value, kind):
         kinds = kind if isinstance(kind, tuple) else (kind,)
         raise ValueError(f"{field}: must be {' or '.join(k.__name__ for k in kinds)}; got {type(value).__name__}")
 
 
 def several(field: str, value: object, most: int, least: int = 0) -> None:
-    """The value is a list or tuple of `least` to `most` items."""
+    """Check that the value is a list or tuple of `least` to `most` items."""
     if not isinstance(value, list | tuple) or not least <= len(value) <= most:
         got = f"{len(value)} of them" if isinstance(value, list | tuple) else type(value).__name__
         raise ValueError(f"{field}: must be a list of {least} to {most}; got {got}")
 
 
 def json_object(field: str, value: object) -> None:
-    """The value is a JSON object that arrives as it was given."""
+    """Check that the value is a JSON object that arrives unchanged."""
     if not isinstance(value, Mapping):
         raise ValueError(f"{field}: must be a mapping that JSON can say; got {type(value).__name__}")
     _json(field, value)

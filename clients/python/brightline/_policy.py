@@ -1,4 +1,4 @@
-"""What the gateway says of the policy in force, as values."""
+"""The policy in force, and changes of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DIGEST = re.compile(r"([0-9a-f]{64})?")
 
 
 class Direction(StrEnum):
-    """Whether a change loosens. CHANGED: only the computed effect says how."""
+    """Whether a change loosens. CHANGED: only the computed effect shows the direction."""
 
     LOOSER = "looser"
     CHANGED = "changed"
@@ -24,7 +24,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A signature that the gateway verified. holder: provider or agency; role: "targets" is what both sign."""
+    """A signature that the gateway verified. holder: provider or agency. role: "targets" is the one that both sign."""
 
     holder: str
     role: str
@@ -33,7 +33,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A rule of the provider that is relaxed for the tenant. Times: milliseconds since 1970 UTC."""
+    """A relaxation of one of the provider's rules for the tenant. Times: milliseconds since 1970 UTC."""
 
     id: str
     rule: str
@@ -45,7 +45,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the release says of the caller's tenant. rules: the selectable ones that it selected."""
+    """The tenant's terms in the release. rules: the selectable rules that the tenant selected."""
 
     tenant: str
     purposes: tuple[str, ...]
@@ -57,9 +57,9 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The release in force. since_us, expires_us: microseconds since 1970 UTC; expires_us is 0 where nobody signed.
+    """The release in force. since_us, expires_us: microseconds since 1970 UTC; expires_us is 0 for an unsigned release.
 
-    base: what both signed, where one holder alone took something away since; else empty.
+    base: the release that both holders signed, if a restriction by one holder is in force; otherwise empty.
     """
 
     decision_id: str
@@ -75,7 +75,7 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A sentence about what is different."""
+    """A sentence that describes one change."""
 
     direction: Direction
     text: str
@@ -83,7 +83,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What two releases decide about the same inputs. about: "tenant NAME", "model NAME", or empty for the rules."""
+    """The decisions of two releases on the same inputs. about: "tenant NAME", "model NAME", or empty for the rules."""
 
     about: str
     decisions: int
@@ -94,7 +94,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From one release to the next, by their digests; before is empty for the first."""
+    """The change from one release to the next, by their digests. before is empty for the first release."""
 
     before: str
     after: str
@@ -105,21 +105,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed, oldest step first."""
+    """The changes, oldest step first."""
 
     decision_id: str
     steps: tuple[Step, ...]
 
 
 def asked(before: str, after: str) -> policy_pb2.GetChangesRequest:
-    """The request. Raises ValueError."""
+    """The request message. Raises ValueError."""
     for field, value in (("before", before), ("after", after)):
         _check.matching(field, value, _DIGEST, "64 hexadecimal digits, or empty")
     return policy_pb2.GetChangesRequest(before=before, after=after)
 
 
 def in_force(message: policy_pb2.GetInForceResponse) -> InForce:
-    """What is in force. Raises NotThisGateway."""
+    """The release in force. Raises NotThisGateway."""
     if not message.decision_id or not message.release:
         raise NotThisGateway("the answer names no record or no release")
     return InForce(
@@ -136,7 +136,7 @@ def in_force(message: policy_pb2.GetInForceResponse) -> InForce:
 
 
 def changes(message: policy_pb2.GetChangesResponse) -> Changes:
-    """What changed. Raises NotThisGateway."""
+    """The changes. Raises NotThisGateway."""
     if not message.decision_id:
         raise NotThisGateway("the answer names no record (decision_id)")
     return Changes(message.decision_id, tuple(_step(step) for step in message.steps))

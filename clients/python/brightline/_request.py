@@ -1,4 +1,4 @@
-"""The request on the wire, from values that were checked when they were made."""
+"""Builds request messages from values that were checked when they were constructed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 class Ask(TypedDict, total=False):
-    """What to ask, the keyword arguments of generate, stream and check.
+    """What to ask: the keyword arguments of generate, stream and check.
 
-    model: its identifier, from models(). use: the declared use. prompt: one user message, or messages: the
-    conversation, oldest first; exactly one of the two. temperature_milli: thousandths, None for the model's default.
-    release: the digest of the release that has to decide, as an answer or in_force() named it; empty for any.
+    model: an id from models(). use: the declared use.
+    prompt: one user message; messages: a conversation, oldest message first. Give exactly one of the two.
+    temperature_milli: in thousandths, None for the model's default.
+    release: the digest of the release that has to decide, from an answer or in_force(); empty for any release.
     """
 
     model: Required[str]
@@ -37,7 +38,7 @@ class Ask(TypedDict, total=False):
 
 
 def fields(*, release: str = "", **given: Any) -> dict[str, Any]:
-    """The fields of a request: the prompt, and the release that has to decide. Raises ValueError as `ask` does."""
+    """The fields of a request: the prompt, and the release that has to decide. Raises ValueError, as `ask` does."""
     _check.matching("release", release, _DIGEST, "64 hexadecimal digits, or empty")
     return {"prompt": ask(**given), "release": release}
 
@@ -53,7 +54,7 @@ def ask(
     max_tokens: int = 1024,
     temperature_milli: int | None = None,
 ) -> inference_pb2.Prompt:
-    """The prompt on the wire. Raises ValueError that names the argument and what would be accepted."""
+    """The prompt message. Raises ValueError that names the argument and what would be accepted."""
     _check.matching("model", model, _MODEL, "an identifier from models()")
     _check.instance("use", use, Use)
     if (prompt is None) == (messages is None):

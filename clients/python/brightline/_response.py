@@ -1,4 +1,4 @@
-"""Values from what the gateway sent. What a gateway of this contract never sends is NotThisGateway, not a guess."""
+"""Converts responses to values. A response that no gateway of this contract sends raises NotThisGateway."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def answer(message: inference_pb2.GenerateResponse) -> Answer:
 
 
 def check(message: inference_pb2.CheckPolicyResponse) -> Check:
-    """What would be decided. Raises NotThisGateway."""
+    """The decision that the gateway would make. Raises NotThisGateway."""
     start = started(message)
     effect = Effect(_words.word(inference_pb2.Effect, message.effect))
     return Check(start.decision_id, start.release, effect, rules(message.rules), start.obligations)
@@ -41,7 +41,7 @@ def models(message: inference_pb2.ListModelsResponse) -> tuple[Model, ...]:
 
 
 def stop_reason(number: int) -> StopReason:
-    """Why the model stopped. Raises NotThisGateway for a number that this client doesn't know."""
+    """Why the model stopped. Raises NotThisGateway for an unknown number."""
     return StopReason(_words.word(inference_pb2.StopReason, number))
 
 
@@ -59,7 +59,7 @@ def tool_use(message: message_pb2.ToolUse) -> ToolUse:
 
 
 def text(said: str) -> Text | None:
-    """What the model wrote; None where that is nothing. Raises NotThisGateway."""
+    """Text of the model, or None if it is empty. Raises NotThisGateway."""
     try:
         return Text(said) if said else None
     except ValueError as error:
@@ -77,7 +77,7 @@ def rules(messages: Iterable[refusal_pb2.Rule]) -> tuple[Rule, ...]:
 def started(
     message: inference_pb2.StreamStart | inference_pb2.GenerateResponse | inference_pb2.CheckPolicyResponse,
 ) -> Started:
-    """What every answer begins with: record, release, obligations. Raises NotThisGateway."""
+    """The beginning of every answer: record, release, obligations. Raises NotThisGateway."""
     if not message.decision_id:
         raise NotThisGateway("the answer names no record (decision_id)")
     obligations = tuple(Obligation(o.kind, o.value) for o in message.obligations)
@@ -95,7 +95,7 @@ def _answered(message: message_pb2.Part) -> Text | ToolUse | None:
 
 
 def _whole(value: Any) -> Any:
-    """JSON of a Struct, whose numbers are all floats: whole ones become integers, as far as a float counts exactly."""
+    """JSON of a Struct with whole floats converted to integers, as far as floats are exact."""
     match value:
         case float() if value.is_integer() and abs(value) <= _check.MAX_INTEGER:
             return int(value)

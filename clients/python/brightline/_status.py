@@ -1,11 +1,11 @@
-"""From a gRPC status to an exception. A refusal is believed only when all of it fits together:
+"""Converts a gRPC status to an exception. A refusal is accepted only if all of it is consistent:
 
 1 the call carries a well-formed google.rpc.Status that agrees with its code and message
-2 among its details are exactly one ErrorInfo of our domain and exactly one Refusal
+2 its details contain exactly one ErrorInfo of the gateway's domain and exactly one Refusal
 3 both give the same reason
 
-Anything else is an answer of something that is not this gateway: never a crash, never safe to retry. A stranger's text
-may repeat the token that was sent to it, so the token is taken out.
+Anything else counts as an answer of another server. It never crashes the client and is never safe to retry. Such a
+server's text may repeat the token that it was sent, so the token is removed from it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MADE_HERE: Mapping[grpc.StatusCode, tuple[type[errors.BrightlineError], str]] =
     grpc.StatusCode.DEADLINE_EXCEEDED: (errors.DeadlineExceeded, "no answer within the time given"),
     grpc.StatusCode.CANCELLED: (errors.Cancelled, "the call was cancelled here"),
 }
-"""Statuses that gRPC makes on this side of the connection. Every other one without a refusal is a stranger's."""
+"""Statuses that gRPC creates on the client's side. Any other status without a refusal is from another server."""
 
 
 def error(failed: grpc.RpcError, target: str, token: str) -> errors.BrightlineError:
@@ -57,12 +57,12 @@ def error(failed: grpc.RpcError, target: str, token: str) -> errors.BrightlineEr
 
 
 def closed(target: str, sent: str = "nothing was sent") -> errors.Cancelled:
-    """The exception for a call of a client that was closed."""
+    """The exception for a call on a closed client."""
     return errors.Cancelled(f"{target}: the client was closed; {sent}", retry_safe=sent == "nothing was sent")
 
 
 def _refusal(failed: grpc.RpcError) -> tuple[str, refusal_pb2.Refusal, float | None]:
-    """The reason's word, the refusal and when to ask again. Raises ValueError or DecodeError when any step fails."""
+    """The reason, the refusal and when to retry. Raises ValueError or DecodeError if a step fails."""
     status = rpc_status.from_call(failed)  # type: ignore[arg-type]  # 1: a failed call is its own error
     if status is None:
         raise ValueError("no details")

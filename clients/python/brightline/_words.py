@@ -1,4 +1,4 @@
-"""Enums of the contract as lower-case words. Every enum starts with PREFIX_UNSPECIFIED, its zero value."""
+"""Enums of the contract as lower-case words. The zero value of every enum is PREFIX_UNSPECIFIED."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def number(enum: Any, word: str) -> Any:
 
 
 def word(enum: Any, number: int) -> str:
-    """The word of an enum value that was sent. Raises NotThisGateway for zero and for unknown numbers."""
+    """The word of a received enum value. Raises NotThisGateway for zero and for unknown numbers."""
     value = enum.DESCRIPTOR.values_by_number.get(number)
     if value is None or number == 0:
         raise NotThisGateway(f"the answer holds {enum.DESCRIPTOR.name} {number}, which this client does not know")

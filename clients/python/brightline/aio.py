@@ -28,8 +28,8 @@ from brightline.v1.policy_pb2_grpc import PolicyServiceStub
 class AsyncStream(AsyncIterator[Event]):
     """The events of one streamed answer: Started, then Text and ToolUse, then the whole Answer.
 
-    The call is made when the first event is pulled. Its time counts from stream(). Leaving
-    `async with`, aclose(), or cancelling the task that waits for an event cancels what is not finished.
+    The call starts when the first event is requested, but its time counts from stream(). Leaving `async with`,
+    aclose(), or cancelling a task that waits for an event cancels an unfinished call.
     """
 
     def __init__(self, events: AsyncGenerator[Event, None]) -> None:
@@ -39,7 +39,7 @@ class AsyncStream(AsyncIterator[Event]):
         return await anext(self._events)
 
     async def aclose(self) -> None:
-        """Cancel the call unless it is finished."""
+        """Cancel the call, unless it is finished."""
         await self._events.aclose()
 
     async def __aenter__(self) -> Self:
@@ -52,7 +52,7 @@ class AsyncStream(AsyncIterator[Event]):
 
 
 class AsyncOptions(TypedDict, total=False):
-    """What a client for asyncio may be given beside the address."""
+    """The arguments of an asyncio client besides the address."""
 
     ca: Required[Pem]
     certificate: Required[Pem]
@@ -64,7 +64,7 @@ class AsyncOptions(TypedDict, total=False):
 
 
 class AsyncConnection:
-    """What every client for asyncio is made of: see brightline.client.Connection."""
+    """The common base of asyncio clients: see brightline.client.Connection."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class AsyncConnection:
         server_name: str | None = None,
         retries: int = 2,
     ) -> None:
-        asyncio.get_running_loop()  # gRPC would take any loop, and fail later in another
+        asyncio.get_running_loop()  # gRPC would accept any loop, and fail later in another one
         self._target = target
         self._token = token
         self._timeout_s = timeout_s
@@ -89,7 +89,7 @@ class AsyncConnection:
         )
 
     async def close(self) -> None:
-        """Close the connection; calls in flight, and later ones, end with Cancelled."""
+        """Close the connection. Calls in flight and later calls raise Cancelled."""
         self._closed = True
         await self._channel.close()
 
@@ -135,13 +135,13 @@ class AsyncConnection:
             async with given:
                 return await token
         except TimeoutError:
-            if given.expired():  # else it is the function's own
+            if given.expired():  # otherwise the function itself raised it
                 attempts.with_token(self._target)
             raise
 
     @contextmanager
     def _while_open(self) -> Iterator[None]:
-        """A call that close() ends raises Cancelled. gRPC ends it as if the task that waits had been cancelled."""
+        """Turn the end of a call by close() into Cancelled. gRPC ends it as if the waiting task had been cancelled."""
         try:
             yield
         except asyncio.CancelledError:
@@ -152,10 +152,11 @@ class AsyncConnection:
 
 
 class AsyncClient(AsyncConnection):
-    """A connection to one gateway at `target` ("host:port"), made inside a running event loop and used in it.
+    """A connection to one gateway at `target` ("host:port"). Create it inside a running event loop, and use it there.
 
-    The arguments are those of Client; `token` may also give an awaitable, which is broken off when the time is over.
-    Cancelling the task that waits for an answer cancels the call at the gateway. Raises OSError, ValueError.
+    The arguments are those of Client. `token` may also be a function that returns an awaitable, which is cancelled when
+    the time is over. Cancelling the task that waits for an answer cancels the call at the gateway. Raises OSError,
+    ValueError.
     """
 
     def __init__(self, target: str, **options: Unpack[AsyncOptions]) -> None:
@@ -165,12 +166,15 @@ class AsyncClient(AsyncConnection):
         self._policy = PolicyServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
 
     async def generate(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Answer:
-        """Ask a model and return the whole answer. Raises ValueError before anything is sent, else BrightlineError."""
+        """Ask a model, and return the whole answer.
+
+        Raises ValueError before anything is sent, otherwise BrightlineError.
+        """
         request = inference_pb2.GenerateRequest(**_request.fields(**ask))
         return _response.answer(await self._call(self._stub.Generate, request, timeout_s))
 
     def stream(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> AsyncStream:
-        """Ask a model and return the answer as it is judged. Raises ValueError; iterating raises BrightlineError."""
+        """Ask a model, and stream the answer as it is judged. Raises ValueError; iteration raises BrightlineError."""
         request = inference_pb2.GenerateStreamRequest(**_request.fields(**ask))
         return AsyncStream(self._events(request, self._attempts(timeout_s)))
 
@@ -184,18 +188,18 @@ class AsyncClient(AsyncConnection):
         return _response.models(await self._call(self._stub.ListModels, inference_pb2.ListModelsRequest(), timeout_s))
 
     async def in_force(self, *, timeout_s: float | None = None) -> InForce:
-        """Which release decides, since when, who signed it, what it says of the tenant. Raises BrightlineError."""
+        """The release in force, its signatures, and the tenant's terms in it. Raises BrightlineError."""
         return _policy.in_force(await self._call(self._policy.GetInForce, policy_pb2.GetInForceRequest(), timeout_s))
 
     async def changes(self, before: str = "", after: str = "", *, timeout_s: float | None = None) -> Changes:
-        """What changed from one release to another, by their digests; the last step into force for none.
+        """The changes from one release to another, by digest. Without digests: the last step that came in force.
 
-        Only what the tenant may know. Raises ValueError, NotFound, BrightlineError.
+        Only changes that the tenant may know. Raises ValueError, NotFound, BrightlineError.
         """
         return _policy.changes(await self._call(self._policy.GetChanges, _policy.asked(before, after), timeout_s))
 
     async def pending(self, *, timeout_s: float | None = None) -> tuple[Pending, ...]:
-        """Requests of the tenant that wait for an approval, newest first; for a token with the approver's role.
+        """The tenant's requests that wait for an approval, newest first. The token needs the approver's role.
 
         Raises RoleRequired, BrightlineError.
         """
@@ -205,9 +209,10 @@ class AsyncClient(AsyncConnection):
     async def approve(
         self, decision: str, *, why: str, valid_s: int = 0, timeout_s: float | None = None, **ask: Unpack[Ask]
     ) -> Approval:
-        """Approve a request of somebody else, as you have read it, to be sent once.
+        """Approve another person's request, as you have read it, to be sent once.
 
-        decision: its decision id. why: for the log. valid_s: how long it holds, 0 for as long as the gateway lets it.
+        decision: its decision id. why: the reason, for the log.
+        valid_s: how long the approval is valid; 0 for the longest time that the gateway permits.
         Raises ValueError before anything is sent, ApprovalInvalid, NotFound, RoleRequired, BrightlineError.
         """
         request = _approval.request(decision, why, valid_s, **ask)
@@ -229,8 +234,8 @@ class AsyncClient(AsyncConnection):
             except grpc.RpcError as failed:
                 error = _status.error(failed, self._target, token)
                 if assembly.begun:
-                    raise error from None  # the caller saw a part: never a second answer
+                    raise error from None  # the caller has seen a part, so there is no retry
                 pause_s = attempts.pause_s(error)
             finally:
-                call.cancel()  # nothing happens to a call that is finished
+                call.cancel()  # has no effect on a finished call
             await asyncio.sleep(pause_s)

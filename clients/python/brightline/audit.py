@@ -1,4 +1,4 @@
-"""Clients for reviewers: they read the audit log of a gateway, with a token whose roles let them."""
+"""Clients for reviewers, who read the audit log of a gateway with a token that has the role for it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _ALL = RecordFilter()
 
 
 class AuditClient(Connection):
-    """Reads the log of the gateway at `target`; the arguments are those of Client. Raises OSError, ValueError.
+    """Reads the log of the gateway at `target`. The arguments are those of Client. Raises OSError, ValueError.
 
-    Every call leaves a record in the log that it reads. Iterators that are not read to their end are to be closed.
+    Every call leaves a record in that log. Close iterators that are not read to their end.
     """
 
     def __init__(self, target: str, **options: Unpack[Options]) -> None:
@@ -40,7 +40,10 @@ class AuditClient(Connection):
     def records(
         self, wanted: RecordFilter = _ALL, *, timeout_s: float | None = None
     ) -> Generator[LogRecord, None, None]:
-        """All records that fit, newest first, page by page. timeout_s: for each page. Raises BrightlineError."""
+        """All matching records, newest first, fetched page by page. timeout_s: for each page.
+
+        Raises BrightlineError.
+        """
         token, pages = "", _review.Pages()
         while True:
             found = self.search(wanted, page_token=token, timeout_s=timeout_s)
@@ -61,13 +64,13 @@ class AuditClient(Connection):
     def watch(
         self, wanted: RecordFilter = _ALL, *, cursor: str = "", timeout_s: float | None = None
     ) -> Generator[Watched, None, None]:
-        """New records as they become durable. Raises DeadlineExceeded when its time is over; a cursor goes on."""
+        """New records as they become durable. Raises DeadlineExceeded when the time is over; resume with a cursor."""
         request = audit_pb2.WatchRequest(filter=wanted.message(), cursor=cursor)
         for message in self._stream(self._stub.Watch, request, timeout_s):
             yield _review.watched(message)
 
     def export(self, wanted: RecordFilter = _ALL, *, timeout_s: float | None = None) -> Pieces:
-        """Pieces of a file of records with proofs, for `brightline-verify records`. Raises BrightlineError."""
+        """The pieces of a file of records with proofs, for `brightline-verify records`. Raises BrightlineError."""
         for message in self._stream(self._stub.Export, _export(wanted), timeout_s):
             yield message.chunk
 
@@ -82,11 +85,11 @@ class AuditClient(Connection):
         except grpc.RpcError as failed:
             raise _status.error(failed, self._target, token) from None
         finally:
-            call.cancel()  # nothing happens to a call that is finished
+            call.cancel()  # has no effect on a finished call
 
 
 class AsyncAuditClient(AsyncConnection):
-    """The same for asyncio; the arguments are those of AsyncClient. Raises OSError, ValueError."""
+    """The same for asyncio. The arguments are those of AsyncClient. Raises OSError, ValueError."""
 
     def __init__(self, target: str, **options: Unpack[AsyncOptions]) -> None:
         super().__init__(target, **options)
@@ -102,7 +105,10 @@ class AsyncAuditClient(AsyncConnection):
     async def records(
         self, wanted: RecordFilter = _ALL, *, timeout_s: float | None = None
     ) -> AsyncGenerator[LogRecord, None]:
-        """All records that fit, newest first, page by page. timeout_s: for each page. Raises BrightlineError."""
+        """All matching records, newest first, fetched page by page. timeout_s: for each page.
+
+        Raises BrightlineError.
+        """
         token, pages = "", _review.Pages()
         while True:
             found = await self.search(wanted, page_token=token, timeout_s=timeout_s)
@@ -124,13 +130,13 @@ class AsyncAuditClient(AsyncConnection):
     async def watch(
         self, wanted: RecordFilter = _ALL, *, cursor: str = "", timeout_s: float | None = None
     ) -> AsyncGenerator[Watched, None]:
-        """New records as they become durable. Raises DeadlineExceeded when its time is over; a cursor goes on."""
+        """New records as they become durable. Raises DeadlineExceeded when the time is over; resume with a cursor."""
         request = audit_pb2.WatchRequest(filter=wanted.message(), cursor=cursor)
         async for message in self._stream(self._stub.Watch, request, timeout_s):
             yield _review.watched(message)
 
     async def export(self, wanted: RecordFilter = _ALL, *, timeout_s: float | None = None) -> AsyncPieces:
-        """Pieces of a file of records with proofs, for `brightline-verify records`. Raises BrightlineError."""
+        """The pieces of a file of records with proofs, for `brightline-verify records`. Raises BrightlineError."""
         async for message in self._stream(self._stub.Export, _export(wanted), timeout_s):
             yield message.chunk
 
@@ -145,7 +151,7 @@ class AsyncAuditClient(AsyncConnection):
         except grpc.RpcError as failed:
             raise _status.error(failed, self._target, token) from None
         finally:
-            call.cancel()  # nothing happens to a call that is finished
+            call.cancel()  # has no effect on a finished call
 
 
 def _search(wanted: RecordFilter, page_size: int, page_token: str) -> audit_pb2.SearchRequest:

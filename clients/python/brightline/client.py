@@ -27,8 +27,8 @@ from brightline.v1.policy_pb2_grpc import PolicyServiceStub
 class Stream(Iterator[Event]):
     """The events of one streamed answer: Started, then Text and ToolUse, then the whole Answer.
 
-    The call is made when the first event is pulled. Its time counts from stream(). Leaving `with`,
-    or close(), cancels what is not finished. Belongs to one thread at a time.
+    The call starts when the first event is requested, but its time counts from stream(). Leaving `with`, or close(),
+    cancels an unfinished call. Use it in one thread at a time.
     """
 
     def __init__(self, events: Generator[Event, None, None]) -> None:
@@ -38,7 +38,7 @@ class Stream(Iterator[Event]):
         return next(self._events)
 
     def close(self) -> None:
-        """Cancel the call unless it is finished."""
+        """Cancel the call, unless it is finished."""
         self._events.close()
 
     def __enter__(self) -> Self:
@@ -49,7 +49,7 @@ class Stream(Iterator[Event]):
 
 
 class Options(TypedDict, total=False):
-    """What a client may be given beside the address."""
+    """The arguments of a client besides the address."""
 
     ca: Required[Pem]
     certificate: Required[Pem]
@@ -61,7 +61,7 @@ class Options(TypedDict, total=False):
 
 
 class Connection:
-    """What every client is made of: its channel, its token, and calls that are repeated only where that is safe."""
+    """The common base of clients: the channel, the token, and calls that are retried only if that is safe."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Connection:
         )
 
     def close(self) -> None:
-        """Close the connection; calls in flight, and later ones, end with Cancelled."""
+        """Close the connection. Calls in flight and later calls raise Cancelled."""
         self._closed = True
         self._channel.close()
 
@@ -119,7 +119,7 @@ class Connection:
 
     @contextmanager
     def _while_open(self) -> Iterator[None]:
-        """A call that begins when another thread has closed the client raises Cancelled. gRPC raises ValueError."""
+        """Raise Cancelled if another thread has closed the client before a call begins. gRPC raises ValueError."""
         try:
             yield
         except ValueError:
@@ -129,13 +129,15 @@ class Connection:
 
 
 class Client(Connection):
-    """A connection to one gateway at `target` ("host:port"); safe to use from several threads.
+    """A connection to one gateway at `target` ("host:port"). Safe to use from several threads.
 
-    ca, certificate, key: PEM bytes or paths. token: the access token, or a function that gives one, called for every
-    attempt and perhaps from several threads; what it raises, the call raises. timeout_s: seconds for each call, all its
-    attempts and tokens together; a function is not broken off. retries: how often a call of which nothing reached a
-    model is repeated. server_name: the name in the gateway's certificate, when it isn't the target's. Raises OSError,
-    ValueError.
+    ca, certificate, key: PEM bytes or paths.
+    token: the access token, or a function that returns one. The function is called for every attempt, perhaps from
+    several threads; the call raises what the function raises.
+    timeout_s: seconds for each call, with all its attempts and tokens. A token function is not interrupted.
+    retries: how often a call is retried if nothing of it reached a model.
+    server_name: the name in the gateway's certificate, if it differs from the target's.
+    Raises OSError, ValueError.
     """
 
     def __init__(self, target: str, **options: Unpack[Options]) -> None:
@@ -145,12 +147,15 @@ class Client(Connection):
         self._policy = PolicyServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
 
     def generate(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Answer:
-        """Ask a model and return the whole answer. Raises ValueError before anything is sent, else BrightlineError."""
+        """Ask a model, and return the whole answer.
+
+        Raises ValueError before anything is sent, otherwise BrightlineError.
+        """
         request = inference_pb2.GenerateRequest(**_request.fields(**ask))
         return _response.answer(self._call(self._stub.Generate, request, timeout_s))
 
     def stream(self, *, timeout_s: float | None = None, **ask: Unpack[Ask]) -> Stream:
-        """Ask a model and return the answer as it is judged. Raises ValueError; iterating raises BrightlineError."""
+        """Ask a model, and stream the answer as it is judged. Raises ValueError; iteration raises BrightlineError."""
         request = inference_pb2.GenerateStreamRequest(**_request.fields(**ask))
         return Stream(self._events(request, self._attempts(timeout_s)))
 
@@ -164,18 +169,18 @@ class Client(Connection):
         return _response.models(self._call(self._stub.ListModels, inference_pb2.ListModelsRequest(), timeout_s))
 
     def in_force(self, *, timeout_s: float | None = None) -> InForce:
-        """Which release decides, since when, who signed it, what it says of the tenant. Raises BrightlineError."""
+        """The release in force, its signatures, and the tenant's terms in it. Raises BrightlineError."""
         return _policy.in_force(self._call(self._policy.GetInForce, policy_pb2.GetInForceRequest(), timeout_s))
 
     def changes(self, before: str = "", after: str = "", *, timeout_s: float | None = None) -> Changes:
-        """What changed from one release to another, by their digests; the last step into force for none.
+        """The changes from one release to another, by digest. Without digests: the last step that came in force.
 
-        Only what the tenant may know. Raises ValueError, NotFound, BrightlineError.
+        Only changes that the tenant may know. Raises ValueError, NotFound, BrightlineError.
         """
         return _policy.changes(self._call(self._policy.GetChanges, _policy.asked(before, after), timeout_s))
 
     def pending(self, *, timeout_s: float | None = None) -> tuple[Pending, ...]:
-        """Requests of the tenant that wait for an approval, newest first; for a token with the approver's role.
+        """The tenant's requests that wait for an approval, newest first. The token needs the approver's role.
 
         Raises RoleRequired, BrightlineError.
         """
@@ -185,9 +190,10 @@ class Client(Connection):
     def approve(
         self, decision: str, *, why: str, valid_s: int = 0, timeout_s: float | None = None, **ask: Unpack[Ask]
     ) -> Approval:
-        """Approve a request of somebody else, as you have read it, to be sent once.
+        """Approve another person's request, as you have read it, to be sent once.
 
-        decision: its decision id. why: for the log. valid_s: how long it holds, 0 for as long as the gateway lets it.
+        decision: its decision id. why: the reason, for the log.
+        valid_s: how long the approval is valid; 0 for the longest time that the gateway permits.
         Raises ValueError before anything is sent, ApprovalInvalid, NotFound, RoleRequired, BrightlineError.
         """
         request = _approval.request(decision, why, valid_s, **ask)
@@ -210,8 +216,8 @@ class Client(Connection):
             except grpc.RpcError as failed:
                 error = _status.error(failed, self._target, token)
                 if assembly.begun:
-                    raise error from None  # the caller saw a part: never a second answer
+                    raise error from None  # the caller has seen a part, so there is no retry
                 pause_s = attempts.pause_s(error)
             finally:
-                call.cancel()  # nothing happens to a call that is finished
+                call.cancel()  # has no effect on a finished call
             time.sleep(pause_s)

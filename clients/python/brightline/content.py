@@ -1,4 +1,4 @@
-"""What is said to a model and by it: plain values, checked when they are made."""
+"""The content of a conversation: immutable values, checked when they are constructed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from brightline import _check
 from brightline._check import Json
 
 Role: TypeAlias = Literal["user", "assistant"]
-"""Who speaks: the application or the person using it, or the model."""
+"""The author of a message: "user" is the application or its user, "assistant" is the model."""
 
 Effector: TypeAlias = Literal[
     "unspecified",
@@ -38,7 +38,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A text document with its own banner line; an empty marking means that of the request."""
+    """A text document with its own banner line. An empty marking means the request's marking."""
 
     name: str
     text: str
@@ -52,7 +52,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolUse:
-    """The model asks for a tool to be run. id: the model's identifier of this call."""
+    """A tool call by the model. id: the model's identifier of this call."""
 
     id: str
     name: str
@@ -66,7 +66,7 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
-    """What a tool answered to the ToolUse with this id."""
+    """The result of the tool call with this id."""
 
     tool_use_id: str
     text: str
@@ -80,7 +80,7 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A tool that the model may ask for. input_schema: JSON Schema of the arguments."""
+    """A tool that the model may call. input_schema: JSON Schema of the arguments."""
 
     name: str
     description: str = ""
@@ -99,7 +99,7 @@ Part: TypeAlias = Text | Document | ToolUse | ToolResult
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation; `user` and `assistant` make one from strings and parts."""
+    """One turn of a conversation. `user` and `assistant` make one from strings and parts."""
 
     role: Role
     parts: tuple[Part, ...]
@@ -114,12 +114,12 @@ class Message:
 
 
 def user(*parts: str | Part) -> Message:
-    """What the application says: strings and parts."""
+    """A message of the application, from strings and parts."""
     return Message("user", _parts(parts))
 
 
 def assistant(*parts: str | Part) -> Message:
-    """What the model said before: strings and parts, for example those of an Answer."""
+    """An earlier message of the model, from strings and parts, for example those of an Answer."""
     return Message("assistant", _parts(parts))
 
 

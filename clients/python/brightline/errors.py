@@ -1,5 +1,5 @@
 # ruff: noqa: N818 - the names are outcomes; a refusal is not a fault
-"""What goes wrong, as exceptions. Every one that the gateway answered names its durable record (decision_id)."""
+"""Failures as exceptions. If the gateway answered, the exception names the durable record (decision_id)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from brightline.results import Rule
 
 
 class BrightlineError(Exception):
-    """The base of all. Raised itself for a reason that this version of the client does not know.
+    """The base of all exceptions here. It is raised itself for a reason that this version of the client does not know.
 
-    reason: the gateway's public word (brightline.v1.Reason without prefix), empty when it gave none. message: one
-    sentence. field: the request field at fault. rules: those that refused, strictest first; rules_omitted: how many
-    more did. appeal: where to. retry_safe: the gateway says that nothing of this call reached a model. again_s: seconds
-    after which the same call may be permitted, None where the gateway does not say.
+    reason: the gateway's public reason (brightline.v1.Reason without prefix); empty if it gave none.
+    message: one sentence. field: the request field at fault.
+    rules: the rules that refused, strictest first. rules_omitted: how many more refused.
+    appeal: where to appeal. retry_safe: the gateway says that nothing of this call reached a model.
+    again_s: seconds after which the same call may be permitted; None if the gateway does not say.
     """
 
     def __init__(
@@ -55,19 +56,19 @@ class Refused(BrightlineError):
 
 
 class ApprovalRequired(BrightlineError):
-    """A rule asks for a human approval first; send its identifier, which the approver gets, as Use.approval_id."""
+    """A rule requires a person's approval. Give `decision_id` to the approver, then send Use.approval_id."""
 
 
 class ApprovalInvalid(BrightlineError):
-    """The approval does not cover this request, or can't be given; the message says why. Nothing was forwarded."""
+    """The approval does not cover this request, or can't be given. The message says why. Nothing was forwarded."""
 
 
 class Unauthenticated(BrightlineError):
-    """The certificate or the token was not believed."""
+    """The certificate or the token was not accepted."""
 
 
 class InvalidRequest(BrightlineError):
-    """The request is malformed, too large or holds what no detector reads; `field` names where."""
+    """The request is malformed, too large, or holds content that no detector reads. `field` names the place."""
 
 
 class DuplicateRequest(BrightlineError):
@@ -75,34 +76,37 @@ class DuplicateRequest(BrightlineError):
 
 
 class Overloaded(BrightlineError):
-    """Too many calls at once, or waiting; `again_s` says when to come again."""
+    """Too many calls are in progress or waiting. `again_s` says when to retry."""
 
 
 class QuotaExhausted(BrightlineError):
-    """The tenant has used up what the release gives it for this minute, hour or day; `again_s` says when to go on.
+    """The tenant has used up its quota for this minute, hour or day. `again_s` says when to retry.
 
-    It is None where the call needs more than the tenant ever has.
+    It is None if the call needs more than the whole quota.
     """
 
 
 class Unavailable(BrightlineError):
-    """The gateway can't decide, record or reach the model now, so it answers no."""
+    """The gateway can't decide, record or reach the model now, so it refuses."""
 
 
 class NotFound(BrightlineError):
-    """There is no such record, request or change for this caller; whether another tenant has one is not said."""
+    """This caller has no such record, request or change. The error does not reveal whether another tenant has one."""
 
 
 class ReleaseNotInForce(BrightlineError):
-    """Another release is in force than the one that the call named; `release` is its digest. Nothing was forwarded."""
+    """The release that the call named is not in force. `release` is the digest of the one that is.
+
+    Nothing was forwarded.
+    """
 
 
 class RoleRequired(BrightlineError):
-    """The token's roles don't let it read the log, or not these records, or don't let it approve."""
+    """The token's roles do not permit reading the log or these records, or do not permit approving."""
 
 
 class DeadlineExceeded(BrightlineError):
-    """The time given to the call passed; an answer may have been made meanwhile. No decision_id: noticed here first."""
+    """The time for the call is over. An answer may exist. There is no decision_id: the client noticed first."""
 
 
 class Cancelled(BrightlineError):
@@ -110,19 +114,19 @@ class Cancelled(BrightlineError):
 
 
 class GatewayFault(BrightlineError):
-    """A fault of the gateway itself (INTERNAL); its log has more under the decision id."""
+    """A fault of the gateway itself (INTERNAL). Its log has more under the decision id."""
 
 
 class ConnectionFailed(BrightlineError):
-    """No connection to the gateway, or it broke. gRPC does not say whether the request left, so it isn't repeated."""
+    """No connection, or a broken one. gRPC does not say whether the request left, so the call is not retried."""
 
 
 class IncompleteStream(BrightlineError):
-    """The stream ended without its last event: what arrived was judged, but it is not the whole answer."""
+    """The stream ended without its last event. All that arrived was judged, but it is not the whole answer."""
 
 
 class NotThisGateway(BrightlineError):
-    """An answer that a gateway of this contract does not give: from another server, a proxy between, or gRPC itself."""
+    """A response that no gateway of this contract gives: from another server, a proxy, or gRPC itself."""
 
 
 BY_REASON: Mapping[str, type[BrightlineError]] = {
@@ -162,4 +166,4 @@ BY_REASON: Mapping[str, type[BrightlineError]] = {
     "CANCELLED": Cancelled,
     "INTERNAL": GatewayFault,
 }
-"""Which exception a public reason becomes; BrightlineError for one that is newer than this client."""
+"""The exception for each public reason. BrightlineError stands for reasons newer than this client."""

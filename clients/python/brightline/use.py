@@ -1,4 +1,4 @@
-"""What the caller declares about a use: plain values, checked when they are made."""
+"""The declared use: immutable values, checked when they are constructed."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ from brightline import _check
 Autonomy: TypeAlias = Literal[
     "unspecified", "none", "recommend", "semi_autonomous", "operator_supervised", "autonomous"
 ]
-"""How far the system around the model acts by itself, as DoDD 3000.09 uses the words.
-
-none: a person reads the answer and nothing acts on it. recommend: a person decides each action. semi_autonomous:
-engages only targets that an operator selected. operator_supervised: selects and engages, and an operator can override.
-autonomous: selects and engages without further intervention. unspecified: judged as the worst case.
-"""
+"""How far the system around the model acts by itself, in the terms of DoDD 3000.09.  none: a person reads the answer
+and nothing acts on it. recommend: a person decides each action. semi_autonomous: engages only targets that an operator
+selected. operator_supervised: selects and engages, and an operator can override. autonomous: selects and engages
+without further intervention. unspecified: judged as the worst case."""
 
 Involvement: TypeAlias = Literal["unspecified", "yes", "no", "unknown"]
-"""Whether something is the case. unspecified and unknown are judged as the worst case."""
+"""Whether a circumstance applies. unspecified and unknown are judged as the worst case."""
 
 DataOrigin: TypeAlias = Literal[
     "unspecified", "agency_records", "public", "commercial", "intelligence", "partner", "synthetic"
 ]
-"""Where the data came from. commercial: bought from a data broker. synthetic: made up for tests."""
+"""The origin of the data. commercial: bought from a data broker. synthetic: made up for tests."""
 
 Channel: TypeAlias = Literal["unspecified", "internal", "interagency", "public", "foreign", "machine"]
-"""Who sees the output. machine: no person, another program acts on it."""
+"""Who sees the output. machine: no person; another program acts on it."""
 
 _APPROVAL = re.compile(r"[A-Za-z0-9_-]{0,64}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
@@ -38,7 +36,7 @@ _KEY = "at most 128 letters, digits and _ . : -"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
-    """The legal or command authority that a request rests on. Raises ValueError.
+    """The legal or command authority for a request. Raises ValueError.
 
     kind: for example "statute", "executive_order", "court_order". citation: for example "EO 12333 2.3".
     id: of the order, case or process. not_before_ms, expires_ms: milliseconds since 1970 UTC, 0 for not stated.
@@ -60,7 +58,7 @@ class Authority:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A document, assessment or person that proves a duty met, where a rule asks for it. Raises ValueError.
+    """A document, assessment or person that proves that a rule's duty is met. Raises ValueError.
 
     kind: for example "impact_assessment". id: in the agency's own files. expires_ms: milliseconds since 1970 UTC, 0 for
     not stated.
@@ -80,8 +78,8 @@ class Evidence:
 class UsPerson:
     """Whether US persons are concerned. Raises ValueError.
 
-    basis: with "no", the specific information that people who are or may be in the United States are no US persons;
-    the legal basis is the authority. process_id: of the warrant, certification or query approval.
+    basis: with "no", the specific information that people who are or may be in the United States are not US persons.
+    The legal basis is the authority. process_id: of the warrant, certification or query approval.
     """
 
     involved: Involvement = "unspecified"
@@ -96,7 +94,7 @@ class UsPerson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """How many persons and records the request touches; None for not stated. Raises ValueError."""
+    """How many persons and records the request concerns; None for not stated. Raises ValueError."""
 
     persons: int | None = None
     records: int | None = None
@@ -112,9 +110,11 @@ class Volume:
 class Use:
     """The declared use. Raises ValueError that names the field and what would be accepted.
 
-    purpose: from the agency's closed list, for example "logistics_planning". marking: the banner line of the whole
-    request, for example "UNCLASSIFIED". geo: where its subject is, ISO 3166-1 alpha-2 codes. approval_id: of an
-    approval that covers this request. idempotency_key: a second permitted request with the same key is never forwarded.
+    purpose: from the agency's closed list, for example "logistics_planning".
+    marking: the banner line of the whole request, for example "UNCLASSIFIED".
+    geo: the places that the request concerns, as ISO 3166-1 alpha-2 codes.
+    approval_id: of an approval that covers this request.
+    idempotency_key: a second permitted request with the same key is never forwarded.
     """
 
     purpose: str
@@ -149,6 +149,6 @@ class Use:
         _check.matching("use.approval_id", self.approval_id, _APPROVAL, "at most 64 letters, digits and _ -")
         _check.matching("use.conversation_id", self.conversation_id, _check.KEY, _KEY)
         _check.matching("use.idempotency_key", self.idempotency_key, _check.KEY, _KEY)
-        # What was checked can't change before it is sent.
+        # A tuple, so that what was checked can't change before it is sent.
         object.__setattr__(self, "geo", tuple(self.geo))
         object.__setattr__(self, "evidence", tuple(self.evidence))

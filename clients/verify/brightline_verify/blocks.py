@@ -1,8 +1,8 @@
-"""Blocks: copies of the tree's nodes, kept together so that a proof finds in one place what it needs of eight levels.
+"""Blocks: copies of the tree's nodes, grouped so that a proof finds the nodes of eight levels in one place.
 
-A block has the nodes of 256 neighbours at a level that is a multiple of eight, and those between them and their common
-root, without the root, in the order in which they were completed. It is kept beside the record that completes it, the
-lower levels first. Nothing vouches for a block: a proof that is made of one has to lead to the root of a checkpoint.
+A block holds 256 neighbouring nodes at a level that is a multiple of eight, and the nodes between them and their common
+root, without the root, in order of completion. It is stored beside the record that completes it, lower levels first.
+Blocks are not authenticated: a proof made from one has to lead to the root of a checkpoint.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CUT: Final = HEIGHT * HASH_BYTES
 
 
 def place_of(level: int, n: int) -> tuple[int, int]:
-    """The record that completes the block with the perfect node (level, n), and where in its blocks the node begins."""
+    """The record that completes the block with the perfect node (level, n), and the node's offset in its blocks."""
     above, below = divmod(level, HEIGHT)
     number, at = divmod((n + 1 << below) - 1, WIDTH)
     before = 2 * at - at.bit_count() + below  # nodes that were completed earlier
@@ -27,13 +27,13 @@ def place_of(level: int, n: int) -> tuple[int, int]:
 
 
 class Growing:
-    """The blocks that are not complete, at the right edge of a tree. parts: of each, what its records completed."""
+    """The incomplete blocks at the right edge of a tree. parts: for each, the hashes completed so far."""
 
     def __init__(self, parts: Iterable[Iterable[bytes]] = ()) -> None:
         self._parts = [list(part) for part in parts]
 
     def append(self, hashes: bytes) -> bytes | None:
-        """Take the hashes that the next record completes. Returns the blocks that it completes with them, joined."""
+        """Take the hashes that the next record completes. Returns the blocks that they complete, joined."""
         made = []
         for level in range(-(-len(hashes) // _CUT)):
             if level == len(self._parts):
@@ -46,19 +46,19 @@ class Growing:
         return b"".join(made) if made else None
 
     def copy(self) -> Growing:
-        """Independent blocks of the same tree."""
+        """An independent copy for the same tree."""
         return Growing(self._parts)
 
 
 def growing_at(size: int, hashes: Callable[[Sequence[int]], dict[int, bytes]]) -> Growing:
-    """The incomplete blocks of the first `size` records. hashes: looks up those that records completed."""
+    """The incomplete blocks of the first `size` records. hashes: looks up the hashes that records completed."""
     levels = [_ends(size, level, (size >> HEIGHT * level) % WIDTH) for level in range(size.bit_length() // HEIGHT + 1)]
     found = hashes(sorted({index for ends in levels for index in ends}))
     return Growing([_part(found[index], level) for index in ends] for level, ends in enumerate(levels))
 
 
 def blocks_at(index: int, hashes: Callable[[Sequence[int]], dict[int, bytes]]) -> Iterator[bytes]:
-    """The blocks that this record completes, the lower ones first."""
+    """The blocks that this record completes, lower levels first."""
     level = 0
     while (index + 1) % (WIDTH << HEIGHT * level) == 0:
         ends = _ends(index + 1, level, WIDTH)

@@ -1,7 +1,7 @@
-"""A batch of records checked: canonical form, fields, hashes, times, and which intents have their outcome.
+"""Checks a batch of records: canonical form, fields, hashes, times, and pairs of intent and outcome.
 
-A record has to be canonical JSON with the fields of its kind. That is found out by parsing it, writing it again and
-comparing, until its shape is known: then matching a pattern is enough (see fields).
+A record has to be canonical JSON with the fields of its kind. A record of unknown shape is parsed, serialised again and
+compared. For a known shape, matching a pattern suffices (see fields).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from brightline_verify.merkle import leaf_hash
 from brightline_verify.record import MAX_BYTES, Kind, pattern
 
 TOLERANCE_US: Final = 10_000_000
-"""How much older than one before it a record may be: a clock that is believed may be 5 s off, to both sides."""
+"""How much older than an earlier record a record may be: a trusted clock may be off by 5 s in either direction."""
 _LEARN_AFTER: Final = 8
 _MOST_SHAPES: Final = 512
 _MOST_SEEN: Final = 4096
@@ -31,7 +31,7 @@ NOT_HASHED: Final = "the record is not the one that was hashed into the tree"
 OLDER: Final = "the record is older than the ones before it"
 _INTENT: Final[str] = Kind.INTENT.value
 _OUTCOME: Final[str] = Kind.OUTCOME.value
-"""Plain strings, which are compared faster."""
+"""Plain strings, which compare faster."""
 _again = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 Columns: TypeAlias = tuple[str, str, int, str, str | None]
@@ -44,7 +44,7 @@ class BadRecordError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A record of a batch that is wrong. at: its place in the batch."""
+    """A faulty record of a batch. at: its position in the batch."""
 
     at: int
     decision_id: str
@@ -53,12 +53,13 @@ class Bad:
 
 @dataclass(slots=True)
 class Part:
-    """What is known of a batch. Places are counted from its start, and nothing is known after `bad`.
+    """The result for a batch. Positions count from its start, and nothing is known after `bad`.
 
-    hashes: of the leaves, joined, one more than `count` where there is a bad one. ids: of all records but outcomes, 16
-    bytes each, joined. opened: intents without an outcome here; closed: outcomes without an intent here. lows: each
-    record that is older than all before it, with its time and decision id. times: of all records, in order. gap_us,
-    gap_at: the longest time between two neighbours, and the place of the later one.
+    hashes: of the leaves, joined; one more than `count` if a record is bad.
+    ids: of all records but outcomes, 16 bytes each, joined.
+    opened: intents without an outcome in the batch. closed: outcomes without an intent in the batch.
+    lows: records older than all before them, with time and decision id. times: of all records, in order.
+    gap_us, gap_at: the longest time between two neighbours, and the position of the later one.
     """
 
     count: int = 0
@@ -76,7 +77,7 @@ class Part:
     bad: Bad | None = None
 
     def found(self, at: int, decision_id: str, what: str) -> None:
-        """Note what is wrong; the earliest counts."""
+        """Note a fault. The earliest one counts."""
         if self.bad is None or at < self.bad.at:
             self.bad = Bad(at, decision_id, what)
 
@@ -86,7 +87,7 @@ _Facts: TypeAlias = tuple[str, str, int]
 
 
 class _Shape:
-    """A shape that was seen often. What matches its pattern is a sound record of its kind."""
+    """A shape that was seen often. A record that matches its pattern is valid."""
 
     __slots__ = ("kind", "match", "names")
 
@@ -98,7 +99,7 @@ class _Shape:
 
 
 class Checker:
-    """Checks batches, and gets faster with the shapes that it meets."""
+    """Checks batches, and gets faster as it learns shapes."""
 
     def __init__(self) -> None:
         self._shapes: list[_Shape] = []
@@ -106,7 +107,7 @@ class Checker:
         self._seen: dict[bytes, int] = {}
 
     def check(self, leaves: Sequence[bytes], columns: Sequence[Columns] | None = None) -> Part:
-        """Check records that follow each other. columns: what a database says of each, which has to be the same."""
+        """Check consecutive records. columns: the columns that a database stores beside each, which have to agree."""
         part = Part()
         facts = self._facts(part, leaves, columns)
         part.count = len(facts)
@@ -120,7 +121,7 @@ class Checker:
         known = self._by_length
         for start in range(0, len(leaves), _TOGETHER):
             some = leaves[start : start + _TOGETHER]
-            # If all are plain, so is each: no pattern begins or ends within a character.
+            # If the joined records are plain, so is each: no pattern begins or ends within a character.
             quick = columns is None and is_plain(b"".join(some))
             for at, leaf in enumerate(some, start):
                 if quick and (shape := known.get(len(leaf))) and (match := shape.match(leaf)):
@@ -134,7 +135,7 @@ class Checker:
         return facts
 
     def _compared(self, part: Part, at: int, leaf: bytes, stored: Columns | None) -> Columns | None:
-        """What a record says; None, and noted, when it is bad or the columns say something else."""
+        """The columns of a record; None if it is bad or the stored columns differ, which is noted in `part`."""
         try:
             said = self.read(leaf)
         except BadRecordError as error:
@@ -146,7 +147,7 @@ class Checker:
         return said
 
     def read(self, leaf: bytes) -> Columns:
-        """What a single record says. Raises BadRecordError."""
+        """The columns of a single record. Raises BadRecordError."""
         plain, size = is_plain(leaf), len(leaf)
         if size > MAX_BYTES:
             raise BadRecordError(f"the record has {size} bytes; at most {MAX_BYTES} are allowed")
@@ -172,12 +173,12 @@ class Checker:
 
 
 def is_early(signed: Mapping[str, int], time_us: int) -> bool:
-    """Whether a witness signed, by these times in seconds, before there was a record of that time."""
+    """Whether a witness signed, by these times in seconds, before a record of that time existed."""
     return any(time_s * 1_000_000 < time_us - TOLERANCE_US for time_s in signed.values())
 
 
 def is_plain(text: bytes) -> bool:
-    """Whether this is UTF-8 without backslashes and control characters, for which patterns hold."""
+    """Whether this is UTF-8 without backslashes and control characters, for which patterns are valid."""
     if b"\\" in text or text.translate(_NO_CONTROL) != text:
         return False
     try:
@@ -193,7 +194,7 @@ def _told(shape: _Shape, groups: Sequence[bytes]) -> Columns:
 
 
 def _parsed(leaf: bytes) -> tuple[dict[str, Any], bytes]:
-    """The value of a record and the pattern of its shape, the long way. Raises BadRecordError."""
+    """The parsed record and the pattern of its shape, without a known pattern. Raises BadRecordError."""
     try:
         value = json.loads(leaf.decode())
         if _again(value).encode() != leaf:
@@ -240,7 +241,7 @@ def _order(part: Part, facts: Sequence[_Facts]) -> None:
 
 
 def _back(part: Part, facts: Sequence[_Facts]) -> None:
-    """Note the records that are older than others before them, where there are such."""
+    """Note the records that are older than others before them."""
     lowest = latest = facts[0][2]
     for at, (_, decision_id, time_us) in enumerate(facts):
         if time_us < lowest:

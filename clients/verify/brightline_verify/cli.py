@@ -1,4 +1,4 @@
-"""`brightline-verify`: checks a log, an export of it, or the proof of one record, with public keys alone."""
+"""`brightline-verify`: verifies a log, an export of it, or proofs of records, with public keys alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OFTEN_S: Final = 0.2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command. Exits with 0 when everything holds, 1 when something does not, 2 when it can't be read."""
+    """Run the command. Exits with 0 if everything holds, 1 if something does not, 2 if the input can't be read."""
     given = _parser().parse_args(arguments)
     try:
         sys.exit(given.run(given, *_trust(given)))
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _trust(given: argparse.Namespace) -> list[Trust]:
-    """One for each key of a log. A kept checkpoint is of the log whose key signed it."""
+    """One Trust for each log key. A kept checkpoint belongs to the log whose key signed it."""
     verifiers = _each("--key", given.key, lambda raw: Verifier.parse(raw.decode()))
     witnesses = tuple(_each("--witness", given.witness, lambda raw: Witness.parse(raw.decode())))
     kept: dict[str, list[Checkpoint]] = {verifier.name: [] for verifier in verifiers}
@@ -52,7 +52,7 @@ def _trust(given: argparse.Namespace) -> list[Trust]:
 
 
 def _each(option: str, paths: Sequence[Path], read: Callable[[bytes], T]) -> list[T]:
-    """What the files of an option hold. Raises UnreadableError, which names both."""
+    """The parsed files of an option. Raises UnreadableError, which names option and file."""
     found = []
     for path in paths:
         try:
@@ -150,18 +150,18 @@ def _records(given: argparse.Namespace, *trusts: Trust) -> int:
 
 
 def _say(text: str) -> None:
-    if sys.stdout is None:  # closed: the exit code is all that is asked for
+    if sys.stdout is None:  # closed: only the exit code is wanted
         return
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except OSError as error:
-        sys.stdout = None  # it is not tried once more at the end
+        sys.stdout = None  # prevents another flush at exit
         raise UnreadableError(f"the standard output can't be written: {error.strerror}") from error
 
 
 class _Bar:
-    """How far it is, on the error output, where that is a terminal."""
+    """A progress bar on standard error, if that is a terminal."""
 
     def __init__(self, *, shown: bool) -> None:
         self._shown = shown

@@ -1,7 +1,7 @@
-"""Witnesses' signatures on a checkpoint (C2SP tlog-cosignature, Ed25519).
+"""Witnesses' cosignatures on a checkpoint (C2SP tlog-cosignature, Ed25519).
 
-A witness signs, with the time, that a checkpoint goes on from every one of the same log that it signed before. Its line
-stands below the log's own in the same note.
+With its signature and its time, a witness states that a checkpoint extends every checkpoint of the same log that it
+signed before. Its line is below the log's own in the same note.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Witness:
         return note.print_key(self.name, TYPE, self.key)
 
     def signed_at(self, signed: bytes) -> int | None:
-        """The time, in seconds since 1970, at which this witness signed; None when it didn't. Raises NoteError."""
+        """The time, in seconds since 1970, at which this witness signed; None if it did not. Raises NoteError."""
         text, signatures = note.split(signed)
         mine = [s[4:] for name, s in signatures if name == self.name and s[:4] == self.key_id]
         if not mine:
@@ -57,9 +57,9 @@ class Witness:
 
 
 def signed_at(signed: bytes, witnesses: Sequence[Witness]) -> dict[str, int]:
-    """When each of the witnesses signed, by name, as far as they did; of several keys of one, the earliest time.
+    """The time of each signature, by witness name. If a witness has several keys, the earliest time counts.
 
-    Raises NoteError.
+    Witnesses that did not sign are left out. Raises NoteError.
     """
     times: dict[str, int] = {}
     for witness in witnesses:
@@ -70,16 +70,16 @@ def signed_at(signed: bytes, witnesses: Sequence[Witness]) -> dict[str, int]:
 
 
 class Cosigner:
-    """A witness's private key. Raises NoteError for a name that a note can't carry."""
+    """A witness's private key. Raises NoteError for an invalid name."""
 
     def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
         self._key = key
         self.witness = Witness(note.checked(name), key.public_key().public_bytes_raw())
 
     def cosign(self, signed: bytes, time_s: int) -> bytes:
-        """The note with this witness's line, in the place of an older one of its own, which can be read.
+        """The note with this witness's line, which replaces an older one of its own.
 
-        Raises NoteError, also where the line of this witness would be one too many.
+        Raises NoteError, also if the note has no room for another line.
         """
         text, _ = note.split(signed)
         signature = time_s.to_bytes(8) + self._key.sign(_message(time_s, text))

@@ -1,4 +1,4 @@
-"""A log in a SQLite file, with the checkpoint file beside it, to be read."""
+"""Reads a log in a SQLite file, with the checkpoint file beside it."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _ROW: Final = "SELECT idx, leaf, hashes, decision_id, kind, time_us, tenant, ide
 _ENDS: Final = """
 SELECT coalesce((SELECT min(idx) FROM entries), 0), coalesce((SELECT max(idx) FROM entries) + 1, 0)
 """
-"""Each by itself: SQLite looks up one end, and reads through everything for both."""
+"""Two queries: SQLite looks up either end by itself, but scans the table for both together."""
 _TABLES: Final = {"log", "entries", "checkpoints"}
 _KEPT: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0"
-"""Tables that have rows of their own: a view or a virtual table can say something else each time."""
+"""Tables with rows of their own. A view or a virtual table could return other rows each time."""
 _AT_ONCE: Final = 1024
 _NO_BLOCKS: Final = "no such column: blocks"
 _LARGEST: Final = (1 << 63) - 1
 
 
 def checkpoint_path(path: Path) -> Path:
-    """Where the latest checkpoint of the log at `path` is, outside the database."""
+    """The path of the latest checkpoint of the log at `path`, outside the database."""
     return path.with_name(path.name + ".checkpoint")
 
 
 def verify(path: Path, trust: Trust, *, processes: int = 1, progress: Progress = lambda _done, _size: None) -> Report:
-    """Check the whole log at `path`. Raises UnreadableError; everything else that is wrong is in the report."""
+    """Check the whole log at `path`. Raises UnreadableError; all other faults are in the report."""
     return stored.verify(File(path), trust, processes=processes, progress=progress)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """The log at `path`, to be read by SQL. Raises UnreadableError when there is none."""
+    """A read-only connection to the log at `path`. Raises UnreadableError if there is none."""
     if not path.is_file():
         raise UnreadableError(f"{path}: there is no log here")
     try:
@@ -68,16 +68,16 @@ class File:
 
     @contextmanager
     def reading(self) -> Iterator[Table]:
-        """The log, open. Raises UnreadableError when there is none."""
+        """Open the log. Raises UnreadableError if there is none."""
         with reading(self.path) as db:
             yield Table(db)
 
     def begun(self) -> bool:
-        """Whether there is a file."""
+        """Whether the file exists."""
         return self.path.exists()
 
     def published(self) -> bytes | None:
-        """What the checkpoint file says, None when there is none. Raises OSError."""
+        """The content of the checkpoint file, or None if there is none. Raises OSError."""
         try:
             return checkpoint_path(self.path).read_bytes()
         except FileNotFoundError:
@@ -85,7 +85,7 @@ class File:
 
     @property
     def beside(self) -> str:
-        """Where the checkpoint file is."""
+        """The place of the checkpoint file."""
         return str(checkpoint_path(self.path))
 
     def __str__(self) -> str:
@@ -93,22 +93,22 @@ class File:
 
 
 class Table:
-    """The rows of a log, through a connection. Every method raises UnreadableError."""
+    """The rows of a log, through one connection. Every method raises UnreadableError."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def written(self) -> list[tuple[object, object]]:
-        """Format and origin, as the database says."""
+        """Format and origin, as the database states them."""
         return self._all("SELECT format, origin FROM log")
 
     def ends(self) -> tuple[int, int]:
-        """The smallest index, and one more than the largest; 0 and 0 when there is no record."""
+        """The smallest index, and the largest plus one; 0 and 0 if there is no record."""
         first, end = _numbers(self._all(_ENDS)[0])
         return first, end
 
     def sizes(self) -> tuple[int, int]:
-        """The sizes of the shortest and the longest checkpoint; 1 and 0 when there is none."""
+        """The sizes of the shortest and the longest checkpoint; 1 and 0 if there is none."""
         query = "SELECT coalesce(min(size), 1), coalesce(max(size), 0) FROM checkpoints"
         shortest, longest = _numbers(self._all(query)[0])
         return shortest, longest
@@ -116,8 +116,8 @@ class Table:
     def rows(self, first: int, end: int) -> Iterator[Row]:
         """The records from `first` to `end` - 1, in order.
 
-        Some at once: as long as a reader stands within a query, the gateway's write-ahead log grows, and can't be
-        copied into the database, which the gateway does before it goes on after an error.
+        Fetched in batches. While a reader is within a query, the gateway's write-ahead log grows and can't be copied
+        into the database, which the gateway has to do before it continues after an error.
         """
         at: int | None = first
         while at is not None and at < end:
@@ -127,7 +127,7 @@ class Table:
             at = upto if found else self.next_index(upto)
 
     def next_index(self, index: int) -> int | None:
-        """The smallest index from `index` on, None when there is none."""
+        """The smallest index from `index` on, or None."""
         found: int | None = self._all("SELECT min(idx) FROM entries WHERE idx >= ?", index)[0][0]
         _numbers([] if found is None else [found])
         return found
@@ -137,45 +137,45 @@ class Table:
         return self._all(f"{_ROW} WHERE decision_id = ? ORDER BY idx", decision_id)
 
     def hashes(self, indexes: Sequence[int]) -> dict[int, object]:
-        """The hashes that these records completed, as far as there are such records."""
+        """The hashes that these records completed, for the records that exist."""
         query = f"SELECT idx, hashes FROM entries WHERE idx IN ({_marks(indexes)})"  # noqa: S608 - question marks
         return dict(self._all(query, *indexes))
 
     def blocks(self, indexes: Sequence[int]) -> dict[int, object]:
-        """The blocks of nodes that are kept beside these records, as far as there are such."""
+        """The blocks of nodes stored beside these records, for the records that exist."""
         query = f"SELECT idx, blocks FROM entries WHERE idx IN ({_marks(indexes)})"  # noqa: S608 - question marks
         try:
             return dict(self._db.execute(query, indexes).fetchall())
         except sqlite3.Error as error:
-            if _NO_BLOCKS in str(error):  # a log of a former version, which no gateway has opened since
+            if _NO_BLOCKS in str(error):  # a log of an earlier version, which no gateway has opened since
                 return {}
             raise UnreadableError(f"can't be read: {printable(str(error))}") from error
 
     def marks(self, first: int, end: int) -> dict[int, object]:
-        """The marks beside records from `first` to `end` - 1."""
+        """The marks stored beside the records from `first` to `end` - 1."""
         return dict(self._all("SELECT idx, mark FROM entries WHERE idx >= ? AND idx < ? AND mark NOT NULL", first, end))
 
     def notes(self, above: int, upto: int) -> list[tuple[int, object]]:
-        """The checkpoints over more than `above` and no more than `upto` records, in order."""
+        """The checkpoints of more than `above` and at most `upto` records, in order."""
         query = "SELECT size, note FROM checkpoints WHERE size > ? AND size <= ? ORDER BY size"
         found = self._all(query, above, upto)
         _numbers([size for size, _ in found])
         return found
 
     def last_note(self, upto: int | None = None) -> tuple[int, object] | None:
-        """Size and note of the last checkpoint, over no more than `upto` records."""
+        """Size and note of the last checkpoint, of at most `upto` records."""
         query = "SELECT size, note FROM checkpoints WHERE size <= ? ORDER BY size DESC LIMIT 1"
         found = self._all(query, _LARGEST if upto is None else upto)
         _numbers([size for size, _ in found])
         return found[0] if found else None
 
     def last_time_us(self) -> int:
-        """The time of the last record, 0 when there is none."""
+        """The time of the last record; 0 if there is none."""
         found = self._all("SELECT time_us FROM entries ORDER BY idx DESC LIMIT 1")
         return int(found[0][0]) if found else 0
 
     def damage(self) -> str:
-        """What SQLite finds wrong with the file, empty when that is nothing."""
+        """What SQLite finds wrong with the file; empty if nothing."""
         found = str(self._all("PRAGMA integrity_check(1)")[0][0])
         return "" if found == "ok" else found
 
@@ -187,7 +187,7 @@ class Table:
 
 
 def _numbers(values: Sequence[Any]) -> Sequence[int]:
-    """Indexes or sizes. Raises UnreadableError: a table that somebody else made may have anything there."""
+    """Check indexes or sizes. Raises UnreadableError: a foreign table may hold anything."""
     if not all(type(value) is int for value in values):
         raise UnreadableError("can't be read: an index or a size is not a number that a log has")
     return values

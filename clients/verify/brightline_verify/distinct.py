@@ -1,4 +1,4 @@
-"""Finds out whether identifiers are all different, in constant memory: they wait in a temporary file."""
+"""Checks that identifiers are all different, in constant memory, with a temporary file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _AT_ONCE: Final = 1 << 18
 _READ: Final = ID_BYTES << 12
 _BITS: Final = 4
 _DEEPEST: Final = 15
-"""A hash has no more bits. That many alike are equal."""
+"""A hash has no more bits. So many identifiers that are alike in all of them are equal."""
 
 
 class Distinct:
@@ -29,16 +29,16 @@ class Distinct:
         self._file.write(ids)
 
     def twice(self) -> bytes | None:
-        """One that was added twice, None when all differ."""
+        """An identifier that was added twice, or None if all differ."""
         return _twice(self._file, self._at_once, 0)
 
     def close(self) -> None:
-        """Forget them."""
+        """Delete the temporary file."""
         self._file.close()
 
 
 def _twice(file: IO[bytes], at_once: int, depth: int) -> bytes | None:
-    """Too many are dealt out to files by a hash that nobody can foresee: equal ones come into the same."""
+    """Find a duplicate. Too many identifiers are divided among files by an unpredictable hash, equal ones together."""
     if file.tell() <= at_once * ID_BYTES or depth == _DEEPEST:
         seen: set[bytes] = set()
         for some in _blocks(file):
@@ -70,7 +70,7 @@ def _first_twice(file: IO[bytes]) -> bytes | None:
 
 
 def _blocks(file: IO[bytes]) -> Iterator[tuple[bytes, ...]]:
-    """The identifiers, some thousands at once."""
+    """The identifiers, some thousands at a time."""
     file.seek(0)
     while block := file.read(_READ):
         yield struct.unpack(f"{ID_BYTES}s" * (len(block) // ID_BYTES), block)

@@ -1,4 +1,4 @@
-"""Reads an export: docs/spec/log.md as code. A line is a record, unless it begins with {"brightline":"""
+"""Reads an export, as docs/spec/log.md defines it. A line is a record, unless it begins with {"brightline":"""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ PREFIX: Final = b'{"brightline":'
 MOST_LINE: Final = 1 << 20
 _AT_ONCE: Final = 1 << 20
 _ALONE: Final = 16 << 20
-"""Below this many bytes, starting processes takes longer than checking."""
+"""In bytes. Below this size, starting processes takes longer than checking."""
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Told now and then how much of how much is checked."""
+"""Called now and then with the amount checked and the total."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the first line says. length: of the line in bytes; tree: of the records before `first`."""
+    """The first line. length: of the line in bytes. tree: of the records before `first`."""
 
     origin: str
     size: int
@@ -42,7 +42,7 @@ class Header:
 
 
 def verify(path: Path, trust: Trust, *, processes: int = 1, progress: Progress = lambda _done, _size: None) -> Report:
-    """Check a whole export. Raises UnreadableError; everything else that is wrong is in the report."""
+    """Check a whole export. Raises UnreadableError; all other faults are in the report."""
     header = read_header(path)
     whole = Whole(trust, header.tree)
     problem = None
@@ -92,7 +92,7 @@ def read_header(path: Path) -> Header:
 
 
 def check_lines(path: Path, start: int, end: int, trust: Trust) -> Batch:
-    """Check the lines between two places in the file."""
+    """Check the lines between two offsets in the file."""
     with path.open("rb") as file:
         file.seek(start)
         *lines, last = file.read(end - start).split(b"\n")
@@ -133,7 +133,7 @@ def _same(what: str, found: object, expected: object) -> None:
 
 
 def _ended(whole: Whole) -> None:
-    """An export ends with a checkpoint over all of its records: without one nothing proves those after the last."""
+    """Check that the export ends with a checkpoint of all its records. Records after the last one would be unproved."""
     if not whole.checkpoints or whole.covered != whole.tree.size:
         first = max(whole.covered, whole.first)
         what = f"no checkpoint covers the records from {first} on, and the last line of an export is one over all"
@@ -141,7 +141,7 @@ def _ended(whole: Whole) -> None:
 
 
 def _named(path: Path, header: Header, problem: Problem) -> Problem:
-    """The problem with index and decision id of its record, as far as that can be read."""
+    """The problem with index and decision id of its record, if they can be read."""
     if (problem.index is None) == (not problem.decision_id):
         return problem
     with path.open("rb") as file:
@@ -160,7 +160,7 @@ def _named(path: Path, header: Header, problem: Problem) -> Problem:
 
 
 def _pieces(path: Path, start: int, length: int) -> Iterator[tuple[int, int]]:
-    """Where to cut the file: at ends of lines."""
+    """Offsets at which to split the file: at ends of lines."""
     with path.open("rb") as file:
         while start < length:
             file.seek(min(start + _AT_ONCE, length))
@@ -171,5 +171,5 @@ def _pieces(path: Path, start: int, length: int) -> Iterator[tuple[int, int]]:
 
 @cache
 def _checker() -> Checker:
-    """One for each process: it learns."""
+    """The checker of this process, cached because it learns shapes."""
     return Checker()

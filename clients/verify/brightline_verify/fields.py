@@ -1,8 +1,8 @@
-"""Types of fields. Each checks a value, and gives the pattern of all canonical texts that it would accept like it.
+"""Types of fields. Each checks a value, and returns the pattern of all canonical texts that it would accept.
 
-Canonical JSON (RFC 8785) without floats and with ASCII keys leaves no choice: a shape has one regular expression, and
-whatever that matches is canonical and of the right types. Matching takes a tenth of the time of parsing. Patterns
-hold for text without backslashes and control characters; what has them is parsed and written again instead.
+Canonical JSON (RFC 8785) without floats and with ASCII keys is unambiguous: each shape has one regular expression, and
+any text that matches is canonical and has the right types. Matching takes a tenth of the time of parsing. Patterns are
+valid for text without backslashes and control characters. Other text is parsed and serialised again.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 MAX_INTEGER = 2**53 - 1
-"""The largest integer that every JSON implementation keeps (RFC 8785 section 3.2.2.3)."""
+"""The largest integer that every JSON implementation represents exactly (RFC 8785 section 3.2.2.3)."""
 
 Type: TypeAlias = Callable[[Any, str], bytes]
-"""Takes a value and where it stands; returns the pattern, or raises FieldError."""
+"""Takes a value and its path; returns the pattern, or raises FieldError."""
 
 _TEXT = rb'"[^"]*+"'
 _INTEGER = rb"(?:-?[1-9][0-9]{0,14}+|0|-?[1-8][0-9]{15})"
-"""Up to 16 digits: canonical, and never above MAX_INTEGER. The few integers between have no pattern."""
+"""At most 16 digits: canonical, and never above MAX_INTEGER. The few remaining integers have no pattern."""
 
 
 class FieldError(ValueError):
-    """A field is missing, not known, or of another type."""
+    """A field is missing, unknown, or of another type."""
 
 
 @dataclass(frozen=True)
 class Scalar:
-    """A string or integer. pattern: of its canonical text; accepts: whether the value is one."""
+    """A string or integer. pattern: of its canonical text. accepts: whether a value is valid."""
 
     name: str
     pattern: bytes
@@ -53,7 +53,7 @@ integer = Scalar("an integer", _INTEGER, _is_integer)
 
 
 def hexadecimal(digits: int, *, or_empty: bool = False) -> Scalar:
-    """Lower-case hexadecimal digits, that many."""
+    """A string of exactly that many lower-case hexadecimal digits."""
     pattern = rb"[0-9a-f]{%d}+" % digits
     pattern = rb"(?:%s)?+" % pattern if or_empty else pattern
     fits = re.compile(pattern.decode()).fullmatch
@@ -68,14 +68,14 @@ def word(*words: str) -> Scalar:
 
 
 def named(name: str, kind: Scalar) -> Scalar:
-    """The same, and matches tell what stood there, under this name and without its quotes."""
+    """The same type, with a named group in its pattern that captures the value without quotes."""
     inner = kind.pattern.removeprefix(b'"').removesuffix(b'"')
     quote = b'"' if kind.pattern.startswith(b'"') else b""
     return Scalar(kind.name, quote + b"(?P<%s>%s)" % (name.encode(), inner) + quote, kind.accepts)
 
 
 def literal(*words: str) -> Type:
-    """One of these words; the pattern has the very one, so that records that differ in it differ in shape."""
+    """One of these words. The pattern has exactly that word, so records that differ in it differ in shape."""
     kind = word(*words)
 
     def check(value: Any, at: str) -> bytes:
@@ -99,7 +99,7 @@ def maybe(kind: Type) -> Type:
 
 
 def either(kind: Type, former: Type) -> Type:
-    """This type, or the one that the field had before."""
+    """This type, or the type that the field had in an earlier version."""
 
     def check(value: Any, at: str) -> bytes:
         try:
@@ -135,7 +135,7 @@ def members(kind: Type) -> Type:
 
 @dataclass(frozen=True)
 class Object:
-    """An object with these fields; only those in `optional` may be missing."""
+    """An object with these fields. Only those in `optional` may be missing."""
 
     fields: Mapping[str, Type]
     optional: frozenset[str] = field(default=frozenset())

@@ -1,7 +1,7 @@
-"""Reads a line of an export that is JSON, so that it says one thing to every reader.
+"""Parses a JSON line of an export, with only one possible reading.
 
-UTF-8 without a byte order mark, no name twice, and what the format knows: no true or false, no number but integers of
-at most 19 digits.
+It has to be UTF-8 without a byte order mark and without duplicate names, and may contain only what the format uses: no
+true or false, and no numbers but integers of at most 19 digits.
 """
 
 from __future__ import annotations

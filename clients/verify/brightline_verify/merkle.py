@@ -1,8 +1,8 @@
 """The Merkle tree of RFC 6962 section 2: hashing, appending, proofs and their verification.
 
 A *perfect* node (level, n) covers the leaves [n << level, (n + 1) << level). Appending a leaf completes its own hash
-and one perfect node for each trailing one bit of its index; whoever stores these, in this order, beside the leaf can
-answer every proof from O(log n) stored hashes.
+and one perfect node for each trailing one bit of its index. If these are stored beside the leaf, in this order, every
+proof can be made from O(log n) stored hashes.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import TypeAlias
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256().digest()
-"""The root of the tree without leaves (RFC 6962 section 2.1)."""
+"""The root of the empty tree (RFC 6962 section 2.1)."""
 
 Perfect: TypeAlias = Callable[[int, int], bytes]
 """Looks up the stored hash of the perfect node (level, n)."""
 
 
-_LEAF = sha256(b"\x00")  # copied for each: faster than joining
+_LEAF = sha256(b"\x00")  # copied for each hash, which is faster than joining
 
 
 class ProofError(ValueError):
-    """The proof does not show what it should."""
+    """The proof does not prove the claim."""
 
 
 def leaf_hash(leaf: bytes) -> bytes:
-    """The hash of a leaf: the prefix 0x00 keeps it apart from every node."""
+    """The hash of a leaf. The prefix 0x00 separates leaves from nodes."""
     hashing = _LEAF.copy()
     hashing.update(leaf)
     return hashing.digest()
@@ -39,7 +39,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class Frontier:
-    """The right edge of a tree: all that appending needs. `nodes` are its perfect subtrees, largest first."""
+    """The right edge of a tree, which suffices for appending. `nodes` are its perfect subtrees, largest first."""
 
     def __init__(self, size: int = 0, nodes: Sequence[bytes] = ()) -> None:
         if len(nodes) != size.bit_count():
@@ -48,7 +48,7 @@ class Frontier:
         self.nodes = list(nodes)
 
     def append(self, leaf: bytes) -> bytes:
-        """Add a leaf. Returns the hashes that it completed, joined: its own, then its perfect nodes going up."""
+        """Add a leaf. Returns the hashes that it completes, joined: its own, then its perfect nodes upwards."""
         node = leaf_hash(leaf)
         completed = [node]
         carry = self.size
@@ -61,7 +61,7 @@ class Frontier:
         return b"".join(completed)
 
     def extend(self, row: bytes) -> list[bytes]:
-        """Add leaves by their hashes, joined. Returns the perfect nodes that they completed, joined for each level."""
+        """Add leaves by their hashes, joined. Returns the perfect nodes that they complete, joined for each level."""
         rows, kept, level = [row], [], 0
         size = self.size
         self.size += len(row) // HASH_BYTES
@@ -117,14 +117,14 @@ def inclusion_proof(index: int, size: int, perfect: Perfect) -> list[bytes]:
             path.append(perfect(level, n - 1))
         elif n + 2 << level <= size:
             path.append(perfect(level, n + 1))
-        elif n < last:  # once at most: the right edge of the tree
+        elif n < last:  # at most once: the right edge of the tree
             path.append(_range(n + 1 << level, size, perfect))
         n, last, level = n >> 1, last >> 1, level + 1
     return path
 
 
 def consistency_proof(old: int, new: int, perfect: Perfect) -> list[bytes]:
-    """Shows that the first `old` leaves are a prefix of the first `new` (RFC 6962 section 2.1.2)."""
+    """Proves that the first `old` leaves are a prefix of the first `new` (RFC 6962 section 2.1.2)."""
     if not 0 <= old <= new:
         raise ValueError(f"a tree of {new} has no prefix of {old}")
     if old in (0, new):
@@ -181,7 +181,7 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pro
 
 
 def _climb(fn: int, sn: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """The two roots that a consistency proof leads to; fn and sn are the last leaves of the two trees."""
+    """The two roots that a consistency proof yields. fn and sn are the last leaves of the two trees."""
     while fn & 1:
         fn, sn = fn >> 1, sn >> 1
     old = new = path[0]
@@ -206,7 +206,7 @@ def _split(count: int) -> int:
 
 
 def _range(start: int, end: int, perfect: Perfect) -> bytes:
-    """The Merkle tree hash of the leaves [start, end), where start is a multiple of a power of two above the length."""
+    """The Merkle tree hash of the leaves [start, end). start is a multiple of a power of two above the length."""
     count = end - start
     if count & (count - 1) == 0:
         level = count.bit_length() - 1

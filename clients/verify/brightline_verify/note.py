@@ -1,8 +1,8 @@
 """Signed notes and checkpoints (C2SP signed-note and tlog-checkpoint), Ed25519 only.
 
-A note is text, an empty line, and signature lines "— name base64(key id || signature)". A checkpoint is a note whose
-text is the log's origin, its size in decimal and its root in base64, one a line. Signatures by keys that nobody asked
-about are ignored, as the specification wants, so that witnesses can add theirs.
+A note is text, an empty line, and signature lines "— name base64(key id || signature)". The text of a checkpoint is the
+log's origin, its size in decimal and its root in base64, each on a line. Signatures by unknown keys are ignored, as the
+specification requires, so that witnesses can add theirs.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 class NoteError(ValueError):
-    """The note, checkpoint or key is malformed, or not signed by the key."""
+    """The note, checkpoint or key is malformed, or the key did not sign."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """A public key and the name that it signs under."""
+    """A public key and its name."""
 
     name: str
     key: bytes
@@ -52,7 +52,7 @@ class Verifier:
         return print_key(self.name, _ED25519, self.key)
 
     def open(self, note: bytes) -> str:
-        """The text of a note, once this key's signature on it holds. Raises NoteError."""
+        """The text of a note, if this key's signature on it is valid. Raises NoteError."""
         text, signatures = split(note)
         mine = [s for name, s in signatures if name == self.name and s[:4] == self.key_id]
         if len(mine) != 1:
@@ -65,24 +65,24 @@ class Verifier:
 
 
 class Signer:
-    """A private key and the name that it signs under. Raises NoteError for a name that a note can't carry."""
+    """A private key and its name. Raises NoteError for an invalid name."""
 
     def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
         self._key = key
         self.verifier = Verifier(checked(name), key.public_key().public_bytes_raw())
 
     def sign(self, text: str) -> bytes:
-        """The note of `text`, which ends with a newline."""
+        """The signed note of `text`, which ends with a newline."""
         return f"{text}\n".encode() + line(self.verifier.name, self.verifier.key_id + self._key.sign(text.encode()))
 
     def derived(self, label: bytes) -> bytes:
-        """A secret for another use, from which the private key can't be had: HMAC-SHA256 of the label, under it."""
+        """A secret for another use, which does not reveal the private key: HMAC-SHA256 of the label, under the key."""
         return hmac.digest(self._key.private_bytes_raw(), label, "sha256")
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a log commits to. size: leaves; root: 32 bytes."""
+    """The commitment of a log. size: leaves. root: 32 bytes."""
 
     origin: str
     size: int
@@ -90,7 +90,7 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
-        """The checkpoint in the text of a note; extension lines are allowed and ignored. Raises NoteError."""
+        """The checkpoint in the text of a note. Extension lines are ignored. Raises NoteError."""
         lines = text.split("\n")
         if len(lines) < 4 or lines[-1] or not all(lines[:-1]):
             raise NoteError("a checkpoint has an origin, a size and a root, one a line")
@@ -107,7 +107,7 @@ class Checkpoint:
 
 
 def open_checkpoint(note: object, verifier: Verifier) -> Checkpoint:
-    """The checkpoint in a note, whatever a store holds in its place, once it is signed and this log's.
+    """The checkpoint in a note, if it is signed and of this log. `note` may be any value from a store.
 
     Raises NoteError.
     """
@@ -120,7 +120,7 @@ def open_checkpoint(note: object, verifier: Verifier) -> Checkpoint:
 
 
 def parse_key(text: str, kind: bytes, what: str) -> tuple[str, bytes]:
-    """Name and public key of a key in text form, of this signature type. Raises NoteError."""
+    """Name and public key from a key's text form of this signature type. Raises NoteError."""
     name, _, rest = text.strip("\n").partition("+")
     identifier, _, encoded = rest.partition("+")
     material = decode(encoded)
@@ -181,7 +181,7 @@ def _signature(line: str) -> tuple[str, bytes]:
 
 
 def checked(name: str) -> str:
-    """The name of a key, if it can be one. Raises NoteError."""
+    """The name, if it is valid for a key. Raises NoteError."""
     if not _NAME.fullmatch(name):
         raise NoteError("a key name is not empty and has neither white space nor '+'")
     return name

@@ -1,4 +1,4 @@
-"""Proofs that a record is in a log, as text (C2SP tlog-proof): its index, the hashes beside its path, a checkpoint."""
+"""Proofs that a record is in a log, as text (C2SP tlog-proof): index, hashes along the path, and a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_HASHES: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A proof. hashes: from the leaf's sibling up; note: the signed checkpoint, with cosignatures if there are any."""
+    """A proof. hashes: from the leaf's sibling upwards. note: the signed checkpoint, with any cosignatures."""
 
     index: int
     hashes: tuple[bytes, ...]
@@ -26,7 +26,7 @@ class Proof:
 
     @classmethod
     def parse(cls, text: bytes) -> Proof:
-        """A proof in text form; extra data is allowed and ignored, since nothing vouches for it. Raises ProofError."""
+        """Parse the text form. Extra data is ignored, because it is not authenticated. Raises ProofError."""
         head, separator, note = text.partition(b"\n\n")
         try:
             first, *lines = head.decode("ascii").split("\n")
@@ -46,7 +46,7 @@ class Proof:
         return "".join(f"{line}\n" for line in lines).encode() + b"\n" + self.note
 
     def verify(self, leaf: bytes, verifier: Verifier) -> Checkpoint:
-        """The checkpoint under which the record stands. Raises ProofError."""
+        """Verify the proof and return its checkpoint. Raises ProofError."""
         try:
             checkpoint = open_checkpoint(self.note, verifier)
         except NoteError as error:
@@ -55,7 +55,7 @@ class Proof:
         return checkpoint
 
     def witnessed(self, witnesses: Sequence[Witness], quorum: int) -> dict[str, int]:
-        """When each of the witnesses signed, as far as they did. Raises ProofError when they are too few."""
+        """The time of each witness's signature, by name. Raises ProofError if fewer than `quorum` signed."""
         try:
             signed = signed_at(self.note, witnesses)
         except NoteError as error:
@@ -66,7 +66,7 @@ class Proof:
 
 
 def not_early(signed: Mapping[str, int], time_us: int) -> None:
-    """Check when witnesses signed against the time of a record under what they signed. Raises ProofError."""
+    """Check that no witness signed before the time of a record that the checkpoint covers. Raises ProofError."""
     if is_early(signed, time_us):
         raise ProofError("a witness signed before there was the record")
 

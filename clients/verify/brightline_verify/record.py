@@ -1,4 +1,4 @@
-"""What a record says, field by field, for every kind: docs/spec/record.md as code."""
+"""The fields of a record, for every kind, as docs/spec/record.md defines them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_BYTES: Final = 65_535
 
 
 class Kind(StrEnum):
-    """What a record is about."""
+    """The kind of a record."""
 
     START = "start"
     STOP = "stop"
@@ -48,7 +48,7 @@ class Kind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a call ended, for a reader; `reason` says why, for programs."""
+    """How a call ended, for readers. `reason` says why, for programs."""
 
     PERMITTED = "permitted"
     COMPLETED = "completed"
@@ -120,7 +120,7 @@ _HEAD: Final[Mapping[str, Type]] = MappingProxyType(
         "where": _some("", enclave=text, node=text, component=text, listener=text),
     }
 )
-"""On every record, whatever was left out."""
+"""Fields of every record, whatever was omitted."""
 
 _CALL: Final[Mapping[str, Type]] = MappingProxyType(
     {
@@ -218,7 +218,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Type]]] = MappingProxyType(
         },
     }
 )
-"""The fields of each kind beside those of every record."""
+"""The additional fields of each kind."""
 
 _TYPES: Final = {
     kind: Object({**_HEAD, **fields, "omitted": items(text)}, frozenset({*fields, "omitted"}))
@@ -227,10 +227,10 @@ _TYPES: Final = {
 
 
 def pattern(record: Any) -> bytes:
-    """The pattern of all canonical records of the same shape. Raises FieldError for what is no record.
+    """The pattern of all canonical records of the same shape. Raises FieldError for an invalid record.
 
-    Everything of its kind has to be there, except where `omitted` says that it was too large, and in an outcome that
-    nobody knows.
+    All fields of the kind have to be present. Exceptions are fields that `omitted` names as too large, and an outcome
+    that nobody knows.
     """
     if not isinstance(record, dict):
         raise FieldError("the record is not an object")

@@ -1,9 +1,12 @@
-"""Reads chosen records with their proofs, as an auditor exports them: docs/spec/log.md as code.
+"""Verifies selected records with their proofs, as exported by an auditor: see docs/spec/log.md.
 
-1 the checkpoint of each log is signed by the key of that name, also by as many witnesses as are asked for, and fits
-what was kept  2 each record is whole, of this format, and of no later time than a witness's  3 none is there twice
-4 each is in the tree of its log's checkpoint. Whether records were left out can't be seen here: only a whole log shows
-that.
+1 the checkpoint of each log is signed by the key of that name and by the required number of witnesses, and agrees with
+  kept checkpoints
+2 each record is complete, of this format, and not later than a witness's signature
+3 no record occurs twice
+4 each record is in the tree of its log's checkpoint
+
+This can't show whether records were left out. Only a whole log shows that.
 """
 
 from __future__ import annotations
@@ -28,8 +31,11 @@ _MOST_LINE: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What was found. count: records that hold. size: of the tree, of several logs the sum. witnesses: when each
-    signed, of several logs who signed all of them, and when at first. index, problem: of the first that does not hold.
+    """The result.
+
+    count: records that are proved. size: of the tree; for several logs the sum.
+    witnesses: when each signed; for several logs, those that signed all of them, with the earliest time.
+    index, problem: of the first record that is not proved.
     """
 
     origin: str
@@ -41,9 +47,9 @@ class Chosen:
 
 
 def verify(path: Path, *trusts: Trust) -> Chosen:
-    """Check an export of chosen records. Raises UnreadableError where it is none; what else is wrong is told.
+    """Check an export of selected records. Raises UnreadableError if it is none; other faults are in the result.
 
-    trusts: one for each log that it may have records of.
+    trusts: one for each log that may have records in it.
     """
     lines = _lines(path)
     notes = _header(_object(next(lines, b"")))
@@ -71,7 +77,7 @@ def verify(path: Path, *trusts: Trust) -> Chosen:
 
 
 def _header(header: Any) -> list[tuple[str, str]]:
-    """Name and checkpoint of each log; none where this is no header."""
+    """Name and checkpoint of each log; none if this is not a header."""
     match header:
         case {"brightline": "records", "v": 1, "origin": str(name), "checkpoint": str(note), **others} if not others:
             return [(name, note)]
@@ -102,7 +108,7 @@ def _checkpoint(name: str, text: str, trust: Trust | None) -> tuple[Checkpoint, 
 
 
 def _by_all(seen: list[dict[str, int]]) -> dict[str, int]:
-    """The witnesses that signed the checkpoint of every log, and when at first."""
+    """The witnesses that signed the checkpoint of every log, with the time of each one's earliest signature."""
     everywhere = set(seen[0]).intersection(*seen) if seen else set()
     return {witness: min(times[witness] for times in seen) for witness in sorted(everywhere)}
 
@@ -117,7 +123,7 @@ def _below(last: int, index: int) -> None:
 
 
 def _kept(checkpoint: Checkpoint, trust: Trust) -> None:
-    """A kept checkpoint of another size can't be compared: only a whole log shows that one goes on from the other."""
+    """Compare with kept checkpoints. One of another size can't be compared: that takes a whole log."""
     for kept in trust.kept:
         if kept.size != checkpoint.size:
             what = f"covers {kept.size} records, and the one here {checkpoint.size}"
@@ -136,7 +142,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _record(line: bytes, notes: list[tuple[str, str]]) -> tuple[str, int, bytes, list[bytes]]:
-    """A record: its log, its index, its bytes and its proof. The log is named where there are several."""
+    """A record: its log, its index, its bytes and its proof. A line names the log only if there are several."""
     match _object(line):
         case {"index": int(index), "record": str(record), "hashes": list(told), **others} if index >= 0:
             name = others.pop("origin", None) if len(notes) > 1 else notes[0][0]

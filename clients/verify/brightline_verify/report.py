@@ -1,4 +1,4 @@
-"""What a check found."""
+"""Results of a verification."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _MOST_SHOWN: Final = 20
 
 
 class UnreadableError(OSError):
-    """There is no log or export that could be read, or not any more."""
+    """The log or export does not exist or can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """The first thing that is wrong. index and decision_id: of the record, None and empty when it is no single one."""
+    """The first fault. index and decision_id: of the record; None and empty if the fault is not of a single record."""
 
     index: int | None
     decision_id: str
@@ -33,13 +33,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was checked, up to the problem.
+    """What was verified, up to the problem.
 
-    first, size: the records from first to size - 1. covered: those below it are under a checkpoint. open_intents:
-    without an outcome; earlier_outcomes: of intents before the first record. gap_us, gap_index: the longest time
-    without a record, and the record that ended it. witnesses: what each that was asked about signed last. marks: those
-    that no checkpoint covers have the marks of the log's key, which only its holder can see. root: of the covered ones,
-    in base64, empty when there are none.
+    first, size: the records from first to size - 1. covered: the records below it are under a checkpoint.
+    open_intents: intents without an outcome. earlier_outcomes: outcomes of intents before the first record.
+    gap_us, gap_index: the longest time without a record, and the record that ended it.
+    witnesses: the last checkpoint that each known witness signed.
+    marks: uncovered records have marks by the log's key, which only its holder can check.
+    root: of the covered records, in base64; empty if there are none.
     """
 
     origin: str
@@ -58,21 +59,21 @@ class Report:
 
     @property
     def uncovered(self) -> int:
-        """How many records, the last ones, no checkpoint covers."""
+        """How many records at the end no checkpoint covers."""
         return self.size - max(self.covered, self.first)
 
     @property
     def unproved(self) -> int:
-        """How many records, the last ones, nothing proves: whoever writes the log can have made them up."""
+        """How many records at the end are unproved: whoever writes the log could have made them up."""
         return 0 if self.marks else self.uncovered
 
     def as_json(self) -> dict[str, object]:
-        """Everything, for programs."""
+        """The whole report as JSON, for programs."""
         return {"ok": self.problem is None, **asdict(self), "unproved": self.unproved}
 
 
 def in_words(report: Report) -> list[str]:
-    """The report for people, a line each. What callers may have written is ASCII, which no terminal obeys."""
+    """The report for people, in lines. Callers' text is escaped to ASCII, so that it can't control a terminal."""
     problem = report.problem
     if problem is not None:
         where = "" if problem.index is None else f"record {problem.index}, decision {plain(problem.decision_id)}: "
@@ -99,7 +100,7 @@ def in_words(report: Report) -> list[str]:
 
 
 def _after(report: Report) -> str:
-    """How many no checkpoint covers, and how far the records are proved then."""
+    """How many records no checkpoint covers, and how far the records are proved."""
     told = f"{report.uncovered} of them after the last checkpoint"
     if not report.uncovered:
         return told
@@ -116,10 +117,10 @@ def _when(time_s: int) -> str:
 
 
 def plain(text: str) -> str:
-    """As in JSON: nothing but printable ASCII."""
+    """The text as JSON would have it: only printable ASCII."""
     return json.dumps(text)[1:-1]
 
 
 def printable(text: str) -> str:
-    """The text in its own letters, without what a terminal obeys: what a database calls its tables may be an error."""
+    """The text without characters that control a terminal, such as table names of a database in an error."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,7 +1,8 @@
-"""Checks a log where a gateway keeps it, whatever database that is. Reads only.
+"""Verifies a log where a gateway stores it, in any supported database. Read-only.
 
-It works while the log is being written, on what was there when it began. Beside what holds for every log, checked are
-the columns and tree nodes that the database repeats, the database's own consistency, and the checkpoint beside it.
+It works while the log is being written, on the records that exist when it begins. In addition to the checks for every
+log, it checks the columns and tree nodes that the database repeats, the database's own consistency, and the checkpoint
+outside the database.
 """
 
 from __future__ import annotations
@@ -24,87 +25,87 @@ from brightline_verify.whole import Batch, Broken, FoundError, Trust, Whole, sig
 T = TypeVar("T")
 FORMAT: Final = 1
 _ALONE: Final = 10_000
-"""Below this many records, starting processes takes longer than checking."""
+"""Below this number of records, starting processes takes longer than checking."""
 
 Row: TypeAlias = tuple[int, bytes, bytes, str, str, int, str, str | None]
-"""Index, leaf, the hashes that it completed, decision id, kind, time, tenant and idempotency key."""
+"""Index, leaf, completed hashes, decision id, kind, time, tenant and idempotency key."""
 Progress: TypeAlias = Callable[[int, int], None]
-"""Told now and then how many records of how many are checked."""
+"""Called now and then with the number of records checked and the total."""
 
 
 class CorruptError(Exception):
-    """What is stored is not what was written. Only a person can decide what happens next."""
+    """The stored data is not what was written. A person has to decide what to do."""
 
 
 class Rows(Protocol):
-    """An open log, to be read. What it gives may be of any type, since nothing vouches for a database.
+    """An open log for reading. Values may be of any type, because a database is not trusted.
 
-    Every method raises UnreadableError when the database fails.
+    Every method raises UnreadableError if the database fails.
     """
 
     def written(self) -> list[tuple[object, object]]:
-        """Format and origin, as the database says."""
+        """Format and origin, as the database states them."""
 
     def ends(self) -> tuple[int, int]:
-        """The smallest index, and one more than the largest; 0 and 0 when there is no record."""
+        """The smallest index, and the largest plus one; 0 and 0 if there is no record."""
 
     def sizes(self) -> tuple[int, int]:
-        """The sizes of the shortest and the longest checkpoint; 1 and 0 when there is none."""
+        """The sizes of the shortest and the longest checkpoint; 1 and 0 if there is none."""
 
     def rows(self, first: int, end: int) -> Iterator[Row]:
         """The records from `first` to `end` - 1, in order."""
 
     def next_index(self, index: int) -> int | None:
-        """The smallest index from `index` on, None when there is none."""
+        """The smallest index from `index` on, or None."""
 
     def of_decision(self, decision_id: str) -> list[Row]:
         """The records of a decision, in order."""
 
     def hashes(self, indexes: Sequence[int]) -> dict[int, object]:
-        """The hashes that these records completed, as far as there are such records."""
+        """The hashes that these records completed, for the records that exist."""
 
     def blocks(self, indexes: Sequence[int]) -> dict[int, object]:
-        """The blocks of nodes that are kept beside these records, as far as there are such."""
+        """The blocks of nodes stored beside these records, for the records that exist."""
 
     def marks(self, first: int, end: int) -> dict[int, object]:
-        """The marks beside records from `first` to `end` - 1, which only the holder of the log's key can check."""
+        """The marks beside the records from `first` to `end` - 1. Only the holder of the log's key can check them."""
 
     def notes(self, above: int, upto: int) -> list[tuple[int, object]]:
-        """The checkpoints over more than `above` and no more than `upto` records, in order."""
+        """The checkpoints of more than `above` and at most `upto` records, in order."""
 
     def last_note(self, upto: int | None = None) -> tuple[int, object] | None:
-        """Size and note of the last checkpoint, over no more than `upto` records."""
+        """Size and note of the last checkpoint, of at most `upto` records."""
 
     def last_time_us(self) -> int:
-        """The time of the last record, 0 when there is none."""
+        """The time of the last record; 0 if there is none."""
 
     def damage(self) -> str:
-        """What the database finds wrong with itself, empty when that is nothing."""
+        """What the database finds wrong with itself; empty if nothing."""
 
 
 class Source(Protocol):
-    """Where a log is. Others than the gateway read it by this, in several processes."""
+    """The place of a log, for readers other than the gateway. It is passed to several processes."""
 
     def reading(self) -> AbstractContextManager[Rows]:
-        """The log, open. Raises UnreadableError when there is none."""
+        """Open the log. Raises UnreadableError if there is none."""
 
     def begun(self) -> bool:
-        """Whether there is a log. Raises UnreadableError."""
+        """Whether the log exists. Raises UnreadableError."""
 
     def published(self) -> bytes | None:
-        """The latest checkpoint outside of the database, None when there is none. Raises OSError."""
+        """The latest checkpoint outside the database, or None. Raises OSError."""
 
     @property
     def at_once(self) -> int:
-        """How many records are best read at once."""
+        """How many records to read at a time."""
 
     @property
     def beside(self) -> str:
-        """Where that has to be; empty when this sort of store has no such place."""
+        """The place of that checkpoint; empty if this kind of store has none."""
 
 
 def nodes_of(rows: Rows) -> Perfect:
-    """Looks up stored nodes of the tree. The lookup raises CorruptError, UnreadableError."""
+    """A lookup of stored nodes of the tree. The lookup raises CorruptError, UnreadableError."""
 
     def perfect(level: int, n: int) -> bytes:
         last = ((n + 1) << level) - 1
@@ -114,10 +115,9 @@ def nodes_of(rows: Rows) -> Perfect:
 
 
 def gathered(rows: Rows, make: Callable[[Perfect], T], size: int = 0) -> T:
-    """What `make` makes of stored nodes, all read at once: it is tried first to learn which it needs.
+    """The result of `make`, with all the nodes that it needs read at once. A trial run finds out which it needs.
 
-    size: blocks below it are used, so what is made has to be compared with a root. Raises CorruptError,
-    UnreadableError.
+    size: blocks below it are used, so the result has to be compared with a root. Raises CorruptError, UnreadableError.
     """
     wanted: set[tuple[int, int]] = set()
 
@@ -134,7 +134,7 @@ def gathered(rows: Rows, make: Callable[[Perfect], T], size: int = 0) -> T:
 
 
 def _of_blocks(rows: Rows, wanted: set[tuple[int, int]], size: int) -> dict[tuple[int, int], bytes]:
-    """Those of the nodes that are in a block. A log that was begun by a former version may have none."""
+    """The nodes that are in blocks. A log that an earlier version began may have no blocks."""
     places = {node: (record, at) for node in wanted for record, at in [place_of(*node)] if record < size}
     blocks = rows.blocks(sorted({record for record, _ in places.values()})) if places else {}
     nodes = {}
@@ -173,9 +173,9 @@ def verify(
     progress: Progress = lambda _done, _size: None,
     unsigned: bool = False,
 ) -> Report:
-    """Check the whole log. Raises UnreadableError; everything else that is wrong is in the report.
+    """Check the whole log. Raises UnreadableError; all other faults are in the report.
 
-    unsigned: take a log with records of which no checkpoint covers any, for who looks at its marks.
+    unsigned: accept a log without any checkpoint. The caller then has to check the marks of its records.
     """
     problem = None
     with source.reading() as rows, closing(Whole(trust)) as whole:
@@ -191,7 +191,7 @@ def verify(
                 progress(whole.tree.size, size)
             if longest > size or shortest < 1:
                 what = f"a checkpoint covers {longest} entries, but there are {size}: the tail is missing"
-                raise FoundError(None, "", what)  # noqa: TRY301 - one place for all that is found
+                raise FoundError(None, "", what)  # noqa: TRY301 - one place for all faults
             whole.finish()
             if size and not whole.covered and not unsigned:
                 what = "no checkpoint covers any of the records, so nothing proves them"
@@ -205,7 +205,7 @@ def verify(
 
 
 def check_rows(source: Source, first: int, end: int, trust: Trust) -> Batch:
-    """Check the records from `first` to `end` - 1, and the checkpoints over them."""
+    """Check the records from `first` to `end` - 1, and their checkpoints."""
     try:
         with source.reading() as log:
             rows, notes = list(log.rows(first, end)), log.notes(first, end)
@@ -214,7 +214,7 @@ def check_rows(source: Source, first: int, end: int, trust: Trust) -> Batch:
     except UnreadableError as error:
         readable, what = _readable(source, first, end), f"the database can't be read here: {error}"
         if readable == end:
-            return Batch(Part(), [Broken(0, what)])  # the records can, the checkpoints over them can't
+            return Batch(Part(), [Broken(0, what)])  # the records are readable, but the checkpoints are not
         batch = check_rows(source, first, readable, trust) if readable > first else Batch(Part())
         batch.part.found(readable - first, "", what)
         return batch
@@ -233,7 +233,7 @@ def check_rows(source: Source, first: int, end: int, trust: Trust) -> Batch:
 
 
 def _odd_blocks(log: Rows, rows: Sequence[Row]) -> int | None:
-    """The first record beside which other blocks are kept than those that it completes."""
+    """The first record with other blocks beside it than those that it completes."""
     known: dict[int, object] = {row[0]: row[2] for row in rows}
 
     def look_up(indexes: Sequence[int]) -> dict[int, bytes]:
@@ -241,7 +241,7 @@ def _odd_blocks(log: Rows, rows: Sequence[Row]) -> int | None:
         return {index: _whole(found.get(index), index) for index in indexes}
 
     kept = log.blocks([index for index in known if index % WIDTH == WIDTH - 1])
-    with suppress(CorruptError):  # a record before it is missing, which is told as that
+    with suppress(CorruptError):  # an earlier record is missing, which is reported as such
         for index, blocks in sorted(kept.items()):
             if blocks is not None and blocks != b"".join(blocks_at(index, look_up)):
                 return index
@@ -249,7 +249,7 @@ def _odd_blocks(log: Rows, rows: Sequence[Row]) -> int | None:
 
 
 def _readable(source: Source, first: int, end: int) -> int:
-    """The first record from `first` on that can't be read; `end` when all can."""
+    """The first record from `first` on that can't be read; `end` if all can."""
     bad = end + 1
     while bad - first > 1:
         middle = (first + bad) // 2
@@ -263,7 +263,7 @@ def _readable(source: Source, first: int, end: int) -> int:
 
 
 def _named(rows: Rows, problem: Problem) -> Problem:
-    """The problem with index and decision id of its record, as far as that can be read."""
+    """The problem with index and decision id of its record, if they can be read."""
     with suppress(UnreadableError):
         if problem.index is None and problem.decision_id:
             others = [row[0] for row in rows.of_decision(problem.decision_id) if row[4] != "outcome"]
@@ -281,12 +281,12 @@ def _by_level(nodes: Sequence[bytes]) -> list[bytes]:
 
 
 def _is_whole(hashes: object, index: int) -> bool:
-    """Whether these are as many hashes as the record with that index completes."""
+    """Whether the number of hashes is what the record with that index completes."""
     return isinstance(hashes, bytes) and len(hashes) == HASH_BYTES * (index ^ (index + 1)).bit_length()
 
 
 def _compare_hashes(part: Part, leaves: Sequence[bytes], nodes: Sequence[bytes]) -> None:
-    """A record that was changed is told as that, whatever else is wrong with it."""
+    """Report a changed record as changed, whatever else is wrong with it."""
     if part.bad is not None and leaf_hash(leaves[part.bad.at]) != nodes[part.bad.at][:HASH_BYTES]:
         part.bad = Bad(part.bad.at, part.bad.decision_id, NOT_HASHED)
     told = b"".join(node[:HASH_BYTES] for node in nodes[: part.count])
@@ -296,7 +296,7 @@ def _compare_hashes(part: Part, leaves: Sequence[bytes], nodes: Sequence[bytes])
 
 
 def _published(source: Source, verifier: Verifier) -> Checkpoint | None:
-    """What the checkpoint outside says; read first, so that the log has all of it. None when there is none."""
+    """The checkpoint outside the database, or None. It is read first, so that the log has all of its records."""
     try:
         note = source.published()
         return None if note is None else open_checkpoint(note, verifier)
@@ -307,11 +307,11 @@ def _published(source: Source, verifier: Verifier) -> Checkpoint | None:
 
 
 def _begin(rows: Rows, verifier: Verifier) -> tuple[int, int, int]:
-    """How many records there are now, and the sizes of the longest and the shortest checkpoint."""
+    """The current number of records, and the sizes of the longest and the shortest checkpoint."""
     written = rows.written()
     if written != [(FORMAT, verifier.name)]:
         raise FoundError(None, "", f"not a log of format {FORMAT} and origin {verifier.name}, but {written}")
-    shortest, longest = rows.sizes()  # first: an entry is there before its checkpoint
+    shortest, longest = rows.sizes()  # read first: a record is stored before its checkpoint
     first, end = rows.ends()
     if first < 0:
         raise FoundError(first, "", "the log begins with 0")
@@ -328,5 +328,5 @@ def _end(rows: Rows, missing: str) -> None:
 
 @cache
 def _checker() -> Checker:
-    """One for each process: it learns."""
+    """The checker of this process, cached because it learns shapes."""
     return Checker()

@@ -1,4 +1,4 @@
-"""Reads a tree's nodes from published tiles (C2SP tlog-tiles). Nothing vouches for them but the proofs they make."""
+"""Reads a tree's nodes from published tiles (C2SP tlog-tiles). Only the resulting proofs authenticate them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ WIDTH: Final = 1 << HEIGHT
 
 
 class TileError(ValueError):
-    """A tile is missing or has another length."""
+    """A tile is missing or has the wrong length."""
 
 
 def path_of(level: int | str, number: int, width: int = WIDTH) -> str:
-    """Where a tile is below the folder. width: hashes in it, fewer than 256 in a partial one."""
+    """The path of a tile below the folder. width: the number of hashes; below 256 in a partial tile."""
     digits = f"{number % 1000:03}"
     while number >= 1000:
         number //= 1000
@@ -26,7 +26,7 @@ def path_of(level: int | str, number: int, width: int = WIDTH) -> str:
 
 
 def nodes_of(folder: Path, size: int) -> Perfect:
-    """Looks up nodes of a tree of `size` leaves. The lookup raises TileError."""
+    """A lookup of nodes of a tree of `size` leaves. The lookup raises TileError."""
 
     @lru_cache(maxsize=64)
     def tile(level: int, number: int) -> bytes:

@@ -1,9 +1,12 @@
-"""A log put together from its batches: the tree, what was signed, and what holds between records.
+"""Assembles a log from its batches: the tree, the signatures, and the rules between records.
 
-1 each record holds by itself (check)  2 none is older than the ones before it  3 an outcome has an earlier intent that
-is still open  4 the hashes that are told are those of the records  5 every checkpoint has the root of its records, also
-those that somebody kept  6 no decision has a second record but the outcome of its intent  7 as many witnesses as are
-asked for signed
+1 each record is valid by itself (check)
+2 no record is older than those before it, beyond a tolerance
+3 an outcome has an earlier intent that is still open
+4 stated hashes are those of the records
+5 every checkpoint, kept copies included, has the root of its records
+6 no decision has a second record except the outcome of its intent
+7 the required number of witnesses signed
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from brightline_verify.note import Checkpoint, NoteError, Verifier, encode, open
 from brightline_verify.report import Problem, Report, Seen
 
 MOST_OPEN: Final = 100_000
-"""Intents without an outcome: a gateway has as many as it has calls, and its next start closes what a crash left."""
+"""The limit on intents without an outcome. A gateway has as many as it has calls, and its next start closes those that
+a crash left."""
 LEAVES_AT_ONCE: Final = 256
 MISPLACED: Final = "a checkpoint stands where it does not belong, or records before it are missing"
 
@@ -39,7 +43,7 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A checkpoint whose signature holds, after `at` records of a batch. witnesses: when each signed it."""
+    """A checkpoint with a valid signature, after `at` records of a batch. witnesses: when each signed it."""
 
     at: int
     checkpoint: Checkpoint
@@ -48,7 +52,7 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A checkpoint of which somebody kept a copy."""
+    """A checkpoint of which the auditor kept a copy."""
 
     at: int
     checkpoint: Checkpoint
@@ -56,7 +60,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Leaves:
-    """What the hashes of the records before are said to be, from the record with index `first` on."""
+    """Stated hashes of earlier records, beginning with the record `first`."""
 
     at: int
     first: int
@@ -65,7 +69,7 @@ class Leaves:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Something beside the records that is wrong."""
+    """A fault outside the records."""
 
     at: int
     what: str
@@ -76,7 +80,7 @@ Mark: TypeAlias = Signed | Kept | Leaves | Broken
 
 @dataclass(slots=True)
 class Batch:
-    """Checked records, and what stands between them. nodes: those that they are said to complete, joined by level."""
+    """Checked records, and the marks between them. nodes: the stated nodes that they complete, joined by level."""
 
     part: Part
     marks: list[Mark] = field(default_factory=list)
@@ -84,7 +88,7 @@ class Batch:
 
 
 class FoundError(Exception):
-    """Something is wrong."""
+    """A fault was found."""
 
     def __init__(self, index: int | None, decision_id: str, what: str) -> None:
         super().__init__(what)
@@ -92,7 +96,7 @@ class FoundError(Exception):
 
 
 def signed(at: int, note: object, trust: Trust) -> Mark:
-    """The mark of a checkpoint's note."""
+    """The mark for a checkpoint's note."""
     try:
         checkpoint = open_checkpoint(note, trust.verifier)
         times = signed_at(note, trust.witnesses) if isinstance(note, bytes) else {}
@@ -139,11 +143,11 @@ class Whole:
         self._ids.add(part.ids)
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        """Take one more checkpoint of which somebody kept a copy, before the first batch."""
+        """Add a kept checkpoint, before the first batch."""
         self._kept.append(checkpoint)
 
     def finish(self) -> None:
-        """What can only be seen at the end. Raises FoundError."""
+        """The checks that are possible only at the end. Raises FoundError."""
         for mark in self._reached(0):
             self._look_at(mark, Part())
         for kept in self._kept:  # 5
@@ -157,11 +161,11 @@ class Whole:
             raise FoundError(None, "", what)
 
     def close(self) -> None:
-        """Let go of what waits in files."""
+        """Delete temporary files."""
         self._ids.close()
 
     def report(self, problem: Problem | None) -> Report:
-        """What is known until here."""
+        """The report so far."""
         return Report(
             self._trust.verifier.name,
             self.first,
@@ -178,7 +182,7 @@ class Whole:
         )
 
     def _reached(self, count: int) -> list[Mark]:
-        """The kept checkpoints that these records lead to; also one over no record at all."""
+        """The kept checkpoints whose size these records reach; also one of no record at all."""
         size = self.tree.size
         reached = [k for k in self._kept if size < k.size <= size + count or k.size == size == self.first]
         self._kept = [k for k in self._kept if k not in reached]
@@ -230,7 +234,7 @@ class Whole:
                 self.witnesses.update({name: Seen(self.covered, time_s) for name, time_s in times.items()})
 
     def _blame(self, batch: Batch, bad: Bad) -> None:
-        """Raises FoundError for a record before the bad one, or that one, which is not what was hashed."""
+        """Raise FoundError if a record up to the bad one is not what was hashed."""
         told = next((m for m in batch.marks if isinstance(m, Leaves) and m.at >= bad.at), None)
         if told is not None and 0 <= self.tree.size - told.first <= LEAVES_AT_ONCE:
             seen = len(self._recent) - (self.tree.size - told.first) * HASH_BYTES
@@ -264,7 +268,7 @@ def _cut(hashes: bytes) -> list[bytes]:
 
 
 def _difference(ours: list[bytes], told: list[bytes], first: int) -> tuple[int, str, str]:
-    """The first record whose hash is not the one that is told, and what happened to it."""
+    """The first record whose hash differs from the stated one, and what happened to it."""
     at = next((n for n, (one, other) in enumerate(zip(ours, told, strict=False)) if one != other), None)
     if at is None:
         at = min(len(ours), len(told))
@@ -280,7 +284,7 @@ def _difference(ours: list[bytes], told: list[bytes], first: int) -> tuple[int, 
 
 
 def _differing(size: int, level: int, rows: tuple[bytes, bytes]) -> int | None:
-    """The first record that does not complete the node that it should; None when all from `size` on do."""
+    """The first record that does not complete the expected node; None if all from `size` on do."""
     if rows[0] == rows[1]:
         return None
     at = next(n for n, (one, other) in enumerate(zip_longest(*map(_cut, rows))) if one != other)

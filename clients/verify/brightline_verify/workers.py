@@ -1,8 +1,7 @@
 """Runs a function in several processes and yields the results in order.
 
-Each process is `python -P -m brightline_verify.workers`, with tasks on its standard input and results on its standard
-output. It is spared what the main program imports, and a task holds a few bytes, so that neither side waits for the
-other to read.
+Each process is `python -P -m brightline_verify.workers`, with tasks on standard input and results on standard output.
+It does not import what the main program imports. A task is only a few bytes, so neither side blocks on a full pipe.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from typing import IO, Any, Final, Self, TypeVar
 
 T = TypeVar("T")
 PROGRAM: Final = (sys.executable, "-P", "-m", "brightline_verify.workers")
-"""Nothing of the folder that it is run in is taken for a module: what is checked may have come with some."""
+"""-P keeps the current folder off the module path: the data to verify may have come with modules."""
 _AHEAD: Final = 3
 
 
 def run(function: Callable[..., T], tasks: Iterable[tuple[object, ...]], processes: int) -> Iterator[T]:
-    """The results of `function` for each task's arguments. processes: 0 or 1 is this one."""
+    """The results of `function` for each task's arguments. processes: 0 or 1 runs in this process."""
     if processes <= 1:
         for task in tasks:
             yield function(*task)
@@ -66,7 +65,7 @@ def _open(pipe: IO[bytes] | None) -> IO[bytes]:
 
 
 def main() -> None:
-    """Work until nobody asks any more."""
+    """Work until standard input ends."""
     while True:
         try:
             function, task = pickle.load(sys.stdin.buffer)  # noqa: S301 - from a process of our own
