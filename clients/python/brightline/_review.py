@@ -1,4 +1,4 @@
-"""What reviewers ask for and get, as values."""
+"""Requests and results of reviewers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Effects: TypeAlias = Literal["", "allow", "require_approval", "deny"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordFilter:
-    """Which records: every field that is given has to fit. Words are those of the record (the auditor's guide).
+    """Selects records that match every given field. Words are those of the record (see the auditor's guide).
 
-    from_us, until_us: microseconds since 1970 UTC, the first included and the last not; 0 for any.
+    from_us (inclusive), until_us (exclusive): microseconds since 1970 UTC; 0 for no bound.
     """
 
     tenant: str = ""
@@ -32,7 +32,7 @@ class RecordFilter:
     until_us: int = 0
 
     def message(self) -> audit_pb2.RecordFilter:
-        """On the wire. Raises ValueError."""
+        """The filter as a message. Raises ValueError."""
         names = ("tenant", "subject", "rule", "kind", "outcome", "reason", "decision_id", "from_us", "until_us")
         effect = f"EFFECT_{self.effect.upper() or 'UNSPECIFIED'}"
         return audit_pb2.RecordFilter(effect=effect, **{name: getattr(self, name) for name in names})
@@ -40,7 +40,7 @@ class RecordFilter:
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """A record of the log. json: the bytes that are hashed into its tree. index: its place in the log `origin`."""
+    """A record of the log. json: the bytes that are hashed into the tree. index: its position in the log `origin`."""
 
     origin: str
     index: int
@@ -48,7 +48,7 @@ class LogRecord:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What it says. Raises NotThisGateway."""
+        """The parsed record. Raises NotThisGateway."""
         try:
             value = json.loads(self.json)
         except ValueError:
@@ -60,7 +60,10 @@ class LogRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """A page of records, newest first. decision_id: of the record of this call. next_page_token: empty at the end."""
+    """A page of records, newest first.
+
+    decision_id: of the record of this call. next_page_token: empty on the last page.
+    """
 
     decision_id: str
     records: tuple[LogRecord, ...]
@@ -68,13 +71,13 @@ class RecordPage:
 
 
 class Pages:
-    """The page tokens of one listing. A server that gives one again would never come to an end."""
+    """The page tokens of one listing. A repeated token is refused, because the listing would never end."""
 
     def __init__(self) -> None:
         self._given: set[str] = set()
 
     def after(self, page: RecordPage) -> str:
-        """The token of the next page, empty at the end. Raises NotThisGateway."""
+        """The token of the next page; empty at the end. Raises NotThisGateway."""
         token = page.next_page_token
         if token in self._given:
             raise NotThisGateway("the page names as the next one a page that was there already")
@@ -84,7 +87,7 @@ class Pages:
 
 @dataclass(frozen=True, slots=True)
 class ProvedRecord:
-    """A record and its proof (C2SP tlog-proof): empty while no checkpoint covers the record."""
+    """A record and its proof (C2SP tlog-proof). The proof is empty until a checkpoint covers the record."""
 
     record: LogRecord
     proof: bytes
@@ -92,7 +95,7 @@ class ProvedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A new record, and where another watch goes on. The first event has no record."""
+    """A new record, and the cursor for resuming the watch. The first event has no record."""
 
     record: LogRecord | None
     cursor: str

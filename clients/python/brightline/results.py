@@ -1,4 +1,4 @@
-"""What the gateway answers: frozen values."""
+"""Results of calls, as immutable values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StopReason(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a decision does, strictest last."""
+    """The effect of a decision, strictest last."""
 
     ALLOW = "allow"
     REQUIRE_APPROVAL = "require_approval"
@@ -28,7 +28,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a rule rests on. read: first_hand, second_hand or general_knowledge, as the rule's authors read it."""
+    """The source of a rule. read: first_hand, second_hand or general_knowledge, as the rule's authors read it."""
 
     title: str
     read: str
@@ -48,7 +48,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """What the policy added to the call, for example kind "label" with the text to show beside the answer."""
+    """What the policy added to the call, for example kind "label" with the text to show with the answer."""
 
     kind: str
     value: str
@@ -56,7 +56,7 @@ class Obligation:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens, as the model's service counts them."""
+    """Token counts of the model's service."""
 
     input_tokens: int
     output_tokens: int
@@ -64,7 +64,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer. decision_id names the durable record of the call; release is the digest that decided."""
+    """A complete answer.
+
+    decision_id: names the durable record of the call. release: the digest of the release that decided.
+    """
 
     decision_id: str
     release: str
@@ -89,12 +92,12 @@ class Started:
 
 
 Event: TypeAlias = Started | Text | ToolUse | Answer
-"""What a stream yields: Started, then Text and ToolUse as they are judged, then the whole Answer, last."""
+"""The events of a stream: Started, then Text and ToolUse as they are judged, and last the whole Answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What the gateway would decide now. rules: those behind the effect, empty when allowed."""
+    """The decision that the gateway would make now. rules: those behind the effect; empty if it is allow."""
 
     decision_id: str
     release: str

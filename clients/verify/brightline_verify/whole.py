@@ -31,9 +31,7 @@ MISPLACED: Final = "a checkpoint stands where it does not belong, or records bef
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What an auditor brings: the log's key, the witnesses' and how many of them have to have signed, and checkpoints
-    of which a copy was kept.
-    """
+    """What an auditor trusts: the key of the log, keys and quorum of witnesses, and kept checkpoints."""
 
     verifier: Verifier
     witnesses: tuple[Witness, ...] = ()
