@@ -14,7 +14,7 @@ _AT_ONCE: Final = 1 << 18
 _READ: Final = ID_BYTES << 12
 _BITS: Final = 4
 _DEEPEST: Final = 15
-"""A hash has no more bits. Identifiers with equal hashes count as equal."""
+"""A hash has no more bits. So many identifiers that are alike in all of them are equal."""
 
 
 class Distinct:
