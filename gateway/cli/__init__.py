@@ -1,4 +1,4 @@
-"""The `brightline` command. Each command lives in a module of its own; this one puts them together."""
+"""The `brightline` command. Each command has its own module; this one assembles them."""
 
 from __future__ import annotations
 
@@ -119,13 +119,13 @@ def _options(
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_say_version)
     ] = False,
 ) -> None:
-    """Options that need no command."""
+    """Options without a command."""
 
 
 def main() -> None:
-    """Run a command; a start that is refused, and output that can't be written, say why and exit with 2.
+    """Run a command. A refused start and output that can't be written give a reason and exit code 2.
 
-    A character that the terminal's encoding does not have is told by its number.
+    Characters outside the terminal's encoding are printed as escapes.
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -133,11 +133,11 @@ def main() -> None:
         try:
             app()
         finally:
-            if sys.stdout is not None:  # where it was closed, the exit code is all that is asked for
+            if sys.stdout is not None:  # closed: only the exit code is wanted
                 sys.stdout.flush()
     except (StartError, OSError) as error:
         from gateway.cli.terminal import safe  # noqa: PLC0415 - it takes long to import
 
         sys.stderr.write(f"error: {safe(str(error))}\n")
-        sys.stdout = None  # what could not be written is not tried once more at the end
+        sys.stdout = None  # prevents another flush at exit
         sys.exit(2)

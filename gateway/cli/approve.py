@@ -1,4 +1,4 @@
-"""`brightline pending` and `approve`: a person lets a request of another pass, once."""
+"""`brightline pending` and `approve`: a person approves another person's request, once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def pending(*, client: Client, as_json: _Json = False) -> None:
     """List requests that wait for an approval, newest first. Your token needs the approver's role.
 
-    Their content is not kept: who asked shows it to you.
+    The gateway does not keep their content: the requester has to show it to you.
 
     Example: `brightline pending --deployment dev --tenant northern-logistics`
 
@@ -58,10 +58,11 @@ def approve(
     ] = 0,
     as_json: _Json = False,
 ) -> None:
-    """Approve a request of somebody else, to be sent once and soon. Your token needs the approver's role.
+    """Approve another person's request, to be sent once and soon. Your token needs the approver's role.
 
     Give the request as you have read it, with the options of `ask`: the gateway compares it with the one that it held
-    back. Nobody approves their own. Who asked sends the same again with the approval's identifier.
+    back. Nobody can approve their own request. The requester then sends the same request again with the approval's
+    identifier.
 
     Example: `brightline approve "List what a board needs." --decision 01a2…0f --why "Read by the chair."
     --use targeting_support --marking UNCLASSIFIED --autonomy recommend --channel internal --us-person no

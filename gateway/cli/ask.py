@@ -27,7 +27,7 @@ def ask(
 ) -> None:
     """Ask a model, for a declared use.
 
-    Prints the answer, or why it was refused: the rules, what they rest on, what you can do, and the decision id.
+    Prints the answer, or why it was refused: the rules, their sources, what you can do, and the decision id.
 
     Example: `brightline ask "Plan a convoy of three trucks." --use logistics_planning --marking UNCLASSIFIED
     --autonomy none --us-person no --data-origin agency_records --deployment dev --tenant northern-logistics`
@@ -90,14 +90,14 @@ def _streamed(client: Client, use: Use, asked: dict[str, Any]) -> Answer:
                 show.event(console, event)
                 event = next(events)
         except BrightlineError:
-            console.print("\n")  # the refusal begins on a line of its own
+            console.print("\n")  # starts the refusal on a new line
             raise
     show.ended(console, event)
     return event
 
 
 def _finish(client: Client, work: Callable[[], show.Result], *, as_json: bool, printed: bool = False) -> None:
-    """Do the work, print its outcome, exit. printed: a success was printed as it came."""
+    """Do the work, print its outcome, exit. printed: whether a success was printed as it arrived."""
     result: show.Result
     with client:
         try:

@@ -1,6 +1,6 @@
-"""`brightline audit`: check the whole log, or show one decision with its proof. Needs no secret, only the public key.
+"""`brightline audit`: verifies the whole log, or shows one decision with its proof. Needs only the public key.
 
-What a record says was in part written by callers: it is printed as ASCII JSON, which no terminal obeys.
+Parts of a record are callers' text. Records are printed as ASCII JSON, which can't control a terminal.
 """
 
 from __future__ import annotations
@@ -41,8 +41,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @takes(log=stored)
 def verify(*, log: Stored, json_: JsonOption = False) -> None:
-    """Check every record, the tree and every signature. Who may read the log's signing key (with --config) learns too
-    whether the records after the last checkpoint are the gateway's.
+    """Check every record, the tree and every signature.
+
+    With --config, if you can read the log's signing key, also check whether the gateway wrote the records after the
+    last checkpoint.
 
     Exits with 0 when everything holds, 1 when something does not, 2 when there is no log or key to read.
     """
@@ -77,7 +79,7 @@ def verify(*, log: Stored, json_: JsonOption = False) -> None:
 
 
 def _signer(log: Stored) -> Signer | None:
-    """The log's signer, for who may read its key: auditors don't."""
+    """The log's signer, or None if this user can't read the key, as auditors can't."""
     if log.settings is None:
         return None
     try:
@@ -104,10 +106,11 @@ def show(
 ) -> None:
     """Show the records of a decision, each with the proof that it is in the log.
 
-    A running gateway is asked in place of a log's files with --address, or --deployment and --auditor-of, and --key.
+    To ask a running gateway instead of reading the log's files, give --key with --address, or with --deployment and
+    --auditor-of.
 
-    Exits with 0, with 1 when there is none or one can't be proved, 2 when there is no log or key to read, 3 when not
-    authenticated, 4 when the gateway refuses or can't answer.
+    Exits with 0, with 1 when there is no record or one can't be proved, 2 when there is no log or key to read, 3 when
+    not authenticated, 4 when the gateway refuses or can't answer.
     """
     found = proved(log, decision_id)
     if json_:
@@ -119,7 +122,7 @@ def show(
 
 
 def proved(log: Stored | Asked, decision_id: str, note: bytes | None = None) -> list[Shown]:
-    """The records of a decision with their proofs. Exits as `show` does. note: a checkpoint to lead to."""
+    """The records of a decision with their proofs. Exits as `show` does. note: the checkpoint to prove them under."""
     if isinstance(log, Asked):
         if note is not None:
             raise unusable("--cosigned: goes with a log's files")
@@ -156,12 +159,12 @@ def keygen(  # noqa: PLR0917 - one parameter for each option
 ) -> None:
     """Make the keys of a new log: one signs its checkpoints, one keys its commitments to content.
 
-    Neither replaces a file. Give `<signing key>.pub` to auditors by a way of its own. A witness has a key of its own,
-    on a host of its own: with `--witness`. A reviewer's key opens sealed content, with another reviewer's; it is
-    encrypted by the passphrase that is asked for, unless that is empty.
+    Existing files are never replaced. Give `<signing key>.pub` to auditors over a separate, trusted channel. With
+    `--witness`, make the key of a witness, which runs on a host of its own. A reviewer's key opens sealed content
+    together with another reviewer's key; it is encrypted with the passphrase that you enter, unless that is empty.
 
-    Examples: `brightline audit keygen agency.example/one`,
-    `brightline audit keygen witness.example/w --witness witness.key`
+    Examples: `brightline audit keygen agency.example/one`, `brightline audit keygen witness.example/w --witness
+    witness.key`
     """
     if reviewer is not None:
         again = typer.prompt("passphrase", default="", hide_input=True, confirmation_prompt=True, show_default=False)

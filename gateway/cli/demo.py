@@ -1,7 +1,8 @@
-"""`brightline demo`: the main job end to end, as an agency's developer and a reviewer see it.
+"""`brightline demo`: shows the main use end to end, as an agency's developer and a reviewer see it.
 
-A real gateway in a process of its own, asked through the Python client: permitted, refused by declared use, refused by
-content, approval required and given, a stolen token; then the trail verified, and a changed byte found.
+It starts a real gateway as a process and asks it through the Python client. It shows a permitted call, refusals by
+declared use and by content, a required and given approval, and a stolen token. Then it verifies the trail, and finds a
+changed byte.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ PATIENCE_S = 120
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the demonstration lives; made anew at each run.")] = Path(".demo"),
 ) -> None:
-    """Show the main job end to end. Exits with 0 only if every outcome was the expected one.
+    """Show the main use end to end. Exits with 0 only if every outcome was as expected.
 
-    The folder stays, so that you can look at it: `brightline audit verify --config .demo/gateway.toml`.
+    The folder is kept, so that you can inspect it: `brightline audit verify --config .demo/gateway.toml`.
     """
     console = Console(soft_wrap=True, highlight=False)
     fresh(folder)
@@ -74,7 +75,7 @@ def demo(
 
 
 def _shown(console: Console, number: int, step: Step, folder: Path, address: str) -> bool:
-    """Ask, print what came back, and say whether it is what was expected."""
+    """Ask, print the response, and return whether it was as expected."""
     console.print(f"[bold]{number}. {step.title}[/]")
     console.print(f'   {step.tenant} asks "{escape(step.ask)}"')
     console.print(f"   declares {step.use.purpose}, {step.use.marking}, autonomy {step.use.autonomy}")
@@ -93,7 +94,7 @@ def _shown(console: Console, number: int, step: Step, folder: Path, address: str
 
 
 def _approved(console: Console, number: int, folder: Path, address: str) -> bool:
-    """A request that was held back is approved by another person, answered, and not answered a second time."""
+    """Have another person approve a held-back request, and check that it is answered once and not a second time."""
     step = next(step for step in STEPS if step.expected is ApprovalRequired)
 
     def ask(approval_id: str = "") -> Ask:
@@ -127,7 +128,10 @@ def _asked(client: Client, step: Step) -> Answer:
 
 
 def client(folder: Path, step: Step, address: str, subject: str = "demonstration") -> Client:
-    """A client with the certificate and the token of the step. subject: who asks; the approver has that role."""
+    """A client with the step's certificate and token.
+
+    subject: who asks. The subject "approver" gets the approver's role.
+    """
 
     def place(tenant: str) -> Path:
         return folder / "tenants" / tenant
@@ -149,7 +153,7 @@ def client(folder: Path, step: Step, address: str, subject: str = "demonstration
 
 
 def _reviewed(console: Console, folder: Path, number: int) -> bool:
-    """Verify the trail; then change one byte of a record in a copy of it, and have the verifier name that record."""
+    """Verify the trail. Then change one byte of a record in a copy, and check that the verifier names that record."""
     log, changed = folder / "audit" / "log.db", folder / "changed" / "log.db"
     trust = Trust(Verifier.parse(keys.public_path(folder / "audit" / "log.key").read_text(encoding="ascii")))
     console.print(f"[bold]{number}. a reviewer verifies the trail, with the log and its public key alone[/]")
@@ -165,7 +169,7 @@ def _reviewed(console: Console, folder: Path, number: int) -> bool:
 
 
 def _change_one_byte(log: Path) -> int:
-    """Change the outcome word of the first refusal: a refusal that claims to be something else. Its index."""
+    """Change a letter of the outcome in the first refusal. Returns the record's index."""
     with closing(sqlite3.connect(log)) as database, database:
         query = "SELECT idx, leaf FROM entries WHERE kind = 'refusal' ORDER BY idx LIMIT 1"
         index, leaf = database.execute(query).fetchone()
@@ -177,7 +181,7 @@ def _change_one_byte(log: Path) -> int:
 
 @contextmanager
 def gateway(config: Path) -> Iterator[str]:
-    """A gateway in a process of its own; its address. It is told to drain at the end, and waited for."""
+    """Run a gateway as a process and give its address. At the end the gateway drains and exits."""
     address = config.parent / "address"
     with (config.parent / "gateway.log").open("wb") as log:
         command = [sys.executable, "-P", "-m", "gateway", "serve", "--config", str(config)]
@@ -195,7 +199,7 @@ def gateway(config: Path) -> Iterator[str]:
 
 
 def fresh(folder: Path) -> None:
-    """Remove an earlier demonstration; nothing else is ever removed. Raises StartError."""
+    """Remove an earlier demonstration, and nothing else. Raises StartError."""
     if not folder.exists():
         return
     if not (folder / MARKER).exists():

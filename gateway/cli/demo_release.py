@@ -1,7 +1,8 @@
-"""`brightline release demo`: two holders and one gateway. What both sign comes in force, and nothing else does.
+"""`brightline release demo`: two holders and one gateway. Only what both sign comes in force.
 
-A real gateway in a process of its own reads a real repository. A tightening that both sign; one that a holder makes
-alone; a loosening that one does not sign, published by force; and the repository put back to an older state.
+A real gateway, as a process, reads a real repository. The demonstration shows a tightening that both sign, a
+restriction that one holder signs alone, a loosening that lacks a signature but is published by force, and a rollback of
+the repository.
 """
 
 from __future__ import annotations
@@ -47,16 +48,16 @@ MORE = "foreign_intelligence_analysis"
 
 
 class Forced(Repository):
-    """A repository whose operator publishes what is not signed by both: the online key is the operator's."""
+    """A repository that publishes without all signatures, as its operator could: the operator has the online key."""
 
     def missing(self, role: str) -> list[str]:  # noqa: ARG002 - whatever it is
-        """Nobody."""
+        """No signature counts as missing."""
         return []
 
 
 @dataclass
 class Shown:
-    """What the demonstration works with. wrong: the steps that did not end as expected."""
+    """The state of the demonstration. wrong: the steps with an unexpected outcome."""
 
     console: Console
     folder: Path
@@ -65,11 +66,11 @@ class Shown:
 
     @property
     def repository(self) -> Repository:
-        """Where both propose and publish."""
+        """The repository in which both propose and publish."""
         return Repository(self.folder / deployment.REPOSITORY)
 
     def expect(self, what: str, holds: bool) -> None:
-        """Print one outcome, and remember it when it is not the expected one."""
+        """Print one outcome, and remember it if it is unexpected."""
         self.console.print(
             f"   [green]as expected[/]: {escape(what)}" if holds else f"   [red]NOT as expected[/]: {what}"
         )
@@ -90,12 +91,12 @@ class Shown:
         return True
 
     def state(self) -> dict[str, Any]:
-        """What the gateway says it has in force."""
+        """What the gateway reports as in force."""
         found: dict[str, Any] = json.loads((self.folder / deployment.STATE).read_bytes())
         return found
 
     def refreshed(self) -> str:
-        """Have the gateway look at its repository; why it refused what is there, empty if it did not."""
+        """Have the gateway refresh. Returns why it refused the repository's state; empty if it accepted it."""
         before = self.state()
         os.kill(int(before["pid"]), signal.SIGHUP)
         give_up = time.monotonic() + demo.PATIENCE_S
@@ -108,7 +109,7 @@ class Shown:
         return trouble
 
     def stage(self, change: Callable[[set[str]], set[str]]) -> None:
-        """Propose other purposes for the tenant, and show what that changes."""
+        """Propose other purposes for the tenant, and show the effect."""
         published = self.repository.agreed()
         document = json.loads(published[TENANTS])
         for tenant in document["tenants"]:
@@ -121,19 +122,19 @@ class Shown:
         release_diff.diff(self.repository.folder)
 
     def sign(self, holder: str) -> None:
-        """The holder signs with its release key."""
+        """Sign with the holder's release key."""
         signed = self.repository.sign(deployment.signer(self.folder, holder, "release"))
         self.console.print(f"   {holder} signs {', '.join(signed)}")
 
     def publish(self, repository: Repository) -> None:
-        """The agency's side publishes what is staged."""
+        """Publish what is staged, as the agency."""
         repository.publish(deployment.signer(self.folder, "agency", "online"), datetime.now(UTC), deployment.LASTING)
 
 
 def demo_release(
     folder: Annotated[Path, typer.Option(help="Where it lives; made anew at each run.")] = Path(".demo-release"),
 ) -> None:
-    """Show what two holders can and can't do. Exits with 0 only if every outcome was the expected one."""
+    """Show what two holders can and can't do. Exits with 0 only if every outcome was as expected."""
     console = Console(soft_wrap=True, highlight=False)
     demo.fresh(folder)
     config = deployment.create(folder, system_us())

@@ -1,4 +1,4 @@
-"""What `brightline demo` asks, and what has to come of it."""
+"""The requests of `brightline demo` with their expected outcomes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOGISTICS, INTELLIGENCE, HEALTH = (t.id for t in deployment.TENANTS)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to show. rule: what has to be behind the refusal, empty for an answer."""
+    """One step. rule: the rule expected behind the refusal; empty for an answer."""
 
     title: str
     tenant: str
@@ -25,7 +25,7 @@ class Step:
 
 
 def used(purpose: str, **rest: object) -> Use:
-    """A declared use that is harmless in everything that is not named."""
+    """A declared use that is harmless except for the given fields."""
     declared = {
         "marking": "UNCLASSIFIED",
         "autonomy": "none",

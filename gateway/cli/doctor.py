@@ -1,4 +1,4 @@
-"""`brightline doctor`: what would refuse the start or every call, and what to do about it."""
+"""`brightline doctor`: finds what would refuse the start or every call, and says how to repair it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from gateway.upstream import open_upstream
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check. text: what was found, or what is wrong and what to do."""
+    """The result of one check. text: what was found, or what is wrong and what to do."""
 
     check: str
     ok: bool
@@ -53,7 +53,7 @@ def doctor(
     path: Annotated[Path, typer.Option("--config", help="The configuration file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Explain what would refuse the start of a gateway or all of its calls, without starting it or touching its log.
+    """Find what would refuse the start of a gateway or all of its calls, without starting it or touching its log.
 
     Exits with 0 when nothing would, 1 when something would, 2 when the configuration can't be read.
 
@@ -72,8 +72,8 @@ def doctor(
 
 
 async def examine(settings: Config) -> list[Finding]:
-    """Every check, in the order of a start; a failed one does not hide the next."""
-    loaded = functools.cache(functools.partial(_loaded, settings))  # what can't be loaded is said of each check
+    """Run every check, in the order of a start. A failed check does not stop the later ones."""
+    loaded = functools.cache(functools.partial(_loaded, settings))  # a failure is reported by each check
     checks: list[tuple[str, Check]] = [
         ("listener", _listener),
         ("release", functools.partial(_release, loaded=loaded)),
@@ -106,7 +106,7 @@ async def _interpreter(_: Config) -> str:
 
 
 def built(arguments: str, prefix: str) -> str:
-    """How an interpreter was built, by the arguments of its configure and its place: distributions optimise theirs."""
+    """How an interpreter was built, by its configure arguments and prefix. Builds of distributions are optimised."""
     if "--enable-optimizations" in arguments or prefix == "/usr":
         return "built with profile-guided optimisation"
     return "built without profile-guided optimisation: a call takes a third more of the processor"
@@ -129,7 +129,7 @@ async def _release(settings: Config, loaded: Load) -> str:
 
 
 def _loaded(settings: Config) -> Release:
-    """The release as a start would load it, without leaving a trace in the metadata of the gateway."""
+    """Load the release as a start would, without changing the gateway's metadata."""
     with tempfile.TemporaryDirectory() as folder:
         own, kept = settings.release.metadata, Path(folder) / "metadata"
         if own is not None and own.is_dir():
@@ -187,7 +187,10 @@ async def _audit(settings: Config) -> str:
 
 
 def _check_public(settings: Audit, verifier: Verifier) -> None:
-    """Raise StartError when the public key beside the key is another, or has another name: auditors have that one."""
+    """Raise StartError if the public key file differs from the private key or its name.
+
+    Auditors have the public file.
+    """
     path = keys.public_path(settings.signing_key)
     if path.exists() and read_public(path, "audit.signing_key").decode("ascii", "replace").strip() != str(verifier):
         raise StartError(
@@ -212,7 +215,7 @@ def _log_state(settings: Audit) -> str:
 
 
 def _sealed_state(settings: Audit) -> str:
-    """Empty when content is not to be sealed. Raises StartError for folders and keys that can't be used."""
+    """A description; empty if nothing is to be sealed. Raises StartError for unusable folders and keys."""
     sealed = settings.sealed
     if sealed is None:
         return ""
@@ -224,7 +227,10 @@ def _sealed_state(settings: Audit) -> str:
 
 
 def _lock_state(settings: Audit) -> str:
-    """Raises StartError for a lock store that can't be read, or that the log does not go on from."""
+    """A description.
+
+    Raises StartError for a lock store that can't be read or whose checkpoint the log does not extend.
+    """
     store = places.lock_store(settings)
     if store is None:
         return "no lock store"
@@ -241,7 +247,7 @@ def _lock_state(settings: Audit) -> str:
 
 
 async def _quotas(settings: Config) -> str:
-    from gateway.shared_quotas import Shared  # noqa: PLC0415 - loaded where it is asked for
+    from gateway.shared_quotas import Shared  # noqa: PLC0415 - imported only if configured
 
     counts = Shared(settings.quotas)
     try:
@@ -254,7 +260,7 @@ async def _quotas(settings: Config) -> str:
 
 
 async def _metrics(settings: Config) -> str:
-    from gateway import metrics  # noqa: PLC0415 - loaded where it is asked for
+    from gateway import metrics  # noqa: PLC0415 - imported only if configured
 
     assert settings.metrics is not None  # noqa: S101 - narrows the type
     how = "plain HTTP" if metrics.trust(settings.metrics) is None else "mutual TLS"

@@ -1,4 +1,4 @@
-"""`brightline policy eval`: what the policy decides about an input, on both engines, and why each rule did so."""
+"""`brightline policy eval`: decides an input on both engines, and explains every rule."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from gateway.workshop.lines import MAX_LINE, Line, chunks, lines, one
 from gateway.workshop.policies import Opened, opened
 
 CHUNK = 1000
-"""How many inputs one run of Open Policy Agent is asked about."""
+"""How many inputs one run of Open Policy Agent decides."""
 
 WIDTH = 160
-"""The most of a condition that is printed for people."""
+"""The most characters of a condition that are printed for people."""
 
 _STYLES = {Effect.ALLOW: "bold green", Effect.REQUIRE_APPROVAL: "bold yellow", Effect.DENY: "bold red"}
 
@@ -43,8 +43,8 @@ def evaluate(
 ) -> None:
     """Decide about an input on both engines, and say why every rule fired or which of its conditions failed first.
 
-    Exits with 0 when there is a decision, whatever it is, and with 1 when there is none, the engines differ, or a line
-    is no input: such a line is named, and the others are decided.
+    Exits with 0 when there is a decision, whatever it is. Exits with 1 when there is none, the engines differ, or a
+    line is not an input: that line is named, and the others are decided.
 
     Example: `brightline policy eval --input input.json`
     """
@@ -79,7 +79,7 @@ def _open(path: Path) -> AbstractContextManager[BinaryIO]:
 
 
 def _both(policy: Opened, decide: Decide, chunk: Sequence[Line]) -> Iterator[tuple[Line, Decision | None, str]]:
-    """What both engines decide about each line, or why there is no decision of both."""
+    """The decision of both engines about each line, or why they gave no common decision."""
     good = [line.input for line in chunk if not line.error]
     made = iter(zip(decide(good), beside(policy, good), strict=True))
     for line in chunk:
@@ -101,7 +101,7 @@ def _brief(made: Made) -> str:
 
 
 def _print_line(line: Line, decision: Decision | None, trouble: str) -> bool:
-    """Print a line's decision in a line; whether it has none."""
+    """Print a decision in one line. Returns whether there was none."""
     found: dict[str, Json] = {"error": trouble}
     if decision is not None:
         found = {"effect": decision.effect.name.lower(), "rules": [rule.id for rule in decision.rules]}
@@ -110,7 +110,7 @@ def _print_line(line: Line, decision: Decision | None, trouble: str) -> bool:
 
 
 def _as_json(decision: Decision, accounts: Sequence[Account]) -> dict[str, Json]:
-    """For programs. silent: the rules that did not fire, each with the conditions that failed first."""
+    """The decision as JSON. silent: the rules that did not fire, each with the conditions that failed first."""
     rules: Json = [{("class" if k == "cls" else k): v for k, v in asdict(rule).items()} for rule in decision.rules]
     fired: Json = [asdict(account) for account in accounts if account.effect]
     silent: Json = [{"id": a.id, "failed": [asdict(cause) for cause in a.causes]} for a in accounts if not a.effect]
@@ -119,7 +119,7 @@ def _as_json(decision: Decision, accounts: Sequence[Account]) -> dict[str, Json]
 
 
 def _added(decision: Decision) -> dict[str, Json]:
-    """Obligations and grants."""
+    """The obligations and grants of the decision."""
     obligations: Json = [{key: value for key, value in asdict(o).items() if value} for o in decision.obligations]
     return {"obligations": obligations, "grants": list(decision.grants)}
 
@@ -155,7 +155,7 @@ def _print(console: Console, decision: Decision, accounts: Sequence[Account], sh
 
 
 def _print_causes(console: Console, causes: Sequence[Cause], shown: Path, word: str, depth: int = 2) -> None:
-    """Print causes, each a step further in than what it is the cause of."""
+    """Print causes, each indented below what it explains."""
     for cause in causes:
         text = shorten(cause.text, WIDTH, placeholder=" …")
         show(console, f"{'  ' * depth}{word}{' ' if word else ''}{shown / cause.file}:{cause.line}: {text}")

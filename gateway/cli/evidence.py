@@ -1,4 +1,4 @@
-"""`brightline audit export`, `prove` and `tiles`: what an operator hands to others, who check it for themselves."""
+"""`brightline audit export`, `extract`, `prove` and `tiles`: evidence that others can verify themselves."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def export(
 ) -> None:
     """Write the records with their checkpoints into a file for `brightline-verify`. Replaces no file.
 
-    `--format ocsf` and `--format cef` write an event for each record under a checkpoint instead, one a line, for
-    systems that collect events. They bring no proof, so the whole log is checked before. Exits with 0, with 2 when
+    `--format ocsf` and `--format cef` instead write one event in each line for each record under a checkpoint, for
+    systems that collect events. Events carry no proof, so the whole log is verified first. Exits with 0, with 2 when
     there is nothing to export, it does not verify, or it can't be written.
     """
     try:
@@ -66,11 +66,11 @@ def export(
 def extract(
     *, file: Annotated[Path, typer.Argument(help="The file to make.")], log: Stored | Asked, looked_for: Filter
 ) -> None:
-    """Write the records that fit, each with its proof, into a file for `brightline-verify records`. Replaces no file.
+    """Write the matching records, each with its proof, into a file for `brightline-verify records`. Replaces no file.
 
     Records that no checkpoint covers yet are left out. With --config, records of other gateways' logs in the same
-    PostgreSQL are among them. A running gateway is asked in place of a log's files with
-    --address, or --deployment and --auditor-of.
+    PostgreSQL database are included. To ask a running gateway instead of reading the log's files, give --address, or
+    --deployment and --auditor-of.
 
     Example: `brightline audit extract refusals.jsonl --kind refusal --since 2026-11-01 --config gateway.toml`
 
@@ -104,10 +104,11 @@ def prove(
 ) -> None:
     """Write each record of a decision, and the proof that it is in the log, into files for `brightline-verify`.
 
-    A running gateway is asked in place of a log's files with --address, or --deployment and --auditor-of, and --key.
+    To ask a running gateway instead of reading the log's files, give --key with --address, or with --deployment and
+    --auditor-of.
 
-    Exits with 0, with 1 when there is none or one can't be proved yet, 2 when something can't be read or written, 3
-    when not authenticated, 4 when the gateway refuses or can't answer.
+    Exits with 0, with 1 when there is no record or one can't be proved yet, 2 when something can't be read or written,
+    3 when not authenticated, 4 when the gateway refuses or can't answer.
     """
     try:
         for one in proved(log, decision_id, cosigned.read_bytes() if cosigned else None):
@@ -124,10 +125,10 @@ def prove(
 
 @takes(log=stored)
 def tiles(*, folder: Annotated[Path, typer.Argument(help="The folder to publish in.")], log: Stored) -> None:
-    """Publish the log as static files that other programs read (C2SP tlog-tiles), or bring them up to date.
+    """Publish the log as static files that other programs can read (C2SP tlog-tiles), or bring them up to date.
 
-    The records are among them: make the folder readable for those only who may see them. Exits with 0, with 2 when
-    something can't be read or written, or is of another log.
+    The files include the records: make the folder readable only for those who may see them. Exits with 0, with 2 when
+    something can't be read or written, or belongs to another log.
     """
     try:
         size = tiling.publish(log.source, log.verifier, folder)

@@ -1,4 +1,4 @@
-"""`brightline audit forward`: sends the log to a collector of security events as it grows."""
+"""`brightline audit forward`: sends the growing log to a collector of security events."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def forward(
     first: Annotated[int, typer.Option(help="Where to begin while there is no cursor.", min=0, max=MOST)] = 0,
     once: Annotated[bool, typer.Option("--once", help="Send what is there and stop.")] = False,
 ) -> None:
-    """Send the log as syslog over TLS (RFC 5424, RFC 5425), in CEF or OCSF, and go on as it grows.
+    """Send the log as syslog over TLS (RFC 5424, RFC 5425), in CEF or OCSF, and continue as it grows.
 
-    Each record is sent at least once; `deviceExternalId` and `cn1` (CEF) or `metadata.uid` (OCSF) tell one that came
-    twice. Ends on SIGTERM. Exits with 0, with 1 when the collector can't be reached (with --once), 2 when something
-    can't be read or written, or the log is not the one that was sent before.
+    Each record is sent at least once. Duplicates can be recognised by `deviceExternalId` and `cn1` (CEF) or
+    `metadata.uid` (OCSF). Ends on SIGTERM. Exits with 0, with 1 when the collector can't be reached (with --once), 2
+    when something can't be read or written, or the log is not the one that was sent before.
 
     Example: `brightline audit forward --config gateway.toml --to siem.example:6514 --cursor siem.cursor`
     """

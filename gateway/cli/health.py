@@ -1,4 +1,4 @@
-"""`brightline health`: what the gateway of this host says of its own health, for probes that have no certificate."""
+"""`brightline health`: asks this host's gateway for its health, for probes without a certificate."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def health(
     ] = False,
     timeout_s: Annotated[float, typer.Option("--timeout", min=0.1, max=60, help="Seconds to wait for an answer.")] = 5,
 ) -> None:
-    """Ask the gateway that runs on this host with this configuration for its health, as its own user.
+    """Ask the gateway that runs on this host with this configuration for its health, as the gateway's own user.
 
-    It goes the gateway's own way in, beside `identity.ledger`, and waits in line as every call does. Where there are
-    workers, one that serves is enough.
+    The command uses the gateway's local socket beside `identity.ledger`, and waits in the queue as every call does.
+    With several workers, one serving worker is enough.
 
     Exits with 0 when it says SERVING, 1 when it says anything else or nobody answers, 2 when the configuration can't be
     read.

@@ -1,4 +1,4 @@
-"""`brightline policy impact`: what a change of the policy does to decisions, looser ones first and in red."""
+"""`brightline policy impact`: the impact of a policy change on decisions, looser ones first and in red."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from gateway.workshop.redeciding import questions
 from gateway.workshop.replaying import Numbered, replay
 
 EXAMPLES = 10
-"""How many looser decisions are printed; the files have them all."""
+"""How many looser decisions are printed. The files have all of them."""
 
 
 def impact(  # noqa: PLR0917 - one parameter for each option
@@ -47,10 +47,10 @@ def impact(  # noqa: PLR0917 - one parameter for each option
     html: Annotated[Path | None, typer.Option(help="Write a page for a meeting to this file.")] = None,
     fail_on_loosening: Annotated[bool, typer.Option(help="Exit with 1 when a decision is looser.")] = False,
 ) -> None:
-    """Compare what two policies decide: which decisions flip, in which direction, by rule, tenant and purpose.
+    """Compare the decisions of two policies: which flip, in which direction, by rule, tenant and purpose.
 
-    Looser is a weaker effect, or an obligation that is gone or replaced. Exits with 2 when a line was no input, after
-    the others were compared.
+    Looser means a weaker effect, or an obligation that is gone or replaced. Exits with 2 when a line was not an input,
+    after the others were compared.
 
     Example: `brightline policy impact build/policy rego --inputs inputs.jsonl --html impact.html`
     """
@@ -79,7 +79,7 @@ def impact(  # noqa: PLR0917 - one parameter for each option
 
 @contextmanager
 def _found(path: Path | None, log: Path | None) -> Iterator[tuple[int | None, Iterable[Numbered]]]:
-    """How many inputs there are, where that is known, and the inputs. Raises StartError."""
+    """The number of inputs, if known, and the inputs. Raises StartError."""
     try:
         if log is not None:
             audit = configuration.load(log / "gateway.toml").audit
@@ -101,9 +101,9 @@ def _found(path: Path | None, log: Path | None) -> Iterator[tuple[int | None, It
 
 
 def _recorded(log: Source, verifier: Verifier) -> Iterator[Numbered]:
-    """The index of a record and the input of each decision that it tells of, also about answers, as far as it has them.
+    """The record index and the input of each recorded decision, also about answers, if the record has the input.
 
-    Nothing is given out of a log in which anything does not hold. Raises UnreadableError.
+    Yields nothing unless the whole log verifies. Raises UnreadableError.
     """
     checked = recorded.verified(log, verifier)
     found = ((index, record) for index, _, record in checked.records())

@@ -1,4 +1,4 @@
-"""`brightline in-force`: which release a gateway decides by, and what changed, as a tenant may know it."""
+"""`brightline in-force`: the release in force and its changes, as far as a tenant may know them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def in_force(
     since: Annotated[str, typer.Option(help="Also say what changed since this release, by its digest.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say which release is in force, since when, who signed it, and what it says of the tenant.
+    """Show which release is in force, since when, who signed it, and its terms for the tenant.
 
     Example: `brightline in-force --deployment dev --tenant northern-logistics`
 
-    Exits with 0, 2 for bad usage, 3 when not authenticated, 4 when unavailable, when the gateway has not seen what is
-    asked for, or when anything else failed.
+    Exits with 0, 2 for bad usage, 3 when not authenticated, 4 when unavailable, when the gateway has not seen the
+    requested release, or when anything else failed.
     """
     with client:
         try:

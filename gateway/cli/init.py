@@ -1,4 +1,4 @@
-"""`brightline init`: a development deployment."""
+"""`brightline init`: makes a development deployment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def init(
 ) -> None:
     """Make a DEVELOPMENT deployment: CA, certificates, token keys, three sample tenants, configuration, log keys.
 
-    Both sides of every trust are made here, on one disk: fine for trying things out, never for production.
+    The keys of all parties are made here, on one disk. That suffices for trying things out, but never for production.
 
     Example: `brightline init dev`, then `brightline serve --config dev/gateway.toml`.
     """

@@ -1,4 +1,4 @@
-"""Groups of commands whose modules are imported when one of them is run: most of a command's start is imports."""
+"""Groups of commands that import a command's module only when it runs: imports take most of a command's start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typer.main import get_command
 
 
 def group(text: str, commands: Mapping[str, str], **settings: Any) -> typer.Typer:
-    """A group with this help. commands: each one's name, and its function as module:function below gateway.cli."""
+    """A group with this help. commands: each command's name, and its function as module:function below gateway.cli."""
 
     class Group(TyperGroup):
         def __init__(self, **given: Any) -> None:
@@ -27,7 +27,7 @@ def group(text: str, commands: Mapping[str, str], **settings: Any) -> typer.Type
 
 
 class Later(TyperCommand):
-    """A command in a list. Its options are known once it is asked for."""
+    """A command in a list. Its options are loaded when it is invoked."""
 
     def __init__(self, name: str, where: str) -> None:
         self.where = where
@@ -35,7 +35,7 @@ class Later(TyperCommand):
 
     @property
     def help(self) -> str:
-        """What it says of itself, read without importing it."""
+        """The docstring of the command's function, read without importing the module."""
         module, _, function = self.where.partition(":")
         tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_bytes())
         found = (ast.get_docstring(f) for f in tree.body if isinstance(f, ast.FunctionDef) and f.name == function)
@@ -43,10 +43,10 @@ class Later(TyperCommand):
 
     @help.setter  # noqa: A003 - see above
     def help(self, _: str | None) -> None:
-        """Nobody else says it."""
+        """Ignored: the help comes from the docstring."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """Import the command, and go on with it."""
+        """Import the command, and continue with it."""
         module, _, function = self.where.partition(":")
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
         alone.command(self.name)(getattr(import_module(f"gateway.cli.{module}"), function))
@@ -56,15 +56,15 @@ class Later(TyperCommand):
 
 
 def _text(made: Any) -> None:
-    """Bytes that are no UTF-8 come as halves of characters, which nothing that text is for can hold."""
+    """Refuse arguments that are not UTF-8. Python gives them as surrogates, which no text option can use."""
     for option in made.command.params:
         given = made.params.get(option.name)
         for value in given if isinstance(given, list | tuple) else (given,):
             try:
-                value.encode("utf-8") if isinstance(value, str) else None  # a path is none: it may be of any bytes
+                value.encode("utf-8") if isinstance(value, str) else None  # a path is exempt: it may be of any bytes
             except UnicodeEncodeError as error:
                 raise typer.BadParameter("is not UTF-8", ctx=made, param=option) from error
 
 
 def _nothing() -> None:
-    """A group has no options."""
+    """The callback of a group, which has no options."""

@@ -1,4 +1,4 @@
-"""`brightline audit lock`: gives a log that exists its lock store."""
+"""`brightline audit lock`: adds a lock store to an existing log."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def lock(
 ) -> None:
     """Put the log's checkpoint into a lock store that has none of this log yet, after checking the whole log.
 
-    Only needed where a log was begun without a lock store. Exits with 0, with 1 when the log does not hold, 2 when
-    there is nothing to do or something can't be read or written.
+    Only needed if the log was begun without a lock store. Exits with 0, with 1 when the log does not hold, 2 when there
+    is nothing to do or something can't be read or written.
     """
     settings = configuration.load(config).audit
     store, log = places.lock_store(settings), places.source(settings)

@@ -1,4 +1,4 @@
-"""Options of every command that reads a log: where it is, and its public key."""
+"""Options of commands that read a log: its place and its public key."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from gateway.errors import StartError
 from gateway.release.documents import MANIFEST
 
 MOST: Final = (1 << 63) - 1
-"""No log has more records: that is what its database can count."""
+"""An upper bound on the records of a log: its database can count no further."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A log, its public key, and where the index is that makes searches fast.
+    """A log, its public key, and the place of its search index.
 
-    release: in force, where it is known. settings: of its gateway, where the log is that one's own.
+    release: the release in force, if known. settings: of the log's gateway, if the log is the configured one.
     """
 
     source: Source
@@ -39,11 +39,11 @@ class Stored:
     settings: Audit | None = None
 
     def together(self) -> Sequence[Held]:
-        """This log, and where it is its gateway's own those that are kept together with it. Raises UnreadableError."""
+        """This log and, for a configured log, those stored together with it. Raises UnreadableError."""
         return places.together(self.settings) if self.settings else [Held(self.source, self.index)]
 
     def with_keys(self) -> dict[Source, Verifier]:
-        """This log, and those kept together with it whose keys the configuration has. Raises StartError."""
+        """This log, and those stored together with it whose keys are configured. Raises StartError."""
         others = places.keys(self.settings) if self.settings else {}
         known = {places.source(self.settings, name): key for name, key in others.items() if self.settings}
         return {self.source: self.verifier, **known}
@@ -59,7 +59,7 @@ def stored(
         str | None, typer.Option(help="With --config and --key: another gateway's log in the same PostgreSQL.")
     ] = None,
 ) -> Stored:
-    """The log. Exits with 2 when the options don't name log and key, or the key can't be read."""
+    """The log. Exits with 2 if the options don't name log and key, or if the key can't be read."""
     release, own, given = None, None, key
     try:
         match config, log, key, origin:
@@ -84,7 +84,7 @@ def stored(
 
 
 def _in_force(whole: configuration.Config, config: Path) -> Path | None:
-    """The folder of the release in force: a development deployment has it beside its configuration."""
+    """The folder of the release in force. A development deployment has it beside its configuration."""
     if whole.release.path is not None:
         return whole.release.path
     beside = config.parent / "release"
@@ -92,6 +92,6 @@ def _in_force(whole: configuration.Config, config: Path) -> Path | None:
 
 
 def unusable(text: str) -> typer.Exit:
-    """Say on the error output what can't be read or written; exits with 2 when raised."""
+    """Print on standard error what can't be read or written. Raise the result to exit with 2."""
     typer.echo(f"error: {safe(text)}", err=True)
     return typer.Exit(2)

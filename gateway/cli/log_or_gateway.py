@@ -1,4 +1,4 @@
-"""Options of commands that read a log's files, or ask a gateway with an auditor's token: one or the other."""
+"""Options of commands that either read a log's files or ask a gateway with an auditor's token."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ ROLE = "auditor"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A gateway that is asked, and the public key of its log where that is given."""
+    """A gateway to ask, and the public key of its log, if given."""
 
     client: AuditClient
     verifier: Verifier | None
 
     def page(self, looked_for: Filter, most: int, word: str) -> tuple[list[Found], str]:
-        """Records and the word for the next page. Raises BrightlineError."""
+        """Records and the token of the next page. Raises BrightlineError."""
         wanted = RecordFilter(**asdict(looked_for))
         found = self.client.search(wanted, page_size=most, page_token=word)
         records = [Found(r.origin, r.index, r.json, r.record) for r in found.records]
@@ -48,7 +48,10 @@ class Asked:
     def proved(self, decision_id: str) -> list[Shown]:
         """The records of a decision, each proved. Raises BrightlineError, ProofError, NoteError.
 
-        1 each is one of that decision  2 its proof holds  3 and is of the place that it is said to have  4 there is one
+        1 each record is one of that decision
+        2 its proof is valid
+        3 the proof is for the stated index
+        4 there is at least one record
         """
         if self.verifier is None:
             raise unusable("--key: give the log's public key, by which the proofs are checked")
@@ -95,7 +98,7 @@ def somewhere(  # noqa: PLR0917 - one parameter for each option
         str, typer.Option(help="With --deployment: the tenant whose auditor asks.", rich_help_panel=_GATEWAY)
     ] = "",
 ) -> Stored | Asked:
-    """The log or the gateway. Exits with 2 when the options name neither, or both."""
+    """The log or the gateway. Exits with 2 if the options name neither or both."""
     remote = (address, ca, cert, cert_key, token_file)
     if not any((*remote, deployment, auditor_of)):
         return stored(config, log, key, origin)
@@ -116,7 +119,7 @@ def somewhere(  # noqa: PLR0917 - one parameter for each option
 
 @contextmanager
 def told(where: Stored | Asked) -> Iterator[None]:
-    """Say why a gateway refused or could not answer, and exit: 1 for what is not there, 3 and 4 as `ask` does."""
+    """Print why a gateway refused or could not answer, and exit: 1 if not found, otherwise 3 and 4 as `ask` does."""
     try:
         yield
     except BrightlineError as error:

@@ -1,4 +1,4 @@
-"""`brightline audit migrate`: brings the tables of a log up to date, and makes them where it is in PostgreSQL."""
+"""`brightline audit migrate`: updates the tables of a log, and creates them in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def migrate(
     password_file: Annotated[Path | None, typer.Option(help="With --user: a file with the password.")] = None,
     lock: Annotated[bool, typer.Option("--lock", help="The database of audit.lock_dsn instead.")] = False,
 ) -> None:
-    """Make the tables in PostgreSQL, or bring those of a log up to date. Nothing that was written is changed.
+    """Make the tables in PostgreSQL, or bring those of a log up to date. Existing records are not changed.
 
-    A log in SQLite needs it only to prove old records as fast as new ones; its gateway has to be stopped. With --user,
-    the gateway's own user may add and read records, and neither change nor remove any. Exits with 0, with 2 when the
-    database can't be reached or changed.
+    A log in SQLite needs this only to prove old records as fast as new ones, and its gateway has to be stopped. With
+    --user, the gateway's own database user may add and read records, but not change or remove any. Exits with 0, with 2
+    when the database can't be reached or changed.
 
     Example: `brightline audit migrate --config gateway.toml --user brightline_owner --password-file owner.password`
     """
@@ -38,7 +38,7 @@ def migrate(
     if dsn is None:
         _fill(settings)
         return
-    # Loaded here: no other command needs them, and they take their time.
+    # Imported here because no other command needs them, and importing takes time.
     from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Groups of options that several commands share: each a function from its options to one value."""
+"""Groups of options that several commands share. Each group is a function from its options to one value."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ R = TypeVar("R")
 
 
 def takes(**groups: Callable[..., object]) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Give a command the options of these groups; its parameter of a group's name gets what the group makes of them.
+    """Give a command the options of these groups. Its parameter named like a group gets the group's value.
 
-    Groups are made in their order here, so that what has to be closed is made last.
+    Groups are evaluated in the order given. A group whose value has to be closed should therefore be last.
     """
 
     def decorate(command: Callable[..., R]) -> Callable[..., R]:

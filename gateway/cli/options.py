@@ -1,4 +1,4 @@
-"""Options of every command that asks a gateway: groups, each a function from its options to one value."""
+"""Groups of options for commands that ask a gateway. Each is a function from its options to one value."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def question(  # noqa: PLR0917 - one parameter for each option
         str, typer.Option(help="The digest of the release that has to decide; another in force is a refusal.")
     ] = "",
 ) -> dict[str, Any]:
-    """What is asked, as keyword arguments of the client. Raises typer.BadParameter."""
+    """The request, as keyword arguments of the client. Raises typer.BadParameter."""
     return {
         "model": model,
         "prompt": sys.stdin.read() if prompt == "-" else prompt,
@@ -64,7 +64,7 @@ _use = functools.partial(typer.Option, rich_help_panel="What it is for (declared
 
 
 def connecting(subject: str = "", *roles: str) -> Callable[..., Client]:
-    """The options of where to ask. subject, roles: of the token that a development deployment gives."""
+    """The options of the connection. subject, roles: of the token that a development deployment issues."""
 
     def connect(  # noqa: PLR0917 - one parameter for each option
         deployment: Annotated[
@@ -88,14 +88,14 @@ def connecting(subject: str = "", *roles: str) -> Callable[..., Client]:
         ] = None,
         timeout: Annotated[float, typer.Option(help="Seconds for the whole call.", rich_help_panel=_WHERE)] = 60.0,
     ) -> Client:
-        """The client. Raises typer.BadParameter for options that don't fit or files that can't be read."""
+        """The client. Raises typer.BadParameter for options that don't fit together or files that can't be read."""
         try:
             if deployment is not None:
                 if not tenant or ca or cert or key or token_file:
                     raise typer.BadParameter(
                         "--deployment goes with --tenant, and brings --ca, --cert, --key, --token-file"
                     )
-                from gateway.cli import token as development  # noqa: PLC0415 - what makes tokens takes long to import
+                from gateway.cli import token as development  # noqa: PLC0415 - issuing tokens needs slow imports
 
                 return development.connected(
                     Client, deployment, tenant, target, subject=subject, roles=roles, timeout_s=timeout
@@ -113,7 +113,7 @@ def connecting(subject: str = "", *roles: str) -> Callable[..., Client]:
 
 
 def word(path: Path) -> str:
-    """A token in a file that has nothing else, as it is there now. Raises OSError, UnicodeDecodeError."""
+    """The token in a file that holds nothing else, read each time. Raises OSError, UnicodeDecodeError."""
     return path.read_text(encoding="utf-8").strip()
 
 
@@ -201,5 +201,5 @@ def _proof(text: str) -> Evidence:
 
 
 def _milliseconds(end: datetime) -> int:
-    """Since 1970; where no offset is given, of UTC."""
+    """Milliseconds since 1970. A time without an offset is UTC."""
     return int((end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp()) * 1000

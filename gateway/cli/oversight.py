@@ -1,4 +1,4 @@
-"""`brightline audit report`: a period of the log in figures, on the terminal, as JSON and as a page."""
+"""`brightline audit report`: figures of a period of the log, on the terminal, as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def report(
     html: Annotated[Path | None, typer.Option(help="Write a page to this file.")] = None,
     json_: Annotated[Path | None, typer.Option("--json", help="Write everything to this file.")] = None,
 ) -> None:
-    """Count what was decided in a period: by tenant, rule, effect and release; overrides, incidents with their clocks.
+    """Count a period's decisions by tenant, rule, effect and release; overrides, and incidents with their deadlines.
 
-    The whole log is checked first, and nothing is told of a log that does not verify. With --config, the logs of other
-    gateways in the same PostgreSQL are checked and counted too, as far as audit.other_keys has their keys. Exits with
-    0, with 2 when something can't be read, written or verified.
+    The whole log is verified first, and a log that does not verify gives no report. With --config, the logs of other
+    gateways in the same PostgreSQL database are verified and counted too, if audit.other_keys has their keys. Exits
+    with 0, with 2 when something can't be read, written or verified.
 
     Example: `brightline audit report --config gateway.toml --since 2026-07-01 --until 2026-09-30 --html oversight.html`
     """
@@ -71,7 +71,7 @@ def report(
 
 
 def _counted(source: Source, key: Verifier, period: Period, counts: Counts, bar: Progress) -> Report:
-    """Check a whole log, and count its records of the period under a checkpoint. Raises UnreadableError."""
+    """Verify a whole log, and count the period's records that a checkpoint covers. Raises UnreadableError."""
     task = bar.add_task("checking", total=None)
     checked = recorded.verified(source, key, lambda done, size: bar.update(task, completed=done, total=size))
     task = bar.add_task("counting", total=checked.report.covered)
@@ -85,12 +85,12 @@ def _counted(source: Source, key: Verifier, period: Period, counts: Counts, bar:
 
 
 def _us(day: datetime | None, later: timedelta = timedelta()) -> int | None:
-    """The beginning of a day, or that much later."""
+    """The beginning of a day in microseconds, plus `later`."""
     return None if day is None else (int(day.replace(tzinfo=UTC).timestamp()) + int(later.total_seconds())) * 1_000_000
 
 
 def _red_lines(release: Path) -> list[str]:
-    """The red lines of a release, which are the folders of its sources. Exits with 2 when there are none."""
+    """The red lines of a release, from the folders of its sources. Exits with 2 if there are none."""
     found = sorted(path.name for path in (release / _RED_LINES).glob("*") if path.is_dir())
     if not found:
         raise unusable(f"--release: {release / _RED_LINES}: no red lines here; give the folder of a release")

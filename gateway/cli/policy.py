@@ -1,4 +1,4 @@
-"""`brightline policy`: the policy team's workshop. Nothing here puts a rule in force in a gateway of production."""
+"""`brightline policy`: the policy team's tools. None of them puts a rule in force in a production gateway."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def check(rego: RegoOption = REGO) -> None:
 def run_tests(
     rego: RegoOption = REGO, rule: Annotated[str, typer.Option(help="The tests of one rule alone, by its id.")] = ""
 ) -> None:
-    """Run the policy's tests, and say which lines no test runs.
+    """Run the policy's tests, and list the lines that no test covers.
 
-    Exits with 1 when a test fails, or when the tests run less than 95 % of the lines.
+    Exits with 1 when a test fails, or when the tests cover less than 95 % of the lines.
 
     Example: `brightline policy test --rule model_allowed`
     """
@@ -42,7 +42,7 @@ def run_tests(
 def fmt(
     rego: RegoOption = REGO, write: Annotated[bool, typer.Option("--write", help="Format them in place.")] = False
 ) -> None:
-    """List the files that are not formatted; exits with 1 when there are any and they stay so."""
+    """List the files that are not formatted. Exits with 1 when there are any, unless they are rewritten."""
     done = opa("fmt", "--write" if write else "--list", ".", at=policy_folder(rego))
     if done.returncode or (done.stdout and not write):
         typer.echo(said(done), err=True)

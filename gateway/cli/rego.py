@@ -1,4 +1,4 @@
-"""What the commands about a policy folder share: the option that names it, and how findings are printed."""
+"""Shared by the commands for a policy folder: its option, and the output of findings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REGO = Path("rego")
 
 
 def report(findings: Iterable[Finding], folder: Path) -> None:
-    """Print what was found below `folder`; exits with 1 when there is any."""
+    """Print the findings below `folder`. Exits with 1 if there are any."""
     found = False
     for finding in findings:
         typer.echo(finding.below(folder), err=True)

@@ -1,4 +1,4 @@
-"""`brightline release diff`: what is staged, in plain words, with what was computed of its effect."""
+"""`brightline release diff`: describes what is staged, with its computed effect."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def diff(
     repository: RepositoryArgument,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what is staged and what it changes, with its computed effect; what loosens comes first."""
+    """Show what is staged and what it changes, with its computed effect. Loosening changes come first."""
     at = Repository(repository)
     if as_json:
         typer.echo(_json(at))
@@ -38,7 +38,7 @@ def diff(
 
 
 def tell(at: Repository) -> None:
-    """The same of a repository, to who looks at it."""
+    """Print the same for a repository as its viewing signer sees it."""
     console = Console(highlight=False, soft_wrap=True)
     there = [role for role in STAGED if at.staged(role) is not None]
     if not there:
@@ -55,7 +55,7 @@ def tell(at: Repository) -> None:
 
 
 def notes(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, Any]:
-    """What the signed metadata says of a change: the same for everybody who computes it."""
+    """The notes on a change for the signed metadata. They are the same for everybody who computes them."""
     old, new = staging.release(before) if before else None, staging.release(after)
     found = changes(old, new, before, after)
     return {
@@ -67,7 +67,7 @@ def notes(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, Any]:
 
 
 def renewed(at: Repository) -> bool:
-    """Whether the staged release is the one that both signed last, with what was said of it then."""
+    """Whether the staged release is the last one that both signed, with the same notes."""
     agreed = at.agreed_targets()
     if agreed is None or at.file(MANIFEST, staged=True) != at.agreed()[MANIFEST]:
         return False
@@ -76,14 +76,14 @@ def renewed(at: Repository) -> bool:
 
 
 def loosened(at: Repository) -> dict[str, str]:
-    """The red lines that the staged release may loosen, each with why. Raises StartError."""
+    """The red lines that the staged release may loosen, each with the reason. Raises StartError."""
     if at.staged(TARGETS) is None or at.file(MANIFEST, staged=True) is None or renewed(at):
         return {}
     return redlines.looser(at.agreed(), at.files(staged=True), at.custom(staged=True).get("effect") or {})
 
 
 def _lasting(console: Console, at: Repository, role: str) -> None:
-    """Who signs for too long a time can't take it back: until then it can be shown to a gateway as the newest."""
+    """Warn of a long lifetime: until it ends, the signed metadata can be shown to a gateway as the newest."""
     missing, ends = at.missing(role), at.newest(role).signed.expires
     left, usual = ends - datetime.now(UTC), DAYS.get(role, DAYS[TARGETS])
     signed = f"is not signed by {' and '.join(missing)} yet" if missing else "has every signature"
@@ -115,7 +115,7 @@ def _release(console: Console, at: Repository) -> None:
 
 
 def _strange(console: Console, at: Repository) -> None:
-    """Whoever can write the folder could show an old state, or a made-up one, that a change is told against."""
+    """Warn of an unexpected base: whoever can write the folder could show an old or invented state as the base."""
     for role in at.signable(at.by.keyid) if at.by else ():
         before, published, staged = at.signed_before(role), at.published(role), at.newest(role)
         if published is not None and before is None:

@@ -1,4 +1,4 @@
-"""`brightline release keygen | init | rotate | revoke`: whose keys sign, and how a key is opened."""
+"""`brightline release keygen | init | rotate | revoke`: the signing keys of the holders, and how they are opened."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def keygen(
 ) -> None:
     """Make a holder's keys: root and release, and for the agency online. The private ones are encrypted.
 
-    Give the .pub files to the other side; the .key files stay. Exits with 2 when one is there already.
+    Give the .pub files to the other holder; keep the .key files. Exits with 2 when a key exists already.
     """
     wanted = [name for name, who in NAMES.items() if (not who or holder in who) and only in {"", name}]
     if not wanted:
@@ -53,7 +53,7 @@ def init(
     provider: Annotated[Path, typer.Option(help="The folder with the provider's root.pub and release.pub.")],
     agency: Annotated[Path, typer.Option(help="The folder with the agency's root.pub, release.pub and online.pub.")],
 ) -> None:
-    """Propose the first root: whose keys sign what. Both sign it with their root keys; then it is published.
+    """Propose the first root: which keys sign what. Both holders sign it with their root keys; then it is published.
 
     Example: `brightline release init releases --provider keys/provider --agency keys/agency`
     """
@@ -72,7 +72,10 @@ def rotate(
     old: Annotated[Path, typer.Option(help="The .pub file of the key that goes.")],
     new: Annotated[Path, typer.Option(help="The .pub file of the key that takes its place, of the same holder.")],
 ) -> None:
-    """Propose another key in the place of one, wherever that stands. Both root keys sign; the old key may come back."""
+    """Propose to replace a key wherever it is used. Both root keys have to sign.
+
+    The old key may be used again later.
+    """
     _replace(repository, old, new, revoked=False)
 
 
@@ -81,7 +84,10 @@ def revoke(
     old: Annotated[Path, typer.Option(help="The .pub file of the key that is lost or in wrong hands.")],
     new: Annotated[Path, typer.Option(help="The .pub file of the key that takes its place, of the same holder.")],
 ) -> None:
-    """The same for a key that nobody may use again: gateways refuse it for ever, whoever signs for it."""
+    """Propose to replace a key that nobody may ever use again.
+
+    Gateways refuse it from then on, whoever signs for it.
+    """
     _replace(repository, old, new, revoked=True)
 
 
@@ -92,7 +98,7 @@ def _replace(repository: Path, old: Path, new: Path, *, revoked: bool) -> None:
 
 
 def passphrase(path: Path | None, *, confirm: bool = False) -> str:
-    """Of a key: from the file, else asked for. Raises StartError."""
+    """The passphrase of a key, from the file or from a prompt. Raises StartError."""
     if path is not None:
         try:
             return path.read_text(encoding="utf-8").rstrip("\n")

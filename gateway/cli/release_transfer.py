@@ -1,4 +1,4 @@
-"""`brightline release verify`, `export` and `import`: a repository seen as a gateway sees it, and carried over."""
+"""`brightline release verify`, `export` and `import`: verifies a repository as a gateway does, and transfers it."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def verify(
         bool, typer.Option("--rebuild", help="Compile its sources again and compare the bytes.")
     ] = False,
 ) -> None:
-    """Check a repository as a gateway does, with the trusted root alone. Needs Open Policy Agent for --rebuild.
+    """Check a repository as a gateway does, with the trusted root alone. --rebuild needs Open Policy Agent.
 
-    Exits with 0 when a gateway would put it in force, 1 when the compiled policy is not what its sources say, 2 when
-    it is refused.
+    Exits with 0 when a gateway would put it in force, 1 when the compiled policy does not match its sources, 2 when it
+    is refused.
     """
     with tempfile.TemporaryDirectory() as folder:
         client = _client(source, root, Path(folder) / "metadata")
@@ -55,7 +55,7 @@ def extract(
 ) -> None:
     """Check a repository and write the release that both signed into a folder, as auditors keep it for replays.
 
-    Exits with 2 when it is refused, or the folder is there already.
+    Exits with 2 when the repository is refused, or the folder exists already.
     """
     if to.exists():
         raise StartError(f"{to}: is there already; name a new folder")
@@ -69,9 +69,9 @@ def export(
     disk: Annotated[Path, typer.Argument(help="The folder on the disk. What is there of an older export is replaced.")],
     root: RootOption,
 ) -> None:
-    """Check a repository and copy what is published to a disk: metadata and files, no keys, nothing that is staged.
+    """Check a repository and copy what is published to a disk: metadata and files, without keys or staged files.
 
-    Exits with 2 when it is refused; then nothing is copied.
+    Exits with 2 when the repository is refused; then nothing is copied.
     """
     _carried(source, disk, root)
 
@@ -81,9 +81,9 @@ def import_(
     repository: Annotated[Path, typer.Argument(help="The folder that gateways on this side read: release.repository.")],
     root: RootOption,
 ) -> None:
-    """Check a disk, that it is not older than what came before, and copy it to where gateways read it.
+    """Check a disk, and that it is not older than the last import, and copy it to where gateways read it.
 
-    Exits with 2 when it is refused; then what was there stays.
+    Exits with 2 when the disk is refused; then the existing files stay.
     """
     _carried(str(disk), repository, root)
 
@@ -91,7 +91,7 @@ def import_(
 def _carried(source: str, to: Path, root: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         metadata = Path(folder) / "metadata"
-        _seen(to / "metadata", metadata)  # nothing older comes after it
+        _seen(to / "metadata", metadata)  # rollback protection
         found = _client(source, root, metadata).load()
         if not Path(source).is_dir():
             raise StartError(f"{source}: copy a folder; an address is mirrored with any tool, and verified after it")
@@ -101,7 +101,7 @@ def _carried(source: str, to: Path, root: Path) -> None:
             names = [p.relative_to(source) for p in sorted((Path(source) / part).rglob("*")) if p.is_file()]
             for name in (n for n in names if n.name != "timestamp.json" and not n.name.startswith(".")):
                 _copied(Path(source) / name, to / name)
-        # Crash before this line: files that no timestamp leads to. After it: all of it.
+        # A crash before this line leaves files that no timestamp refers to. After this line all of it is published.
         _copied(Path(source) / "metadata/timestamp.json", to / "metadata/timestamp.json")
         _client(str(to), root, metadata).load()
     _say(found)
@@ -109,9 +109,10 @@ def _carried(source: str, to: Path, root: Path) -> None:
 
 
 def _seen(there: Path, metadata: Path) -> None:
-    """Take what a folder has for what was seen last. TUF verifies it and compares versions, also where it expired.
+    """Use a folder's metadata as the last seen state. TUF verifies it and compares versions, even if it has expired.
 
-    The roots are needed for that: without them an older disk could bring older keys, which don't verify what is there.
+    The roots are needed for that. Without them an older disk could bring older keys, with which the existing metadata
+    does not verify.
     """
     found = [(path, f"root_history/{path.name}") for path in there.glob(f"*.{ROOT}.json")]
     snapshot = max(there.glob(f"*.{SNAPSHOT}.json"), key=version, default=None)

@@ -1,4 +1,4 @@
-"""`brightline audit replay`: make decisions of the log again, with the release that made them, and compare."""
+"""`brightline audit replay`: repeats decisions of the log with the releases that made them, and compares."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gateway.errors import StartError
 from gateway.workshop.redeciding import Different, Releases, Replayed, Said, questions, replay
 
 SHOWN = 20
-"""How many different decisions are printed; JSON has them all."""
+"""How many different decisions are printed. JSON has all of them."""
 
 
 @takes(log=stored)
@@ -36,14 +36,15 @@ def replay_(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Make decisions again, each with the release that made it, and say whether they come out the same.
+    """Repeat decisions, each with the release that made it, and say whether the results are the same.
 
-    The records are proved or the whole log is verified before. A different decision is shown with both; one that can't
-    be made again (its release is not given, its record left the input out) is told with the reason.
+    The records are proved, or the whole log is verified, first. For a decision that differs, both results are shown.
+    For a decision that can't be repeated (its release is not given, or its record left the input out), the reason is
+    shown.
 
     Example: `brightline audit replay --all --config gateway.toml --release archive/releases`
 
-    Exits with 0 when all are the same, 1 when one is different, not proved yet or can't be made again, 2 when something
+    Exits with 0 when all are the same, 1 when one is different, not proved yet or can't be repeated, 2 when something
     can't be read.
     """
     if bool(decision_id) == everything:
@@ -104,5 +105,5 @@ def _different(console: Console, one: Different) -> None:
 
 
 def _in_words(said: Said) -> str:
-    """ASCII JSON, which no terminal obeys."""
+    """The decision as ASCII JSON, which can't control a terminal."""
     return json.dumps(said, sort_keys=True)

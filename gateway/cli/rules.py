@@ -30,7 +30,7 @@ def new(
 ) -> None:
     """Start a rule: a folder with METADATA to fill in, the facts it reads, and tests that fail until it is written.
 
-    Refuses a name that is none, or that another rule has.
+    Refuses a name that is invalid, or that another rule has.
 
     Example: `brightline policy new no_export --layer agency --agency harbor`
     """
@@ -47,9 +47,9 @@ def list_rules(
         bool, typer.Option("--all", help="Also what guards the decision itself, and agencies' own rules.")
     ] = False,
 ) -> None:
-    """List the restrictions with their layer, title and sources.
+    """List the rules with their layer, title and sources.
 
-    Exits with 1 when a rule is not described as it has to be: it is named, and not listed.
+    Exits with 1 when a rule is not described as required: it is reported, and not listed.
     """
     entries, findings = catalogue(policy_folder(rego))
     listed = [e for e in entries if all_ or not (e.rule.agency or e.rule.custom.guard)]
@@ -74,7 +74,7 @@ def show_rule(
     rego: RegoOption = REGO,
     json_: JsonOption = False,
 ) -> None:
-    """Show one rule in plain language: what it asks, on what authority, who may relax it, and the facts it reads."""
+    """Show one rule in plain language: what it requires, on what authority, who may relax it, and its facts."""
     entries, findings = catalogue(policy_folder(rego))
     entry = next((e for e in entries if e.rule.custom.id == id), None)
     if entry is None:
@@ -96,7 +96,7 @@ def docs(
 ) -> None:
     """Write a reference page for each rule, and the page for counsel: every rule, its source and its exception.
 
-    Exits with 1 when a rule is not described as it has to be.
+    Exits with 1 when a rule is not described as required.
     """
     entries, findings = catalogue(policy_folder(rego))
     report(findings, rego)

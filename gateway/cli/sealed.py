@@ -1,4 +1,4 @@
-"""`brightline audit open`, `hold` and `purge`: what people do with sealed content. Each use is recorded before."""
+"""`brightline audit open`, `hold` and `purge`: handle sealed content. Each use is recorded first."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def open_(
     reviewer: Annotated[list[Path], typer.Option(help="The private key of a reviewer; give two.")],
     why: WhyOption,
 ) -> None:
-    """Open what was sealed of a decision, with the keys of two reviewers, and print it as JSON.
+    """Open the sealed content of a decision, with the keys of two reviewers, and print it as JSON.
 
     The opening is recorded before anything is opened. Exits with 0, with 1 when it can't be opened, 2 when something
     can't be read or written.
@@ -75,9 +75,10 @@ def hold(
     month: Annotated[str, typer.Option(help="Of this month only, like 2026-11.")] = "",
     free: Annotated[bool, typer.Option("--free", help="Take the hold away.")] = False,
 ) -> None:
-    """Keep a tenant's sealed content from being purged, or let it go again. Exits with 0, with 2 when that fails.
+    """Keep a tenant's sealed content from being purged, or release the hold. Exits with 0, with 2 when that fails.
 
-    Says how many periods the hold keeps now: none where nothing is sealed yet, or the tenant is spelled another way.
+    Prints how many periods the hold covers now. It is none if nothing is sealed yet, or if the tenant's name is
+    misspelt.
 
     Example: `brightline audit hold --config gateway.toml --tenant northern-logistics --name case-7 --why "court order"`
     """
@@ -99,7 +100,7 @@ def hold(
 
 
 def _meant(period: Period, name: str, keeper: Keeper) -> None:
-    """What could hold nothing is refused. A hold of an earlier version that has it can be freed all the same."""
+    """Refuse a hold that could cover nothing. An existing hold of an earlier version can still be released."""
     for option, value in (("--tenant", period.tenant), ("--name", name)):
         if not value.strip():
             raise unusable(f"{option}: is empty; give at least a letter")
@@ -116,7 +117,8 @@ def purge(
 ) -> None:
     """Destroy the wrapping keys, and with them the sealed content, of every period whose retention is over.
 
-    What is held stays. No proof depends on what goes. Exits with 0, with 2 when something can't be read or written.
+    Content under a hold is kept. No proof depends on the destroyed content. Exits with 0, with 2 when something can't
+    be read or written.
 
     Example: `brightline audit purge --config gateway.toml --dry-run`
     """
@@ -127,7 +129,7 @@ def purge(
 
 
 def _user() -> str:
-    """Who runs this, by name; by number where that has none, as in many containers."""
+    """The user who runs this, by name, or by number if there is no name, as in many containers."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):
@@ -137,7 +139,7 @@ def _user() -> str:
 
 @contextmanager
 def _kept(config: Path) -> Iterator[tuple[Keeper, Audit]]:
-    """The keeper and the log's settings. Exits with 1 for what does not open, with 2 for what can't be read."""
+    """The keeper and the log's settings. Exits with 1 if it does not open, and with 2 if it can't be read."""
     audit = configuration.load(config).audit
     if audit.sealed is None:
         raise unusable("audit.sealed: is not configured")
@@ -152,7 +154,7 @@ def _kept(config: Path) -> Iterator[tuple[Keeper, Audit]]:
 
 
 def _readable(what: str, content: bytes) -> Json:
-    """What was sealed, as JSON: the prompt as it was committed to, the output as text and tool uses in their order."""
+    """The sealed content as JSON: the prompt as committed to, and the output as text and tool uses, in order."""
     if what == PROMPT:
         prompt: Json = json.loads(content)
         return prompt

@@ -1,4 +1,4 @@
-"""`brightline audit search` and `index`: find records by what they say, newest first."""
+"""`brightline audit search` and `index`: find records by their fields, newest first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gateway.cli.option_groups import takes
 from gateway.cli.terminal import line
 
 _MANY = 100_000
-"""Records without an index that are looked through without saying that it takes a while."""
+"""Above this number of records without an index, a notice says that the search takes a while."""
 
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f"]
 _WHAT = "What to look for"
@@ -51,7 +51,7 @@ def wanted(  # noqa: PLR0917 - one parameter for each option
         datetime | None, typer.Option(help="Before, UTC.", formats=_FORMATS, rich_help_panel=_WHAT)
     ] = None,
 ) -> Filter:
-    """What is looked for. Raises typer.BadParameter for a word that no record has."""
+    """The filter. Raises typer.BadParameter for a word that no record can have."""
     for name, word, known in (("effect", effect_, EFFECTS), ("kind", kind, Kind), ("outcome", outcome, Outcome)):
         if word and word not in tuple(map(str, known)):
             raise typer.BadParameter(f"--{name} {word}: is none of {', '.join(map(str, known))}")
@@ -71,13 +71,13 @@ def find(
 ) -> None:
     """Find records, newest first: by tenant, subject, rule, effect, kind, outcome, reason, decision and time.
 
-    Every option that is given has to fit. With --config, the logs of other gateways in the same PostgreSQL are looked
-    through too, as one in the order of time; --origin looks through one of them. Prove what was found with
-    `brightline audit prove`: an index (`audit index`) makes a search fast, and vouches for nothing.
+    A record has to match every given option. With --config, the logs of other gateways in the same PostgreSQL database
+    are searched too, merged by time; --origin searches one of them. Prove the results with `brightline audit prove`: an
+    index (`audit index`) makes a search fast, but proves nothing.
 
     Example: `brightline audit search --rule weapon_engage_autonomous --since 2026-11-01 --config gateway.toml`
 
-    A running gateway is asked in place of a log's files with --address, or --deployment and --auditor-of.
+    To ask a running gateway instead of reading the log's files, give --address, or --deployment and --auditor-of.
 
     Exits with 0 when there is something, 1 when there is nothing, 2 when there is no log or key to read or a word is
     wrong, 3 when not authenticated, 4 when the gateway refuses or can't answer.
@@ -91,7 +91,7 @@ def find(
 
 
 def _page(log: Stored | Asked, looked_for: Filter, page: str, most: int) -> tuple[Sequence[Found], str]:
-    """Records, and the word for the next page."""
+    """Records, and the token of the next page."""
     if isinstance(log, Asked):
         with told(log):
             return log.page(looked_for, most, page)
@@ -105,10 +105,10 @@ def _page(log: Stored | Asked, looked_for: Filter, page: str, most: int) -> tupl
 
 @takes(log=stored)
 def index(*, log: Stored, rebuild: Annotated[bool, typer.Option(help="Forget the index there is.")] = False) -> None:
-    """Make the index that searches use, or bring it up to date. A gateway that serves does so by itself.
+    """Make the index that searches use, or bring it up to date. A running gateway does so by itself.
 
-    It is derived from the log and lies beside it. Whoever can write it can hide records from a search, not from the
-    verifier: make it again with --rebuild where that matters.
+    The index is derived from the log and is stored beside it. Whoever can write the index can hide records from a
+    search, but not from the verifier. If that matters, rebuild it with --rebuild.
 
     Exits with 0, with 2 when there is no log to read or another process makes the index.
     """
@@ -124,14 +124,14 @@ def index(*, log: Stored, rebuild: Annotated[bool, typer.Option(help="Forget the
         raise unusable(f"{path}: another process makes it, a gateway that serves for example") from error
     except (UnreadableError, OSError, sqlite3.OperationalError) as error:
         raise unusable(str(error)) from error
-    except (sqlite3.Error, ValueError, TypeError) as error:  # rows that no builder wrote
+    except (sqlite3.Error, ValueError, TypeError) as error:  # rows that no index builder wrote
         raise unusable(f"{path}: is damaged; make it again: brightline audit index --rebuild") from error
     typer.echo(f"indexed {size} records in {path}")
 
 
 @contextmanager
 def places(log: Stored) -> Iterator[list[Place]]:
-    """The log and those that are kept together with it, with an index where there is one. Raises UnreadableError."""
+    """The log and those stored together with it, with their indexes, if they have any. Raises UnreadableError."""
     with ExitStack() as stack:
         yield [_place(held, stack) for held in log.together()]
 
@@ -151,7 +151,7 @@ def _place(held: Held, stack: ExitStack) -> Place:
 
 
 def as_json(found: Sequence[Found], rest: str) -> dict[str, Any]:
-    """A page for programs. `page` goes on after it, and is empty at the end."""
+    """A page as JSON. `page` is the token of the next page, and empty at the end."""
     records = [{"origin": f.origin, "index": f.index, "record": f.record} for f in found]
     return {"records": records, "page": rest}
 
@@ -167,7 +167,7 @@ def show(console: Console, found: Sequence[Found], rest: str) -> None:
 
 
 def token(position: Position | None) -> str:
-    """A position as a word for the command line. It is read by who wrote it, so nothing protects it."""
+    """A position as a token for the command line. It is unprotected, because only its own user reads it."""
     return json.dumps(position, separators=(",", ":")).encode().hex() if position else ""
 
 
@@ -200,7 +200,7 @@ def _row(console: Console, found: Found) -> None:
 def _when(time_us: int) -> str:
     try:
         return datetime.fromtimestamp(time_us / 1_000_000, UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError, OSError):  # of a record that no gateway wrote
+    except (ValueError, OverflowError, OSError):  # the time of a record that no gateway wrote
         return str(time_us)
 
 

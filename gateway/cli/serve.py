@@ -18,18 +18,19 @@ def serve(
         typer.Option(help="Where to write host and port once calls are served; a development deployment has its own."),
     ] = None,
 ) -> None:
-    """Run the gateway until SIGTERM or SIGINT, then let calls in flight end. SIGHUP loads the release again; SIGUSR1
-    reads the configuration again and replaces workers, one by one.
+    """Run the gateway until SIGTERM or SIGINT, then let calls in flight end.
 
-    Everything is checked first: a missing key, an unknown setting or a log that was tampered with refuses the start and
-    says what to do.
+    SIGHUP reloads the release. SIGUSR1 reads the configuration again and replaces workers, one by one.
+
+    Everything is checked first. A missing key, an unknown setting or a log that was tampered with refuses the start and
+    gives the remedy.
 
     Example: `brightline serve --config dev/gateway.toml`
     """
     for number in (signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)  # a start does what they ask for, and they would end it
+        signal.signal(number, signal.SIG_IGN)  # until their handlers are installed, these signals would kill the start
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, most))  # a dump would hold keys and prompts
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))  # a core dump would hold keys and prompts
     import uvloop  # noqa: PLC0415 - all of these take time to import
 
     from gateway import config, lifecycle, logs  # noqa: PLC0415

@@ -1,6 +1,6 @@
-"""What the client's results and exceptions look like to a person, to a program, and as an exit code.
+"""Shows the client's results and exceptions to a person, to a program, and as an exit code.
 
-The outcome comes first. Text from a model or a server is never trusted with the terminal (`terminal.py`).
+The outcome comes first. Text from a model or a server is never passed to the terminal as it is (`terminal.py`).
 """
 
 from __future__ import annotations
@@ -78,7 +78,10 @@ def result(console: Console, result: Result) -> None:
 
 
 def end(shown: Result, *, as_json: bool, printed: bool = False) -> NoReturn:
-    """Print any result or failure, for a program or a person, and exit. printed: for a person it was, as it came."""
+    """Print any result or failure, for a program or a person, and exit.
+
+    printed: whether a person has seen the result already, as it arrived.
+    """
     if as_json:
         typer.echo(json.dumps(told(shown)))
     elif not printed:
@@ -95,7 +98,7 @@ def answer(console: Console, value: Answer) -> None:
 
 
 def event(console: Console, value: Started | brightline.Text | ToolUse) -> None:
-    """Print an event of a stream as it arrives; `ended` prints the last."""
+    """Print an event of a stream as it arrives. `ended` prints the last one."""
     match value:
         case Started():
             _headline(console, "permitted", 0, f"decision {value.decision_id}")
@@ -116,7 +119,7 @@ def ended(console: Console, value: Answer) -> None:
 
 
 def check(console: Console, value: Check) -> None:
-    """Print what would be decided."""
+    """Print the decision that would be made."""
     _headline(console, *_EFFECTS[value.effect], "if it were asked now")
     _rules(console, value.rules)
     _obligations(console, value.obligations)

@@ -1,4 +1,4 @@
-"""`brightline signals`: what the detectors say of texts, and how often they are right."""
+"""`brightline signals`: scores of texts by the detectors, and measurements of the detectors' accuracy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Lexical = Annotated[bool, typer.Option("--lexical", help="Without the learned de
 
 
 class Kind(StrEnum):
-    """The kinds of tenants, as a release has them."""
+    """The kinds of tenants in a release."""
 
     CIVIL = "civil"
     DOD = "dod"
@@ -48,15 +48,15 @@ def score_(
 ) -> None:
     """Score each line: {"id", "signals": [{name, score, version}], "effect", "rules"}, by the development policy.
 
-    The use around a text is a civil office's own work, with nothing against it. A score of null means that the text
-    can't be read. Exits with 2 when a line is none; nothing is scored then.
+    The declared use is a civil office's own work, against which no rule speaks. A score of null means that the text
+    can't be read. If any line is invalid, nothing is scored and the exit code is 2.
     """
     for scored in score([(line.id, line.text) for line in _lines(file)], _detectors(lexical)):
         typer.echo(json.dumps(_as_json(scored)))
 
 
 def explain(text: Annotated[str, typer.Argument(help="The text.")]) -> None:
-    """Show the scores of a text, highest first, of each detector, and what is decided."""
+    """Show the scores of a text by each detector, highest first, and the decision."""
     plain, both = (next(score([("text", text)], _detectors(lexical))) for lexical in (True, False))
     before = {reading.name: reading.score for reading in plain.readings}
     table = Table("signal", "lexical", "with the learned detector", box=None)
@@ -83,7 +83,8 @@ def evaluate(
 ) -> None:
     """Measure on labelled text: what is refused at all, each category's precision, recall and F1, and each language.
 
-    Intervals are Wilson's, 95 %. A text that nobody can read is refused, and counts so; categories leave it out.
+    Intervals are Wilson's, 95 %. An unreadable text is refused, and counts as refused; the figures of categories leave
+    it out.
     """
     texts = _of(corpus_, split)
     detectors = _detectors(lexical)
@@ -115,10 +116,11 @@ def thresholds(
     kind: Annotated[Kind | None, typer.Option(help="Of this kind of tenants alone, whose texts these are.")] = None,
     lexical: Lexical = False,
 ) -> None:
-    """Choose limits: each category's trade-off curve, and the lowest limits that refuse no more than is said, as YAML.
+    """Choose thresholds: print each category's trade-off curve, and the lowest permissible thresholds, as YAML.
 
-    Of harmless texts each category may refuse its own share. The lines go into brightline/thresholds, with a kind into
-    brightline/tenant_thresholds; nothing is written. A category without a limit that is good enough is named.
+    A threshold is permissible if the category refuses no more than its share of harmless texts. Copy the lines into
+    brightline/thresholds or, with a kind, into brightline/tenant_thresholds; no file is written. A category without a
+    good enough threshold is named.
     """
     texts = _of(corpus_, split)
     judged = [*zip(texts, score([(text.id, text.text) for text in texts], _detectors(lexical)), strict=True)]
@@ -147,7 +149,7 @@ def _write(file: Path, text: str) -> None:
 
 
 def _of(place: Path, split: str) -> list[corpus.Text]:
-    """The texts of a split. Raises StartError where there are none."""
+    """The texts of a split. Raises StartError if there are none."""
     texts = corpus.read(place)
     if split != "all":
         if split not in corpus.SPLITS:

@@ -1,4 +1,4 @@
-"""`brightline release`: what provider and agency do to put something in force together. Neither can alone."""
+"""`brightline release`: how provider and agency together put a release in force. Neither can do it alone."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def stage(  # noqa: PLR0917 - one parameter for each option
         bool, typer.Option("--renew-self-test", help="Write down what the new policy decides as its self-test.")
     ] = False,
 ) -> None:
-    """Propose a release: what is given, with what is published for the rest. Its effect is computed, and part of it.
+    """Propose a release: the given parts, and the published ones for the rest. Its effect is computed and included.
 
-    The first release takes the starter policy and its self-test where none is given. Nothing is in force by this.
+    If no policy is given, the first release takes the starter policy and its self-test. This puts nothing in force.
     """
     at = Repository(repository)
     published = at.agreed()
@@ -60,9 +60,9 @@ def restrict(
         Path | None, typer.Option("--file", help="restrictions.json; without it, take it back.")
     ] = None,
 ) -> None:
-    """Propose what one holder takes away alone, to be in force without the other's signature.
+    """Propose a restriction by one holder alone, which comes in force without the other's signature.
 
-    The file lists `tenants`, `models`, `grants` and `purposes` that are gone, beside `"format": 1`.
+    The file lists the `tenants`, `models`, `grants` and `purposes` to remove, beside `"format": 1`.
     """
     raw = document.read_bytes() if document and document.is_file() else None
     if document is not None:
@@ -83,13 +83,13 @@ def sign(  # noqa: PLR0917 - one parameter for each option
         list[str] | None, typer.Option("--red-line", help="A red line that may be looser than before, by its name.")
     ] = None,
 ) -> None:
-    """Show what is staged, compute its effect again, ask, and sign it with this key.
+    """Show what is staged, compute its effect again, ask for confirmation, and sign it with this key.
 
-    A red line that may be looser is signed only by its name: with --red-line, or as you are asked. --yes does not do.
+    To sign a red line that may be looser, name it, with --red-line or when you are asked. --yes is not enough.
 
-    A policy that is neither the one in force nor the starter's is compiled again, which needs Open Policy Agent.
-    Exits with 1 when you decline, when there is nothing for this key, or when the effect is not what the metadata says,
-    or the compiled policy not what its sources say.
+    A policy that is neither the one in force nor the starter's is compiled again, which needs Open Policy Agent. Exits
+    with 1 when you decline, when there is nothing for this key, or when the effect differs from the metadata, or the
+    compiled policy from its sources.
     """
     signer = keyfiles.signer(key, lambda: passphrase(passphrase_file), public)
     at = Repository(repository).looked_at(signer.public_key, STAGED)
@@ -112,7 +112,7 @@ def sign(  # noqa: PLR0917 - one parameter for each option
 
 
 def _named(looser: list[str], *, ask: bool) -> None:
-    """Nobody loosens a red line by a yes to everything."""
+    """Require the name of each red line that may be looser. A general consent is not enough."""
     for name in looser if ask else ():
         if (
             typer.prompt(f"Red line {name} may be looser. Type its name to sign", default="", show_default=False)
@@ -127,7 +127,7 @@ def _named(looser: list[str], *, ask: bool) -> None:
 
 
 def _compiled(before: dict[str, bytes], after: dict[str, bytes]) -> None:
-    """Refuse a module or data that nobody could have read in the sources."""
+    """Refuse a module or data that does not match the sources, which are what a signer can read."""
     policy = policy_of(after)
     if policy in (policy_of(before), policy_of(staging.folder(starter()))):
         return
@@ -147,7 +147,7 @@ def publish(
     passphrase_file: SecretOption = None,
     days: Annotated[int, typer.Option(help="How long snapshot and timestamp last.", min=1, max=3650)] = DAYS[TIMESTAMP],
 ) -> None:
-    """Publish what has every signature, with the agency's online key. With nothing staged it renews the times alone.
+    """Publish what has every signature, with the agency's online key. With nothing staged, only renew the expiry times.
 
     Run it daily: when the timestamp expires, gateways refuse every call.
     """
@@ -158,7 +158,7 @@ def publish(
 
 
 def status(repository: RepositoryArgument) -> None:
-    """Say which metadata is published and staged, until when it lasts, and whose keys sign what."""
+    """Show which metadata is published and staged, when it expires, and whose keys sign what."""
     at = Repository(repository)
     for role in (*STAGED, "snapshot", "timestamp"):
         for word, metadata in (("published", at.published(role)), ("staged", at.staged(role))):

@@ -1,7 +1,7 @@
-"""Text on a terminal that somebody else may have written.
+"""Prints untrusted text on a terminal.
 
-Control characters and bidirectional overrides are replaced, and no markup in it is read. What is printed as a line
-stays one: whoever could begin another would say there whatever he wants, in our words.
+Control characters and bidirectional overrides are replaced, and markup is not interpreted. Text that is printed as a
+line stays one line: a second line could pass for the program's own output.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
 def line(console: Console, text: str, style: str = "") -> None:
-    """Print a line with text that somebody else may have written: nothing is obeyed, and no second line begins."""
+    """Print one line of untrusted text, without control characters or further lines."""
     console.print(Text(safe(text).replace("\n", _REPLACED), style=style), soft_wrap=True)
 
 
 def safe(text: str) -> str:
-    """The text without what a terminal would obey, but for ends of lines."""
+    """The text with everything replaced that could control a terminal, except line ends."""
     return _UNSAFE.sub(_REPLACED, text)

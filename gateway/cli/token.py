@@ -1,4 +1,4 @@
-"""`brightline token`: a token of the development issuer. An agency's tokens come from its own."""
+"""`brightline token`: a token of the development issuer. In production, the agency's own issuer gives tokens."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def connected(
     roles: Sequence[str] = (),
     **more: Any,
 ) -> T:
-    """A client of a development deployment, as one of its tenants. target: where else it serves; empty for its own.
+    """A client of a development deployment, as one of its tenants. target: another address; empty for its own.
 
-    kind: of client; more: what else it is made with. Raises StartError, OSError, ValueError.
+    kind: the class of client. more: its further arguments. Raises StartError, OSError, ValueError.
     """
     place = tenant_folder(deployment, tenant)
     return kind(
@@ -63,7 +63,10 @@ def connected(
 
 
 def mint(deployment: Path, tenant: str, subject: str, minutes: int, roles: Sequence[str] = ()) -> str:
-    """A token for that tenant's certificate. Raises StartError unless this is a development deployment that has it."""
+    """A token for the tenant's certificate.
+
+    Raises StartError unless this is a development deployment with that tenant.
+    """
     path = deployment / "gateway.toml"
     settings = config.load(path)
     if settings.profile != "development":
@@ -89,7 +92,7 @@ def mint(deployment: Path, tenant: str, subject: str, minutes: int, roles: Seque
 
 
 def tenant_folder(deployment: Path, tenant: str) -> Path:
-    """Where the tenant's certificate and key are. Raises StartError that lists the tenants there are."""
+    """The folder of the tenant's certificate and key. Raises StartError that lists the existing tenants."""
     folder = deployment / "tenants"
     tenants = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
     if not tenants:
@@ -100,7 +103,7 @@ def tenant_folder(deployment: Path, tenant: str) -> Path:
 
 
 def address(deployment: Path) -> str:
-    """The host:port of the gateway that runs from it. Raises StartError when none does."""
+    """The host:port of the gateway that runs from this deployment. Raises StartError if none does."""
     try:
         return (deployment / "address").read_text(encoding="utf-8").strip()
     except OSError:

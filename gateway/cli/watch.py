@@ -1,4 +1,4 @@
-"""`brightline policy watch`: an edited policy in force in a development gateway, as soon as it is tested."""
+"""`brightline policy watch`: puts an edited policy in force in a development gateway once it is tested."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def watch(
 ) -> None:
     """Watch the policy: an edit is checked, tested, built and put in force in a DEVELOPMENT gateway, until Ctrl-C.
 
-    What is wrong is said with file, line and remedy, and the last good release stays in force. The tests that are run
-    are those about what was edited. With --once, exits with 1 when something is wrong.
+    Faults are reported with file, line and remedy, and the last good release stays in force. Only tests that concern
+    the edit are run. With --once, exits with 1 when something is wrong.
 
     Example: `brightline policy watch --config dev/gateway.toml`
     """

@@ -1,4 +1,4 @@
-"""`brightline audit witness`: what somebody runs who is to notice a log that was cut back or rewritten."""
+"""`brightline audit witness`: for an independent party that detects a truncated or rewritten log."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def witness(  # noqa: PLR0917 - one parameter for each option
     to: Annotated[Path, typer.Option(help="The file for the signed checkpoint.")],
     begin: Annotated[bool, typer.Option("--begin", help="The first time, when there is no state yet.")] = False,
 ) -> None:
-    """Sign the log's published checkpoint, if the log goes on from the last one that was signed.
+    """Sign the log's published checkpoint, if it extends the last one that was signed.
 
     Run it on a host of its own, with a key made by `brightline audit keygen --witness`, as often as the log is to be
     watched. Exits with 0, 1 when it refuses to sign, 2 when something can't be read or written.
