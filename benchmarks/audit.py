@@ -1,9 +1,10 @@
-"""`make bench-audit`: what the log costs on either store, while it grows.
+"""`make bench-audit`: what the log costs on either store as it grows.
 
-Records are refusals of 1.5 kB as a gateway writes them. A rate counts what is durable: the time in the store, tree and
-checkpoints included, not that of making the records. At each size it is that of the next 10,240 records, so that what a
-database puts off is in it. PostgreSQL runs on the same machine, reached by a socket. Ten million records take a quarter
-of an hour and 35 GB at most, in the temporary folder (TMPDIR, not too long a path), which is emptied at the end.
+Records are refusals of 1.5 kB, as a gateway writes them. A rate counts durable records. It includes the time in the
+store, tree and checkpoints, but not the time to make the records. At each size it is the rate of the next 10,240
+records, so that work that a database defers is included. PostgreSQL runs on the same machine, reached by a socket. Ten
+million records take a quarter of an hour and at most 35 GB in the temporary folder (TMPDIR, with a short path), which
+is emptied at the end.
 """
 
 from __future__ import annotations
@@ -47,16 +48,16 @@ from tests.support.postgres import Cluster, cluster
 LEAST = 1000
 PROOFS, AGAIN, SINGLE, ROUND = 200, 3, 400, 5 * MAX_BATCH
 WINDOW = 8 * ROUND
-"""Records over which a cost is taken: several times what SQLite lets its write-ahead log hold."""
+"""The number of records over which a cost is measured: several times what SQLite's write-ahead log holds."""
 CHECKPOINT = 10_000
 EXPORTED = 1_000_000
-"""Records that are exported and verified at most: the last ones."""
+"""The most records that are exported and verified: the last ones."""
 SETTINGS = ("shared_buffers=256MB", "max_wal_size=4GB", "max_connections=40")
 
 
 @dataclass
 class Place:
-    """A store under measurement. size: the bytes that it takes now."""
+    """A store under measurement. size: the bytes that it occupies now."""
 
     name: str
     folder: Path
@@ -67,8 +68,10 @@ class Place:
 
 @dataclass
 class Cost:
-    """At a size of the log: seconds for a record, those of them on the processor here, and seconds for a proof, of a
-    decision that is looked for again, and for the first time.
+    """Costs at one size of the log, in seconds.
+
+    record_s: for a record. processor_s: of that, processor time of this process. proof_s: for a proof of a decision that
+    was looked up before. first_proof_s: for a proof of one that was not.
     """
 
     size: int
@@ -79,7 +82,7 @@ class Cost:
 
 
 def main() -> None:
-    """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
+    """Measure, print the table, write JSON. Exits with 0 even if a target is missed, because the table shows that."""
     parser = options()
     parser.add_argument("--records", type=int, default=1_000_000, help="how far each log grows")
     given = parser.parse_args()
@@ -119,7 +122,7 @@ def on_postgres(folder: Path, server: Cluster) -> Place:
 
 
 def measure(place: Place, most: int) -> list[Figure]:
-    """Every figure of a store."""
+    """All figures of a store."""
     progress(place.name, 0, most)
     empty = place.size()
     with closing(Store(place.kept, logs.signer(place.folder))) as store:
@@ -156,7 +159,7 @@ def _figure(  # noqa: PLR0917 - the columns of a line
 
 
 def grown(store: Store, place: Place, most: int) -> Iterator[Cost]:
-    """Let the log grow, and say at each decade what the next WINDOW records cost."""
+    """Grow the log, and yield at each decade the cost of the next WINDOW records."""
     made, target = records(0), LEAST
     while True:
         grow(store, made, target)
@@ -169,7 +172,7 @@ def grown(store: Store, place: Place, most: int) -> Iterator[Cost]:
 
 
 def grow(store: Store, made: Iterator[Entry], size: int) -> tuple[float, float]:
-    """Append until there are so many. Returns the seconds in the store, and those of them on the processor here."""
+    """Append up to that many records. Returns the seconds in the store, and this process's share of processor time."""
     wall = processor = 0.0
     while store.frontier.size < size:
         batches = [[next(made) for _ in range(MAX_BATCH)] for _ in range(ROUND // MAX_BATCH)]
@@ -185,10 +188,10 @@ def grow(store: Store, made: Iterator[Entry], size: int) -> tuple[float, float]:
 
 
 def proved(place: Place, size: int) -> tuple[float, float]:
-    """Seconds to find any decision by its id, make its proof and verify it, by median: again, and for the first time.
+    """The median seconds to find a decision by its id, make its proof and verify it: repeated, and for the first time.
 
-    The first time pages come from the disk, as far as neither the database nor the system has them. Again they are in
-    memory, and what is left is what a proof takes.
+    For the first time, pages come from the disk unless the database or the system has cached them. Repeated, they are
+    in memory, and the figure is the cost of the proof itself.
     """
     chosen, verifier = random.Random(size), logs.verifier(place.folder)  # noqa: S311 - repeatable
     with place.source.reading() as rows:
@@ -205,7 +208,7 @@ def _timed(place: Place, verifier: Verifier, decision_id: str) -> float:
 
 
 async def alone(place: Place, first: int) -> float:
-    """Milliseconds from handing one record over to knowing that it is durable, by median."""
+    """Median milliseconds from submitting one record to knowing that it is durable."""
     writer = Writer(Store(place.kept, logs.signer(place.folder)), 10_000)
     took = []
     made = records(first + 2 * WINDOW)
@@ -219,13 +222,13 @@ async def alone(place: Place, first: int) -> float:
 
 
 def checked(place: Place) -> tuple[int, float]:
-    """The longest of some proofs in bytes, and leaves a second of an export that is verified by all cores."""
+    """The longest of some proofs in bytes, and the leaves per second when all cores verify an export."""
     path = place.folder / "export.jsonl"
     with place.source.reading() as rows:
         first = max(0, rows.ends()[1] - EXPORTED)
     with path.open("wb") as out:
         size = export.write(place.source, logs.verifier(place.folder), out, first=first)
-    os.sync()  # what the log put off is not part of it
+    os.sync()  # excludes writes that the log has deferred
     began = time.perf_counter()
     found = exports.verify(path, Trust(logs.verifier(place.folder)), processes=2)
     rate = (size - first) / (time.perf_counter() - began)
@@ -241,7 +244,7 @@ def checked(place: Place) -> tuple[int, float]:
 
 
 def records(first: int, since_us: int = logs.START_US) -> Iterator[Entry]:
-    """Records of a gateway, each with its own decision and time."""
+    """Records as a gateway writes them, each with its own decision and time."""
     sample = entry(logs.record(Kind.REFUSAL, 0))
     head, middle, tail = _cut(sample.leaf, sample.decision_id.encode(), str(sample.time_us).encode())
     number = first

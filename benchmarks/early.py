@@ -1,4 +1,4 @@
-"""How far the learned detector reads passages that it has not learned from, and what it misses by not going on."""
+"""How far the learned detector reads passages that it was not trained on, and what it misses by stopping early."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from gateway.measuring.corpus import Text, read
 from gateway.signals.learned import Learned, load
 
 SHORT = 160
-"""Characters, of a text that is hardly more than a sentence."""
+"""In characters: the length of a text of about a sentence."""
 SEED = 1
 
 
 def measure() -> list[Figure]:
-    """The share of passages that the last part of the encoder reads, and what is refused when it reads all of them."""
+    """The share of passages that the encoder's last part reads, and what only a full reading refuses."""
     texts = read(Path("detectors/independent"))
     restricted, ordinary = [text for text in texts if text.labels], [text for text in texts if text.ordinary]
     stops, whole = load(), load()
@@ -34,7 +34,7 @@ def measure() -> list[Figure]:
 
 
 def _between(restricted: Sequence[Text], ordinary: Sequence[Text]) -> list[Text]:
-    """The shorter ones of the restricted texts, each with an ordinary one before it and one after it."""
+    """The shorter restricted texts, each between two ordinary texts."""
     chance = random.Random(SEED)  # noqa: S311 - which texts stand together is no secret
 
     def among(text: str) -> str:
@@ -44,14 +44,14 @@ def _between(restricted: Sequence[Text], ordinary: Sequence[Text]) -> list[Text]
 
 
 def _missed(of: str, whole: Learned, stops: Learned, texts: Sequence[Text]) -> Figure:
-    """How many are refused when all is read, and not by the detector as it is."""
+    """How many texts are refused by a full reading, but not by the detector as it is."""
     wholly = _refused(whole, texts)
     missed = len(wholly - _refused(stops, texts))
     return Figure(f"missed by not reading on, of {len(wholly)} {of}", "", missed, None, "", None)
 
 
 def _refused(detector: Learned, texts: Sequence[Text]) -> set[str]:
-    """The texts that it refuses, for what they want or as another language."""
+    """The texts that the detector refuses, for a category or as another language."""
     found = set()
     for text in texts:
         scores, known = detector.score(text.text)
@@ -61,7 +61,7 @@ def _refused(detector: Learned, texts: Sequence[Text]) -> set[str]:
 
 
 def _read_on(detector: Learned, kinds: Mapping[str, Sequence[Text]]) -> list[Figure]:
-    """Of the passages of each kind of texts, those that the last part reads."""
+    """The share of passages of each kind of text that the last part reads."""
     asked: Counter[int] = Counter()
 
     def counted(number: int, part: Any) -> Any:
@@ -78,7 +78,7 @@ def _read_on(detector: Learned, kinds: Mapping[str, Sequence[Text]]) -> list[Fig
 
 
 def _going_on(part: Any) -> Any:
-    """A part of the encoder that never says that a passage is nothing."""
+    """A part of the encoder that never stops early."""
 
     def run(*given: Any) -> tuple[Any, Any]:
         seen, margins = part.run(*given)

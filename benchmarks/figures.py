@@ -1,4 +1,4 @@
-"""Figures of a measurement: as a table, each beside its target and what it is compared with, and as JSON."""
+"""Figures of a measurement: printed as a table with targets and comparisons, and written as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OFTEN_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table. value, direct (to compare with): in `unit`; met: None where there is no target."""
+    """One line of the table. value, direct (for comparison): in `unit`. met: None if there is no target."""
 
     name: str
     unit: str
@@ -32,18 +32,18 @@ class Figure:
 
 
 _said = [0.0]
-"""When progress was last said, by the monotonic clock."""
+"""The monotonic time of the last progress message."""
 
 
 def progress(what: str, done: int, size: int) -> None:
-    """Say now and then on the error output how far a long measurement is."""
+    """Report now and then on standard error how far a long measurement is."""
     if time.monotonic() - _said[0] > OFTEN_S:
         _said[0] = time.monotonic()
         print(f"{what}: {done:,} of {size:,}", file=sys.stderr, flush=True)
 
 
 def options() -> argparse.ArgumentParser:
-    """The options of every measurement. Who ends one with SIGTERM gets its folder emptied, as with an interrupt."""
+    """The options of every measurement. SIGTERM empties the temporary folder, as an interrupt does."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path, help="also write the figures here")
@@ -51,7 +51,7 @@ def options() -> argparse.ArgumentParser:
 
 
 def report(figures: list[Figure], path: Path | None, *, title: str, beside: str, note: str) -> None:
-    """Print the table, and write JSON where it is asked for. beside: what the figures are compared with."""
+    """Print the table, and write JSON if required. beside: what the figures are compared with."""
     table = Table(title=title)
     for name in ("figure", "value", beside, "target", ""):
         table.add_column(name, justify="right" if name in {"value", beside} else "left")

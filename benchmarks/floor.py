@@ -1,9 +1,9 @@
-"""`make bench-floor`: what the libraries of a call take by themselves, and what this leaves for all the rest.
+"""`make bench-floor`: the cost of the libraries in a call, and what remains for everything else.
 
-A gateway whose own code took no time at all would still read gRPC over mutual TLS, check the message by the contract,
-evaluate the policy, write its records as JSON and hash them, and commit them. Each is measured with as little of our
-own around it as there can be, on the inputs of a real call. What a call takes beyond their sum is our code and the
-interpreter that runs it.
+Even if its own code took no time, a gateway would have to read gRPC over mutual TLS, check the message by the contract,
+evaluate the policy, write its records as JSON, hash them and commit them. Each of these is measured with as little
+other code as possible, on the inputs of a real call. The rest of a call's cost is the gateway's own code and the
+interpreter.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 async def measure(place: Path) -> list[Figure]:
-    """The libraries' shares of a permitted call, their sum, and the calls a second that they alone would leave."""
+    """The libraries' shares of a permitted call, their sum, and the calls per second that this sum permits."""
     deployment.create(place, system_us(), learned=False)
     transported, _, asking = await under_load(place, sys.executable, "-m", "benchmarks.floor", "--echo", str(place))
     gateway, rate, _ = await under_load(place)
@@ -93,7 +93,7 @@ async def measure(place: Path) -> list[Figure]:
 
 
 async def under_load(place: Path, *command: str) -> tuple[float, int, float]:
-    """Of a server: processor time of a call in ms, calls a second, processor time of the load generator."""
+    """For a server: processor time of a call in ms, calls per second, processor time of the load generator."""
     (place / "address").unlink(missing_ok=True)
     async with serving(place, *command) as (caller, process):
         ask = caller.asks(PERMITTED)
@@ -140,7 +140,7 @@ async def in_process(place: Path) -> dict[str, float]:
 
 
 async def records(place: Path, settings: Config, gate: Gate) -> list[bytes]:
-    """The outcome and the intent of a call, as they are in the log."""
+    """The outcome and the intent of a call, as the log has them."""
 
     async def read() -> Prompt:
         return wire.prompt(contract.parse(PERMITTED, REQUEST, len(PERMITTED)).prompt)
@@ -151,7 +151,7 @@ async def records(place: Path, settings: Config, gate: Gate) -> list[bytes]:
 
 
 def libraries(engine: Any, leaves: list[bytes], log: Sqlite) -> dict[str, Callable[[], Awaitable[object]]]:
-    """Two decisions and two records, with as little around them as there can be."""
+    """Two decisions and two records, with as little other code as possible."""
     ruled = contract._with_rules(REQUEST.DESCRIPTOR.full_name)  # noqa: SLF001 - what `parse` does besides is ours
     values, number = [orjson.loads(leaf) for leaf in leaves], count()
     text = encode(values[1]["input"])

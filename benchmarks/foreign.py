@@ -1,7 +1,7 @@
-"""How often harmless text is refused that nobody wrote for measuring: code, and what packages say of themselves.
+"""How often harmless text from other sources is refused: source code, and descriptions of packages.
 
-Cuts of the interpreter's own library and of the descriptions of the packages that are installed: other ones on another
-machine, so figures compare within one.
+The texts are excerpts from the interpreter's standard library and from descriptions of the installed packages. They
+differ between machines, so figures are comparable only on one machine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REFUSED: Final = 500
 
 
 async def measure(plain: Detectors, both: Detectors) -> list[Figure]:
-    """The share that is refused, by both detectors beside the lexical one alone."""
+    """The share that is refused by both detectors, compared with the lexical one alone."""
     return [
         Figure(f"{kind}, refused of {CUTS}", "%", await _refused(both, some), await _refused(plain, some), "", None)
         for kind, some in cuts(LENGTH).items()
@@ -30,7 +30,7 @@ async def measure(plain: Detectors, both: Detectors) -> list[Figure]:
 
 
 def cuts(length: int) -> dict[str, list[str]]:
-    """Pieces of that many characters, by what they are of."""
+    """Excerpts of that many characters, by their source."""
     chance = random.Random(SEED)  # noqa: S311 - which texts are read is no secret
     library = [file.read_text("utf-8", "replace") for file in sorted(_library().glob("*.py"))]
     described = sorted(text for found in distributions() if (text := found.metadata.get_payload()))
@@ -48,7 +48,7 @@ def _cut(text: str, length: int, chance: random.Random) -> str:
 
 
 async def _refused(detectors: Detectors, texts: list[str]) -> float:
-    """Per cent of them. What can't be read is refused, too."""
+    """Percentage of texts that are refused. Unreadable texts count as refused."""
     refused = 0
     for text in texts:
         readings = await detectors.read([text])

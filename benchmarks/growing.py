@@ -1,4 +1,4 @@
-"""The page of `make bench-growth`: for each axis a table and a plot, as Markdown and SVG files beside it."""
+"""The page of `make bench-growth`: a table and a plot for each axis, as Markdown and SVG files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ $ make bench-growth
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """At a size of an axis: added latency, permitted calls a second with 32 in flight, memory, a start."""
+    """One size of an axis: added latency, permitted calls per second with 32 in flight, memory, and time to start."""
 
     size: int
     added_ms: float
@@ -51,7 +51,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What grows. linear: what it costs may grow with it."""
+    """What grows. linear: whether the cost may grow with it."""
 
     name: str
     points: list[Point]
@@ -59,12 +59,12 @@ class Axis:
 
     @property
     def file(self) -> str:
-        """The name of its plot."""
+        """The file name of its plot."""
         return f"{self.name.replace(' ', '-')}.svg"
 
 
 def written(axes: Sequence[Axis], page: Path) -> None:
-    """Write the page and its plots. A crash leaves some of them old."""
+    """Write the page and its plots. A crash leaves some of them outdated."""
     plots = page.parent / PLOTS
     plots.mkdir(exist_ok=True)
     for axis in axes:
@@ -75,7 +75,7 @@ def written(axes: Sequence[Axis], page: Path) -> None:
 
 
 def section(axis: Axis) -> str:
-    """The table of an axis, and a link to its plot."""
+    """The table of an axis, with its plot."""
     first = axis.points[0].added_ms
     rows = [
         f"| {p.size:,} | {p.added_ms:.2f} ms | {p.added_ms / first:.2f} | {p.per_s:,.0f}/s | {p.mib:,.0f} MiB |"
@@ -90,7 +90,7 @@ def section(axis: Axis) -> str:
 
 
 def plot(axis: Axis) -> str:
-    """Three small plots beside each other; sizes by their logarithm, values from zero. The limit is 1.2 times."""
+    """Three small plots side by side: logarithmic sizes, values from zero. A line shows the limit of 1.2 times."""
     panels = (
         ("added p50, ms", [p.added_ms for p in axis.points], None if axis.linear else 1.2 * axis.points[0].added_ms),
         ("permitted, 32 in flight, /s", [p.per_s for p in axis.points], None),

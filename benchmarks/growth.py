@@ -1,7 +1,7 @@
-"""`make bench-growth`: what a call costs as what it does not need grows, axis by axis, each with a table and a plot.
+"""`make bench-growth`: the cost of a call as things grow that the call does not use, with a table and plot for each.
 
-The gateways of an axis run beside each other and are measured in turns, so that what else the machine does is in all of
-them. Request size aside, nothing here should cost a call anything: the target is 1.2 times the smallest. Load
+The gateways of an axis run at the same time and are measured in turns, so that other load on the machine affects all of
+them. Except for request size, no axis should affect the cost of a call: the target is 1.2 times the smallest. Load
 generator, gateways and upstream share the machine.
 """
 
@@ -33,7 +33,7 @@ from gateway.types import Tenant
 from tests.support.gateways import Deployment, spawned
 
 ROUNDS, ALONE, TOGETHER = 6, 150, 400
-"""Turns of each gateway, and calls in a turn: one after the other, and 32 at once."""
+"""Turns of each gateway, and calls in a turn: sequential ones, and ones with 32 in flight."""
 TENANTS = (1, 100, 10_000)
 RULES = (10, 100, 1_000)
 RECORDS = 1_000_000
@@ -45,9 +45,9 @@ LIMITS = f"\n[limits]\nmessage_bytes = 2097152\nconnections = {CONNECTIONS[-1] +
 
 @dataclass
 class Gateway:
-    """One gateway under measurement, and a caller of it. size: where it stands on its axis.
+    """One gateway under measurement, with a caller. size: its position on the axis.
 
-    start_s: from its start until it served; None where one gateway is measured for all of an axis.
+    start_s: from its start until it served; None if one gateway is measured for a whole axis.
     """
 
     size: int
@@ -59,7 +59,7 @@ class Gateway:
     per_s: list[float] = field(default_factory=list)
 
     async def turn(self) -> None:
-        """Measure once."""
+        """Measure one turn."""
         ask = self.caller.asks(self.request)
         calls = max(4, ALONE if len(self.request) < BYTES[-2] else ALONE // 10)
         self.p50_ms.append((await latency(ask, calls)).p50 / 1000)
@@ -67,7 +67,7 @@ class Gateway:
         self.per_s.append(await throughput(ask, many, 32, is_answer))
 
     def point(self, direct_ms: float) -> Point:
-        """What it came to."""
+        """The results at this size."""
         added = statistics.median(self.p50_ms) - direct_ms
         return Point(self.size, added, statistics.median(self.per_s), resident_mib(self.process), self.start_s)
 
@@ -84,7 +84,7 @@ async def measure(place: Path, records: int) -> list[Axis]:
 
 
 def sizes(records: int) -> list[int]:
-    """A thousand, and then ten times as many up to the last."""
+    """A thousand, and then ten times as many each, up to the last."""
     found = [min(1_000, records)]
     while found[-1] < records:
         found.append(min(10 * found[-1], records))
@@ -92,7 +92,7 @@ def sizes(records: int) -> list[int]:
 
 
 async def in_turns(name: str, direct_ms: float, places: list[tuple[int, Deployment]]) -> Axis:
-    """A gateway for each size, all of them running."""
+    """Measure a gateway for each size, all running at the same time."""
     async with AsyncExitStack() as stack:
         gateways = [await stack.enter_async_context(served(one, size)) for size, one in places]
         for number in range(ROUNDS):
@@ -106,7 +106,7 @@ async def in_turns(name: str, direct_ms: float, places: list[tuple[int, Deployme
 
 
 async def in_one(deployed: Deployment, direct_ms: float) -> list[Axis]:
-    """Sizes of requests, then numbers of connections, at one gateway."""
+    """Sizes of requests, then numbers of connections, on one gateway."""
     async with served(deployed, 1) as gateway, AsyncExitStack() as stack:
         sized = [replace(gateway, size=n, start_s=None, request=of_bytes(n), p50_ms=[], per_s=[]) for n in BYTES]
         for number in range(ROUNDS):
@@ -115,11 +115,11 @@ async def in_one(deployed: Deployment, direct_ms: float) -> list[Axis]:
                 await one.turn()
         axis = Axis("bytes of a request", [one.point(direct_ms) for one in sized], linear=True)
         points = []
-        for n in CONNECTIONS:  # one after the other: those of a caller stay open
+        for n in CONNECTIONS:  # in sequence: a caller's connections stay open
             caller = Caller(deployed.folder, deployed.address, connections=n)
             stack.push_async_callback(caller.close)
             one = replace(gateway, size=n, start_s=None, caller=caller, p50_ms=[], per_s=[])
-            await throughput(caller.asks(PERMITTED), 2 * n, 32, is_answer)  # opens each of them
+            await throughput(caller.asks(PERMITTED), 2 * n, 32, is_answer)  # opens all of them
             for number in range(ROUNDS):
                 progress("connections", number, ROUNDS)
                 await one.turn()
@@ -129,7 +129,7 @@ async def in_one(deployed: Deployment, direct_ms: float) -> list[Axis]:
 
 @asynccontextmanager
 async def served(deployed: Deployment, size: int) -> AsyncIterator[Gateway]:
-    """The gateway of a deployment, warm."""
+    """The running gateway of a deployment, warmed up."""
     began = time.monotonic()
     with spawned(deployed, patience_s=PATIENT_S) as process:
         start_s = time.monotonic() - began
@@ -142,14 +142,14 @@ async def served(deployed: Deployment, size: int) -> AsyncIterator[Gateway]:
 
 
 def deployed(place: Path, name: str) -> Deployment:
-    """A development deployment with room for all that is asked here."""
+    """A development deployment with sufficient limits for these measurements."""
     made = Deployment.create(place / name)
     made.config.write_text(made.config.read_text() + LIMITS)
     return made
 
 
 def with_tenants(place: Path, count: int) -> tuple[int, Deployment]:
-    """So many tenants beside the one that asks."""
+    """A deployment with that many tenants besides the one that calls."""
     made, first = deployed(place, f"tenants-{count}"), deployment.TENANTS[0]
     more = [replace(first, id=f"t{n}", certificates=(f"spiffe://brightline.test/t{n}",)) for n in range(count - 1)]
     released(made, [first, *more], None)
@@ -157,7 +157,7 @@ def with_tenants(place: Path, count: int) -> tuple[int, Deployment]:
 
 
 def with_rules(place: Path, count: int) -> tuple[int, Deployment]:
-    """So many rules of other agencies, one each."""
+    """A deployment with that many rules of other agencies, one for each agency."""
     built = place / f"policy-{count}"
     policy.with_agencies(built, count)
     made = deployed(place, f"rules-{count}")
@@ -167,7 +167,7 @@ def with_rules(place: Path, count: int) -> tuple[int, Deployment]:
 
 
 def released(made: Deployment, tenants: list[Tenant], policy_at: Path | None) -> None:
-    """Put another release into a deployment before it starts."""
+    """Replace the release of a deployment before it starts."""
     before, at = release.load(made.folder / "release", None).digest, made.folder / "release"
     shutil.rmtree(at)
     how = {} if policy_at is None else {"policy": policy_at, "vectors": release.starter().parent / VECTORS}
@@ -176,7 +176,7 @@ def released(made: Deployment, tenants: list[Tenant], policy_at: Path | None) ->
 
 
 def with_records(place: Path, count: int) -> tuple[int, Deployment]:
-    """So many records in the log before the gateway starts: of refusals, as it writes them."""
+    """A deployment whose log has that many records before the gateway starts: refusals, as it writes them."""
     made = deployed(place, f"records-{count}")
     settings = config.load(made.config).audit
     with closing(Store(Sqlite(settings.path), keys.load_signer(settings.signing_key, settings.origin))) as store:
@@ -186,12 +186,12 @@ def with_records(place: Path, count: int) -> tuple[int, Deployment]:
 
 
 def of_bytes(size: int) -> bytes:
-    """A request of about that size: the usual one, and then ordinary words."""
+    """A request of about that size: the usual one, followed by ordinary words."""
     return question((TEXT + " ") * max(1, size // len(TEXT)))
 
 
 def figures(axes: list[Axis]) -> list[Figure]:
-    """The largest of each axis beside the smallest."""
+    """The largest size of each axis, compared with the smallest."""
     found = []
     for axis in axes:
         first, last = axis.points[0], axis.points[-1]
@@ -210,7 +210,7 @@ def figures(axes: list[Axis]) -> list[Figure]:
 
 
 def main() -> None:
-    """Measure, print the table, write JSON and the page; exits with 0 also when a target is missed."""
+    """Measure, print the table, write JSON and the page. Exits with 0 even if a target is missed."""
     parser = options()
     parser.add_argument("--records", type=int, default=RECORDS, help="how far the log grows")
     parser.add_argument("--page", type=Path, help="the page to write, with its plots beside it")

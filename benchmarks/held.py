@@ -1,7 +1,7 @@
-"""What reading does to a stream, for `make bench-signals`: when its first text leaves, and its last.
+"""How reading content delays a stream, for `make bench-signals`: when its first and its last text are released.
 
-Pieces come at a steady rate, as from a model. What is read first has to be there first: the floor is when the last
-piece of the first window came. The policy engine is not asked, so what is measured is holding back and reading alone.
+Pieces arrive at a steady rate, as from a model. The first window has to be complete before it can be read: the floor is
+the arrival of its last piece. The policy engine is not asked, so only holding back and reading are measured.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from gateway.signals import Detectors
 from gateway.types import Chunk, End, Stage, Stop, Text, ToolUse
 
 PIECE, EVERY_S = 20, 0.01
-"""Characters of a piece, and the time between two: about 500 tokens a second."""
+"""Characters of a piece, and seconds between pieces: about 500 tokens per second."""
 MOST = 1.3
-"""The first text may leave after so many times the floor."""
+"""The target: the first text is released within this many times the floor."""
 
 
 @dataclass(slots=True)
 class Times:
-    """Of one stream, in milliseconds since it was asked for."""
+    """Times of one stream, in milliseconds since the request."""
 
     first: float = 0.0
     last: float = 0.0
 
 
 async def measure(plain: Detectors, both: Detectors, texts: list[str]) -> list[Figure]:
-    """The figures of streams of these texts, which all have the same length."""
+    """The figures for streams of these texts, which are of equal length."""
     direct = [await _timed(_pieces(text)) for text in texts]
     figures = []
     for name, detectors in (("lexical", plain), ("lexical and learned", both)):
@@ -50,7 +50,7 @@ async def measure(plain: Detectors, both: Detectors, texts: list[str]) -> list[F
 
 
 def _window() -> int:
-    """How many pieces it takes until something can be judged, and leave."""
+    """The number of pieces until a window is complete and can be released."""
     return -(-(output.FIRST + output.AHEAD) // PIECE)
 
 

@@ -1,4 +1,4 @@
-"""Asks a gateway as fast as it answers, from this process: closed loops over a few connections, serialised requests."""
+"""Loads a gateway as fast as it answers: closed loops over a few connections, with serialised requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.types import Credentials
 
 TENANT = "northern-logistics"
 CONNECTIONS = 16
-"""The kernel gives each connection to a worker by chance."""
+"""The kernel assigns connections to workers at random."""
 TIMEOUT_S = 30.0
 
 Ask = Callable[[], Awaitable[object]]
@@ -26,7 +26,7 @@ Ask = Callable[[], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Of one client, in microseconds."""
+    """Latencies of one client, in microseconds."""
 
     p50: int
     p99: int
@@ -48,7 +48,7 @@ def question(text: str, *, model: str = "loopback", purpose: str = "logistics_pl
 
 
 def presented(folder: Path, tenant: str = TENANT) -> Credentials:
-    """What an application of the tenant presents."""
+    """The credentials of an application of the tenant."""
     certificate = (folder / "tenants" / tenant / "client.pem").read_bytes()
     token = issue.mint(
         (folder / "issuer" / "token.key").read_bytes(),
@@ -73,13 +73,13 @@ class Caller:
             (folder / "ca.pem").read_bytes(), key.read_bytes(), shown.certificates[0]
         )
         self._metadata = (("authorization", shown.authorizations[0]),)
-        # Each channel of its own pool: gRPC shares one connection between equal channels otherwise.
+        # Each channel has its own pool, because gRPC otherwise shares one connection between equal channels.
         options = [("grpc.use_local_subchannel_pool", 1)]
         self._channels = [grpc.aio.secure_channel(address, credentials, options) for _ in range(connections)]
         self._turn = 0
 
     def asks(self, request: bytes | Callable[[], bytes], timeout_s: float = TIMEOUT_S) -> Ask:
-        """A function that sends the request, or a new one each time, and returns the raw answer, or the error."""
+        """A function that sends the request (or a new one each time) and returns the raw answer or the error."""
         made = request if callable(request) else lambda: request
         methods = [c.unary_unary("/brightline.v1.InferenceService/Generate") for c in self._channels]
 
@@ -98,7 +98,7 @@ class Caller:
 
 
 async def latency(ask: Ask, count: int) -> Latency:
-    """One client, one call after the other."""
+    """The latency of one client that calls sequentially."""
     for _ in range(count // 10):
         await ask()
     times = []
@@ -111,7 +111,7 @@ async def latency(ask: Ask, count: int) -> Latency:
 
 
 async def throughput(ask: Ask, count: int, in_flight: int, expected: Callable[[object], bool]) -> int:
-    """Calls per second with `in_flight` at once. Raises RuntimeError when an answer is not the expected one."""
+    """Calls per second with `in_flight` calls. Raises RuntimeError if an answer is not the expected one."""
     left = iter(range(count))
 
     async def worker() -> None:

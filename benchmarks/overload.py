@@ -1,8 +1,8 @@
-"""`make bench-overload`: three times the load that a gateway takes, and one tenant that asks far too much.
+"""`make bench-overload`: three times the load that a gateway can take, and one tenant that sends far too much.
 
-Load is offered at a steady rate, whatever comes back, by a process of its own for each tenant. Once the load is nine
-tenths of what calls get of which as many are in flight as may be decided. Load generators, gateway and upstream share
-the machine.
+A separate process for each tenant offers load at a steady rate, independent of the answers. The single load is nine
+tenths of the throughput with as many calls in flight as may be decided at once. Load generators, gateway and upstream
+share the machine.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ LIMITS = f"deciding = {DECIDING}\nqueue_ms = 20\ntenant_percent = 50\n"
 """For a model that answers at once; see the operator's page."""
 SHARE, MORE = 0.9, 3
 QUIET = 0.2
-"""What the other tenant asks beside a noisy one, as a part of what the gateway takes."""
+"""The load of the tenant beside a noisy one, as a fraction of what the gateway takes."""
 LATE_MS = 10
-"""The time that every hundredth call has: less than it takes while others wait."""
+"""The deadline of every hundredth call: shorter than a call takes while others wait."""
 CLOCK_MS = 2
-"""What the rounding of times to milliseconds, and of a deadline by gRPC, may add."""
+"""The error from rounding times to milliseconds, and from gRPC's rounding of a deadline."""
 HINT = b"google.rpc.RetryInfo"
 
 
 @dataclass
 class Offered:
-    """What came of the calls that were offered. times: of answered ones, in microseconds.
+    """The results of the offered calls. times: of answered calls, in microseconds.
 
-    hinted: refusals that say when to come again; late: calls with too little time.
+    hinted: refusals that say when to retry. late: calls with too short a deadline.
     """
 
     times: list[int] = field(default_factory=list)
@@ -54,18 +54,18 @@ class Offered:
     late: int = 0
 
     def ms(self, hundredths: int) -> float:
-        """That percentile of what answered calls took."""
+        """That percentile of the times of answered calls."""
         self.times.sort()
         return self.times[len(self.times) * hundredths // 100] / 1000 if self.times else 0.0
 
     @property
     def answered(self) -> float:
-        """How many of the calls were answered, in percent."""
+        """The percentage of calls that were answered."""
         return 100 * len(self.times) / max(1, self.came_to.total())
 
 
 def offer(place: Path, tenant: str, rate: float, seconds: float) -> Offered:
-    """Calls at that rate; returns when all have ended. In a process of its own."""
+    """Offer calls at that rate, in this process. Returns when all have ended."""
     return uvloop.run(_offer(place, tenant, rate, seconds))
 
 
@@ -100,28 +100,28 @@ async def _offer(place: Path, tenant: str, rate: float, seconds: float) -> Offer
 
 
 async def taken(caller: Caller, seconds: float) -> float:
-    """Answers per second with DECIDING calls in flight: more would be refused, and ask again at once."""
+    """Answers per second with DECIDING calls in flight. With more, calls would be refused and immediately repeated."""
     ask, end, answered = caller.asks(PERMITTED), time.monotonic() + seconds, 0
 
     async def one() -> None:
         nonlocal answered
         while time.monotonic() < end:
             answer = await ask()
-            answered += is_answer(answer)  # after the wait: others count meanwhile
+            answered += is_answer(answer)  # after the wait: others add to it meanwhile
 
     await asyncio.gather(*(one() for _ in range(DECIDING)))
     return max(1, answered) / seconds
 
 
 def late(key: str) -> bytes:
-    """The question with an idempotency key, by which its records are found: no other call here has one."""
+    """The question with an idempotency key, which identifies its records. No other call here has one."""
     request = inference_pb2.GenerateRequest.FromString(PERMITTED)
     request.prompt.use.idempotency_key = key
     return request.SerializeToString()
 
 
 async def measure(minutes: float) -> list[Figure]:
-    """Every figure, on one gateway of one process."""
+    """All figures, on one gateway with one process."""
     loop, brief = asyncio.get_running_loop(), min(30.0, minutes * 60)
     with folder() as place, ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as processes:
         deployment.create(place / "one", system_us(), learned=False)
@@ -135,7 +135,7 @@ async def measure(minutes: float) -> list[Figure]:
             await taken(caller, brief / 3)
             takes = await taken(caller, brief)
             once = await offered(TENANT, SHARE * takes, brief)
-            await offered(TENANT, MORE * takes, brief / 3)  # what a burst takes once is no growth
+            await offered(TENANT, MORE * takes, brief / 3)  # warms up, so that one-off growth is not counted
             memory = [resident_mib(process)]
             thrice = await offered(TENANT, MORE * takes, minutes * 60)
             memory.append(resident_mib(process))
@@ -148,7 +148,7 @@ async def measure(minutes: float) -> list[Figure]:
 
 
 def of_load(takes: float, once: Offered, thrice: Offered, memory: list[float], minutes: float) -> list[Figure]:
-    """What three times the load does to those that are admitted."""
+    """The effect of three times the load on admitted calls."""
     refused = thrice.came_to[grpc.StatusCode.RESOURCE_EXHAUSTED.name]
     hinted = 100 * thrice.hinted / refused if refused else 100
     other = thrice.came_to.total() - len(thrice.times) - refused
@@ -166,7 +166,7 @@ def of_load(takes: float, once: Offered, thrice: Offered, memory: list[float], m
 
 
 def of_tenants(alone: Offered, beside: Offered) -> list[Figure]:
-    """What a noisy tenant costs another one."""
+    """The effect of a noisy tenant on another one."""
     got, was, p50, before = beside.answered, alone.answered, beside.ms(50), alone.ms(50)
     name = "another tenant, beside a noisy one"
     return [
@@ -176,7 +176,7 @@ def of_tenants(alone: Offered, beside: Offered) -> list[Figure]:
 
 
 def forwarded_late(log: Path, calls: int) -> Figure:
-    """How many calls with too little time have an intent that came after it; ids begin with when the call came."""
+    """How many calls with too short a deadline have an intent after it. A decision id begins with the call's time."""
     with closing(sqlite3.connect(f"file:{log}?mode=ro", uri=True)) as database:
         intents = "SELECT time_us, decision_id FROM entries WHERE kind = 'intent' AND idempotency_key IS NOT NULL"
         took = [time_us // 1000 - int(decision_id[:12], 16) for time_us, decision_id in database.execute(intents)]
@@ -186,7 +186,7 @@ def forwarded_late(log: Path, calls: int) -> Figure:
 
 
 def main() -> None:
-    """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
+    """Measure, print the table, write JSON. Exits with 0 even if a target is missed, because the table shows that."""
     parser = options()
     parser.add_argument("--minutes", type=float, default=10, help="for how long there is three times the load")
     arguments = parser.parse_args()

@@ -1,7 +1,7 @@
-"""`make bench-policy`: what a decision costs, with the full pack in Wasm in this process, and `opa bench` beside it.
+"""`make bench-policy`: the cost of a decision, with the whole policy in Wasm in this process, beside `opa bench`.
 
-A decision is what a gateway waits for: the facts as JSON, the evaluation, the answer read strictly. What is compared is
-measured in turns in one run. Agencies' policies are generated and compiled with the pack.
+A decision is what a gateway waits for: serialising the facts as JSON, evaluation, and strict parsing of the result.
+Alternatives are measured in turns in one run. Agencies' policies are generated, and compiled with the pack.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from tests.support.vectors import bases, load
 
 TENANTS = 10_000
 AGENCIES, RULES = 1000, 1
-"""A rule for each agency: the more agencies, the longer a search through them would take."""
+"""One rule for each agency. A search through all agencies would take longer the more there are."""
 ROUNDS, TIMES = 20, 250
 PATIENT = Policy(deadline_ms=10_000)
-"""A busy machine ends no measurement."""
+"""A busy machine must not end the measurement."""
 EDITED, EDITS = "brightline/rules/provider_baseline/purpose_known/purpose_known.rego", 5
 
 RULE = """package brightline.agency.a{agency}
@@ -62,7 +62,7 @@ verdicts contains {{"effect": "deny", "rule": {{"title": "t", "custom": {{"id": 
 
 
 def main() -> None:
-    """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
+    """Measure, print the table, write JSON. Exits with 0 even if a target is missed, because the table shows that."""
     parser = options()
     parser.add_argument("--inputs", type=int, default=100_000, help="inputs of the impact measurement")
     arguments = parser.parse_args()
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 async def measure_pack(release: Release) -> list[Figure]:
-    """The starter, with one permitted request and with every vector in turn."""
+    """The starter policy, with one permitted request and with every vector in turn."""
     engine = open_wasm(release, PATIENT)
     vectors = [vector.input for vector in load()]
     permitted = bases()["desk"]
@@ -99,7 +99,7 @@ async def measure_pack(release: Release) -> list[Figure]:
 
 
 async def measure_tenants(release: Release) -> list[Figure]:
-    """From facts to decision, in a release of one tenant and in one of many."""
+    """From facts to decision, in a release with one tenant and in one with many."""
     sample = deployment.TENANTS[0]
     many = {f"t{n}": replace(sample, id=f"t{n}") for n in range(TENANTS)}
     engine = open_wasm(release, PATIENT)
@@ -109,7 +109,7 @@ async def measure_tenants(release: Release) -> list[Figure]:
 
 
 async def measure_agencies(release: Release, place: Path) -> list[Figure]:
-    """The pack alone, and with the rules of other agencies, for the tenant of an agency that is in both."""
+    """The pack alone and with rules of other agencies, for a tenant whose agency is in both."""
     crowded = with_agencies(place)
     few, many = open_wasm(release, PATIENT), open_wasm(crowded, PATIENT)
     facts = {**bases()["desk"], "tenant": {**bases()["desk"]["tenant"], "policy": "example"}}
@@ -119,7 +119,7 @@ async def measure_agencies(release: Release, place: Path) -> list[Figure]:
 
 
 def measure_impact(place: Path, count: int) -> list[Figure]:
-    """`brightline policy impact` of the starter and its sources with another threshold, on generated inputs."""
+    """`brightline policy impact` of the starter against its sources with one threshold changed, on generated inputs."""
     rng = random.Random(1)  # noqa: S311 - generated inputs, not secrets
     with (place / "inputs.jsonl").open("w") as file:
         file.writelines(f"{json.dumps(made(*drawn(rng)))}\n" for _ in range(count))
@@ -138,20 +138,20 @@ def measure_impact(place: Path, count: int) -> list[Figure]:
 
 
 def processor_s() -> float:
-    """The processor time of every process that was waited for."""
+    """The processor time of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def measure_watch(place: Path) -> Figure:
-    """From an edit of a rule until it decides in a development gateway, checked, tested and built meanwhile."""
+    """From an edit of a rule until it is in force in a development gateway, with checks, tests and build."""
     deployed, rego = Deployment.create(place), place / "edited"
     shutil.copytree(REGO, rego)
     rule, took = rego / EDITED, []
     with spawned(deployed):
         gateway = Gateway.of(config.load(deployed.config), deployed.folder / deployment.STATE)
         rounds = Watch(rego, gateway).rounds()
-        next(rounds)  # what is there, which also parses every file once
+        next(rounds)  # the initial state, which also parses every file once
         for number in range(EDITS):
             edit(rule, "#   remedy: ", f"#   remedy: {number} ")
             started = time.monotonic()
@@ -164,7 +164,7 @@ def measure_watch(place: Path) -> Figure:
 
 
 def with_agencies(place: Path, agencies: int | None = None) -> Release:
-    """The pack and generated agencies, compiled; as many as the figures are of unless `agencies` says otherwise."""
+    """The pack with generated agencies, compiled; as many agencies as in the figures, unless `agencies` is given."""
     rego = place / "rego"
     shutil.copytree(REGO, rego, ignore=shutil.ignore_patterns("*_test.rego"))
     for agency in range(AGENCIES if agencies is None else agencies):
@@ -178,12 +178,12 @@ def with_agencies(place: Path, agencies: int | None = None) -> Release:
 
 
 def deciding(engine: Engine, inputs: list[Any]) -> Callable[[int], Any]:
-    """Decide about one of the inputs after the other."""
+    """A function that decides one of the inputs after the other."""
     return lambda turn: engine.decide(inputs[turn % len(inputs)])
 
 
 def gathering(engine: Engine, release: Release, tenants: dict[str, Any]) -> Callable[[int], Any]:
-    """Gather the facts of a request of one tenant after the other, and decide."""
+    """A function that gathers the facts of a request, one tenant after the other, and decides."""
     asked = replace(
         release, tenants=tenants, models={m.id: m for m in deployment.MODELS}, signers=("agency", "provider")
     )
@@ -193,7 +193,7 @@ def gathering(engine: Engine, release: Release, tenants: dict[str, Any]) -> Call
     readings = tuple(Reading(name, "1", 0) for name in bases()["desk"]["signals"])
     names, now_us = list(tenants), system_us()
     for name in names:
-        attributes.tenants[name]  # made at its first call, which is another figure
+        attributes.tenants[name]  # built at the first call, which is another figure
 
     def decide(turn: int) -> Any:
         principal = Principal(
@@ -206,31 +206,31 @@ def gathering(engine: Engine, release: Release, tenants: dict[str, Any]) -> Call
 
 
 def first(tenants: dict[str, Any]) -> Any:
-    """Any of them."""
+    """Any one of the tenants."""
     return next(iter(tenants.values()))
 
 
 async def in_turns(calls: list[Callable[[int], Any]]) -> list[float]:
-    """The median of each, in milliseconds; they take turns, so that what else the machine does is in all of them."""
+    """The median of each in milliseconds. They take turns, so that other load on the machine affects all of them."""
     took_ns: list[list[int]] = [[] for _ in calls]
     for number in range(ROUNDS + 1):
         for call, taken in zip(calls, took_ns, strict=True):
             for turn in range(TIMES):
                 started = time.perf_counter_ns()
                 await call(number * TIMES + turn)
-                if number:  # the first round warms up
+                if number:  # the first round is a warm-up
                     taken.append(time.perf_counter_ns() - started)
     return [statistics.median(taken) / 1e6 for taken in took_ns]
 
 
 def ratio(name: str, value: float, base: float) -> Figure:
-    """How many times as long, with what it is compared with being once."""
+    """The ratio to a base."""
     times = value / base
     return Figure(name, "x", times, 1.0, "<= 1.2", times <= 1.2)
 
 
 def opa_bench(facts: Any) -> float:
-    """The median of OPA's own measurement of the same decision, in milliseconds."""
+    """The median of OPA's own benchmark of the same decision, in milliseconds."""
     sources = starter() / "rego"
     command = ("bench", "--data", sources, "--stdin-input", "--format", "json", "data.brightline.decision")
     done = opa(*command, at=sources, stdin=json.dumps(facts))

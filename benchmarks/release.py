@@ -1,7 +1,7 @@
-"""`make bench-release`: another release comes in force while calls are made, with many tenants and agencies' rules.
+"""`make bench-release`: a release change during calls, with many tenants and agencies' rules.
 
-Calls come at a steady rate, whether or not those before them were answered. Both releases have the same tenants and
-rules, but for one purpose. What has a target is the longest call while the release changes, beside the median before.
+Calls start at a steady rate, whether or not earlier ones were answered. Both releases have the same tenants and rules,
+except for one purpose. The target concerns the longest call during the change, compared with the median before it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from gateway.release.documents import VECTORS
 from tests.support.gateways import Deployment, spawned
 
 TENANTS, RATE, WORKERS, SECONDS = 10_000, 500, 2, 5
-"""RATE: calls a second, which the target is about. WORKERS: one process alone does hardly more than that here."""
+"""RATE: calls per second for the target. WORKERS: a single process can hardly do more on this machine."""
 
 PATIENT_S = 300
 
 
 def main() -> None:
-    """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
+    """Measure, print the table, write JSON. Exits with 0 even if a target is missed, because the table shows that."""
     parser = options()
     parser.add_argument("--rate", type=int, default=RATE, help="calls a second; the targets are for the default")
     parser.add_argument("--workers", type=int, default=WORKERS, help="processes that serve")
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def measure(place: Path, rate: int, workers: int) -> list[Figure]:
-    """Every figure, in one gateway of so many workers, at that many calls a second."""
+    """All figures, on one gateway with that many workers and calls per second."""
     deployed = made(place)
     deployed.edit("[listener]\n", f"[listener]\nworkers = {workers}\n")
     with ExitStack() as stack:
@@ -61,7 +61,7 @@ def measure(place: Path, rate: int, workers: int) -> list[Figure]:
 
 
 def made(place: Path) -> Deployment:
-    """A development deployment with that many tenants, and that many agencies' rules in its policy."""
+    """A development deployment with many tenants, and with many agencies' rules in its policy."""
     policy.with_agencies(place)
     deployed = Deployment.create(place)
     first = deployment.TENANTS[0]
@@ -78,7 +78,7 @@ def made(place: Path) -> Deployment:
 
 
 async def swapped(deployed: Deployment, process: int, rate: int) -> list[Figure]:
-    """Calls before, while and after the release changes."""
+    """Calls before, during and after the release change."""
     caller = Caller(deployed.folder, deployed.address)
     ask = caller.asks(question("How many trucks?"))
     before, _ = await steadily(ask, lambda: False, SECONDS, rate)
@@ -109,7 +109,10 @@ async def swapped(deployed: Deployment, process: int, rate: int) -> list[Figure]
 async def steadily(
     ask: Callable[[], Any], over: Callable[[], bool], seconds: float, rate: int
 ) -> tuple[list[float], list[object]]:
-    """The seconds that each call took, at that many calls a second until it is over; and what was no answer."""
+    """Start calls at a steady rate until the end.
+
+    Returns the seconds that each took, and the answers that were errors.
+    """
     took: list[float] = []
     refused: list[object] = []
 
@@ -130,7 +133,7 @@ async def steadily(
 
 
 def narrower(text: bytes) -> bytes:
-    """The same tenants, of which the last has one purpose less."""
+    """The same tenants, the last one without one of its purposes."""
     document = json.loads(text)
     document["tenants"][-1]["attributes"]["purposes"].pop()
     return json.dumps(document).encode()

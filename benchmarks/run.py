@@ -1,9 +1,9 @@
-"""`make bench`: what the gateway costs, each figure beside the direct call to the same upstream in the same run.
+"""`make bench`: the cost of the gateway, each figure beside a direct call to the same upstream in the same run.
 
-Mutual TLS, token, Rego in Wasm, the lexical detector on request and answer, and two durable records a call are on; the
-learned one is where a figure says so. Load generator, gateway and upstream share the machine. Two upstreams: `loopback`
-is called inside a process, so what is left is the gateway's own cost; `openai` is a local server, asked
-by the real SDK and through the gateway.
+Mutual TLS, token, Rego in Wasm, the lexical detector on request and answer, and two durable records for each call are
+on. The learned detector is on where a figure says so. Load generator, gateway and upstream share the machine. There are
+two upstreams. `loopback` is called inside the process, so its figures are the gateway's own cost. `openai` is a local
+server, called by the real SDK and through the gateway.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ PERMITTED, OPENAI = question(TEXT), question(TEXT, model="local")
 REFUSED = question(TEXT, purpose="weapon_engagement")
 INDEPENDENT = ROOT / "detectors" / "independent"
 CALLS = 10_000
-"""Of each throughput."""
+"""The calls of each throughput figure."""
 
 
 def main() -> None:
-    """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
+    """Measure, print the table, write JSON. Exits with 0 even if a target is missed, because the table shows that."""
     parser = options()
     parser.add_argument("--requests", type=int, default=100_000, help="requests of the memory measurement")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="of the last throughput figures")
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 async def measure(requests: int, workers: int) -> list[Figure]:
-    """Every figure, one gateway of one process for each upstream, then one of several workers."""
+    """All figures: a gateway with one process for each upstream, then one with several workers."""
     memory.settle()  # the load generator, too
     with folder() as place:
         figures = await measure_loopback(place / "loopback", requests)
@@ -76,9 +76,9 @@ async def measure(requests: int, workers: int) -> list[Figure]:
 
 
 async def measure_learned(place: Path) -> list[Figure]:
-    """Calls where the learned detector reads each question and answer, as it does unless switched off: all differ.
+    """Calls in which the learned detector reads each question and answer, as by default. All texts differ.
 
-    Of the question of the other figures it reads all. Most of what is ordinary it does not read to the end.
+    It reads the question of the other figures to the end. Of most ordinary texts it does not read everything.
     """
     deployment.create(place, system_us())
     number, ordinary = count(), cycle(text.text for text in read(INDEPENDENT) if text.ordinary)
@@ -102,7 +102,7 @@ async def measure_learned(place: Path) -> list[Figure]:
 
 
 async def measure_workers(place: Path, workers: int) -> list[Figure]:
-    """What several workers do that share the machine with the load generator."""
+    """The throughput of several workers that share the machine with the load generator."""
     deployment.create(place, system_us(), learned=False)
     config = place / "gateway.toml"
     config.write_text(config.read_text().replace("[listener]\n", f"[listener]\nworkers = {workers}\n"))
@@ -121,7 +121,7 @@ async def measure_workers(place: Path, workers: int) -> list[Figure]:
 
 
 async def measure_loopback(place: Path, requests: int) -> list[Figure]:
-    """The gateway's own cost: the direct call is a call inside the process, next to nothing."""
+    """The gateway's own cost. The direct call is a call inside the process, which costs next to nothing."""
     deployment.create(place, system_us(), learned=False)
     async with serving(place) as (caller, process):
         permitted, refused = caller.asks(PERMITTED), caller.asks(REFUSED)
@@ -151,7 +151,7 @@ async def measure_loopback(place: Path, requests: int) -> list[Figure]:
 
 
 async def measure_openai(place: Path) -> list[Figure]:
-    """The same server, asked by the SDK and through the gateway."""
+    """The same server, called by the SDK and through the gateway."""
     with openai_server() as url:
         deployment.create(place, system_us(), learned=False)
         point_at(place, url)
@@ -197,9 +197,9 @@ def is_denied(answer: object) -> bool:
 
 @asynccontextmanager
 async def serving(place: Path, *command: str) -> AsyncIterator[tuple[Caller, int]]:
-    """A gateway in a process of its own on the deployment; a caller and the process id.
+    """A running gateway process on the deployment: a caller and the process id.
 
-    command: another server than the gateway, which writes its address where that does.
+    command: another server, which writes its address to the same place.
     """
     log = (place / "gateway.log").open("wb")
     gateway = (sys.executable, "-m", "gateway", "serve", "--config", str(place / "gateway.toml"))
@@ -223,7 +223,7 @@ async def serving(place: Path, *command: str) -> AsyncIterator[tuple[Caller, int
 
 @contextmanager
 def openai_server() -> Iterator[str]:
-    """The tests' chat completions server in a process of its own; its base URL."""
+    """The tests' chat completions server as a process; its base URL."""
     command = [sys.executable, "-m", "tests.support.upstream_servers", "openai", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -255,7 +255,7 @@ def point_at(place: Path, url: str) -> None:
 
 
 def cpu_ms(process: int) -> float:
-    """Processor time of a gateway with all its processes so far, in milliseconds."""
+    """Processor time so far of a gateway with all its processes, in milliseconds."""
     total = 0
     for one in processes(process):
         user, system = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[11:13]
@@ -264,7 +264,7 @@ def cpu_ms(process: int) -> float:
 
 
 def resident_mib(process: int) -> float:
-    """Resident memory of a gateway in MiB; what several of its processes share counts once."""
+    """Resident memory of a gateway in MiB. Memory that its processes share counts once."""
     found = [
         int(line.split()[1])
         for one in processes(process)
@@ -275,14 +275,14 @@ def resident_mib(process: int) -> float:
 
 
 def processes(process: int) -> list[int]:
-    """A gateway's process and those that it started."""
+    """The process ids of a gateway and its children."""
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return [process, *map(int, children)]
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder inside the checkout: the log is on the disk that the checkout is on."""
+    """A temporary folder inside the checkout, so that the log is on the same disk."""
     place = Path(tempfile.mkdtemp(prefix=".bench-", dir=ROOT))
     try:
         yield place

@@ -1,9 +1,9 @@
-"""`make bench-scale`: what can't be measured on one small machine, simulated from what was measured there.
+"""`make bench-scale`: simulates what one small machine can't measure, from costs that were measured on it.
 
-Gateways that write their logs into one PostgreSQL: each commits what waits, one batch at a time; the server works on
-rows with its processors, and one sync of its disk is for all that wait for it. A noisy tenant at one worker: calls are
-decided one after the other, in the order of arrival or by turns of tenants, and refused once they waited too long,
-which takes processor time, too. Seeded: the same command prints the same. What was measured is in Costs.
+Gateways that share a PostgreSQL: each gateway commits the waiting records, one batch at a time. The server's processors
+work on rows, and one sync of its disk serves all that wait for it. A noisy tenant on one worker: calls are decided one
+after the other, in order of arrival or by turns of tenants. A call that waited too long is refused, which takes
+processor time too. The simulation is seeded: equal commands print equal results. Measured costs are in Costs.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ from gateway.audit.store import MAX_BATCH
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """In seconds, as in docs/measurements.md; with its row, sync_s and way_s make the 0.54 ms of one record alone.
+    """Costs in seconds, from docs/measurements.md.
 
-    row_s: of one processor; two, shared with who wrote, did 44,576 rows a second.
-    call_s: in the worker, without a learned detector.
-    refuse_s: receiving, proving and recording a call that is turned away, about half of what a refused one takes.
+    A row's cost, sync_s and way_s make up the 0.54 ms of a single record.
+
+    row_s: on one processor; two processors, shared with the writer, did 44,576 rows per second.
+    call_s: in the worker, without the learned detector.
+    refuse_s: receiving, authenticating and recording a call that is turned away; about half of a refused call.
     """
 
     row_s: float = 2 / 44_576
@@ -49,7 +51,7 @@ TITLES: Final = ("gateways into one PostgreSQL", "twenty gateways, at a part of 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a table: how many a second were offered and done, and how long each of them took."""
+    """A line of a table: offered and completed operations per second, and how long each took."""
 
     name: str
     offered_s: float
@@ -59,7 +61,7 @@ class Row:
 
 
 class Postgres:
-    """One server. took: of each record, the seconds until its gateway knew that it is durable."""
+    """One server. took: for each record, the seconds until its gateway knew that it was durable."""
 
     def __init__(self, gateways: int, rows_s: float) -> None:
         self.took: list[float] = []
@@ -76,7 +78,7 @@ class Postgres:
             self._at(self._random.expovariate(1 / self._pause_s), "row", gateway)
 
     def run(self, seconds: float) -> None:
-        """Until that time."""
+        """Simulate until that time."""
         while self._events[0][0] < seconds:
             now, _, what, gateway = heapq.heappop(self._events)
             if what == "row":
@@ -111,14 +113,14 @@ class Postgres:
 
 
 def written(gateways: int, rows_s: float, seconds: float = 4.0) -> Row:
-    """So many gateways that together write so many rows a second."""
+    """That many gateways, which together write that many rows per second."""
     server = Postgres(gateways, rows_s)
     server.run(seconds)
     return row(f"{gateways} gateways", rows_s, server.took, seconds)
 
 
 def beside(noisy_s: float, *, fair: bool, seconds: float = 20.0) -> Row:
-    """A tenant that asks a fifth of what a worker takes, beside another one. The line is that of the first."""
+    """A tenant with a fifth of a worker's capacity beside a noisy one. The line is that of the first."""
     quiet_s = 0.2 / COSTS.call_s
     arrivals = deque(merged({"quiet": quiet_s, "noisy": noisy_s}, seconds))
     queues: dict[str, deque[float]] = {"quiet": deque(), "noisy": deque()}
@@ -140,7 +142,7 @@ def beside(noisy_s: float, *, fair: bool, seconds: float = 20.0) -> Row:
 
 
 def merged(rates: dict[str, float], seconds: float) -> Iterator[tuple[float, str]]:
-    """The arrivals of each at its rate, in their order."""
+    """The arrivals of all at their rates, in order of time."""
     random, found = Random(str(rates)), list[tuple[float, str]]()  # noqa: S311 - repeatable, no secret
     for tenant, rate in rates.items():
         now = 0.0
@@ -150,14 +152,14 @@ def merged(rates: dict[str, float], seconds: float) -> Iterator[tuple[float, str
 
 
 def row(name: str, offered_s: float, took: list[float], seconds: float) -> Row:
-    """Percentiles of the second half, when queues are as long as they get."""
+    """Percentiles of the second half, when queues have reached their length."""
     settled = sorted(took[len(took) // 2 :]) or [0.0]
     p50, p99 = (1000 * settled[len(settled) * hundredths // 100] for hundredths in (50, 99))
     return Row(name, offered_s, len(took) / seconds, round(p50, 2), round(p99, 2))
 
 
 def tables() -> dict[str, list[Row]]:
-    """Every simulation, by its title."""
+    """All simulations, by title."""
     most, takes = PROCESSORS / COSTS.row_s, 1 / COSTS.call_s
     return {
         TITLES[0]: [written(gateways, 33_333) for gateways in (5, 10, 20, 40)],
@@ -167,7 +169,7 @@ def tables() -> dict[str, list[Row]]:
 
 
 def main() -> None:
-    """Simulate, print, and write JSON where it is asked for."""
+    """Simulate, print, and write JSON if required."""
     given = options().parse_args()
     found = tables()
     for title, rows in found.items():
@@ -181,7 +183,7 @@ def main() -> None:
 
 
 def cells(one: Row) -> list[str]:
-    """A line as it is printed, and as it stands in docs/scale.md."""
+    """A line as printed, and as in docs/scale.md."""
     rates = [f"{one.offered_s:,.0f}/s", f"{one.done_s:,.0f}/s"]
     return [one.name, *rates, f"{one.p50_ms:.2f} ms", f"{one.p99_ms:.2f} ms"]
 

@@ -1,10 +1,11 @@
-"""`make bench-search`: what it takes to find records in a log, with its index, by everything that can be asked for.
+"""`make bench-search`: the cost of finding records in a log with its index, for every kind of search.
 
-The log is real, of whole records: a hundred tenants, ten thousand subjects, thirty-two rules, a third of it refusals.
-Each kind of search is made many times with other words, each time as a gateway does: log and index are opened, the
-records are found, read from the log and compared with the filter. The same records are searched in SQLite and then in
-PostgreSQL, with the same index, which depends on the records alone. Ten million take a quarter of an hour and 30 GB in
-the temporary folder (TMPDIR, not too long a path), which is emptied at the end, also when it is interrupted.
+The log is real and has whole records: a hundred tenants, ten thousand subjects, thirty-two rules, a third of it
+refusals. Each kind of search is repeated with different words, each time as a gateway does it: log and index are
+opened, the records are found, read from the log and compared with the filter. The same records are searched in SQLite
+and then in PostgreSQL, with the same index, which depends only on the records. Ten million records take a quarter of an
+hour and 30 GB in the temporary folder (TMPDIR, with a short path), which is emptied at the end, also after an
+interrupt.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ TIMES = 200
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A record without what every one has of its own."""
+    """A record without its unique fields."""
 
     leaf: bytes
     kind: str
@@ -76,7 +77,7 @@ def shapes(chance: random.Random) -> list[Shape]:
 
 
 def entries(count: int, first: int) -> Iterator[Entry]:
-    """Records number `first` to `count` - 1, the same each time."""
+    """Records number `first` to `count` - 1. They are the same each time."""
     made = shapes(random.Random(1))  # noqa: S311 - the same each time
     for number in range(first, count):
         drawn = mixed(number)
@@ -89,7 +90,7 @@ def entries(count: int, first: int) -> Iterator[Entry]:
 
 
 def mixed(number: int) -> int:
-    """A number of 64 bits that looks drawn, the same each time."""
+    """A 64-bit number that looks random, the same each time."""
     for factor in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9):
         number = number * factor & 0xFFFFFFFFFFFFFFFF
         number ^= number >> 31
@@ -97,7 +98,7 @@ def mixed(number: int) -> int:
 
 
 def fill(kept: Kept, folder: Path, count: int) -> None:
-    """A log of as many records. Batches are larger than a gateway's: how it was written makes no difference to it."""
+    """Write a log of that many records. Its batches are larger than a gateway's, which does not affect the log."""
     with closing(Store(kept, logs.signer(folder))) as store:
         made = entries(count, 0)
         while batch := list(islice(made, BATCH)):
@@ -108,7 +109,7 @@ def fill(kept: Kept, folder: Path, count: int) -> None:
 
 
 def build(held: Held) -> float:
-    """Make the index; records a second."""
+    """Make the index. Returns records per second."""
     with reader.opened(held.source) as log, closing(Builder(held.index, log)) as builder:
         before, start = builder.size, time.perf_counter()
         indexing.catch_up(log, builder, partial(progress, "in the index"))
@@ -116,7 +117,7 @@ def build(held: Held) -> float:
 
 
 def once(held: Held, looked_for: Filter, start: Position | None = None) -> tuple[float, int]:
-    """Milliseconds of a search, and how many records it found."""
+    """The milliseconds of a search, and the number of records found."""
     began = time.perf_counter()
     with reader.opened(held.source) as log, index.opened(held.index, log) as found:
         page = search.page([Place(log, found, unindexed=0)], looked_for, start, MOST)
@@ -124,7 +125,7 @@ def once(held: Held, looked_for: Filter, start: Position | None = None) -> tuple
 
 
 def searches(size: int, chance: random.Random) -> dict[str, Callable[[], tuple[Filter, Position | None]]]:
-    """The kinds of search, each with words of its own every time."""
+    """The kinds of search. Each call gives another filter."""
 
     def tenant() -> str:
         return f"tenant-{int(TENANTS * chance.random()):03}"
@@ -163,7 +164,7 @@ def searches(size: int, chance: random.Random) -> dict[str, Callable[[], tuple[F
 
 
 def searched(name: str, held: Held, count: int) -> list[Figure]:
-    """What each kind of search takes."""
+    """The cost of each kind of search."""
     chance = random.Random(2)  # noqa: S311 - the same each time
     figures = []
     for number, (kind, drawn) in enumerate(kinds := searches(count, chance).items()):
@@ -176,7 +177,7 @@ def searched(name: str, held: Held, count: int) -> list[Figure]:
 
 
 def measure(folder: Path, count: int) -> list[Figure]:
-    """Every figure, on one store after the other, so that only one log is there at a time."""
+    """All figures, one store after the other, so that only one log exists at a time."""
     path = logs.settings(folder).path
     held = Held(File(path), index_path(path))
     fill(Sqlite(path), folder, count)
@@ -194,7 +195,7 @@ def measure(folder: Path, count: int) -> list[Figure]:
 
 
 def main() -> None:
-    """Measure, print the table, write JSON; exits with 0 also when a target is missed, since the table says so."""
+    """Measure, print the table, write JSON. Exits with 0 even if a target is missed, because the table shows that."""
     parser = options()
     parser.add_argument("--records", type=int, default=1_000_000)
     arguments = parser.parse_args()

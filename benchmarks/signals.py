@@ -1,9 +1,9 @@
-"""`make bench-signals`: what reading the content costs, with and without the learned detector, by length of the text.
+"""`make bench-signals`: the cost of reading content, with and without the learned detector, by length of the text.
 
-What is compared is measured in one run, over different texts, so that nothing is remembered. Of the corpus two texts in
-five are restricted, and as many near the line: the learned detector reads more of it to the end than of ordinary texts.
-Streams: see held.py; what is refused of harmless text that nobody wrote for measuring: see foreign.py; how far the
-learned detector reads: see early.py.
+Alternatives are measured in one run, on different texts, so that caches do not help. In the corpus, two texts in five
+are restricted and as many are near the line, so the learned detector reads more of it to the end than of ordinary
+texts. Streams: see held.py. Refusals of harmless text from other sources: see foreign.py. How far the learned detector
+reads: see early.py.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from gateway.signals import Detectors, learned
 
 TIMES, STREAMS = 60, 12
 LENGTHS = {200: None, 2_000: 0.3, 8_000: None}
-"""Characters, and the target of the lexical detector in milliseconds where there is one."""
+"""Lengths in characters, each with the lexical detector's target in milliseconds, if it has one."""
 LEARNED = {200: None, 2_000: 10.0, 8_000: None}
-"""The target of both together: 2,000 characters of English are about 500 pieces."""
+"""The target of both detectors together: 2,000 characters of English are about 500 tokens of the encoder."""
 PLAIN = 2_000
 GONE_ON = 8_000, 200
 """Characters of a conversation so far, and of its next turn."""
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure and print."""
     given = options().parse_args()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     plain, both = Detectors(), Detectors(learned=learned.load(), deadline_ms=60_000)
@@ -52,11 +52,11 @@ def main() -> None:
 
 
 async def measure(plain: Detectors, both: Detectors, texts: list[Text]) -> list[Figure]:
-    """The figures of each length."""
+    """The figures for each length."""
     figures = []
     for length, target in LENGTHS.items():
         some = _made(texts, length)
-        first = [await _timed(plain, text) for text in some]  # not in turns: who has no learned one has its caches
+        first = [await _timed(plain, text) for text in some]  # not in turns: the learned one would evict its caches
         second = [await _timed(both, text) for text in some]
         alone, together = statistics.median(first), statistics.median(second)
         figures += [
@@ -67,7 +67,7 @@ async def measure(plain: Detectors, both: Detectors, texts: list[Text]) -> list[
 
 
 async def _ordinary(both: Detectors) -> list[Figure]:
-    """Texts far from any line, of writers of whom the detectors have seen nothing: short ones, and long ones."""
+    """Texts far from any line, by authors that the detectors have not seen: short and long ones."""
     texts = [text.text for text in read(Path("detectors/independent")) if text.ordinary]
     short = [await _timed(both, text) for text in texts]
     some = foreign.cuts(PLAIN)["descriptions of packages"][:TIMES]
@@ -83,7 +83,7 @@ async def _ordinary(both: Detectors) -> list[Figure]:
 
 
 async def _gone_on(both: Detectors, texts: list[str]) -> Figure:
-    """A turn of a conversation that was read before."""
+    """The next turn of a conversation that was read before."""
     so_far, more = GONE_ON
     taken = []
     for text in texts:
@@ -105,7 +105,7 @@ async def _timed(detectors: Detectors, text: str, whose: str | None = None) -> f
 
 
 def _made(texts: list[Text], length: int) -> list[str]:
-    """Different texts of this length, of those of the corpus one after the other."""
+    """Different texts of this length, made from consecutive texts of the corpus."""
     whole = " ".join(text.text for text in texts)
     step = max(1, (len(whole) - length) // TIMES)
     return [whole[start : start + length] for start in range(0, step * TIMES, step)]

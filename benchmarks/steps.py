@@ -1,7 +1,7 @@
-"""`make bench-steps`: the processor time of each step of a permitted call, on the thread of the event loop.
+"""`make bench-steps`: the processor time of each step of a permitted call, on the event loop's thread.
 
-The steps run in turn, as in a call: one alone, over and over, finds everything in the caches and takes half as long.
-What is missing to what `make bench` gives for a call is gRPC's share and the log's thread.
+The steps run in order, as in a call. A step that is repeated alone finds everything in the caches and takes half as
+long. The difference to the cost of a call in `make bench` is gRPC's share and the log's thread.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 async def measure(place: Path) -> list[Figure]:
-    """Every step, and the whole path without gRPC."""
+    """All steps, and the whole path without gRPC."""
     deployment.create(place, system_us(), learned=False)
     settings = config.load(place / "gateway.toml")
     logs.configure("error")
@@ -56,7 +56,7 @@ async def measure(place: Path) -> list[Figure]:
 
 
 async def steps(place: Path, gate: Gate) -> dict[str, Callable[[], Awaitable[object]]]:
-    """The steps of the path by name, each as it is called there; the last is the whole."""
+    """The steps of the path by name, each called as in the path. The last one is the whole path."""
     in_force, request = gate.in_force, inference_pb2.GenerateRequest
     credentials = presented(place)
     principal = await gate.identity.prove(credentials, in_force.release.tenants)
@@ -126,13 +126,13 @@ async def steps(place: Path, gate: Gate) -> dict[str, Callable[[], Awaitable[obj
 
 
 def call(credentials: Credentials) -> Call:
-    """A call that comes now and has half a minute."""
+    """A call that arrives now with a deadline of half a minute."""
     now_us = system_us()
     return Call(new_decision_id(now_us), METHOD, credentials, now_us, now_us + 30_000_000)
 
 
 async def in_turn(steps: dict[str, Callable[[], Awaitable[object]]]) -> dict[str, float]:
-    """The median of the processor time of each, in microseconds."""
+    """The median processor time of each step, in microseconds."""
     took_ns: dict[str, list[int]] = {name: [] for name in steps}
     for _ in range(TURNS):
         for name, step in steps.items():

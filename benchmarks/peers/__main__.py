@@ -1,7 +1,7 @@
-"""`make bench-peers`: this gateway beside LiteLLM, Portkey and opa-envoy-plugin, on one machine in one run.
+"""`make bench-peers`: compares this gateway with LiteLLM, Portkey and opa-envoy-plugin, on one machine in one run.
 
-The same upstream, the same text, one system after the other. Exits with 0 also when a target is missed or a peer could
-not be measured, since the tables say so; with 1 when the generators are not to be had.
+All systems get the same upstream and the same text, one system after the other. Exits with 0 even if a target is missed
+or a peer could not be measured, because the tables show that. Exits with 1 if the load generators are unavailable.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ BEGIN, END = "<!-- make bench-peers writes from here -->", "<!-- to here -->"
 
 
 def main() -> int:
-    """Install, measure, print, write."""
+    """Install, measure, print and write."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
     parser.add_argument("--seconds", type=float, default=6.0, help="of each load")
     parser.add_argument("--page", type=Path, default=PAGE, help="whose part between the marks is written")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs the cleanup of started processes
     try:
         install.programs()
         wrk = install.wrk()
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def write(page: Path, text: str, measured: Sequence[Measured]) -> None:
-    """Put the figures between the marks of the page, and the plot beside it."""
+    """Put the figures between the markers of the page, and write the plot."""
     drawing = page.with_name(f"{page.stem}-peers.svg")
     drawing.write_text(plot(measured))
     before, rest = page.read_text().split(BEGIN)
@@ -68,7 +68,7 @@ def write(page: Path, text: str, measured: Sequence[Measured]) -> None:
 
 
 def figures(measured: Sequence[Measured], machine: str) -> dict[str, Any]:
-    """All of it as JSON."""
+    """All figures as JSON."""
     rows = []
     for m in measured:
         system = {k: v for k, v in asdict(m.system).items() if k != "start"}

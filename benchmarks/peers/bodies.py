@@ -1,4 +1,4 @@
-"""What is asked: the same text of every system, in its own shape."""
+"""The requests: the same text for every system, in the system's own format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.run import TEXT
 
 
 def chat(place: Path, name: str, *, stream: bool = False, blocked: bool = False) -> Path:
-    """A chat completion as a file. blocked: its text has the word that guardrails look for."""
+    """A file with a chat completion request. blocked: whether its text has the word that guardrails look for."""
     text = f"{TEXT} Purpose: {BLOCKED}." if blocked else TEXT
     body: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": text}], "max_tokens": 200}
     if stream:
@@ -21,7 +21,7 @@ def chat(place: Path, name: str, *, stream: bool = False, blocked: bool = False)
 
 
 def peer(common: Common, name: str, url: str, body: Path, headers: tuple[str, ...]) -> Serving:
-    """What a peer that takes chat completions is asked: this, the same that its guardrail refuses, and as a stream."""
+    """The requests for a peer with chat completions: a normal one, one that its guardrail refuses, and a stream."""
     refused = chat(common.place, f"{name}-refused", blocked=True)
     return Serving(
         Wrk(common.wrk, url, body, headers),
@@ -31,6 +31,6 @@ def peer(common: Common, name: str, url: str, body: Path, headers: tuple[str, ..
 
 
 def written(path: Path, data: bytes) -> Path:
-    """The file, written."""
+    """Write the file and return its path."""
     path.write_bytes(data)
     return path

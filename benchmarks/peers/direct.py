@@ -1,4 +1,4 @@
-"""The floors: the upstream called directly, and servers that answer any gRPC call with nothing."""
+"""The floors: direct calls to the upstream, and trivial gRPC servers that answer any call with nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The load generators: wrk speaks HTTP/1.1, ghz speaks gRPC, and `wire` takes the times of streams over both.
+"""The load generators: wrk for HTTP/1.1, ghz for gRPC, and `wire` for the times of streams over both.
 
-Each run's answers are counted: one that is not what the case is about (an answer, or a refusal) ends the measurement of
-the system, since its figures would say nothing.
+Every run's answers are counted. One that does not fit the case (an answer, or a refusal) ends the measurement of the
+system, because its figures would be meaningless.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from benchmarks.peers.processes import NotHereError, finished
 
 POST = Path(__file__).with_name("post.lua")
 CONNECTIONS = 16
-"""Of ghz with many calls in flight, which the kernel deals to the workers by chance. wrk has one for each call."""
+"""Connections of ghz with many calls in flight. The kernel assigns them to workers at random. wrk has one for each
+call."""
 MARGIN_S = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run came to. Latencies are of one call, in milliseconds."""
+    """The results of a run. Latencies are in milliseconds for one call."""
 
     rate: float
     p50_ms: float
@@ -34,12 +35,12 @@ class Load(Protocol):
     """One kind of call of a system."""
 
     def run(self, in_flight: int, seconds: float) -> Result:
-        """Call in a closed loop. Raises NotHereError when an answer is not what the case is about."""
+        """Call in a closed loop. Raises NotHereError if an answer does not fit the case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wrk:
-    """A POST. refused: the case is about refusals, each with an HTTP status from 400."""
+    """An HTTP POST. refused: whether the case expects refusals, each with an HTTP status of at least 400."""
 
     program: Path
     url: str
@@ -48,7 +49,7 @@ class Wrk:
     refused: bool = False
 
     def run(self, in_flight: int, seconds: float) -> Result:
-        """As Load."""
+        """See Load."""
         wrk: list[object] = [
             self.program,
             "--threads",
@@ -64,7 +65,7 @@ class Wrk:
 
 @dataclass(frozen=True, slots=True)
 class Ghz:
-    """A call. request: serialised, or JSON where the server describes itself; options: TLS, metadata, descriptors."""
+    """A gRPC call. request: serialised, or JSON if the server has reflection. options: TLS, metadata, descriptors."""
 
     program: Path
     address: str
@@ -74,7 +75,7 @@ class Ghz:
     options: tuple[str | Path, ...] = field(default=())
 
     def run(self, in_flight: int, seconds: float) -> Result:
-        """As Load."""
+        """See Load."""
         shape = ["--data-file" if self.request.suffix == ".json" else "--binary-file", self.request]
         many = ["--concurrency", in_flight, "--connections", min(in_flight, CONNECTIONS), "--duration", f"{seconds}s"]
         many += ["--duration-stop", "wait", "--timeout", "30s", "--total", 0, "--format", "json"]
@@ -94,7 +95,7 @@ def read_wrk(text: str, *, refusals: bool) -> Result:
 
 
 def read_ghz(text: str, status: str) -> Result:
-    """Ghz's report as JSON. Raises NotHereError."""
+    """The figures of ghz's JSON report. Raises NotHereError."""
     report = parsed(text)
     statuses = report["statusCodeDistribution"]
     if set(statuses) != {status}:
@@ -107,7 +108,7 @@ def read_ghz(text: str, status: str) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Times of streams, in milliseconds: until the first text arrived, and until the end."""
+    """Times of streams, in milliseconds: until the first text, and until the end."""
 
     first_p50_ms: float
     first_p99_ms: float
@@ -115,14 +116,14 @@ class Streams:
 
 
 def streams(wire: Path, *arguments: str | Path | int) -> Streams:
-    """Streams, one after the other, by `wire http` or `wire grpc`. Raises NotHereError."""
+    """Times of sequential streams, by `wire http` or `wire grpc`. Raises NotHereError."""
     times = parsed(said([wire, *arguments]))
     first, whole = times["first_us"], times["whole_us"]
     return Streams(percentile(first, 50) / 1000, percentile(first, 99) / 1000, percentile(whole, 50) / 1000)
 
 
 def parsed(text: str) -> Any:
-    """The figures that a generator printed. Raises NotHereError."""
+    """Parse the figures that a generator printed. Raises NotHereError."""
     try:
         return json.loads(text)
     except ValueError:
@@ -130,12 +131,12 @@ def parsed(text: str) -> Any:
 
 
 def percentile(ascending: Sequence[float], percent: int) -> float:
-    """One of the values: the first that at least so many are not above."""
+    """The smallest value that at least that percentage of the values does not exceed."""
     return ascending[max(0, -(-len(ascending) * percent // 100) - 1)]
 
 
 def said(command: Sequence[Any]) -> str:
-    """What a program prints. Raises NotHereError when it fails or never ends."""
+    """The output of a program. Raises NotHereError if it fails or does not end."""
     done = finished(command, within_s=MARGIN_S)
     if done.returncode:
         text = (done.stderr or done.stdout).strip()

@@ -1,6 +1,6 @@
-"""Puts the generators and the peers in place, each pinned with hashes: .tools/peers, and .venv/peers for LiteLLM.
+"""Installs the load generators and the peers, pinned with hashes, in .tools/peers, and LiteLLM in .venv/peers.
 
-What can't be had raises NotHereError with the reason. What is there already is left alone.
+Raises NotHereError with the reason if something is unavailable. Existing installations are kept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NPM_FILES = ("package.json", "package-lock.json")
 
 
 def programs() -> None:
-    """`wire` and ghz, built with the modules that go.sum pins. Both are needed for every figure."""
+    """`wire` and ghz, built with the modules that go.sum pins. All figures need both."""
     PROGRAMS.mkdir(parents=True, exist_ok=True)
     offered = {**os.environ, "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local"}
     for package, name in ((".", "wire"), (GHZ, "ghz")):
@@ -32,7 +32,7 @@ def programs() -> None:
 
 
 def wrk() -> Path:
-    """Wrk of PATH, or of the system's packages where this process may install them."""
+    """The wrk of PATH, or from the system's packages if this process may install them."""
     if shutil.which("wrk") is None and shutil.which("apt-get") and os.geteuid() == 0:
         run(["apt-get", "update"])
         run(["apt-get", "install", "--yes", "--no-install-recommends", "wrk"])
@@ -43,22 +43,22 @@ def wrk() -> Path:
 
 
 def litellm() -> None:
-    """LiteLLM's proxy in an environment of its own."""
+    """LiteLLM's proxy in its own virtual environment."""
     wanted = ROOT / "requirements" / "peers.txt"
     if fresh(LITELLM, wanted):
         return
     shutil.rmtree(LITELLM, ignore_errors=True)
     run([sys.executable, "-m", "venv", "--without-pip", LITELLM])
     python, uv = LITELLM / "bin" / "python", Path(sys.executable).with_name("uv")
-    quiet = "--quiet", "--system-certs"  # the roots that pip and this machine believe
+    quiet = "--quiet", "--system-certs"  # the roots that pip and this machine trust
     run([uv, "pip", "install", *quiet, "--python", python, "--no-deps", "--require-hashes", "-r", wanted])
-    # As in the Makefile: what does not compile is no module that anybody imports.
+    # As in the Makefile: a module that does not compile is one that nobody imports.
     finished([python, "-m", "compileall", "-qq", "-j", "0", LITELLM / "lib"])
     stamp(LITELLM, wanted)
 
 
 def portkey() -> None:
-    """Portkey's gateway, with what its lock names by integrity hash; nothing of it is run to install it."""
+    """Portkey's gateway, with dependencies by the integrity hashes of its lock file. No install scripts are run."""
     lock = HERE / "portkey" / "package-lock.json"
     if fresh(PORTKEY, lock):
         return
@@ -81,23 +81,23 @@ def opa_envoy() -> Path:
 
 
 def fresh(folder: Path, wanted: Path) -> bool:
-    """Whether what is installed is what the list names."""
+    """Whether the installation matches the list."""
     done = folder / "installed"
     return done.exists() and done.read_text() == digest(wanted)
 
 
 def stamp(folder: Path, wanted: Path) -> None:
-    """Say what is installed. A crash before it: all is installed again."""
+    """Record what is installed. After a crash before this, everything is installed again."""
     (folder / "installed").write_text(digest(wanted))
 
 
 def digest(path: Path) -> str:
-    """Of a file."""
+    """The digest of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def run(command: Sequence[str | Path], folder: Path = ROOT, environment: dict[str, str] | None = None) -> None:
-    """Run a command of an installation. Raises NotHereError with the end of what it said."""
+    """Run an installation command. Raises NotHereError with the end of its output."""
     words = [str(part) for part in command]
     print(f"$ {' '.join(words)}", file=sys.stderr, flush=True)
     done = finished(words, folder=folder, environment=environment)

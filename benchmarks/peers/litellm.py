@@ -1,4 +1,4 @@
-"""LiteLLM's proxy as its pages on production say: a worker for each core, no debug log, a master key, uvloop."""
+"""LiteLLM's proxy as its production documentation says: a worker per core, no debug log, a master key, uvloop."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def proxy(common: Common) -> Iterator[Serving]:
         LITELLM_MASTER_KEY=KEY,
         LITELLM_MODE="PRODUCTION",
         LITELLM_LOG="ERROR",
-        LITELLM_LOCAL_MODEL_COST_MAP="True",  # or it asks a network for prices
+        LITELLM_LOCAL_MODEL_COST_MAP="True",  # otherwise it fetches prices from the network
     )
     serve = [LITELLM / "bin" / "litellm", "--config", config, "--host", "127.0.0.1", "--port", port]
-    # Its own limit ends workers after 5 s, which loading takes longer on a busy machine.
+    # Its default limit ends workers after 5 s. Loading takes longer on a busy machine.
     command = [*serve, "--num_workers", CORES, "--timeout_worker_healthcheck", 120, "--telemetry", "False"]
     url, headers = f"http://127.0.0.1:{port}/v1/chat/completions", (f"Authorization: Bearer {KEY}",)
     body = chat(common.place, "litellm")
@@ -44,7 +44,7 @@ def proxy(common: Common) -> Iterator[Serving]:
 
 
 def configuration(upstream: str) -> dict[str, object]:
-    """Of the proxy."""
+    """The configuration of the proxy."""
     block = {"keyword": BLOCKED, "action": "BLOCK"}
     rule = {"guardrail": "litellm_content_filter", "mode": "pre_call", "default_on": True, "blocked_words": [block]}
     served = {"model": f"openai/{MODEL}", "api_base": upstream, "api_key": "benchmark"}

@@ -1,4 +1,4 @@
-"""The cases of a system, and what each came to."""
+"""The cases of a system, and their results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STREAMS = 20
 
 @dataclass(slots=True)
 class Measured:
-    """A system with its figures; those that could not be taken are None. reasons: why, where that is so."""
+    """A system with its figures. A figure that could not be measured is None, and `reasons` says why."""
 
     system: System
     permitted: Result | None = None
@@ -29,12 +29,12 @@ class Measured:
 
 
 def measure(systems: Sequence[System], common: Common, seconds: float) -> list[Measured]:
-    """Every system, one after the other, alone with the upstream and the generator."""
+    """Measure the systems one after the other, each running alone with the upstream and the generator."""
     return [one(system, common, seconds) for system in systems]
 
 
 def one(system: System, common: Common, seconds: float) -> Measured:
-    """A system. What fails is told, and nothing else is lost by it."""
+    """Measure one system. A failure is reported, and the other figures are kept."""
     print(f"measuring {system.name}", file=sys.stderr, flush=True)
     found = Measured(system)
     try:
@@ -46,7 +46,7 @@ def one(system: System, common: Common, seconds: float) -> Measured:
 
 
 def cases(found: Measured, serving: Serving, common: Common, seconds: float) -> None:
-    """Every case of a running system."""
+    """Measure all cases of a running system."""
     found.permitted, found.permitted_many = both(found, "permitted", serving.permitted, seconds)
     if serving.refused:
         found.refused, found.refused_many = both(found, "refused", serving.refused, seconds)
@@ -59,7 +59,7 @@ def cases(found: Measured, serving: Serving, common: Common, seconds: float) -> 
 
 
 def both(found: Measured, name: str, load: Load, seconds: float) -> tuple[Result | None, Result | None]:
-    """One client and many in flight, after as many have warmed it up."""
+    """With one client and with many calls in flight, after a warm-up with as many."""
     try:
         load.run(MANY, min(WARM_S, seconds))
         return load.run(1, seconds), load.run(MANY, seconds)

@@ -1,7 +1,7 @@
-"""opa-envoy-plugin, asked as Envoy asks it: one decision a call and nothing else, so no model is called.
+"""opa-envoy-plugin, called as Envoy calls it: one decision for each call and nothing else, so no model is called.
 
-Twice: with one rule, which is what the plugin costs by itself, and with the rules of this gateway's release. Facts as
-this gateway gathers them are the body of the request.
+It is measured twice: with one rule, which shows the cost of the plugin itself, and with the rules of this gateway's
+release. The body of the request holds the facts as this gateway gathers them.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def plugin(common: Common, name: str, entry: str, sources: Path | None) -> Itera
     deny = written(common.place / f"opa-{name}-refused.json", json.dumps(check(refused)).encode())
     with started(command, log, environment=environment(HOME=str(folder))) as process:
         wait_for(lambda: decides(http, permitted, "true"), process, log)
-        # A refusal is an answer to Envoy, whose status is OK: what is decided is asked by the other interface.
+        # To Envoy a refusal is an answer with status OK, so the decision is checked over OPA's own API.
         wait_for(lambda: decides(http, refused, "false"), process, log)
         insecure = ("--insecure",)
         yield Serving(
@@ -78,13 +78,13 @@ def plugin(common: Common, name: str, entry: str, sources: Path | None) -> Itera
 
 
 def facts() -> tuple[Any, Any]:
-    """What the gateway asks its policy of a permitted call and of one for a purpose that is refused."""
+    """The policy input for a permitted call and for a call with a refused purpose."""
     permitted = bases()["desk"]
     return permitted, {**permitted, "request": {**permitted["request"], "purpose": BLOCKED}}
 
 
 def check(body: Any) -> dict[str, Any]:
-    """Envoy's question about a request with that body."""
+    """Envoy's check request with that body."""
     headers = {"content-type": "application/json", ":authority": "models.example", ":method": "POST"}
     http = {"id": "1", "method": "POST", "path": "/v1/chat/completions", "host": "models.example", "protocol": "HTTP/2"}
     source = {"address": {"socketAddress": {"address": "127.0.0.1", "portValue": 40000}}}
@@ -93,7 +93,7 @@ def check(body: Any) -> dict[str, Any]:
 
 
 def decides(address: str, body: Any, allowed: str) -> bool:
-    """Whether OPA decides so, by its own interface."""
+    """Whether OPA's own API gives this decision."""
     question = json.dumps({"input": {"parsed_body": body}}).encode()
     asked = posted(f"http://{address}/v1/data/envoy/authz/allow", question, ())
     return f'"result":{allowed}' in asked.decode()

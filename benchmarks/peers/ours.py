@@ -26,7 +26,7 @@ CALL = "brightline.v1.InferenceService.Generate"
 
 
 def create(place: Path) -> Path:
-    """A deployment with as many workers as there are cores; its folder."""
+    """Create a deployment with a worker for each core. Returns its folder."""
     folder = place / "gateway"
     deployment.create(folder, system_us(), learned=False)
     config = folder / "gateway.toml"
@@ -36,7 +36,7 @@ def create(place: Path) -> Path:
 
 @contextmanager
 def gateway(common: Common) -> Iterator[Serving]:
-    """It runs in the folder of its deployment, whose log is on the disk that the checkout is on."""
+    """The gateway. It runs in the folder of its deployment, so its log is on the same disk as the checkout."""
     point_at(common.deployment, common.upstream)
     log, address = common.place / "gateway.log", common.deployment / "address"
     command = [sys.executable, "-m", "gateway", "serve", "--config", common.deployment / "gateway.toml"]
@@ -55,7 +55,7 @@ def gateway(common: Common) -> Iterator[Serving]:
 
 
 def presented(common: Common) -> tuple[str | Path, ...]:
-    """Options of ghz: what an application of the deployment presents, and the contract."""
+    """Options of ghz: the credentials of an application of the deployment, and the contract."""
     ca, certificate, key = _pems(common)
     shown = written(common.place / "metadata.json", json.dumps({"authorization": f"Bearer {_token(common)}"}).encode())
     pems = ("--cacert", ca, "--cert", certificate, "--key", key)
@@ -63,7 +63,7 @@ def presented(common: Common) -> tuple[str | Path, ...]:
 
 
 def descriptors(place: Path) -> Path:
-    """The contract with all that it imports, as ghz reads it."""
+    """The contract with everything that it imports, as a descriptor set for ghz."""
     found = descriptor_pb2.FileDescriptorSet()
     seen: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""Throughput as a drawing: a bar for each system and kind of call."""
+"""A plot of throughput: a bar for each system and kind of call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STYLE = "<style>text{font:14px sans-serif;fill:#666}.ours{font-weight:bold}</sty
 
 
 def plot(measured: Sequence[Measured]) -> str:
-    """A file of its own. Floors are left out: their bars would leave no room for what is compared."""
+    """The plot as a complete SVG file. Floors are left out, because their bars would dwarf the others."""
     rows = [
         (m.system.name, kind, result.rate)
         for m in measured

@@ -1,7 +1,4 @@
-"""Portkey's gateway on Node as its pages on deployment say: the built server in production mode, without a console.
-
-Its HTTP adapter is held at the last version with which streams work (Portkey-AI/gateway issue 1389).
-"""
+"""Portkey's gateway on Node, as its deployment documentation says: the built server, production mode, no console."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ GUARDRAIL = {
 
 @contextmanager
 def gateway(common: Common) -> Iterator[Serving]:
-    """The gateway; which model and which guardrail a call goes through is in a header of each call."""
+    """The gateway. Headers of each call select the model and the guardrail."""
     (port,), log = free_ports(1), common.place / "portkey.log"
     server = PORTKEY / "node_modules/@portkey-ai/gateway/build/start-server.js"
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
@@ -41,7 +38,7 @@ def gateway(common: Common) -> Iterator[Serving]:
 
 
 def configuration(upstream: str) -> dict[str, object]:
-    """Of a call."""
+    """The configuration of a call."""
     return {
         "provider": "openai",
         "api_key": "benchmark",

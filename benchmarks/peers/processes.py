@@ -1,4 +1,4 @@
-"""The processes of a run: each in a group of its own that ends with the block that started it, whatever happens."""
+"""The processes of a run. Each has a process group of its own, which ends with the block that started it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ENDING_S = 20.0
 
 
 class NotHereError(Exception):
-    """A system can't be measured here; the text says why. The others still are."""
+    """A system can't be measured here; the text says why. The other systems still are."""
 
 
 @contextmanager
 def started(
     command: Sequence[object], log: Path, *, environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """A running process whose error output, and output where nobody reads it, go to `log`. Raises NotHereError."""
+    """A running process. Standard error, and standard output if nobody reads it, go to `log`. Raises NotHereError."""
     try:
         with log.open("wb") as said:
             process = subprocess.Popen(
@@ -51,7 +51,7 @@ def finished(
     environment: Mapping[str, str] | None = None,
     within_s: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """A program that ran to its end, with what it said. Raises NotHereError where it can't start or does not end."""
+    """Run a program to its end and return its output. Raises NotHereError if it can't start or does not end."""
     words = [str(part) for part in command]
     piped = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     try:
@@ -70,26 +70,29 @@ def finished(
 
 
 def ended(process: subprocess.Popen[str]) -> None:
-    """End the process with the group that it leads: asked first, then killed."""
+    """End the process and its group: first SIGTERM, then SIGKILL."""
     if exit_status(process) is None:
         os.killpg(process.pid, signal.SIGTERM)
     end = time.monotonic() + ENDING_S
     while exit_status(process) is None and time.monotonic() < end:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)  # what the leader left behind, too
+    os.killpg(process.pid, signal.SIGKILL)  # also kills what the leader left behind
     process.wait()
     if process.stdin:
         process.stdin.close()
 
 
 def exit_status(process: subprocess.Popen[str]) -> int | None:
-    """How it ended, None while it runs. It is not reaped, so that its id stays its own until its group is gone."""
+    """The exit status, or None while it runs.
+
+    The process is not reaped, so its id can't be reused before its group is gone.
+    """
     found = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     return found.si_status if found else None
 
 
 def wait_for(ready: Callable[[], bool], process: subprocess.Popen[str], log: Path, within_s: float = PATIENT_S) -> None:
-    """Wait until it is ready. Raises NotHereError with the end of its log when it ended, or is not ready in time."""
+    """Wait until it is ready. Raises NotHereError with the end of its log if it exits or is not ready in time."""
     give_up = time.monotonic() + within_s
     while not ready():
         status = exit_status(process)
@@ -101,13 +104,13 @@ def wait_for(ready: Callable[[], bool], process: subprocess.Popen[str], log: Pat
 
 
 def last_words(log: Path) -> str:
-    """The last line of a log that says something, short enough for a table."""
+    """The last line of a log with text, shortened for a table."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return lines[-1][:200] if lines else "it said nothing"
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports of 127.0.0.1 that were free just now, for programs that can't choose one themselves."""
+    """Ports of 127.0.0.1 that are free at the moment, for programs that can't choose a free one."""
     with ExitStack() as probes:
         held = [probes.enter_context(socket.socket()) for _ in range(count)]
         for probe in held:

@@ -1,4 +1,4 @@
-"""The rows of the comparison: every system with its version, its settings, and what it does not do."""
+"""The rows of the comparison: every system with its version, its settings, and what it lacks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LESS = "no client certificates, no token bound to one, no rules about the use, n
 
 
 def systems(wrk: Path) -> list[System]:
-    """Every row, the floors first; each is measured in this order."""
+    """All systems, floors first, in the order of measurement."""
     http = "wrk " + of([wrk, "-v"], r"wrk (?:debian/)?(\S+)")
     grpc = "ghz " + module("github.com/bojand/ghz")
     return [
@@ -72,7 +72,7 @@ def opa(name: str, start: Callable[[Common], AbstractContextManager[Serving]], p
 def installed(
     put: Callable[[], None], start: Callable[[Common], AbstractContextManager[Serving]]
 ) -> Callable[[Common], AbstractContextManager[Serving]]:
-    """The system, installed before it is started."""
+    """The system, installed before it starts."""
 
     @contextmanager
     def both(common: Common) -> Iterator[Serving]:
@@ -84,7 +84,7 @@ def installed(
 
 
 def of(command: list[Any], pattern: str) -> str:
-    """A version that a program prints."""
+    """The version that a program prints."""
     try:
         done = finished(command)
     except NotHereError:
@@ -94,14 +94,14 @@ def of(command: list[Any], pattern: str) -> str:
 
 
 def pinned(package: str) -> str:
-    """The version in the list of the peers."""
+    """The version in the peers' requirements list."""
     text = (ROOT / "requirements" / "peers.txt").read_text()
     found = re.search(rf"^{package}==(\S+)", text, re.MULTILINE)
     return found[1] if found else "?"
 
 
 def portkey_version() -> str:
-    """The version in its list."""
+    """The version in its package list."""
     listed = json.loads((install.HERE / "portkey" / "package.json").read_bytes())
     return str(listed["dependencies"]["@portkey-ai/gateway"])
 

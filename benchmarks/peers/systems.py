@@ -1,4 +1,4 @@
-"""What a measured system is: how it is started, what it is asked, and what it does not do that this gateway does."""
+"""Describes a measured system: how to start it, what to ask it, and which features of this gateway it lacks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ANSWER = b"Each of the nine trucks"
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What every system finds. place: a folder of the run; deployment: keys and certificates of this gateway's."""
+    """What all systems share. place: the folder of the run. deployment: keys and certificates of this gateway."""
 
     place: Path
     deployment: Path
@@ -32,18 +32,18 @@ class Common:
 
     @property
     def wire(self) -> Path:
-        """The program of the folder of that name."""
+        """The `wire` program."""
         return self.programs / "wire"
 
     @property
     def ghz(self) -> Path:
-        """The generator of gRPC calls."""
+        """The ghz program."""
         return self.programs / "ghz"
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What a running system is asked; None where it has no such thing. stream: arguments of `wire`, N left out."""
+    """The requests for a running system; None if it lacks that kind. stream: arguments of `wire` without N."""
 
     permitted: Load
     refused: Load | None = None
@@ -55,7 +55,7 @@ Start = Callable[[Common], AbstractContextManager[Serving]]
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One row. floor: the system that the same generator reaches with no work behind it, "" for a floor itself."""
+    """One row. floor: the trivial system that the same generator measures, "" for a floor itself."""
 
     name: str
     version: str
@@ -67,17 +67,17 @@ class System:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Of a peer: nothing of ours but the path, and no proxy to a network."""
+    """The environment of a peer: only the path, without this project's variables, and no proxy."""
     return {"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1,localhost", "LANG": "C.UTF-8", **more}
 
 
 def answers(url: str, body: Path, headers: tuple[str, ...]) -> bool:
-    """Whether a system on this machine answers with the model's words."""
+    """Whether a system on this machine answers with the model's text."""
     return ANSWER in posted(url, body.read_bytes(), headers)
 
 
 def posted(url: str, body: bytes, headers: tuple[str, ...]) -> bytes:
-    """What a server on this machine answers; empty where it does not, or with an error."""
+    """The response of a server on this machine; empty on an error or without a response."""
     named = dict(header.split(": ", 1) for header in headers)
     request = urllib.request.Request(url, body, {"Content-Type": "application/json", **named})  # noqa: S310 - 127.0.0.1
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -1,4 +1,4 @@
-"""The figures as Markdown: what is slower comes first, then the tables, then each target beside its figure."""
+"""The figures as Markdown: first where this gateway is slower, then the tables, then each target with its figure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from benchmarks.peers.measure import MANY, Measured
 
 OURS, DIRECT, LITELLM, PORTKEY, BARE = "Brightline", "direct call", "LiteLLM", "Portkey", "opa-envoy, one rule"
 WINDOW_MS = 75.0
-"""The upstream has sent the text of a stream's first window, 128 characters, so long after its first piece."""
+"""From the first piece of a stream until the upstream has sent the first window of text, 128 characters."""
 
 Rate = Callable[[Measured], Result | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One of the issue. value: as it is printed; met: None where it was not measured."""
+    """One target. value: as printed. met: None if it was not measured."""
 
     name: str
     target: str
@@ -26,7 +26,7 @@ class Target:
 
 
 def document(measured: Sequence[Measured], machine: str) -> str:
-    """All of it."""
+    """The whole document."""
     parts = [f"{machine}. One system at a time, with the upstream and the generator."]
     slower = behind(measured)
     parts.append("**Where this gateway is behind:**" if slower else "This gateway is behind in nothing measured here.")
@@ -47,7 +47,7 @@ def document(measured: Sequence[Measured], machine: str) -> str:
 
 
 def alone(measured: Sequence[Measured]) -> str:
-    """One client: latencies, what they add to the direct call, and how many times the floor of their generator."""
+    """One client: latencies, the overhead over the direct call, and the multiple of the generator's floor."""
     direct, rows = named(measured, DIRECT), []
     for m in measured:
         floor = named(measured, m.system.floor)
@@ -64,7 +64,7 @@ def alone(measured: Sequence[Measured]) -> str:
 
 
 def many(measured: Sequence[Measured]) -> str:
-    """Throughput, against the floor of the generator and against this gateway."""
+    """Throughput, compared with the generator's floor and with this gateway."""
     rows, ours = [], named(measured, OURS)
     for m in measured:
         floor = named(measured, m.system.floor)
@@ -97,7 +97,7 @@ RATES: dict[str, Rate] = {"permitted": lambda m: m.permitted_many, "refused": la
 
 
 def targets(measured: Sequence[Measured]) -> list[Target]:
-    """Each target, with what was measured."""
+    """Each target with its measured value."""
     ours, direct = named(measured, OURS), named(measured, DIRECT)
     one, many_, no = (ours.permitted, ours.permitted_many, ours.refused_many) if ours else (None, None, None)
     base = direct.permitted if direct else None
@@ -119,7 +119,7 @@ def targets(measured: Sequence[Measured]) -> list[Target]:
 
 
 def behind(measured: Sequence[Measured]) -> list[str]:
-    """In words, where a peer is faster than this gateway, and targets that were missed."""
+    """Sentences about where a peer is faster than this gateway, and about missed targets."""
     found, ours = [], named(measured, OURS)
     for m in measured:
         if ours and m is not ours and m.system.lacks:
@@ -147,34 +147,34 @@ def behind(measured: Sequence[Measured]) -> list[str]:
 
 
 def settings(measured: Sequence[Measured]) -> Iterable[tuple[str, ...]]:
-    """How each system ran."""
+    """The settings of each system."""
     return [(m.system.name, m.system.version, m.system.settings, m.system.refusal) for m in measured]
 
 
 def named(measured: Sequence[Measured], name: str) -> Measured | None:
-    """The system of that name."""
+    """The system of that name, or None."""
     return next((m for m in measured if m.system.name == name), None)
 
 
 def peer(measured: Sequence[Measured], name: str, kind: str) -> float | None:
-    """The rate of a peer."""
+    """The throughput of a peer."""
     found = named(measured, name)
     result = RATES[kind](found) if found else None
     return result.rate if result else None
 
 
 def divided(value: float | None, base: float | None) -> float | None:
-    """How many times."""
+    """The ratio of two figures."""
     return value / base if value is not None and base else None
 
 
 def limit(name: str, value: float | None, most: float, unit: str) -> Target:
-    """A figure that is to be no more than that."""
+    """A target that a figure must not exceed."""
     return Target(name, f"≤ {most:.1f}{unit}", shown(value, unit), None if value is None else value <= most)
 
 
 def least(name: str, value: float | None, wanted: float, unit: str) -> Target:
-    """A figure that is to be at least that."""
+    """A target that a figure has to reach."""
     return Target(name, f"≥ {wanted:,.0f}{unit}", shown(value, unit), None if value is None else value >= wanted)
 
 
@@ -184,11 +184,11 @@ def shown(value: float | None, unit: str) -> str:
 
 
 def word(met: bool | None) -> str:
-    """Of a target."""
+    """The result of a target as a word."""
     return "" if met is None else "reached" if met else "missed"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table as Markdown."""
+    """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

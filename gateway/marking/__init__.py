@@ -2,11 +2,11 @@
 
 It understands these forms, with categories in this order, in capitals, spelled out or abbreviated as in the Register:
 
-UNCLASSIFIED [// AEA] [// FGI] [// dissemination] [// of other agencies]
-CUI [// categories] [// dissemination]                                          CONTROLLED is the same word
-CONFIDENTIAL | SECRET | TOP SECRET
-    [// SCI] [// SAP] [// AEA] [// NATO] [// FGI] [// CUI [// categories]] [// dissemination] [// of other agencies]
-//JOINT level owners, the same groups                     //GBR SECRET, //NATO SECRET [// NATO] [// dissemination]
+    UNCLASSIFIED [// AEA] [// FGI] [// dissemination] [// of other agencies]
+    CUI [// categories] [// dissemination]                                          CONTROLLED is the same word
+    CONFIDENTIAL | SECRET | TOP SECRET
+        [// SCI] [// SAP] [// AEA] [// NATO] [// FGI] [// CUI [// categories]] [// dissemination] [// of other agencies]
+    //JOINT level owners, the same groups                     //GBR SECRET, //NATO SECRET [// NATO] [// dissemination]
 
 It does not understand lower case, portion marks, FOUO and other retired words, unknown or repeated words, words out of
 order, or words that contradict each other. A line that is not understood never counts as a lower marking: the policy
@@ -18,13 +18,13 @@ information. Each module says which facts were read in the source itself ("first
 ("second hand"), and which are general knowledge. DoDM 5200.01 vol. 2 was read second hand: of its own rules, only those
 that a module mentions are known.
 
-fault            MarkingError                    compartments     SCI, SAP
-words            words of dissemination          nuclear          AEA
-countries        lists                           foreign          FGI, NATO, JOINT
-dissemination                                    cui
-value            Marking, write                  banner           read
-together         valid combinations              lattice          dominance, the highest
-portions         portion marks                   content          both, in a text
+    fault            MarkingError                    compartments     SCI, SAP
+    words            words of dissemination          nuclear          AEA
+    countries        lists                           foreign          FGI, NATO, JOINT
+    dissemination                                    cui
+    value            Marking, write                  banner           read
+    together         valid combinations              lattice          dominance, the highest
+    portions         portion marks                   content          both, in a text
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """SCI control systems and special access programs: a name, compartments after hyphens, subcompartments after spaces.
 
-HCS-O-P JJJ / RSV-ABC / SI-G ABCD EFGH-XYZ / TK-KAND 1234         SAR-BP-123/CA-XYZ YYY
+    HCS-O-P JJJ / RSV-ABC / SI-G ABCD EFGH-XYZ / TK-KAND 1234         SAR-BP-123/CA-XYZ YYY
 
 Read first hand in the IC Markings System Register and Manual (2016), A.6, H.4, H.5. HCS without a compartment is the
 older form, which DoDM 5200.01 vol. 2 encl. 4 still shows [second hand]. Unpublished control systems are not known here.

@@ -1,6 +1,6 @@
 """Controlled unclassified information: categories and limited dissemination controls.
 
-CUI//SP-CTI/SP-EXPT/PRVCY//FEDCON/NOFORN              SECRET//CUI//SP-CTI//NOFORN
+    CUI//SP-CTI/SP-EXPT/PRVCY//FEDCON/NOFORN              SECRET//CUI//SP-CTI//NOFORN
 
 The form, also beside classified information, was read first hand in NARA's CUI marking handbook (1.1, 2016). Categories
 and limited dissemination controls, RELIDO among them, are those of the CUI Registry as NIEM 6.0's CUI code lists give

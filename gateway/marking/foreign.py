@@ -1,6 +1,6 @@
 """Foreign, NATO and joint classifications, and foreign government information in documents of the United States.
 
-//GBR SECRET      //NATO SECRET      //COSMIC TOP SECRET      //JOINT SECRET CAN GBR USA      FGI      FGI GBR NATO
+    //GBR SECRET      //NATO SECRET      //COSMIC TOP SECRET      //JOINT SECRET CAN GBR USA      FGI      FGI GBR NATO
 
 Read first hand in the IC Markings System Register and Manual (2016), A.6, G, H.3, H.7 and its examples. The Manual's
 appendices on non-US, NATO and UN markings were not read, so only those markings are known that the Register and the

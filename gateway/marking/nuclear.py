@@ -1,7 +1,7 @@
 """Atomic Energy Act information.
 
-RD[-CNWDI][-SIGMA 14 18] | FRD[-SIGMA 14] | TFNI             with CONFIDENTIAL or higher
-DOD UCNI[/DOE UCNI]                                          with UNCLASSIFIED
+    RD[-CNWDI][-SIGMA 14 18] | FRD[-SIGMA 14] | TFNI             with CONFIDENTIAL or higher
+    DOD UCNI[/DOE UCNI]                                          with UNCLASSIFIED
 
 Read first hand in the IC Markings System Register and Manual (2016), H.6: RD takes precedence over FRD, and both over
 TFNI, so a banner has only one of them. RD-N for RD-CNWDI, and SIGMA numbers from 1 to 99, are from DoDM 5200.01 vol. 2

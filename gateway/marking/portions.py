@@ -1,6 +1,6 @@
 """Portion marks: the mark of a paragraph, in parentheses and with the Register's short forms.
 
-(U)  (S//NF)  (TS//SI-G//OC/NF)  (S//RD-SG 14)  (CUI//SP-CTI//NF)  (//GBR S)  (//CTS//BOHEMIA)  (//FGI S//NF)
+    (U)  (S//NF)  (TS//SI-G//OC/NF)  (S//RD-SG 14)  (CUI//SP-CTI//NF)  (//GBR S)  (//CTS//BOHEMIA)  (//FGI S//NF)
 
 Read first hand in the IC Markings System Register and Manual (2016), A.6, C and the table in G, and in NARA's CUI
 marking handbook (1.1, 2016). A portion mark is translated to the equivalent banner line, which is then parsed. Words

@@ -1,9 +1,9 @@
 """A repository as its signers see it. A proposal stays in staged/ until it has every signature.
 
-metadata/   what clients read: N.root.json, N.targets.json, N.provider.json, N.agency.json, N.snapshot.json,
-            timestamp.json
-targets/    the files, each with its SHA-256 before its name
-staged/     metadata that waits for signatures, and its new files
+    metadata/   what clients read: N.root.json, N.targets.json, N.provider.json, N.agency.json, N.snapshot.json,
+                timestamp.json
+    targets/    the files, each with its SHA-256 before its name
+    staged/     metadata that waits for signatures, and its new files
 
 1 init or stage proposes
 2 each holder inspects and signs

@@ -1,6 +1,6 @@
 """The self-test of a release: inputs with the decisions that the policy has to make. Both holders sign it.
 
-{"bases": {name: input}, "vectors": [{"id", "base", "set", "without", "effect", "rules"}]}
+    {"bases": {name: input}, "vectors": [{"id", "base", "set", "without", "effect", "rules"}]}
 
 An input is a base with changes. Objects in `set` are merged into it and other values replace; then the `without`
 pointers are removed.

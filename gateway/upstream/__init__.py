@@ -2,9 +2,9 @@
 
 Every call is sent once. The result is an answer or one GatewayError:
 
-UPSTREAM_UNAVAILABLE   no connection: nothing was sent
-UPSTREAM_FAILED        something may have been sent, and the result is no valid answer of the permitted model
-DEADLINE_EXCEEDED      the deadline passed
+    UPSTREAM_UNAVAILABLE   no connection: nothing was sent
+    UPSTREAM_FAILED        something may have been sent, and the result is no valid answer of the permitted model
+    DEADLINE_EXCEEDED      the deadline passed
 """
 
 from __future__ import annotations

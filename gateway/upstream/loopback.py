@@ -3,10 +3,10 @@
 It answers with the size of the request and its last line. Equal prompts get equal answers, of at most `max_tokens`
 words; a word counts as a token. Lines of the last message that start with "loopback:" control it, in order:
 
-loopback: say <text>          answers the text
-loopback: tool <name> <json>  calls the tool, which must have been offered
-loopback: wait <ms>           sends nothing for that time
-loopback: stop early          breaks off, like a service that crashes
+    loopback: say <text>          answers the text
+    loopback: tool <name> <json>  calls the tool, which must have been offered
+    loopback: wait <ms>           sends nothing for that time
+    loopback: stop early          breaks off, like a service that crashes
 """
 
 from __future__ import annotations

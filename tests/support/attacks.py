@@ -41,7 +41,7 @@ def prompt(**changes: Any) -> inference_pb2.Prompt:
 
 
 def message(**changes: Any) -> bytes:
-    """The same as the bytes of a request of Generate, GenerateStream or CheckPolicy, which are alike."""
+    """The same, serialised as a request. Generate, GenerateStream and CheckPolicy have the same format."""
     return inference_pb2.GenerateRequest(prompt=prompt(**changes)).SerializeToString()
 
 
@@ -58,7 +58,7 @@ METHODS: dict[str, bytes] = {
     for service in module.DESCRIPTOR.services_by_name.values()
     for name in service.methods_by_name
 }
-"""Every method of the gateway by its path, with a message that the contract accepts. What it looks for is not there."""
+"""Every method of the gateway by its path, with a valid message. The ids in it do not exist."""
 
 
 def put(path: Path, data: bytes) -> None:
@@ -69,7 +69,7 @@ def put(path: Path, data: bytes) -> None:
 
 
 def authority(deployed: Deployment) -> Authority:
-    """The deployment's CA, to issue defective certificates with."""
+    """The deployment's CA, for issuing defective certificates."""
     made = Authority()
     key = (deployed.folder / "ca.key").read_bytes()
     object.__setattr__(made, "ca", Pair(deployed.ca, key))
@@ -77,14 +77,14 @@ def authority(deployed: Deployment) -> Authority:
 
 
 def issuer(deployed: Deployment) -> TokenIssuer:
-    """The deployment's token issuer, to sign defective tokens with."""
+    """The deployment's token issuer, for signing defective tokens."""
     key = (deployed.folder / "issuer" / "token.key").read_bytes()
     return TokenIssuer(deployment.ISSUER, deployment.AUDIENCE, LOGISTICS, key=key)
 
 
 @dataclass(frozen=True)
 class Attacker:
-    """A connection of bytes. token: of the tenant's, for calls that have no authorizations of their own."""
+    """A connection for raw bytes. token: the tenant's, for calls without authorizations of their own."""
 
     channel: grpc.aio.Channel
     token: str
@@ -99,7 +99,7 @@ class Attacker:
         timeout: float | None = 20,  # noqa: ASYNC109 - the deadline on the wire
         compression: grpc.Compression | None = None,
     ) -> list[bytes]:
-        """All messages of the answer. data: one message, or as many as given. Raises grpc.aio.AioRpcError."""
+        """All messages of the answer. data: one or several messages. Raises grpc.aio.AioRpcError."""
         given = [f"Bearer {self.token}"] if authorizations is None else authorizations
         path = method if method.startswith("/") else f"{SERVICE}/{method}"
         metadata = (*(("authorization", value) for value in given), *metadata)
@@ -111,7 +111,7 @@ class Attacker:
         return [answer async for answer in call]
 
     async def health(self, service: str = "") -> int:
-        """What health says of a service."""
+        """The health status of a service."""
         asked = health_pb2.HealthCheckRequest(service=service).SerializeToString()
         (answer,) = await self.call(f"{HEALTH}/Check", asked, authorizations=())
         return health_pb2.HealthCheckResponse.FromString(answer).status
@@ -126,7 +126,7 @@ async def attacking(
     options: Sequence[tuple[str, Any]] = (),
     ca: bytes | None = None,
 ) -> AsyncIterator[Attacker]:
-    """A connection with any certificate, or the tenant's."""
+    """A connection with any certificate, by default the tenant's."""
     if pair is None:
         pair = Pair(running.certificate(tenant), running.key(tenant))
     credentials = grpc.ssl_channel_credentials(ca or running.ca, pair.key or None, pair.certificate or None)
@@ -137,7 +137,7 @@ async def attacking(
 
 @dataclass(frozen=True)
 class Told:
-    """What a refused caller was told. everything: every byte of it, to look for what must not be there."""
+    """What a refused caller received. everything: all bytes of it, for searches."""
 
     reason: str
     decision_id: str
@@ -149,7 +149,7 @@ class Told:
 
 
 def told(error: grpc.aio.AioRpcError) -> Told:
-    """The refusal in an error; fails the test when it carries none, or parts that disagree."""
+    """The refusal in an error. Fails the test if there is none, or if its parts disagree."""
     raw = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
     assert isinstance(raw, bytes)
     assert raw, f"not a refusal of the gateway: {error.code()} {error.details()}"
@@ -162,7 +162,7 @@ def told(error: grpc.aio.AioRpcError) -> Told:
 
 
 def unpacked(raw: bytes) -> tuple[status_pb2.Status, error_details_pb2.ErrorInfo, refusal_pb2.Refusal]:
-    """The details of a refusal; fails the test when their parts disagree."""
+    """The details of a refusal. Fails the test if their parts disagree."""
     whole, info, refusal = status_pb2.Status.FromString(raw), error_details_pb2.ErrorInfo(), refusal_pb2.Refusal()
     assert whole.details[0].Unpack(info)
     assert whole.details[1].Unpack(refusal)
@@ -171,7 +171,7 @@ def unpacked(raw: bytes) -> tuple[status_pb2.Status, error_details_pb2.ErrorInfo
 
 
 async def refused(running: Running, reason: str, attempt: Awaitable[object]) -> tuple[Told, dict[str, Any]]:
-    """The oracle: this reason, one record with it under the id that was told, no upstream call, a log that verifies."""
+    """The oracle: this reason, one record of it under the received id, no upstream call, a log that verifies."""
     calls, before = running.calls, len(running.records())
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await attempt
@@ -185,7 +185,7 @@ async def refused(running: Running, reason: str, attempt: Awaitable[object]) -> 
 
 
 async def refused_in(deployed: Deployment, reason: str, attempt: Awaitable[object]) -> Told:
-    """The part of the oracle that holds for a gateway in a process of its own: this reason, one last record with it."""
+    """The part of the oracle for a gateway in another process: this reason, and one last record of it."""
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await attempt
     answer = told(failed.value)
@@ -197,7 +197,7 @@ async def refused_in(deployed: Deployment, reason: str, attempt: Awaitable[objec
 
 
 async def shut_out(running: Running, attempt: Awaitable[object]) -> grpc.aio.AioRpcError:
-    """The oracle where TLS or gRPC answers before the gateway sees a call: no record, no upstream call, still there."""
+    """The oracle for refusals before the gateway sees a call, by TLS or gRPC: no record, no upstream call, still up."""
     calls, before = running.calls, len(running.records())
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await attempt
@@ -209,7 +209,7 @@ async def shut_out(running: Running, attempt: Awaitable[object]) -> grpc.aio.Aio
 
 
 async def serves(running: Running) -> None:
-    """The gateway answers an honest call once calls that others left behind have ended, and its log verifies."""
+    """Check that the gateway answers an honest call once earlier calls have ended, and that its log verifies."""
     async with attacking(running) as honest:
         reason = "OVERLOADED"
         while reason == "OVERLOADED":  # the test's own time limit ends a wait in vain
@@ -219,7 +219,7 @@ async def serves(running: Running) -> None:
 
 
 async def _outcome(attacker: Attacker) -> str:
-    """The reason why a call was refused, empty where it was answered."""
+    """The reason why a call was refused; empty if it was answered."""
     try:
         answer = await attacker.call()
     except grpc.aio.AioRpcError as error:
@@ -229,7 +229,7 @@ async def _outcome(attacker: Attacker) -> str:
 
 
 def verified(deployed: Deployment) -> Report:
-    """The report on the deployment's log; fails the test when it names a problem."""
+    """The report on the deployment's log. Fails the test if it names a problem."""
     key = (deployed.folder / "audit" / "log.key.pub").read_text()
     report = verify(deployed.folder / "audit" / "log.db", Trust(Verifier.parse(key)))
     assert report.problem is None

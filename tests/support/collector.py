@@ -1,4 +1,4 @@
-"""A collector of syslog over TLS (RFC 5425) that keeps what it reads, can break off in the middle, and can be slow."""
+"""A collector of syslog over TLS (RFC 5425) that keeps what it reads. It can break connections, and it can be slow."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.support.waiting import wait_for
 
 
 class Collector:
-    """Listens on a free port of localhost. breaks_after: of its next connections, the bytes after which each ends.
+    """Listens on a free port of localhost. breaks_after: after how many bytes each of its next connections breaks.
 
-    stalls: the next connection is closed once this holds, and nothing of it is read.
+    stalls: the next connection is not read, and is closed once this holds.
     """
 
     def __init__(self, folder: Path, authority: Authority, hosts: tuple[str, ...] = ("localhost",)) -> None:
@@ -49,12 +49,12 @@ class Collector:
             return list(self.received)
 
     def slow(self, pause_s: float) -> None:
-        """Let its host hold little, and wait for so long after every 4 KiB, from the next connection on."""
+        """From the next connection on: small receive buffers, and a pause of that length after every 4 KiB."""
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
         self._pause_s = pause_s
 
     def hang_up(self) -> None:
-        """Break the connection that there is."""
+        """Break the current connection."""
         current, self._current = self._current, None
         if current is not None:
             with contextlib.suppress(OSError):
@@ -99,7 +99,7 @@ class Collector:
                     return
 
     def _frames(self, data: bytes) -> bytes:
-        """Keep every whole frame; returns the rest."""
+        """Keep every complete frame. Returns the rest."""
         while b" " in data:
             length, _, rest = data.partition(b" ")
             if len(rest) < int(length):

@@ -1,4 +1,4 @@
-"""A desk where callers prove who they are: a real Identity over real files, with a clock that tests set."""
+"""A desk where callers authenticate: a real Identity over real files, with a clock that tests set."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOW_US = 1_800_000_000_000_000
 
 @dataclass
 class Desk:
-    """Opened with the files in folder. settings: what tests change in the configuration; others: further client CAs."""
+    """Opened with the files in `folder`. settings: changes to the configuration. others: further client CAs."""
 
     folder: Path
     now_us: int = NOW_US
@@ -90,7 +90,7 @@ class Desk:
 
 
 async def reason_of(attempt: Awaitable[object]) -> Reason:
-    """Why the attempt was refused. Fails the test when it was not."""
+    """Why the attempt was refused. Fails the test if it was not."""
     with pytest.raises(GatewayError) as refused:
         await attempt
     return refused.value.reason

@@ -1,4 +1,4 @@
-"""Both engines with one policy, for tests that ask them the same."""
+"""Both engines with one policy, for tests that compare them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENGINES: Final = ("wasm", "opa")
 
 @asynccontextmanager
 async def both() -> AsyncIterator[dict[str, Engine]]:
-    """The engines by name, with the starter policy and time enough on a busy machine."""
+    """The engines by name, with the starter policy and limits for a busy machine."""
     async with serving([starter() / "rego"]) as url:
         made: dict[str, Engine] = {}
         try:

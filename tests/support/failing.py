@@ -1,4 +1,4 @@
-"""A disk that fails once, at a step that a test counts up to: every step of a write is tried so."""
+"""A disk that fails once, at the n-th operation, so that a test can try every step of a write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 def failing_at(
     step: int, patch: pytest.MonkeyPatch, steps: Iterable[tuple[ModuleType, str]], number: int = errno.ENOSPC
 ) -> list[str]:
-    """From now on the disk fails once, at that step; the steps that were done, also after it, are in the list."""
+    """From now on the disk fails once, at that step. The returned list gets all steps, also later ones."""
     done, passed = list[str](), count(1)
 
     def failing(name: str, real: Callable[..., Any]) -> Callable[..., Any]:

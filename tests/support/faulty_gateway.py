@@ -1,4 +1,4 @@
-"""The gateway with parts that break: each raises, with everything it was given in the text, when it sees its word.
+"""A gateway with faulty parts: each raises when it sees its word, and the error's text holds all of its arguments.
 
 python -m tests.support.faulty_gateway serve --config gateway.toml
 """
@@ -18,7 +18,7 @@ WORDS = ("break-detectors", "break-facts", "break-engine", "break-output")
 
 
 def broken(part: Callable[..., Any], word: str) -> Callable[..., Any]:
-    """The part, which raises when its arguments hold the word."""
+    """The part, changed to raise if its arguments contain the word."""
 
     def call(*arguments: Any, **named: Any) -> Any:
         arguments = tuple(list(a) if isinstance(a, Iterator) else a for a in arguments)

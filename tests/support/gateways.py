@@ -1,4 +1,4 @@
-"""Real gateways for tests: a development deployment in a folder, served by this process or by one of its own."""
+"""Real gateways for tests: a development deployment in a folder, served by this process or by another one."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ HARMLESS = Use(
 class Deployment:
     """A development deployment without the learned detector, which hundreds of gateways would each load.
 
-    address is known once something serves it.
+    address: known once it is served.
     """
 
     folder: Path
@@ -64,7 +64,7 @@ class Deployment:
 
     @classmethod
     def create(cls, folder: Path) -> Deployment:
-        """A deployment below `folder`: a copy of one that a process makes once, with the same keys."""
+        """A deployment below `folder`: a copy of one that this process makes once, with the same keys."""
         shutil.copytree(_made(), folder / "deployment")
         return cls(folder / "deployment")
 
@@ -80,13 +80,16 @@ class Deployment:
         return self.folder / "gateway.toml"
 
     def edit(self, old: str, new: str) -> None:
-        """Replace a piece of the configuration that is there."""
+        """Replace a part of the configuration, which has to exist."""
         text = self.config.read_text()
         assert old in text, f"{old!r} is not in the configuration"
         self.config.write_text(text.replace(old, new))
 
     def change_release(self, name: str, change: Callable[[bytes], bytes]) -> None:
-        """Change one file of the release, and the configured digest; both holders sign it, and it is published."""
+        """Change one file of the release and the configured digest.
+
+        Both holders sign the release, and it is published.
+        """
         folder = self.folder / "release"
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
         before, data = digest(manifest), change((folder / name).read_bytes())
@@ -98,7 +101,7 @@ class Deployment:
         deployment.publish(self.folder)
 
     def damage_release(self, name: str) -> None:
-        """Another release, of which one published file is not what was signed."""
+        """Publish another release with one file that differs from what was signed."""
         self.change_release(name, lambda data: data + b"\n")
         (published,) = sorted(
             (self.folder / "repository/targets").rglob(f"*.{name}"), key=lambda p: p.stat().st_mtime_ns
@@ -106,7 +109,7 @@ class Deployment:
         published.write_bytes(b"{}")
 
     def token(self, tenant: str, **claims: Any) -> str:
-        """A token of the deployment's issuer, bound to the tenant's certificate unless `certificate` says otherwise."""
+        """A token of the deployment's issuer, bound to the tenant's certificate or to `certificate`."""
         values: dict[str, Any] = {
             "issuer": deployment.ISSUER,
             "audience": deployment.AUDIENCE,
@@ -148,7 +151,7 @@ class Deployment:
         return client
 
     def auditor(self, tenant: str = LOGISTICS, *roles: str, **rest: Any) -> AsyncAuditClient:
-        """A reviewer of the tenant, with these roles or that of an auditor. It is closed with the gateway."""
+        """A reviewer of the tenant, with these roles or an auditor's. It is closed with the gateway."""
         token = self.token(tenant, roles=roles or ("auditor",), subject="reviewer")
         certificate, key = self.certificate(tenant), self.key(tenant)
         client = AsyncAuditClient(
@@ -158,7 +161,7 @@ class Deployment:
         return client
 
     def records(self, *kinds: str) -> list[dict[str, Any]]:
-        """The stored records in order, of these kinds or all, read beside the writer."""
+        """The stored records of these kinds (or all) in order, read beside the writer."""
         with places.source(config.load(self.config).audit).reading() as rows:
             leaves = [json.loads(row[1]) for row in rows.rows(0, rows.ends()[1])]
         return [r for r in leaves if not kinds or r["kind"] in kinds]
@@ -174,7 +177,7 @@ def _made() -> Path:
 
 @dataclass
 class Running(Deployment):
-    """A deployment served by this process, with its inside in reach."""
+    """A deployment that this process serves, with its internals accessible."""
 
     gate: Gate | None = None
 
@@ -192,7 +195,7 @@ _ask, _prepare = app.ask, app.prepare
 
 
 async def _ask_once(fresh: InForce) -> None:
-    """The self-test of a release, whose hundreds of questions have the same answers for each gateway of a process."""
+    """Run the self-test of a release once in a process: its results are the same for every gateway."""
     one = (fresh.release.digest, fresh.engine.version)
     if one not in _PASSED:
         await _ask(fresh)
@@ -205,7 +208,7 @@ def _machine_code(wasm: bytes) -> bytes:
 
 
 async def _prepare_compiled(config: Config, loaded: Release, code: bytes = b"", state: State = ()) -> InForce:
-    """As the gateway does it, with a module that is compiled once for all gateways of a process."""
+    """Prepare a release as the gateway does, but compile each module once for all gateways of the process."""
     if config.policy.engine == "wasm":
         code = code or _machine_code(loaded.wasm)
     return await _prepare(config, loaded, code, state)
@@ -215,7 +218,7 @@ async def _prepare_compiled(config: Config, loaded: Release, code: bytes = b"", 
 async def serving(deployed: Deployment, clock: Clock | None = None) -> AsyncIterator[Running]:
     """The gateway of the deployment, in this process.
 
-    A release that passed its self-test here is not asked again, and its module is not compiled again.
+    A release that passed its self-test in this process is not tested again, and its module is not compiled again.
     """
     settings = config.load(deployed.config)
     setattr(app, "prepare", _prepare_compiled)  # noqa: B010 - as below
@@ -236,9 +239,11 @@ def spawned(
     program: Sequence[str] = ("gateway", "serve"),
     patience_s: float = 180.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The gateway of the deployment in a process of its own, serving; ended by SIGTERM unless it is gone already.
+    """The gateway of the deployment, serving in another process.
 
-    program: the module that is run, and its arguments before --config.
+    It gets SIGTERM at the end, unless it has ended already.
+
+    program: the module to run, and its arguments before --config.
     """
     address = deployed.folder / "address"
     address.unlink(missing_ok=True)
@@ -260,14 +265,14 @@ def spawned(
 
 
 async def refused(attempt: Awaitable[object], kind: type[BrightlineError]) -> BrightlineError:
-    """What a client raises, which has to be this."""
+    """The exception that a client raises, which has to be of this kind."""
     with pytest.raises(kind) as caught:
         await attempt
     return caught.value
 
 
 def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
-    """A file of the release in which each item of its list is changed."""
+    """A change to a file of the release: applied to each item of its list."""
 
     def whole(data: bytes) -> bytes:
         document = json.loads(data)

@@ -1,10 +1,10 @@
-"""Generated inputs: the whole of what rego/schemas/input.json accepts, near what rules act on, and a little beyond.
+"""Generated policy inputs: all that rego/schemas/input.json accepts, near what rules act on, and a little beyond.
 
-An input starts as that of a hand-written vector, so that every rule has something to say, and a few of its facts are
-changed. A new value is of its fact's schema: one that a vector has there, a word of the policy, a number next to one
-that matters. Now and then a fact is left out or is of another type.
+An input starts as that of a hand-written vector, so that every rule has something to judge, and a few of its facts are
+changed. A new value fits the fact's schema: a value from a vector, a word of the policy, or a number next to one that
+matters. Occasionally a fact is removed or gets another type.
 
-made(base, changes)     # the input: base and changes are any integers, and the same ones give the same input
+made(base, changes)     # the input: base and changes are any integers; equal integers give equal inputs
 inputs()                # the same as a hypothesis strategy, which shrinks to fewer changes
 """
 
@@ -25,10 +25,10 @@ from tests.support.policy import REGO
 from tests.support.vectors import load
 
 Path: TypeAlias = tuple[str, ...]
-"""Keys down to a fact; an array's items are all called `[]`."""
+"""The keys down to a fact. Items of an array are all called `[]`."""
 
 MOST: Final = 6
-"""How many facts are changed."""
+"""The most facts that are changed."""
 
 _ODD: Final = (None, True, "", "odd", "\u0000\u2028\U0001f512", -1, 2**53 - 1, [], {}, [None], {"level": "3"})
 _WORD: Final = 48
@@ -42,7 +42,7 @@ def inputs() -> st.SearchStrategy[Any]:
 
 
 def made(base: int, changes: Sequence[int]) -> Any:
-    """The input of these numbers. Fewer changes are closer to a vector."""
+    """The input for these integers. Fewer changes keep it closer to a vector."""
     known = _known()
     facts = orjson.loads(known.bases[base % len(known.bases)])
     for change in changes:
@@ -56,7 +56,7 @@ def made(base: int, changes: Sequence[int]) -> Any:
 
 
 def drawn(rng: random.Random) -> tuple[int, list[int]]:
-    """Numbers for `made`."""
+    """Random arguments for `made`."""
     return rng.getrandbits(32), [rng.getrandbits(32) for _ in range(rng.randint(0, MOST))]
 
 
@@ -73,7 +73,7 @@ def _spoil(facts: Any, path: Path, rng: random.Random) -> None:
 
 
 class _Known:
-    """What the schema, the vectors and the policy's data say about facts."""
+    """Facts as known from the schema, the vectors and the policy's data."""
 
     def __init__(self) -> None:
         self._schema = json.loads((REGO / "schemas/input.json").read_bytes())
@@ -93,7 +93,7 @@ class _Known:
         self._numbers = sorted({n + step for n in numbers for step in (-1, 0, 1)})
 
     def put(self, facts: Any, path: Path, rng: random.Random) -> None:
-        """Give the fact another value, and what it is part of one too where that is not there."""
+        """Give the fact another value, and create its parents if they are missing."""
         node, part = self._schema, facts
         for depth, key in enumerate(path[:-1]):
             node = self._part(node, key)
@@ -142,7 +142,7 @@ def _known() -> _Known:
 
 
 def _resolved(schema: Any, node: Any) -> Any:
-    """The node that a reference stands for."""
+    """The schema node that a reference points to."""
     while "$ref" in node:
         node = schema["definitions"][node["$ref"].rpartition("/")[2]]
     return node

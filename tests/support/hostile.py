@@ -1,4 +1,4 @@
-"""Policies that misbehave when told to: one Rego module, and modules of our own making that no compiler emits."""
+"""Policies that misbehave on request: one Rego module, and hand-written Wasm modules that no compiler emits."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ decision := object.union(good, {"grants": ["x"]}) if {
 	input.case == "conflict"
 }
 """
-"""What it decides depends on input.case; any other case leaves the decision undefined."""
+"""The decision depends on input.case. Any other case leaves it undefined."""
 
 ODD_CASES = (
     "text",
@@ -81,7 +81,7 @@ GOOD = f'{{"effect":"allow","rules":[],"obligations":[],"grants":[],"revision":"
 
 
 def rules(count: int) -> str:
-    """A policy of that many rules, none of which fires unless input.case is its number."""
+    """A policy of that many rules. A rule fires only if input.case is its number."""
     good = '{"effect": "allow", "rules": [], "obligations": [], "grants": [], "revision": data.release.revision}'
     text = ["package brightline", f'decision := {good} if {{ count(deny) == 0; input.case == "good" }}']
     for number in range(count):
@@ -96,9 +96,9 @@ def rules(count: int) -> str:
 def module(
     results: str = f'[{{"result":{GOOD}}}]', *, evaluate: str = "(i32.const 4096)", pages: int = 2, also: str = ""
 ) -> bytes:
-    """A module with OPA's ABI whose evaluation gives these bytes, whatever the input.
+    """A module with OPA's ABI whose evaluation returns these bytes, whatever the input.
 
-    evaluate: the body of the evaluation, also: further fields of the module; both as WebAssembly text.
+    evaluate: the body of the evaluation. also: further fields of the module. Both are WebAssembly text.
     """
     text = "".join(f"\\{byte:02x}" for byte in results.encode()) + "\\00"
     return bytes(

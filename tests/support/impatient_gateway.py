@@ -1,4 +1,4 @@
-"""The gateway that gives a lost port up at once.
+"""A gateway that gives up at once if another process has taken its port when it has to reopen it.
 
 python -m tests.support.impatient_gateway serve --config gateway.toml
 """

@@ -31,14 +31,14 @@ def grant(rule: str, **changes: Any) -> dict[str, Any]:
 
 
 def marked(banner: str) -> dict[str, Any]:
-    """What the policy sees of a banner line."""
+    """The policy's view of a banner line."""
     parsed = marking.parse(banner)
     assert parsed is not None, banner
     return marking.facts(parsed)
 
 
 def output(*banners: str) -> dict[str, Any] | None:
-    """What the policy sees of the marking of what is made of these."""
+    """The policy's view of the output marking of these banners."""
     highest = marking.highest(filter(None, map(marking.parse, banners)))
     return None if highest is None else {"banner": marking.write(highest), **marking.facts(highest)}
 
@@ -103,7 +103,7 @@ PLAIN: dict[str, Any] = {
 
 
 def plain(**changes: Any) -> dict[str, Any]:
-    """The permitted input; a mapping replaces single facts of a part, anything else the whole part."""
+    """The permitted input. A mapping replaces single facts of a part; any other value replaces the whole part."""
     made = copy.deepcopy(PLAIN)
     for part, change in changes.items():
         made[part] = {**made[part], **change} if isinstance(change, dict) else change

@@ -1,4 +1,4 @@
-"""A token issuer's JWKS address: a real HTTPS server on the loopback interface that counts what it is asked."""
+"""A token issuer's JWKS endpoint: a real HTTPS server on the loopback interface that counts its requests."""
 
 from __future__ import annotations
 

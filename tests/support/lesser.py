@@ -1,7 +1,7 @@
-"""What a caller, a tenant or a gateway may take away from an input: each change says less, shows less, or has less.
+"""What a caller, a tenant or a gateway may remove from an input: each change states, shows or has less.
 
-lesser(facts)   # every input with one thing less, with what it is
-louder(facts)   # every input with one signal louder
+lesser(facts)   # every input with one thing less, with a description
+louder(facts)   # every input with one signal at its highest
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ UNSAID: Final[dict[Path, tuple[Any, ...]]] = {
     ("audit", "ready"): (False,),
     ("release", "signers"): ([],),
 }
-"""What stands for a fact that nobody states, or that there is not."""
+"""The value of a fact that is not stated or does not exist."""
 
 PAPERS: Final[tuple[Path, ...]] = (("request", "evidence"), ("tenant", "grants"))
-"""Of which one less, or over, is less."""
+"""Lists of which a missing or expired item counts as less."""
 
 
 def place(facts: Any, path: Path) -> Any:
-    """The part of the facts at the path. Raises KeyError and TypeError where there is none."""
+    """The part of the facts at the path. Raises KeyError or TypeError if there is none."""
     for key in path:
         facts = facts[key]
     return facts
 
 
 def put(facts: Any, path: Path, value: Any) -> Any:
-    """The facts with another value there; what lies beside the path is shared with them."""
+    """The facts with another value at the path. Everything else is shared with the original."""
     first, *rest = path
     return {**facts, first: put(facts[first], tuple(rest), value) if rest else value}
 
@@ -77,7 +77,7 @@ def lesser(facts: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _worth_less(facts: Any) -> Iterator[tuple[str, Any]]:
-    """Papers and tools that are there, and worth nothing."""
+    """Evidence, grants and tools that exist, but are worth nothing."""
     request = facts.get("request") if isinstance(facts, dict) else None
     if not isinstance(request, dict):
         return
@@ -100,7 +100,7 @@ def _worth_less(facts: Any) -> Iterator[tuple[str, Any]]:
 
 
 def louder(facts: Any) -> Iterator[tuple[str, Any]]:
-    """Every input with one signal at its highest, and all of them unavailable."""
+    """Every input with one signal at its highest, and one with all signals unavailable."""
     signals = facts.get("signals") if isinstance(facts, dict) else None
     if not isinstance(signals, dict):
         return

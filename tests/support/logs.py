@@ -60,7 +60,7 @@ SIGNED = replace(
     base="ab" * 32,
     expires_us=START_US + 86_400_000_000,
 )
-"""A release as both holders signed it."""
+"""A release that both holders signed."""
 PRINCIPAL = Principal(
     "tenant-a", "alice", "app-1", ("analyst",), "https://issuer.example", "jti-1", "key-1", "spiffe://a/app", "cd" * 32
 )
@@ -71,7 +71,7 @@ END = End(Stop.END, "echo", 3, 4)
 
 
 def settings(folder: Path, **changes: Any) -> Audit:
-    """Settings of a log in `folder`; its keys are created when they are missing."""
+    """Settings of a log in `folder`. Missing keys are created."""
     made = Audit(
         **{
             "path": folder / "audit.db",
@@ -95,12 +95,12 @@ def signer(folder: Path) -> Signer:
 
 
 def verifier(folder: Path) -> Verifier:
-    """What an auditor was given to check the log in `folder`."""
+    """The public key with which an auditor checks the log in `folder`."""
     return Verifier.parse(public_path(settings(folder).signing_key).read_text())
 
 
 def trust(folder: Path) -> Trust:
-    """That, and nothing kept or witnessed."""
+    """The same as a Trust, without kept checkpoints or witnesses."""
     return Trust(verifier(folder))
 
 
@@ -110,7 +110,7 @@ def prompt(text: str = "What is a checkpoint?", **use: Any) -> Prompt:
 
 
 def facts(asked: Prompt) -> Facts:
-    """The decision input of a prompt, as far as a record cares."""
+    """The decision input of a prompt, as far as records need it."""
     request = {"marking": {"level": 1, "controls": []}, **asked.use}
     return Facts({"stage": "request", "request": request, "release": {"digest": RELEASE.digest}}, MODEL)
 
@@ -132,13 +132,13 @@ async def opened(folder: Path, clock: Clock | None = None, **changes: Any) -> As
 
 
 async def open_log(folder: Path, clock: Clock | None = None, **changes: Any) -> Log:
-    """Open the log in `folder`; the caller closes it."""
+    """Open the log in `folder`. The caller closes it."""
     where = {"clock": clock or Clock(), "listener": PLACE.listener}
     return await Log.open(settings(folder, **changes), RELEASE, "wasm", "1.2.1", **where)
 
 
 def decide(trail: Trail, decision: Decision = ALLOW, asked: Prompt | None = None) -> Permitted:
-    """Take a trail as far as a decision, and permit. Raises GatewayError as Decision.permit does."""
+    """Take a trail up to the decision, and permit. Raises GatewayError as Decision.permit does."""
     asked = asked or prompt()
     known = facts(asked)
     trail.in_force(RELEASE, "wasm", "1.2.1")
@@ -150,7 +150,7 @@ def decide(trail: Trail, decision: Decision = ALLOW, asked: Prompt | None = None
 
 
 async def complete(log: Log, asked: Prompt | None = None) -> str:
-    """A whole call that ends well. Returns its decision id."""
+    """Make a whole successful call. Returns its decision id."""
     async with log.trail(call()) as trail:
         await trail.intend(decide(trail, asked=asked))
         trail.answered((Text("An answer."),), END)
@@ -158,7 +158,7 @@ async def complete(log: Log, asked: Prompt | None = None) -> str:
 
 
 def entries(count: int, *, first: int = 0, kind: Kind = Kind.REFUSAL, tenant: str = "t") -> list[Entry]:
-    """Entries for a store, without the path that makes them."""
+    """Entries for a store, made without the gateway's path."""
     return [entry(record(kind, n, tenant)) for n in range(first, first + count)]
 
 
@@ -277,12 +277,12 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 
 def kinds(folder: Path) -> list[str]:
-    """What the records are about, without start and stop."""
+    """The kinds of the records, without start and stop."""
     return [r["kind"] for r in records(folder) if r["kind"] not in {"start", "stop"}]
 
 
 @contextmanager
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """The database of the log in `folder`, as somebody beside the gateway sees it."""
+    """The database of the log in `folder`, as another process sees it."""
     with closing(sqlite3.connect(folder / "audit.db", isolation_level=None)) as db:
         yield db

@@ -1,4 +1,4 @@
-"""The manifests of deploy/kubernetes as tests read them, and the configuration that a pod gets by them."""
+"""The manifests of deploy/kubernetes for tests, and the configuration that a pod gets from them."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ POD = "brightline-0"
 
 @functools.cache
 def manifests() -> dict[tuple[str, str], Any]:
-    """Each manifest as it is written, by kind and name."""
+    """The manifests as written, by kind and name."""
     names = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
     found = [one for name in names for one in yaml.safe_load_all((FOLDER / name).read_text())]
     return {(one["kind"], one["metadata"]["name"]): one for one in found}
 
 
 def pod() -> Any:
-    """What a pod of the StatefulSet is made of."""
+    """The pod template of the StatefulSet."""
     return manifests()["StatefulSet", "brightline"]["spec"]["template"]["spec"]
 
 
 def gateway() -> Any:
-    """Its container that serves."""
+    """The container that serves."""
     (container,) = pod()["containers"]
     return container
 
 
 def configured(folder: Path) -> Path:
-    """The configuration of a pod, as its init container writes it: by its own command, with other places."""
+    """The configuration of a pod, made by the init container's own command with other paths."""
     (step,) = pod()["initContainers"]
     places = {"/run/brightline": str(folder), "/etc/brightline/template": str(FOLDER), "$(POD_NAME)": POD}
     command = [functools.reduce(lambda word, place: word.replace(*place), places.items(), w) for w in step["command"]]
@@ -45,7 +45,7 @@ def configured(folder: Path) -> Path:
 
 
 def mounts() -> dict[str, Any]:
-    """What is mounted where, and from which volume."""
+    """The mount paths, each with its volume."""
     volumes = {volume["name"]: volume for volume in pod()["volumes"]}
     return {m["mountPath"]: m | {"volume": volumes.get(m["name"], {})} for m in gateway()["volumeMounts"]}
 

@@ -1,8 +1,8 @@
 """Markings for tests.
 
 banners()     # a hypothesis strategy: valid banner lines, made from the grammar's parts and not by the parser
-markings()    # what they state, from a small vocabulary, so that many of them are above each other
-mutations(b)  # the banner with two neighbours changed about, or something said twice
+markings()    # markings from a small vocabulary, so that many of them dominate each other
+mutations(b)  # the banner with two neighbours swapped, or an element repeated
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gateway.marking import Marking, parse
 
 LEVELS = ("UNCLASSIFIED", "CUI", "CONFIDENTIAL", "SECRET", "TOP SECRET")
 
-# In order. Each with the lowest level, and whether it needs NOFORN and ORCON.
+# In order, each with its lowest level and whether it needs NOFORN and ORCON.
 SCI = (
     (("HCS-P", 3, True, False), ("HCS-O-P 1A JJJ", 4, True, True)),
     (("RSV-123-ABC", 3, False, False),),
@@ -45,7 +45,7 @@ def lists(draw: st.DrawFn) -> str:
 
 @st.composite
 def releases(draw: st.DrawFn) -> list[str]:
-    """NOFORN, or to whom it is released or shown, or nothing."""
+    """NOFORN, or the recipients of a release or display, or nothing."""
     given = [f"REL TO USA, {draw(lists())}"] if draw(st.booleans()) else []
     more = draw(st.sampled_from(["", "RELIDO", "DISPLAY"]))
     if not given and draw(st.booleans()):
@@ -63,7 +63,7 @@ def cui(draw: st.DrawFn) -> str:
 
 @st.composite
 def own(draw: st.DrawFn) -> str:
-    """A banner of the United States, but for CUI alone."""
+    """A banner of the United States, except CUI alone."""
     level = draw(st.sampled_from([0, 2, 3, 4]))
     fitting = [[c for c in system if c[1] <= level] for system in SCI]
     sci = [draw(st.sampled_from(system)) for system in fitting if system and draw(st.integers(0, 3)) == 0]
@@ -113,7 +113,7 @@ def own(draw: st.DrawFn) -> str:
 
 @st.composite
 def foreign(draw: st.DrawFn) -> str:
-    """A banner of others, or a joint one."""
+    """A foreign or joint banner."""
     level = draw(st.sampled_from(["UNCLASSIFIED", "CONFIDENTIAL", "SECRET"]))
     if draw(st.booleans()):
         owners = [*draw(subsets(COUNTRIES, 1)), "USA"]
@@ -151,7 +151,7 @@ FEW = (
 
 
 def markings() -> st.SearchStrategy[Marking]:
-    """Markings of which many are above others."""
+    """Markings of which many dominate others."""
     return (st.sampled_from(FEW) | st.sampled_from(FEW) | banners()).map(understood)
 
 
@@ -163,7 +163,7 @@ def understood(banner: str) -> Marking:
 
 
 def mutations(banner: str, separators: tuple[str, ...] = ("//", "/", ", ")) -> Iterator[str]:
-    """The banner with two neighbours changed about or one thing said twice: groups, words of one, countries of one."""
+    """The banner with two neighbours swapped or one element repeated: groups, words of a group, countries of a word."""
     separator, *inner = separators
     start = separator if banner.startswith(separator) else ""
     parts = banner.removeprefix(start).split(separator)
@@ -175,7 +175,7 @@ def mutations(banner: str, separators: tuple[str, ...] = ("//", "/", ", ")) -> I
 
 
 def disturbed(items: list[str]) -> Iterator[list[str]]:
-    """The items with each two neighbours changed about, and with each one twice."""
+    """The items with each pair of neighbours swapped, and with each item repeated."""
     for place, (one, other) in enumerate(pairwise(items)):
         yield [*items[:place], other, one, *items[place + 2 :]]
     for place, item in enumerate(items):

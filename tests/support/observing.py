@@ -1,4 +1,4 @@
-"""What an operator has beside a gateway: something that fetches its metrics, and a collector of traces."""
+"""An operator's tools beside a gateway: a scraper of metrics, and a collector of traces."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ Sample = tuple[str, frozenset[tuple[str, str]]]
 
 @dataclass(frozen=True)
 class Scrape:
-    """What was fetched at one moment."""
+    """The metrics at one moment."""
 
     text: str
     samples: dict[Sample, float]
 
     def of(self, name: str, **labels: str) -> float:
-        """The sum of the samples of a name that have these labels."""
+        """The sum of a metric's samples that have these labels."""
         wanted = set(labels.items())
         return sum(number for (found, has), number in self.samples.items() if found == name and wanted <= has)
 
     def values(self, label: str) -> set[str]:
-        """Every value that a label has anywhere."""
+        """Every value that a label has in any sample."""
         return {value for _, labels in self.samples for name, value in labels if name == label}
 
     @property
     def counts(self) -> dict[Sample, float]:
-        """What can only grow."""
+        """The values that can only grow."""
         grows = ("_total", "_bucket", "_count", "_sum")
         return {sample: number for sample, number in self.samples.items() if sample[0].endswith(grows)}
 
@@ -57,7 +57,7 @@ async def scrape(port: int) -> Scrape:
 
 @asynccontextmanager
 async def measured(running: Running) -> AsyncIterator[int]:
-    """The metrics of a gateway in this process, served; the port."""
+    """Serve the metrics of a gateway in this process. Gives the port."""
     gate = running.gate
     assert gate is not None
     async with metrics.served(Metrics(address="127.0.0.1:0"), gate, lambda: (gate.counted, 1, 0, 256)) as port:
@@ -65,7 +65,7 @@ async def measured(running: Running) -> AsyncIterator[int]:
 
 
 def told_port(deployed: Deployment) -> int:
-    """The port on which a gateway of its own process says that it serves metrics."""
+    """The port on which a gateway in another process says that it serves metrics."""
     said: list[int] = []
 
     def found() -> bool:
@@ -84,7 +84,7 @@ def _events(deployed: Deployment) -> Iterator[dict[str, int]]:
 
 @dataclass
 class Collector:
-    """A collector of traces (OTLP over HTTP). status: what it answers."""
+    """A collector of traces (OTLP over HTTP). status: the HTTP status that it answers."""
 
     port: int = 0
     status: int = 200
@@ -92,18 +92,18 @@ class Collector:
 
     @property
     def url(self) -> str:
-        """Where it takes traces."""
+        """The URL that accepts traces."""
         return f"http://127.0.0.1:{self.port}/v1/traces"
 
     @property
     def spans(self) -> list[Span]:
-        """Everything that it was sent."""
+        """All spans that it has received."""
         requests = [ExportTraceServiceRequest.FromString(body) for body in self.bodies]
         scopes = [scope for r in requests for resource in r.resource_spans for scope in resource.scope_spans]
         return [span for scope in scopes for span in scope.spans]
 
     def of(self, decision_id: str) -> dict[str, Span]:
-        """The spans of a call by name, once its root is there."""
+        """The spans of a call by name, once its root has arrived."""
         roots = [s for s in self.spans if attributes(s).get("brightline.decision_id") == decision_id]
         if not roots:
             return {}
@@ -112,7 +112,7 @@ class Collector:
 
 
 def attributes(span: Span) -> dict[str, str]:
-    """The attributes of a span, all of which are texts."""
+    """The attributes of a span, all of which are strings."""
     return {pair.key: pair.value.string_value for pair in span.attributes}
 
 

@@ -17,7 +17,7 @@ READY_S = 180
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
+    """A port of the loopback interface that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -51,4 +51,4 @@ async def ready(process: subprocess.Popen[bytes], url: str) -> None:
                         return
             except aiohttp.ClientError:
                 pass
-            await asyncio.sleep(0.01)  # between two looks at the condition
+            await asyncio.sleep(0.01)  # between two checks of the condition

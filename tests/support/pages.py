@@ -1,4 +1,4 @@
-"""Pages as tests read them."""
+"""Parses HTML pages for tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 
 class Elements(HTMLParser):
-    """The elements and attributes of a page, and the text in it."""
+    """The elements and attributes of a page, and its text."""
 
     def __init__(self) -> None:
         super().__init__()

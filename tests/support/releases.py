@@ -1,8 +1,8 @@
-"""Releases for tests: the starter, and small policies compiled on the spot.
+"""Releases for tests: the starter, and small policies that are compiled on the spot.
 
 compile_policy(rego)          # policy.wasm of one module, by the real compiler
 release(wasm=..., data=...)   # a Release in memory
-write(folder, files)          # a release folder, its manifest included; then break it on purpose
+write(folder, files)          # a release folder with its manifest, for tests to break
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ MODEL = Model(
 
 
 def opa() -> str:
-    """The pinned Open Policy Agent of the checkout, else the one on PATH."""
+    """The pinned Open Policy Agent of the checkout, otherwise the one on PATH."""
     pinned = ROOT / ".tools/bin/opa"
     found = str(pinned) if os.access(pinned, os.X_OK) else shutil.which("opa")
     assert found, "Open Policy Agent is missing; run: make setup"
@@ -100,12 +100,12 @@ def starter_release() -> Release:
 
 
 def starter_files() -> list[Path]:
-    """What an OPA server loads to serve the starter policy."""
+    """The files that an OPA server loads to serve the starter policy."""
     return [*sorted((starter() / "rego").rglob("*.rego")), starter() / "data.json"]
 
 
 def files(**documents: Json) -> dict[str, bytes]:
-    """The files of a small release that loads; documents replace its JSON documents by name."""
+    """The files of a small valid release. documents replace its JSON documents by name."""
     given: dict[str, Json] = {
         "data": DATA,
         "tenants": {
@@ -129,7 +129,7 @@ def files(**documents: Json) -> dict[str, bytes]:
 
 
 def write(folder: Path, content: Mapping[str, bytes], **manifest: Json) -> Path:
-    """Write the files and a manifest that names them; keywords replace keys of the manifest."""
+    """Write the files and a manifest that names them. Keywords replace keys of the manifest."""
     named: dict[str, Json] = {
         "format": 1,
         "version": 1,

@@ -21,7 +21,7 @@ SEALING = Decision(Effect.ALLOW, (), (Obligation("seal_content", text="standard"
 
 
 def settings(folder: Path, **changes: Any) -> Sealed:
-    """Settings of a sealed store in `folder`; its keys are made when they are missing."""
+    """Settings of a sealed store in `folder`. Missing keys are created."""
     made = Sealed(
         **{
             "path": folder / "sealed.db",
@@ -45,7 +45,7 @@ def settings(folder: Path, **changes: Any) -> Sealed:
 
 
 def section(folder: Path) -> str:
-    """The same as a section of a configuration."""
+    """The same settings as a section of a configuration file."""
     made = settings(folder)
     paths = {name: str(getattr(made, name)) for name in ("path", "keys", "log", "log_key", "log_origin")}
     lines = [f"{name} = {json.dumps(value)}" for name, value in paths.items()]
@@ -60,7 +60,7 @@ async def ask(
     decision: Decision = SEALING,
     tenant: str = logs.PRINCIPAL.tenant,
 ) -> str:
-    """A whole call whose content has to be sealed. Returns its decision id."""
+    """Make a whole call whose content has to be sealed. Returns its decision id."""
     async with log.trail(logs.call()) as trail:
         permitted = logs.decide(trail, decision, logs.prompt(text))
         trail.proved(replace(logs.PRINCIPAL, tenant=tenant))
@@ -70,7 +70,7 @@ async def ask(
 
 
 async def refuse(log: Log, decision: Decision, text: str) -> None:
-    """A call that the policy refuses, or lets wait for an approval. Raises the GatewayError."""
+    """Make a call that the policy refuses or holds back for approval. Raises the GatewayError."""
     async with log.trail(logs.call()) as trail:
         logs.decide(trail, decision, logs.prompt(text))
 

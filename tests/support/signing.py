@@ -3,7 +3,7 @@
 signing = Signing.create(folder)          # keys of both, a repository, its trusted root
 signing.release()                         # both sign the next release, and it is published
 signing.client().load()                   # what a gateway sees
-signing.force({"provider"})               # published without asking whether every signature is there
+signing.force({"provider"})               # published even without all signatures
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CHECKS: Json = {
 
 
 class Careless(Repository):
-    """Publishes what lacks signatures, as who has the online key can by hand."""
+    """Publishes without all signatures, as anybody with the online key could by hand."""
 
     def missing(self, role: str) -> list[str]:  # noqa: ARG002 - whatever it is
         return []
@@ -46,7 +46,7 @@ class Careless(Repository):
 
 @dataclass
 class Signing:
-    """The folder holds keys/, repository/, root.json and a folder for each gateway. now: the signers' clock."""
+    """Contains keys/, repository/, root.json and a folder for each gateway. now: the signers' clock."""
 
     folder: Path
     now: datetime
@@ -77,7 +77,7 @@ class Signing:
         return keyfiles.signer(str(self.folder / at / holder / f"{name}.key"), str)
 
     def files(self, **documents: Json) -> dict[str, bytes]:
-        """A small release with its manifest; documents replace its JSON documents by name."""
+        """A small release with its manifest. documents replace its JSON documents by name."""
         made = releases.files(**{"vectors": CHECKS, **documents})
         self.version += 1
         named: dict[str, Json] = {name: hashlib.sha256(raw).hexdigest() for name, raw in made.items()}
@@ -101,18 +101,18 @@ class Signing:
         self.publish()
 
     def add(self, holder: str, name: str, at: str) -> None:
-        """A signature on the staged targets, whoever the key belongs to."""
+        """Sign the staged targets with any key."""
         metadata = self.repository.newest("targets")
         metadata.sign(self.signer(holder, name, at), append=True)
         (self.repository.folder / "staged/targets.json").write_bytes(metadata.to_bytes())
 
     def force(self, holders: Iterable[str] = (), names: Iterable[str] = ("release",), at: str = "keys") -> None:
-        """These holders sign what is staged; then it is published, whatever is missing."""
+        """Sign what is staged for these holders, then publish it, whatever is missing."""
         self.sign(holders, names, at)
         Careless(self.repository.folder).publish(self.signer(AGENCY, "online"), self.now)
 
     def client(self, gateway: str = "gateway") -> Client:
-        """A gateway that is pinned to the trusted root, with trusted metadata of its own."""
+        """A gateway with the pinned trusted root and its own trusted metadata."""
         folder = self.repository.folder
         return Client(str(folder), Folder(folder), FOLDER, self.root, self.folder / gateway)
 
@@ -127,12 +127,12 @@ class Signing:
         return Path(shutil.copytree(self.repository.folder, self.folder / name))
 
     def serve(self, copy: Path) -> None:
-        """That copy in the repository's place."""
+        """Put that copy in the repository's place."""
         shutil.rmtree(self.repository.folder)
         shutil.copytree(copy, self.repository.folder)
 
     def edit(self, role: str, change: Callable[[dict[str, Any]], object]) -> None:
-        """Change the newest published metadata of a role, and leave its signatures."""
+        """Change the newest published metadata of a role, without signing it again."""
         path = self.newest(role)
         value = json.loads(path.read_bytes())
         change(value["signed"])
@@ -144,7 +144,7 @@ class Signing:
         return max(self.metadata.glob(f"*.{role}.json"), key=lambda p: int(p.name.partition(".")[0]))
 
     def online(self, change: Callable[[Snapshot], object] = lambda _: None, signer: Any = None) -> None:
-        """With the online key: a new snapshot and timestamp, the snapshot changed."""
+        """With the online key: publish a changed snapshot and a new timestamp."""
         signer = signer or self.signer(AGENCY, "online")
         snapshot = Metadata[Snapshot].from_file(str(self.newest("snapshot")))
         snapshot.signed.version += 1
@@ -154,7 +154,7 @@ class Signing:
         self.stamp(snapshot.to_bytes(), signer)
 
     def stamp(self, snapshot: bytes, signer: Any = None) -> None:
-        """With the online key: a new timestamp for that snapshot."""
+        """With the online key: publish a new timestamp for that snapshot."""
         timestamp = Metadata[Timestamp].from_file(str(self.newest("timestamp")))
         timestamp.signed.version += 1
         timestamp.signed.snapshot_meta = meta(snapshot)
@@ -173,5 +173,5 @@ def meta(data: bytes) -> MetaFile:
 
 
 def named(path: Path) -> MetaFile:
-    """How a snapshot names the metadata in this file."""
+    """The entry of a snapshot for the metadata in this file."""
     return meta(path.read_bytes())

@@ -1,7 +1,9 @@
-"""SoftHSM, a PKCS #11 device in software: one folder of tokens a process, because the library reads its settings once.
+"""SoftHSM, a PKCS #11 device in software.
 
-Each test that needs a device has a token of its own there. All are made before the library is loaded, which looks for
-tokens then.
+A process has one folder of tokens, because the library reads its settings once.
+
+Each kind of test has its own token there. All tokens are created before the library is loaded, because it looks for
+tokens only then.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from gateway.audit.sealed.token import MODULES
 MODULE = next((path for path in MODULES if path.exists()), None)
 PIN = "1234"
 TOKENS = ("brightline", "agency")
-"""Wrapping keys of sealed content, and a release signer's key."""
+"""For the wrapping keys of sealed content, and for a release signer's key."""
 needed = pytest.mark.skipif(
     MODULE is None or shutil.which("softhsm2-util") is None, reason="SoftHSM is not installed: apt-get install softhsm2"
 )
@@ -29,7 +31,7 @@ needed = pytest.mark.skipif(
 
 @functools.cache
 def module() -> Path:
-    """The library of a device that has TOKENS. Its settings stay in the environment as long as the process."""
+    """The library of a device that has TOKENS. Its settings stay in the environment of the process."""
     assert MODULE is not None
     folder = Path(tempfile.mkdtemp(prefix="softhsm-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

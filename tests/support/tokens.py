@@ -30,14 +30,14 @@ from gateway.identity.issue import create_token_key, jwks, thumbprint
 ISSUER = "https://issuer.example"
 AUDIENCE = "brightline"
 MISSING = object()
-"""As the value of a claim or header member: leave it out."""
+"""As the value of a claim or header member: omit it."""
 
 Signer = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True)
 class TokenIssuer:
-    """A token issuer made for one test. The claims are those of a token that the gateway believes."""
+    """A token issuer made for one test. By default it makes tokens that the gateway accepts."""
 
     issuer: str = ISSUER
     audience: str = AUDIENCE
@@ -79,7 +79,7 @@ class TokenIssuer:
     def token(
         self, certificate: bytes, claims: Mapping[str, Any] | None = None, header: Mapping[str, Any] | None = None
     ) -> str:
-        """A signed token; claims and header members given replace the good ones, MISSING takes them out."""
+        """A signed token. The given claims and header members replace the valid ones, and MISSING removes one."""
         return compact(
             _merge(self.header(), header or {}), _merge(self.claims(certificate), claims or {}), self.signature
         )
@@ -104,17 +104,17 @@ class TokenIssuer:
         return self._hs256(certificate, json.dumps(self.jwk()).encode())
 
     def embedded_jwk(self, certificate: bytes) -> str:
-        """Signed by a key of the attacker's that travels in the header (RFC 7515 section 4.1.3)."""
+        """Signed by an attacker's key that is embedded in the header (RFC 7515 section 4.1.3)."""
         attacker = TokenIssuer(self.issuer, self.audience, self.tenant, self.now_us)
         return attacker.token(certificate, header={"kid": self.jwk()["kid"], "jwk": attacker.jwk()})
 
     def signed_by_another_key(self, certificate: bytes) -> str:
-        """A key that the issuer never had, under the kid of the issuer's own."""
+        """Signed by a key that the issuer never had, under the issuer's kid."""
         attacker = TokenIssuer(self.issuer, self.audience, self.tenant, self.now_us)
         return attacker.token(certificate, header={"kid": self.jwk()["kid"]})
 
     def duplicate_claim(self, certificate: bytes, name: str = "tenant", first: str = "other") -> str:
-        """The claim twice; most parsers keep the last, some the first."""
+        """A claim that occurs twice. Most parsers keep the last, some the first."""
         text = json.dumps(self.claims(certificate))
         return compact(self.header(), f"{{{json.dumps(name)}: {json.dumps(first)}, {text[1:]}", self.signature)
 
@@ -142,20 +142,20 @@ def b64url(data: bytes) -> bytes:
 
 
 def unverified_claims(token: str) -> dict[str, Any]:
-    """What the token says, for assertions."""
+    """The claims of the token, for assertions."""
     payload = token.split(".")[1]
     claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return claims
 
 
 def jwk_set(*jwks: Mapping[str, Any]) -> bytes:
-    """A JWK set of JWKs that need not be good ones."""
+    """A JWK set. The JWKs may be invalid."""
     return json.dumps({"keys": list(jwks)}).encode()
 
 
 @cache
 def keys_of_every_type() -> Mapping[str, tuple[Any, Mapping[str, Any]]]:
-    """For each algorithm of the gateway a private key and its public JWK, kid "k". Made once: RSA keys are slow."""
+    """A private key and its public JWK, kid "k", for each algorithm of the gateway. Made once: RSA keys are slow."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     p256, p384 = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP384R1())
     ed = ed25519.Ed25519PrivateKey.generate()
@@ -170,7 +170,7 @@ def keys_of_every_type() -> Mapping[str, tuple[Any, Mapping[str, Any]]]:
 
 
 def signed_with(algorithm: str, private_key: Any, header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
-    """A token under another algorithm than ES256, for keys of other types."""
+    """A token with another algorithm than ES256, for other types of keys."""
     return jwt.encode(dict(claims), private_key, algorithm=algorithm, headers=dict(header))
 
 

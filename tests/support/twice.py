@@ -1,4 +1,4 @@
-"""A service that gives every answer a second time, over the connection that is idle by then."""
+"""A service that sends every answer a second time, over the then idle connection."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 TURNS = 20
-"""Of the event loop, in which what was written to a loopback socket is read on its other side."""
+"""Turns of the event loop after which data written to a loopback socket has been read on its other side."""
 
 
 @asynccontextmanager
 async def answering_twice(
     answer: Callable[[Any], bytes], media_type: str = "application/json"
 ) -> AsyncIterator[tuple[str, list[Any]]]:
-    """Its base URL, and what it was asked, as JSON. answer: the body for a question."""
+    """Its base URL, and the requests that it got, as JSON. answer: gives the body for a request."""
     asked: list[Any] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -32,7 +32,7 @@ async def answering_twice(
                     await writer.drain()
                     await turns()
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client went away, as it should
+            pass  # the client has gone away, as it should
         finally:
             writer.close()
 
@@ -42,6 +42,6 @@ async def answering_twice(
 
 
 async def turns() -> None:
-    """Let everybody else have their turns."""
+    """Let all other tasks run."""
     for _ in range(TURNS):
         await asyncio.sleep(0)

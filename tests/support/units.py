@@ -1,4 +1,4 @@
-"""Units of systemd as tests read them, and what their system call filter lets through, without systemd."""
+"""Parses systemd units for tests, and applies their system call filter without systemd."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ needs_numbers = pytest.mark.skipif(not NUMBERS.exists(), reason=f"{NUMBERS} is n
 
 
 def directives(unit: Path) -> dict[str, list[str]]:
-    """What a unit says, by the name of the directive."""
+    """The values in a unit, by directive."""
     found: dict[str, list[str]] = {}
     for line in unit.read_text(encoding="utf-8").splitlines():
         if "=" in line and not line.startswith("#"):
@@ -30,12 +30,12 @@ def directives(unit: Path) -> dict[str, list[str]]:
 
 
 def analysed(*words: str) -> str:
-    """What systemd-analyze prints, of which it must not complain."""
+    """The output of systemd-analyze, which must not contain warnings."""
     return subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 def permitted(unit: Path, *more: str) -> set[int]:
-    """The numbers of the system calls that a unit permits, on x86_64, and of these."""
+    """The numbers of the system calls that a unit permits on x86_64, together with those of `more`."""
     names = set[str]()
     for value in directives(unit)["SystemCallFilter"]:
         names = names - _calls(value[1:]) if value.startswith("~") else names | _calls(value)
@@ -53,7 +53,7 @@ def _calls(name: str) -> set[str]:
 
 
 def filtering(numbers: set[int]) -> Callable[[], None]:
-    """For a new process, before its program: from here on any other system call kills it."""
+    """A function for a new process, before its program runs: from then on any other system call kills it."""
     load, equal, done = 0x20, 0x15, 0x06
     allow, kill = 0x7FFF0000, 0x80000000
     steps = [(load, 0, 0, 0)]

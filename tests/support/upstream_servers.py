@@ -1,8 +1,7 @@
-"""Services on 127.0.0.1 that speak the Anthropic Messages API, the OpenAI chat completions and moderation APIs, and the
-contract of detectors.
+"""Fake services on 127.0.0.1: Anthropic Messages, OpenAI chat completions and moderation, and external detectors.
 
-A Script says how the next calls are answered. Requests are counted and their bodies and headers kept, so that a test
-compares what arrived with what was permitted. As a process, for benchmarks:
+A Script defines how the next calls are answered. Requests are counted, and their bodies and headers kept, so that a test
+can compare what arrived with what was permitted. As a process, for benchmarks:
 
     python -m tests.support.upstream_servers openai 8000
 """
@@ -27,7 +26,7 @@ SECRET = "sk-upstream-secret-4242"
 INJECTION = f'invalid key {SECRET}\r\nX-Injected: 1\n{{"level":"info","event":"forged"}}'
 
 ToolCall = tuple[str, str, str]
-"""Identifier, name, JSON text of the arguments."""
+"""Id, name, and arguments as JSON text."""
 
 
 def prompt(*messages: Message, **fields: Any) -> Prompt:
@@ -79,7 +78,7 @@ class Script:
 
 @dataclass
 class Server:
-    """A running service. requests: bodies as JSON, in order; headers and bodies as they arrived."""
+    """A running service. requests: bodies as JSON, in order; headers and bodies as received."""
 
     kind: str
     url: str = ""
@@ -94,7 +93,7 @@ class Server:
 
     @property
     def base_url(self) -> str:
-        """What an upstream or detector of this kind is configured with."""
+        """The base URL with which an upstream or detector of this kind is configured."""
         return self.url + {"openai": "/v1", "moderation": "/v1", "detector": "/v1/detect"}.get(self.kind, "")
 
 
@@ -425,7 +424,7 @@ _PATHS = {
 
 async def _main(kind: str, port: int) -> None:
     async with serve(kind, port=port) as server:
-        print(server.url, flush=True)  # noqa: T201 - tells the parent where it listens
+        print(server.url, flush=True)  # noqa: T201 - tells the parent its address
         await asyncio.Event().wait()
 
 

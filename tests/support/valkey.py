@@ -1,4 +1,4 @@
-"""A Valkey server, whose program comes in a wheel: of this machine alone, with nothing on disk."""
+"""A local Valkey server from a wheel, without persistence."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from tests.support.waiting import wait_for
 USER = "gateway"
 PASSWORD = "not-a-secret-outside-tests"
 RIGHTS = "~brightline:* +get +ttl +evalsha +script|load +incrby +expire"
-"""As the operator's page says."""
+"""As in the operator's page."""
 
 
 @dataclass
 class Server:
-    """A running server that asks for USER and PASSWORD."""
+    """A running server that requires USER and PASSWORD."""
 
     port: int
     pid: int
 
     def section(self, folder: Path) -> str:
-        """What the configuration of a gateway says of it. The password is put into the folder."""
+        """The section of a gateway's configuration for it. The password is written into the folder."""
         password_file(folder / "valkey.password")
         return f'[quotas]\nurl = "valkey://127.0.0.1:{self.port}"\nuser = "{USER}"\npassword_file = "valkey.password"\n'
 
 
 def password_file(path: Path, text: str = PASSWORD) -> Path:
-    """The file with it, for its owner alone."""
+    """Write the text to the file, readable by its owner alone."""
     path.touch(0o600)
     path.write_text(text)
     return path
@@ -41,7 +41,7 @@ def password_file(path: Path, text: str = PASSWORD) -> Path:
 
 @contextmanager
 def valkey(port: int | None = None) -> Iterator[Server]:
-    """A server that takes connections. port: where; otherwise a free one."""
+    """A running server. port: by default a free one."""
     port = port or free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--requirepass", PASSWORD]
     options += ["--user", USER, "on", f">{PASSWORD}", *RIGHTS.split()]

@@ -1,6 +1,6 @@
-"""The vectors of tests/vectors: decisions written by hand, from the sources. Their README says what a line means.
+"""The vectors of tests/vectors: decisions written by hand, from the sources. Their README defines the format of a line.
 
-load()            # every vector, checked against its schema; ValueError names file, line and what is wrong
+load()            # every vector, checked against its schema; ValueError names file, line and fault
 vector.input      # the whole input, made from its base
 """
 
@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parents[1] / "vectors"
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """What has to be decided about an input. about: the rule, or the subject, whose file it is in."""
+    """The expected decision for an input. about: the rule or subject of the file that holds it."""
 
     id: str
     about: str
@@ -38,7 +38,7 @@ class Vector:
 
 @functools.cache
 def bases() -> dict[str, Any]:
-    """The named inputs, whole."""
+    """The named base inputs."""
     described: dict[str, Any] = json.loads((FOLDER / "bases.json").read_bytes())
 
     def whole(name: str) -> Any:

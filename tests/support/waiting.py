@@ -1,4 +1,4 @@
-"""Waiting for what will be so: never for a time that should be enough."""
+"""Waits for conditions, and never for a fixed time that should be enough."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.clock import Clock, monotonic_us, system_us
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 180.0) -> None:
-    """Return once the condition holds; fails the test when it doesn't in time."""
+    """Return once the condition holds. Fails the test if it does not in time."""
     give_up = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up, "waited too long"
@@ -18,15 +18,15 @@ def wait_for(condition: Callable[[], bool], seconds: float = 180.0) -> None:
 
 
 async def until(condition: Callable[[], bool], seconds: float = 180.0) -> None:
-    """Return once the condition holds; fails the test when it doesn't in time."""
+    """Return once the condition holds. Fails the test if it does not in time."""
     give_up = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up, "waited too long"
-        await asyncio.sleep(0.005)  # between two looks at the condition
+        await asyncio.sleep(0.005)  # between two checks of the condition
 
 
 class Passing:
-    """Time that stands still until a test lets some pass."""
+    """A clock that stands still until a test advances it."""
 
     def __init__(self) -> None:
         self.by_us = 0

@@ -1,5 +1,5 @@
 # ruff: noqa: N802 - the methods are those of the contract
-"""A server that speaks the contract over mutual TLS and does what a test scripts, and writes down what it received.
+"""A scripted server for tests: speaks the contract over mutual TLS, and records what it receives.
 
 gateway.script(refuse("OVERLOADED"), answer("hello"))     # one step for each call, in order
 gateway.calls                                             # what arrived
@@ -45,12 +45,12 @@ RULE = Rule(
 )
 
 Step: TypeAlias = Callable[[Message, grpc.ServicerContext], Any]
-"""What one call does: returns a response, or an iterator of events for a stream; or aborts."""
+"""What one call does: it returns a response or an iterator of stream events, or aborts."""
 
 
 @dataclass
 class Call:
-    """What arrived. cancelled is set when the call ended, by whomever."""
+    """A received call. cancelled is set when the call has ended, for any reason."""
 
     method: str
     request: Any
@@ -60,7 +60,7 @@ class Call:
 
 
 class Scripted(InferenceServiceServicer, AuditServiceServicer):
-    """The service. A call without a step left is answered UNIMPLEMENTED, without a refusal."""
+    """The service. A call for which no step is left gets UNIMPLEMENTED, without a refusal."""
 
     def __init__(self, authority: Authority) -> None:
         self.authority = authority
@@ -74,7 +74,7 @@ class Scripted(InferenceServiceServicer, AuditServiceServicer):
         self._steps.extend(steps)
 
     def options(self, **changes: Any) -> dict[str, Any]:
-        """The keyword arguments of a client that is let in."""
+        """The keyword arguments of a client that the server accepts."""
         pair = self.certificate
         known = {"ca": self.authority.ca.certificate, "certificate": pair.certificate, "key": pair.key, "token": TOKEN}
         return {**known, **changes}
@@ -105,7 +105,7 @@ class Scripted(InferenceServiceServicer, AuditServiceServicer):
 
 @contextmanager
 def serving(server_pair: Pair | None = None, ca: bytes | None = None) -> Iterator[Scripted]:
-    """A scripted gateway on a free port of 127.0.0.1, with its own authority or with the certificates given."""
+    """A scripted gateway on a free port of 127.0.0.1, with its own CA or with the given certificates."""
     scripted = Scripted(Authority())
     pair = server_pair or scripted.authority.server()
     client_ca = ca or scripted.authority.ca.certificate
@@ -124,7 +124,7 @@ def serving(server_pair: Pair | None = None, ca: bytes | None = None) -> Iterato
 
 @contextmanager
 def breakable(target: str) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Another address of the target, and a function that breaks every connection made through it."""
+    """A proxy address for the target, and a function that breaks every connection through it."""
     host, _, port = target.rpartition(":")
     open_sockets: list[socket.socket] = []
 
@@ -236,7 +236,7 @@ def end() -> pb.GenerateStreamResponse:
 
 
 def refuse(reason: str, message: str = "no", *, rules: tuple[Rule, ...] = (), sent: bool = False, at: str = "") -> Step:
-    """An error exactly as the gateway gives it."""
+    """An error exactly as the gateway sends it."""
     error = GatewayError(Reason(reason), message, rules=rules, sent=sent, field=at)
     return details(status.CODES[error.reason], message, status.details(error, DECISION, RELEASE, APPEAL))
 
@@ -273,7 +273,7 @@ def info(reason: str, domain: str = status.DOMAIN) -> Message:
 
 
 def hold(released: threading.Event, arrived: threading.Event | None = None) -> Step:
-    """Says that the call arrived, and holds it until it is released."""
+    """Signals that the call arrived, and holds it until it is released."""
 
     def step(_request: Message, context: grpc.ServicerContext) -> None:
         if arrived is not None:
