@@ -70,8 +70,8 @@ class Place:
 class Cost:
     """Costs at one size of the log, in seconds.
 
-    record_s: for a record. processor_s: of that, processor time of this process. proof_s: for a proof of a decision that
-    was looked up before. first_proof_s: for a proof of one that was not.
+    record_s: for a record. processor_s: this process's processor time in record_s. proof_s: for the proof of a decision
+    that was looked up before. first_proof_s: for the proof of one that was not.
     """
 
     size: int

@@ -133,7 +133,7 @@ def _runs(pid: int) -> bool:
 
 @cache
 def binaries() -> Path:
-    """The folder of the binaries, copied to where the user `nobody` can read them if it can't read the installed ones."""
+    """The folder of the binaries, copied for the user `nobody` if it can't read the installed ones."""
     installed = PACKAGE / "pginstall"
     if os.geteuid() != 0 or all(stat.S_IMODE(p.stat().st_mode) & 0o005 == 0o005 for p in installed.parents):
         return installed

@@ -1,7 +1,7 @@
 """Fake services on 127.0.0.1: Anthropic Messages, OpenAI chat completions and moderation, and external detectors.
 
-A Script defines how the next calls are answered. Requests are counted, and their bodies and headers kept, so that a test
-can compare what arrived with what was permitted. As a process, for benchmarks:
+A Script defines how the next calls are answered. Requests are counted, and their bodies and headers kept, so that a
+test can compare what arrived with what was permitted. As a process, for benchmarks:
 
     python -m tests.support.upstream_servers openai 8000
 """
