@@ -17,8 +17,7 @@ def load(path: Path) -> Config:
     """Read and check the file. Raises StartError that names file and key, and says what would be accepted."""
     try:
         raw = tomllib.loads(regular_files.read(path).decode("utf-8"))
-        # Validated as JSON, so that arrays and paths have one form, and numbers, words and booleans are never
-        # converted.
+        # Validated as JSON: arrays and paths have one form, and numbers, words and booleans are never converted.
         strict = json.dumps(raw, default=_odd)
     except OSError as error:
         raise StartError(f"{path}: cannot be read: {error.strerror}") from error

@@ -105,8 +105,7 @@ class Client:
                 with alone(self._folder):
                     self._copy(to, draft)
                 draft.chmod(0o755)
-                # A crash before this line leaves a draft whose name starts with a dot. After this line the release is
-                # complete.
+                # A crash before this line leaves a draft, whose name starts with a dot. After it, all is there.
                 draft.rename(to)
                 atomic_files.sync(to.parent)
             finally:

@@ -37,8 +37,7 @@ def keep(folder: Path, version: int) -> None:
             file.write((folder / "targets.json").read_bytes())
             file.flush()
             os.fsync(file.fileno())
-        # A crash before this line leaves a draft, which the next refresh removes. The version is kept when it is loaded
-        # again.
+        # A crash before this line leaves a draft, which the next refresh removes. The next load keeps the version.
         draft.replace(path)
     for old in sorted(kept.glob("*.json"), key=_version)[:-KEPT]:
         old.unlink()

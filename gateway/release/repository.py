@@ -131,8 +131,7 @@ class Repository(Shelf):
                 signed.delegations = delegations(root)
             self._stage(role, Metadata(signed))
             changed.append(role)
-        # A crash before this line leaves the old key in the newest root. Running the same command again stages all of
-        # it.
+        # A crash before this line leaves the old key in the newest root. The same command then stages all again.
         self._stage(ROOT, Metadata(root))
         return changed
 
@@ -162,9 +161,7 @@ class Repository(Shelf):
     def publish(self, online: Signer, now: datetime, days: Mapping[str, int] = DAYS) -> list[str]:
         """Publish what is staged, or only renew snapshot and timestamp. Returns the roles that are new.
 
-        Raises StartError.
-
-        A crash leaves files and metadata that no timestamp refers to. Publishing again completes it.
+        Raises StartError. A crash leaves files and metadata that no timestamp refers to. Publishing again completes it.
         """
         ready = [role for role in STAGED if self.staged(role) is not None]
         for role in STAGED:

@@ -57,9 +57,8 @@ def tells(made: tuple[Check, ...]) -> bool:
 def changed(facts: Any, given: Mapping[str, Any], without: Sequence[str]) -> Any:
     """The facts with `given` merged in and `without` removed.
 
-    Raises KeyError or a similar error if a pointer does not exist.
-
-    Unchanged parts are shared with `facts`: a release has hundreds of inputs on a few bases.
+    Raises KeyError or a similar error if a pointer does not exist. Unchanged parts are shared with `facts`: a release
+    has hundreds of inputs on a few bases.
     """
     made = _merged(facts, given)
     for pointer in without:

@@ -75,8 +75,7 @@ def create(
             made = load(draft, None)
             _unexpired(made)
             draft.chmod(0o755)
-            # A crash before this line leaves a draft whose name starts with a dot. After this line the release is
-            # complete.
+            # A crash before this line leaves a draft whose name starts with a dot. After it, the release is complete.
             draft.rename(folder)
             atomic_files.sync(folder.parent)
             return made.digest

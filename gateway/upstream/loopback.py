@@ -100,8 +100,7 @@ class Loopback:
             "sha256": hashlib.sha256(content_bytes(prompt)).hexdigest(),
             "idempotency_key": prompt.use.get("idempotency_key"),
         }
-        # After a crash before the write, the call was not forwarded. After the write, the line is there without an
-        # answer.
+        # After a crash before the write, the call was not forwarded. After it, the line stands without an answer.
         os.write(self._journal, json.dumps(line).encode() + b"\n")
         os.fsync(self._journal)
 

@@ -82,9 +82,7 @@ class Gateway:
     def put(self, built: Path, vectors: Path) -> str:
         """Put the built policy in force, with the self-test in the file `vectors` if it exists.
 
-        Returns the release digest.
-
-        Raises StartError, and then the old release stays in force.
+        Returns the release digest. Raises StartError, and then the old release stays in force.
         """
         before = self._serving()
         now = release.load(self.release, None)  # 1

@@ -12,10 +12,12 @@ from brightline import _check
 Autonomy: TypeAlias = Literal[
     "unspecified", "none", "recommend", "semi_autonomous", "operator_supervised", "autonomous"
 ]
-"""How far the system around the model acts by itself, in the terms of DoDD 3000.09.  none: a person reads the answer
-and nothing acts on it. recommend: a person decides each action. semi_autonomous: engages only targets that an operator
-selected. operator_supervised: selects and engages, and an operator can override. autonomous: selects and engages
-without further intervention. unspecified: judged as the worst case."""
+"""How far the system around the model acts by itself, in the terms of DoDD 3000.09.
+
+none: a person reads the answer and nothing acts on it. recommend: a person decides each action. semi_autonomous:
+engages only targets that an operator selected. operator_supervised: selects and engages, and an operator can override.
+autonomous: selects and engages without further intervention. unspecified: judged as the worst case.
+"""
 
 Involvement: TypeAlias = Literal["unspecified", "yes", "no", "unknown"]
 """Whether a circumstance applies. unspecified and unknown are judged as the worst case."""
