@@ -12,9 +12,9 @@ from gateway.config.values import FilePath, Milliseconds, Section
 class ReleaseSource(Section):
     """The source of the release. Exactly one of path (an unsigned folder), repository (a folder) and url (HTTPS).
 
-    A repository, in a folder or at a URL, is signed. root is the trusted root, pinned at deployment. metadata is a folder
-    that only this gateway uses. digest pins one release. warn_before_s: how long before expiry the log warns. file_s: the
-    limit for one file.
+    A repository, in a folder or at a URL, is signed. root is the trusted root, pinned at deployment. metadata is a
+    folder that only this gateway uses. digest pins one release. warn_before_s: how long before expiry the log warns.
+    file_s: the limit for one file.
     """
 
     path: FilePath | None = None
