@@ -125,8 +125,10 @@ train-detectors: $(VENV)/.dev ## make the learned detector of its texts again, a
 	$(PYTHON) -m venv $(VENV)/train
 	$(VENV)/train/bin/python -m pip --disable-pip-version-check --quiet $(PINNED) requirements/train.txt
 	TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/train/bin/python -m detectors.learned.train
+	TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/train/bin/python -m detectors.learned.train --languages
 	$(BIN)/brightline signals eval --evasions
 	$(BIN)/brightline signals eval --corpus detectors/independent --split all
+	$(BIN)/brightline signals eval --corpus detectors/languages --split all
 
 RUNS ?= 200
 FAULTS ?= 10000

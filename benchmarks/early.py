@@ -24,8 +24,8 @@ def measure() -> list[Figure]:
     """The share of passages that the encoder's last part reads, and what only a full reading refuses."""
     texts = read(Path("detectors/independent"))
     restricted, ordinary = [text for text in texts if text.labels], [text for text in texts if text.ordinary]
-    stops, whole = load(), load()
-    whole.parts[:-1] = map(_going_on, whole.parts[:-1])
+    stops, whole = load(languages=None), load(languages=None)
+    whole.english.parts[:-1] = map(_going_on, whole.english.parts[:-1])
     return [
         _missed("restricted texts", whole, stops, restricted),
         _missed("restricted sentences between ordinary texts", whole, stops, _between(restricted, ordinary)),
@@ -67,12 +67,13 @@ def _read_on(detector: Learned, kinds: Mapping[str, Sequence[Text]]) -> list[Fig
     def counted(number: int, part: Any) -> Any:
         return SimpleNamespace(run=lambda *given: asked.update([number]) or part.run(*given))
 
-    detector.parts = [*starmap(counted, enumerate(detector.parts))]
+    parts = detector.english.parts
+    detector.english.parts = [*starmap(counted, enumerate(parts))]
     figures = []
     for kind, texts in kinds.items():
         asked.clear()
         _refused(detector, texts)
-        share = 100 * asked[len(detector.parts) - 1] / asked[0]
+        share = 100 * asked[len(parts) - 1] / asked[0]
         figures.append(Figure(f"passages read to the end, of {kind}", "%", share, None, "", None))
     return figures
 

@@ -37,6 +37,7 @@ def main() -> None:
     texts = [text for text in read(Path("detectors/corpus")) if text.lang == "en"]
     figures = asyncio.run(measure(plain, both, texts))
     figures += asyncio.run(_ordinary(both))
+    figures += asyncio.run(_languages(both))
     figures += asyncio.run(held.measure(Detectors(), both, _made(texts, 2_000)[:: TIMES // STREAMS]))
     figures += asyncio.run(foreign.measure(Detectors(), both))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
@@ -79,6 +80,19 @@ async def _ordinary(both: Detectors) -> list[Figure]:
     return [
         _figure(f"lexical and learned, {of}", statistics.median(short), None, None),
         _figure(f"lexical and learned, {PLAIN} characters {package}", statistics.median(long), None, LEARNED[PLAIN]),
+    ]
+
+
+async def _languages(both: Detectors) -> list[Figure]:
+    """Texts in other languages than English: ordinary ones, and long ones of all sorts."""
+    texts = read(Path("detectors/languages"))
+    short = [text.text for text in texts if text.ordinary]
+    taken = [await _timed(both, text) for text in short]
+    long = [await _timed(both, text) for text in _made(texts, PLAIN)]
+    of = f"an ordinary text of {statistics.median(map(len, short)):.0f} characters in another language"
+    return [
+        _figure(f"lexical and learned, {of}", statistics.median(taken), None, None),
+        _figure(f"lexical and learned, {PLAIN} characters in other languages", statistics.median(long), None, None),
     ]
 
 

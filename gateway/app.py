@@ -147,7 +147,7 @@ async def _asked(config: Config, whole: Release, code: bytes, state: release.Sta
 @asynccontextmanager
 async def reading(settings: Signals) -> AsyncIterator[Detectors]:
     """The detectors, with their health measured while they are open. Raises StartError if their data is unreadable."""
-    learned = await asyncio.to_thread(_learned) if settings.learned else None
+    learned = await asyncio.to_thread(_learned, settings.languages) if settings.learned else None
     external = [_external(one) for one in settings.external]
     detectors = Detectors(
         learned=learned, external=external, deadline_ms=settings.deadline_ms, liveness=Liveness(settings.live_s)
@@ -186,10 +186,10 @@ def _tracing(settings: Tracing, meters: Meters) -> Exporting:
     return Exporting(settings, meters)
 
 
-def _learned() -> Scorer:
+def _learned(languages: bool) -> Scorer:
     from gateway.signals import learned  # noqa: PLC0415 - NumPy is slow to import; only this detector needs it
 
-    return learned.load()
+    return learned.load(languages=learned.LANGUAGES if languages else None)
 
 
 def _external(settings: External) -> Outside:

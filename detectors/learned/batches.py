@@ -19,7 +19,6 @@ TEXTS: Final = 80
 """The most of a batch."""
 HIDDEN: Final = 0.04
 """The share of pieces that it has to do without."""
-_MASK: Final = 103
 _LETTERS: Final = "qwertyuiopasdfghjklzxcvbnm"
 _PLACEHOLDER: Final = re.compile(r"\[([A-Z][A-Z _-]*)\]")
 
@@ -71,10 +70,10 @@ def _batch(there: list[tuple[int, int, int]], texts: Sequence[Sequence[int]]) ->
     return Batch(pieces, owners, places, first, [text for text, _, _ in there])
 
 
-def hidden(pieces: Ints, chance: np.random.Generator) -> Ints:
-    """The pieces with some of them hidden; never those that begin and end a text."""
-    chosen = (chance.random(pieces.shape) < HIDDEN) & (pieces > _MASK - 1)
-    return np.where(chosen, _MASK, pieces).astype(np.int32)
+def hidden(pieces: Ints, mask: int, signs: int, chance: np.random.Generator) -> Ints:
+    """The pieces with some of them hidden behind the mask; never those below `signs`, which begin and end a text."""
+    chosen = (chance.random(pieces.shape) < HIDDEN) & (pieces >= signs)
+    return np.where(chosen, mask, pieces).astype(np.int32)
 
 
 def disturbed(text: str, ordinary: Sequence[str], chance: np.random.Generator) -> str:

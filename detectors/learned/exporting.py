@@ -7,6 +7,7 @@ with, and a margin below which no other part need be asked.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -14,14 +15,16 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from detectors.learned.pretrained import LAYERS, WIDTH, Numbers
-from gateway.signals.learned import SEEN
+from detectors.learned.pretrained import WIDTH, Numbers, Pretrained
+from gateway.signals.encoder import SEEN
 
 HEADS: Final = 12
-_OPSET: Final = 18
-_IR: Final = 9
-PARTS: Final = {"encoder-1.onnx": (0, 1), "encoder-2.onnx": (1, 3), "encoder-3.onnx": (3, LAYERS)}
-"""The layers of each part, by the name of its file: from, and up to."""
+_OPSET: Final = 21
+_IR: Final = 10
+_BLOCK: Final = 32
+"""Weights of a table that share a scale, where they have four bits."""
+CUTS: Final = {6: (0, 1, 3, 6), 12: (0, 3, 6, 12)}
+"""Where an encoder of so many layers is cut: from the one to the next are the layers of a part."""
 GIVEN: Final = "given"
 """What the margins of a part are made of, over all pieces: of the last part the mean and the first, of the others the
 mean, the highest and the spread."""
@@ -56,30 +59,39 @@ class _Graph:
         return self.node("LayerNormalization", [x, *names], out, axis=-1, epsilon=1e-12)
 
 
-def exported(table: npt.NDArray[Any], numbers: Numbers) -> dict[str, bytes]:
-    """The graphs by the names of their files, from `pieces` of a text to margins. Those not settled yet are nought."""
+def exported(of: Pretrained, numbers: Numbers) -> dict[str, bytes]:
+    """The graphs by the names of their files, from `pieces` of a text to margins. Those not settled yet are nought.
+
+    numbers: what the encoder's own have become.
+    """
     numbers = {**numbers, **_nought("foreign", 2 * WIDTH, 1), **_nought(EARLY, 3 * WIDTH, 2)}
-    return {name: _part(table, numbers, *layers) for name, layers in PARTS.items()}
+    return {name: _part(of, numbers, *layers) for name, layers in parts(of.layers).items()}
+
+
+def parts(layers: int) -> dict[str, tuple[int, int]]:
+    """The layers of each part, by the name of its file: from, and up to."""
+    cuts = CUTS[layers]
+    return {f"encoder-{n}.onnx": ends for n, ends in enumerate(pairwise(cuts), 1)}
 
 
 def _nought(name: str, given: int, margins: int) -> Numbers:
     return {f"{name}.w": np.zeros((given, margins), np.float32), f"{name}.b": np.zeros(margins, np.float32)}
 
 
-def _part(table: npt.NDArray[Any], numbers: Numbers, begin: int, end: int) -> bytes:
+def _part(of: Pretrained, numbers: Numbers, begin: int, end: int) -> bytes:
     g, x = _Graph(), SEEN
     given = helper.make_tensor_value_info(SEEN, TensorProto.FLOAT, [1, "pieces", WIDTH])
     if begin == 0:
         given = helper.make_tensor_value_info("pieces", TensorProto.INT64, [1, "pieces"])
-        x = g.level(_looked_up(g, table, numbers["places"]), numbers, "first", "x")
+        x = g.level(_placed(g, _looked_up(g, of), numbers["places"]), numbers, "first", "x")
     g.constant("three", np.array([WIDTH] * 3, np.int64))
     for layer in range(begin, end):
         x = _layer(g, x, layer, numbers)
-    said = _last(g, x, numbers) if end == LAYERS else _early(g, x, numbers)
+    said = _last(g, x, numbers) if end == of.layers else _early(g, x, numbers)
     graph = helper.make_graph(g.nodes, "detector", [given], said, g.constants)
     versions = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_FUSED, 1)]
     model = helper.make_model(graph, opset_imports=versions, ir_version=_IR)
-    if end == LAYERS:
+    if end == of.layers:
         helper.set_model_props(model, {name: _kept(numbers[name]) for name in ("head.w", "head.b")})
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
@@ -138,15 +150,26 @@ def _kept(value: npt.NDArray[Any]) -> str:
     return b64encode(value.astype("<f4").tobytes()).decode()
 
 
-def _looked_up(g: _Graph, table: npt.NDArray[Any], places: npt.NDArray[Any]) -> str:
-    whole, scale = _eight(table, 1)
+def _looked_up(g: _Graph, of: Pretrained) -> str:
+    """The numbers of each piece."""
+    if of.bits == 4:
+        packed, scale = _four(of.table)
+        g.constants.append(helper.make_tensor("table", TensorProto.INT4, of.table.shape, packed, raw=True))
+        given = ["table", "pieces", g.constant("scale", scale)]
+        more = {"block_size": _BLOCK, "gather_axis": 0, "quantize_axis": 1}
+        return g.node("GatherBlockQuantized", given, "scaled", domain=_FUSED, **more)
+    whole, scale = _eight(of.table, 1)
     g.node("Gather", [g.constant("table", whole), "pieces"], "small")
     g.node("Cast", ["small"], "looked", to=TensorProto.FLOAT)
-    g.node("Mul", ["looked", g.node("Gather", [g.constant("scale", scale[:, None]), "pieces"], "by")], "scaled")
+    return g.node("Mul", ["looked", g.node("Gather", [g.constant("scale", scale[:, None]), "pieces"], "by")], "scaled")
+
+
+def _placed(g: _Graph, looked_up: str, places: npt.NDArray[Any]) -> str:
+    """The numbers of each piece at its place."""
     g.node("Shape", ["pieces"], "length", start=1, end=2)
     zero = g.constant("zero", np.array([0], np.int64))
     g.node("Slice", [g.constant("places", places), zero, "length", zero], "there")
-    return g.node("Add", ["scaled", "there"], "sum")
+    return g.node("Add", [looked_up, "there"], "sum")
 
 
 def _layer(g: _Graph, x: str, layer: int, numbers: Numbers) -> str:
@@ -169,3 +192,15 @@ def _eight(values: npt.NDArray[Any], along: int) -> tuple[npt.NDArray[np.int8], 
     scale = np.where(most == 0, 1, most).astype(np.float32)
     whole = np.round(values / np.expand_dims(scale, along)).astype(np.int8)
     return whole, scale
+
+
+def _four(values: npt.NDArray[Any]) -> tuple[bytes, npt.NDArray[np.float32]]:
+    """Weights in four bits, two in a byte, and the scale of each block: its longest weight is -8 times that.
+
+    What was written so before, as the pretrained table, loses nothing.
+    """
+    blocks = values.reshape(len(values), -1, _BLOCK)
+    longest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=2)[..., None], axis=2)
+    scale = np.where(longest == 0, 1, longest / -8).astype(np.float32)
+    whole = np.clip(np.round(blocks / scale), -8, 7).astype(np.int8).reshape(len(values), -1) & 15
+    return (whole[:, ::2] | whole[:, 1::2] << 4).astype(np.uint8).tobytes(), scale[..., 0]

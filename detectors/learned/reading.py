@@ -13,9 +13,8 @@ from detectors.learned.batches import bare
 from detectors.learned.early import Passages
 from detectors.learned.exporting import giving
 from gateway.measuring.corpus import Text
-from gateway.signals.learned import SEEN, passages, session, shown, worded
-from gateway.signals.script import form
-from gateway.signals.wordpiece import WordPiece
+from gateway.signals.encoder import SEEN, Pieces, session, shown
+from gateway.signals.learned import passages, worded
 
 SHORT: Final = 400
 """Characters, of what stands in a passage with others."""
@@ -47,8 +46,8 @@ class Read:
         return Passages(np.concatenate([rows[part] for rows in self.rows]), groups, says(ends), refused(ends))
 
 
-def reader(encoder: Mapping[str, bytes], pieces: WordPiece) -> Callable[[Text], Rows]:
-    """What reads a text. encoder: its parts, in order."""
+def reader(encoder: Mapping[str, bytes], pieces: Pieces, form: Callable[[str], str]) -> Callable[[Text], Rows]:
+    """What reads a text. encoder: its parts, in order. form: in which it reads."""
     parts = [session(giving(part)) for part in encoder.values()]
 
     def read(text: Text) -> Rows:

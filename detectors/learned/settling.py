@@ -1,10 +1,12 @@
-"""What is settled by texts of writers whom the encoder has not seen: its margins, and the thresholds.
+"""Settles an encoder's last layers and thresholds by texts of writers whom it has not seen.
 
-1 the encoder reads them to its end    2 its last layer is tuned again on them; the threshold is the lowest at which, by
-layers that are each tuned without one writer, at most 2 % of the writers' hard negatives are refused, and 0.5 % of
-their ordinary texts, or one    3 another last layer tells texts in other languages from theirs; of theirs at most 0.5 %
-are taken for one by a layer that was made without the writer    4 every part of the encoder but the last gets margins
-for whether a later one may have something to say (early.py), of texts as they are and among ordinary ones
+1. The encoder reads the texts to their end.
+2. Its last layer is tuned again on them. The threshold is the lowest at which it refuses at most 2 % of their hard
+   negatives, and at most 0.5 % of their ordinary texts, or one. Each group is measured by a layer tuned without it.
+3. Another last layer finds texts that the encoder can't read. It takes at most 0.5 % of these for such, again measured
+   by layers made without the group.
+4. Every part of the encoder but the last gets margins for whether a later part may have something to say (early.py), by
+   texts as they are and among ordinary ones.
 """
 
 from __future__ import annotations
@@ -21,11 +23,10 @@ from detectors.corpus import CATEGORIES
 from detectors.learned import last
 from detectors.learned.early import early
 from detectors.learned.exporting import EARLY, last_of, with_last
-from detectors.learned.reading import Read, Test, among, reader
+from detectors.learned.reading import Read, Rows, Test, among
 from detectors.learned.tuning import ANY
 from gateway.measuring.corpus import Text
 from gateway.signals.fusion import UNSEEN
-from gateway.signals.wordpiece import WordPiece
 
 HARD_SHARE: Final = 0.02
 ORDINARY_SHARE: Final = 0.005
@@ -35,7 +36,6 @@ WIDE: Final = 4.0
 SAYS: Final = WIDE * float(np.arctanh(UNSEEN / 500 - 1))
 """From the threshold, the margin from which the detector does not say that a text is nothing."""
 GROUPS: Final = 5
-"""Of writers."""
 SEED: Final = 1
 
 Numbers = npt.NDArray[Any]
@@ -43,7 +43,7 @@ Numbers = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """An encoder, its thresholds, and what they find: of restricted texts apart, and of texts in other languages.
+    """An encoder, its thresholds, and what they find: of restricted texts apart, and of texts that it can't read.
 
     left: of passages apart of which the last part has nothing to say, the share that each part before it leaves.
     """
@@ -56,18 +56,30 @@ class Settled:
     left: dict[str, float]
 
 
-def settled(encoder: Mapping[str, bytes], pieces: WordPiece, apart: Sequence[Text], corpus: Sequence[Text]) -> Settled:
-    """The encoder with its last layers. encoder: its parts, in order. apart: English. corpus: what it was tuned on."""
-    english, others = [text for text in corpus if text.lang == "en"], [text for text in corpus if text.lang != "en"]
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """Texts to settle by. apart: of writers whom the encoder has not seen. known: some that it was tuned on.
+
+    unreadable: what it can't read. group: whose texts are left out together where something is measured.
+    """
+
+    apart: Sequence[Text]
+    known: Sequence[Text]
+    unreadable: Sequence[Text]
+    group: Callable[[Text], str]
+
+
+def settled(encoder: Mapping[str, bytes], read: Callable[[Text], Rows], sets: Sets) -> Settled:
+    """The encoder with its last layers. encoder: its parts, in order. read: reads a text with it, to its end."""
+    apart, group = sets.apart, sets.group
     chance, filling = np.random.default_rng(SEED), [text.text for text in apart if text.ordinary]
-    hidden = among(apart, filling, chance), among(english[::2], filling, chance)
+    hidden = among(apart, filling, chance), among(sets.known[::2], filling, chance)
     with ThreadPoolExecutor() as threads:  # 1
-        read = reader(encoder, pieces)
         mine, known, abroad, mine_hidden, known_hidden = (
-            Read(some, [*threads.map(read, some)]) for some in ([*apart], english, others, *hidden)
+            Read([*some], [*threads.map(read, some)]) for some in (apart, sets.known, sets.unreadable, *hidden)
         )
     *parts, end = encoder
-    seen = [last.Seen(rows, wanted(text), _writer(text)) for rows, text in zip(mine.ends(), apart, strict=True)]
+    seen = [last.Seen(rows, wanted(text), group(text)) for rows, text in zip(mine.ends(), apart, strict=True)]
     start = last.Layer(*last_of(encoder[end]))
     head, margins = last.tuned(start, seen, ANY), last.elsewhere(seen, lambda some: last.tuned(start, some, ANY))  # 2
     threshold = max(
@@ -83,10 +95,10 @@ def settled(encoder: Mapping[str, bytes], pieces: WordPiece, apart: Sequence[Tex
     found = {end: with_last(encoder[end], {**_numbers("head", head), **_numbers("foreign", foreign)})}
     left, all_mine, all_known = {}, mine + mine_hidden, known + known_hidden
     for part, name in enumerate(parts):  # 4
-        here = all_mine.passages(part, _fifths(apart), says, refused)
+        here = all_mine.passages(part, _fifths(apart, group), says, refused)
         layer = early(
             here,
-            all_known.passages(part, _writer, says, refused),
+            all_known.passages(part, group, says, refused),
             abroad.passages(part, lambda text: text.lang, says, _test(foreign, limit)),
         )
         found[name] = with_last(encoder[name], _numbers(EARLY, layer))
@@ -106,14 +118,10 @@ def wanted(text: Text) -> Numbers:
     return np.array([name in text.labels for name in CATEGORIES] + [bool(text.labels)], np.float64)
 
 
-def _writer(text: Text) -> str:
-    return text.id.partition("-")[0]
-
-
-def _fifths(texts: Sequence[Text]) -> Callable[[Text], str]:
-    """The group of a text: that of its writer, of whom each fifth has."""
-    writers = sorted(set(map(_writer, texts)))
-    return lambda text: str(writers.index(_writer(text)) % GROUPS)
+def _fifths(texts: Sequence[Text], group: Callable[[Text], str]) -> Callable[[Text], str]:
+    """One of five larger groups for each text."""
+    groups = sorted(set(map(group, texts)))
+    return lambda text: str(groups.index(group(text)) % GROUPS)
 
 
 def _test(layer: last.Layer, least: float) -> Test:

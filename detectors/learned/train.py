@@ -1,11 +1,13 @@
-"""Makes the learned detector of texts, into gateway/assets/learned. `make train-detectors` runs it.
+"""Makes the encoders of the learned detector, into gateway/assets. `make train-detectors` runs it for each.
 
-1 the pretrained encoder is read
-2 it is tuned on the texts of the corpus's training and validation splits, and written with eight bits a weight
-3 its last layers and the thresholds are settled by detectors/apart, whose writers it has not seen (settling.py)
+1. The pretrained encoder is read.
+2. It is tuned on texts of the corpus's training and validation splits, and written with eight bits a weight.
+3. Its last layers and thresholds are settled by texts of writers whom it has not seen (settling.py).
 
-Neither the test split nor detectors/independent is looked at. Texts in scripts that the gateway can't read are left
-out.
+The encoder for English is tuned on the texts in Latin letters, and settled by the English ones of detectors/apart.
+The encoder for other languages is tuned on the texts in all languages, on detectors/multilingual and on the English
+ones of detectors/apart, and settled by the others there. Neither looks at the test split, detectors/independent or
+detectors/languages.
 """
 
 from __future__ import annotations
@@ -13,94 +15,137 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import tensorflow as tf
 
-from detectors.corpus import APART, CATEGORIES, CORPUS
-from detectors.learned import pretrained
+from detectors.corpus import APART, CATEGORIES, CORPUS, MULTILINGUAL
+from detectors.learned import multilingual, pretrained
 from detectors.learned.batches import LENGTH, bare, disturbed, packed
-from detectors.learned.exporting import PARTS, exported
-from detectors.learned.settling import WIDE, Settled, settled, wanted
+from detectors.learned.exporting import exported, parts
+from detectors.learned.garbling import garbled
+from detectors.learned.pretrained import Pretrained
+from detectors.learned.reading import reader
+from detectors.learned.settling import WIDE, Sets, Settled, settled, wanted
 from detectors.learned.tuning import Tuned
 from gateway.measuring.corpus import Text, read, split
-from gateway.signals.learned import Manifest, worded
-from gateway.signals.script import form
+from gateway.signals.encoder import VOCABULARY, Manifest, Pieces
+from gateway.signals.learned import FOLDER, LANGUAGES, worded
+from gateway.signals.normalise import normalise
+from gateway.signals.script import native
+from gateway.signals.unigram import Unigram
 from gateway.signals.wordpiece import WordPiece
 
-OUT: Final = Path(__file__).parents[2] / "gateway" / "assets" / "learned"
-PIECES: Final = "vocabulary.txt"
-LANGUAGES: Final = frozenset({"en", "es", "de", "fr", "pt", "tr", "id", "it", "pl"})
-EPOCHS: Final = 5
+LATIN: Final = frozenset({"en", "es", "de", "fr", "pt", "tr", "id", "it", "pl"})
 SEED: Final = 1
 HARD: Final = 1.5
 """How much more a hard negative counts."""
 SHOWN: Final = 0.0
+GARBLED: Final = 10
+"""Every text of so many is garbled, to be known as unreadable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one of the encoders is made.
+
+    form: in which it reads. texts: to tune on, of these folders, and `often`, those that an epoch has once more.
+    sets: to settle by.
+    """
+
+    out: Path
+    pretrained: Callable[[], Pretrained]
+    form: Callable[[str], str]
+    epochs: int
+    folders: tuple[Path, ...]
+    texts: list[Text]
+    often: Callable[[Text], bool]
+    sets: Sets
 
 
 def main() -> None:
     """Train, write the files, and print what they reach on texts of writers apart."""
-    parser = argparse.ArgumentParser(description="Make the learned detector.")
-    parser.add_argument(
-        "--out", type=Path, default=OUT, help="the folder to write to (default: gateway/assets/learned)"
-    )
+    parser = argparse.ArgumentParser(description="Make an encoder of the learned detector.")
+    parser.add_argument("--languages", action="store_true", help="the one for other languages than English")
+    parser.add_argument("--out", type=Path, help="the folder to write to (default: that in gateway/assets)")
     parser.add_argument("--last", action="store_true", help="the last layers alone, of the encoder that is there")
     given = parser.parse_args()
-    out: Path = given.out
-    texts = _texts()
-    data = {name: (out / name).read_bytes() for name in (PIECES, *PARTS)} if given.last else made(texts)
-    found = settled({name: data[name] for name in PARTS}, WordPiece(data[PIECES]), read(APART), texts)  # 3
+    plan = _languages() if given.languages else _english()
+    out: Path = given.out or plan.out
+    of = plan.pretrained()  # 1
+    encoder = {name: (out / name).read_bytes() for name in parts(of.layers)} if given.last else tuned(plan, of)
+    found = settled(encoder, reader(encoder, _pieces(of), plan.form), plan.sets)  # 3
     print(f"threshold {found.threshold}: over it {found.restricted:.3f} of the restricted texts of writers apart")
-    print(f"threshold {found.foreign}: over it {found.elsewhere:.3f} of the texts in other languages")
+    print(f"threshold {found.foreign}: over it {found.elsewhere:.3f} of the texts that can't be read")
     for name, share in found.left.items():
         print(f"{name}: leaves {share:.3f} of the passages apart that are nothing")
-    _write(out, {**data, **found.encoder}, found)
+    _write(out, plan, of, {VOCABULARY: of.vocabulary, **found.encoder}, found)
 
 
-def made(of: list[Text]) -> dict[str, bytes]:
-    """The files of a detector that is tuned on these texts."""
+def _english() -> Plan:
+    texts = [text for text in _tuned_on() if text.lang in LATIN]
+    english = [text for text in texts if text.lang == "en"]
+    others = [text for text in texts if text.lang != "en"]
+    apart = [text for text in read(APART) if text.lang == "en"]
+    sets = Sets(apart, english, others, lambda text: text.id.partition("-")[0])
+    return Plan(Path(str(FOLDER)), pretrained.read, normalise, 5, (CORPUS,), texts, lambda _: False, sets)
+
+
+def _languages() -> Plan:
+    texts, apart = _tuned_on() + read(MULTILINGUAL), read(APART)
+    others = [text for text in texts if text.lang != "en"]
+    unreadable = garbled([*others, *texts[::GARBLED]], np.random.default_rng(SEED))
+    sets = Sets([text for text in apart if text.lang != "en"], others, unreadable, lambda text: text.lang)
+    texts += [text for text in apart if text.lang == "en"]
+    folders = CORPUS, MULTILINGUAL, APART
+    return Plan(
+        Path(str(LANGUAGES)), multilingual.read, native, 3, folders, texts, lambda text: text.lang != "en", sets
+    )
+
+
+def _tuned_on() -> list[Text]:
+    splits = split(read(CORPUS))
+    return splits["train"] + splits["validation"]
+
+
+def _pieces(of: Pretrained) -> Pieces:
+    return Unigram(of.vocabulary) if of.pieces == "unigram" else WordPiece(of.vocabulary)
+
+
+def tuned(plan: Plan, of: Pretrained) -> dict[str, bytes]:
+    """The parts of the encoder after all epochs: each text disturbed anew, all in another order."""  # 2
     tf.config.threading.set_inter_op_parallelism_threads(1)  # one step after the other; a product may use every core
-    vocabulary, numbers = pretrained.read()  # 1
-    data = "\n".join(vocabulary).encode() + b"\n"
-    return {PIECES: data, **exported(numbers["table"], tune(of, numbers, WordPiece(data)))}  # 2
+    texts, pieces, chance = plan.texts, _pieces(of), np.random.default_rng(SEED)
+    labels = np.array([wanted(text) for text in texts], np.float32)
+    counts = np.array([HARD if text.hard else 1.0 for text in texts], np.float32)
+    harmless = [bare(text.text) for text in texts if text.ordinary]
+    shown = [*range(len(texts)), *(n for n, text in enumerate(texts) if plan.often(text))]
+    encoder, steps = Tuned(of, labels.shape[1], chance), 0
+    for epoch in range(plan.epochs):
+        rows = [_cut(pieces, worded(plan.form(disturbed(text.text, harmless, chance)))) for text in texts]
+        batches = packed(rows, chance.permutation(shown))
+        steps = steps or plan.epochs * len(batches)
+        losses = [encoder.step(batch, labels[batch.texts], counts[batch.texts], steps) for batch in batches]
+        print(f"{len(texts)} texts, epoch {epoch + 1} of {plan.epochs}: loss {np.mean(losses):.3f}", flush=True)
+    return exported(of, encoder.settle())
 
 
-def _write(out: Path, data: dict[str, bytes], found: Settled) -> None:
+def _write(out: Path, plan: Plan, of: Pretrained, data: dict[str, bytes], found: Settled) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    written = json.dumps(_manifest(data, found).model_dump(), indent=2, ensure_ascii=False).encode() + b"\n"
+    written = json.dumps(_manifest(plan, of, data, found).model_dump(), indent=2, ensure_ascii=False).encode() + b"\n"
     for name, content in {**data, "manifest.json": written}.items():
         (out / name).write_bytes(content)
 
 
-def _texts() -> list[Text]:
-    parts = split(read(CORPUS))
-    return [text for text in parts["train"] + parts["validation"] if text.lang in LANGUAGES]
-
-
-def tune(texts: list[Text], numbers: pretrained.Numbers, pieces: WordPiece) -> pretrained.Numbers:
-    """The numbers of the encoder after all epochs: each text disturbed anew, all in another order."""
-    chance = np.random.default_rng(SEED)
-    labels = np.array([wanted(text) for text in texts], np.float32)
-    counts = np.array([HARD if text.hard else 1.0 for text in texts], np.float32)
-    harmless = [bare(text.text) for text in texts if text.ordinary]
-    encoder = Tuned(numbers, labels.shape[1], chance)
-    steps = 0
-    for epoch in range(EPOCHS):
-        rows = [_cut(pieces, worded(form(disturbed(text.text, harmless, chance)))) for text in texts]
-        batches = packed(rows, chance.permutation(len(texts)))
-        steps = steps or EPOCHS * len(batches)
-        losses = [encoder.step(batch, labels[batch.texts], counts[batch.texts], steps) for batch in batches]
-        print(f"{len(texts)} texts, epoch {epoch + 1} of {EPOCHS}: loss {np.mean(losses):.3f}", flush=True)
-    return encoder.settle()
-
-
-def _cut(pieces: WordPiece, text: str) -> list[int]:
+def _cut(pieces: Pieces, text: str) -> list[int]:
     return [pieces.first, *pieces(text)[: LENGTH - 2], pieces.last]
 
 
-def _manifest(data: dict[str, bytes], found: Settled) -> Manifest:
+def _manifest(plan: Plan, of: Pretrained, data: dict[str, bytes], found: Settled) -> Manifest:
     return Manifest(
         format=4,
         categories=list(CATEGORIES),
@@ -109,8 +154,9 @@ def _manifest(data: dict[str, bytes], found: Settled) -> Manifest:
         shown=SHOWN,
         wide=WIDE,
         foreign=found.foreign,
-        parts=list(PARTS),
-        origin=f"all-MiniLM-L6-v2, Apache-2.0, from {pretrained.PACKAGE}; {_of(CORPUS)}; last layers: {_of(APART)}",
+        parts=list(parts(of.layers)),
+        pieces=of.pieces,
+        origin=f"{of.origin}; {', '.join(map(_of, plan.folders))}; last layers: {_of(APART)}",
     )
 
 

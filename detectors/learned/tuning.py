@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from detectors.learned.batches import LENGTH, ROWS, TEXTS, Batch, hidden
 from detectors.learned.last import SMOOTH
-from detectors.learned.pretrained import LAYERS, WIDTH, Numbers
+from detectors.learned.pretrained import WIDTH, Numbers, Pretrained
 
 HEADS: Final = 12
 RATE: Final = 1.5e-4
@@ -35,7 +35,6 @@ MEMORY: Final = 0.99
 _HALF: Final = tf.bfloat16
 _GRID: Final = tf.TensorSpec([ROWS, LENGTH], tf.int32)
 _FIRST: Final = tf.TensorSpec([TEXTS], tf.int32)
-_CHANCE: Final = tf.TensorSpec([2 * LAYERS + 2, ROWS * LENGTH, WIDTH], tf.uint8)
 
 
 def _fused(function: Callable[..., Any], learnt: int) -> Callable[..., Any]:
@@ -86,18 +85,20 @@ attended = _fused(
 class Tuned:
     """The encoder while it is tuned."""
 
-    def __init__(self, numbers: Numbers, outputs: int, chance: np.random.Generator) -> None:
-        self._chance, self._done = chance, 0
-        self._table = tf.constant(numbers["table"])
+    def __init__(self, of: Pretrained, outputs: int, chance: np.random.Generator) -> None:
+        self._chance, self._done, self._layers = chance, 0, of.layers
+        self._mask, self._signs = of.mask, of.signs
+        numbers = of.numbers
+        self._table = tf.constant(of.table)
         head = chance.normal(size=(2 * WIDTH, outputs)).astype(np.float32) * 0.02
-        given = {name: value for name, value in numbers.items() if name != "table"}
-        given |= {"head.w": head, "head.b": np.full(outputs, -2, np.float32)}
+        given = numbers | {"head.w": head, "head.b": np.full(outputs, -2, np.float32)}
         self._of = {name: tf.Variable(value) for name, value in given.items()}
         self._average, *self._moments = (
             [tf.Variable(value if keep else tf.zeros_like(value)) for value in self._of.values()]
             for keep in (True, False, False)
         )
-        grid, first, chances = [_GRID] * 3, [_FIRST], [_CHANCE]
+        self._dropping = [2 * of.layers + 2, ROWS * LENGTH, WIDTH]
+        grid, first, chances = [_GRID] * 3, [_FIRST], [tf.TensorSpec(self._dropping, tf.uint8)]
         wanted = [tf.TensorSpec([TEXTS, outputs]), tf.TensorSpec([TEXTS])]
         self._step = tf.function(self._tune, input_signature=grid + first + wanted + chances + [tf.TensorSpec([])] * 3)
         self._update = tf.function(self._moved, jit_compile=True)
@@ -107,9 +108,8 @@ class Tuned:
         there = len(batch.texts)
         targets, weights = np.zeros((TEXTS, wanted.shape[1]), np.float32), np.zeros(TEXTS, np.float32)
         targets[:there], weights[:there] = wanted, counts
-        shown = hidden(batch.pieces, self._chance)
-        shape = _CHANCE.shape.as_list()
-        chances = np.frombuffer(self._chance.bytes(math.prod(shape)), np.uint8).reshape(shape)
+        shown = hidden(batch.pieces, self._mask, self._signs, self._chance)
+        chances = np.frombuffer(self._chance.bytes(math.prod(self._dropping)), np.uint8).reshape(self._dropping)
         at, self._done = self._done, self._done + 1
         warm = WARM * steps
         fall = 0.02 + 0.49 * (1 + math.cos(math.pi * min(1, max(0, (at - warm) / (steps - warm)))))
@@ -130,7 +130,7 @@ class Tuned:
         x = tf.reshape(level(x, of["first.gain"], of["first.shift"]), [ROWS * LENGTH, WIDTH])
         apart = tf.where(owners[:, None, :, None] == owners[:, None, None, :], 0.0, -1e4)
         x = x * _kept(chance[0], DROPPED)
-        for layer in range(LAYERS):
+        for layer in range(self._layers):
             x = self._layer(x, apart, layer, chance)
         mine = tf.one_hot(tf.reshape(owners, [-1]), TEXTS)
         mean = tf.matmul(mine, x, transpose_a=True) / tf.maximum(tf.reduce_sum(mine, 0)[:, None], 1.0)
@@ -180,12 +180,11 @@ class Tuned:
             second.assign(0.98 * second + 0.02 * g * g)
             by = first / (1 - 0.9**at) / (tf.sqrt(second / (1 - 0.98**at)) + 1e-6)
             decayed = DECAY * value if value.shape.rank == 2 else 0.0
-            value.assign_sub(rate * _share(name) * (by + decayed))
+            value.assign_sub(rate * self._share(name) * (by + decayed))
             average.assign(memory * average + (1 - memory) * value)
 
-
-def _share(name: str) -> float:
-    before = name.partition(".")[0]
-    if before == "head":
-        return 8.0
-    return BELOW ** (LAYERS - 1 - int(before) if before.isdigit() else LAYERS)
+    def _share(self, name: str) -> float:
+        before = name.partition(".")[0]
+        if before == "head":
+            return 8.0
+        return BELOW ** (self._layers - 1 - int(before) if before.isdigit() else self._layers)

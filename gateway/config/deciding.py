@@ -79,12 +79,14 @@ class External(Section):
 class Signals(Section):
     """Which detectors read content, and their time limits.
 
-    learned: whether the learned detector reads too, by default yes; the lexical detector always does. external:
+    learned: whether the learned detector reads too, by default yes; the lexical detector always does. languages:
+    whether the learned detector reads other languages than English; if not, text in them can't be read. external:
     external detectors. A detector that is late or not enabled adds no score: the versions on each record name the
     detectors that read. live_s: how long one of the gateway's own detectors counts as live after an answer.
     """
 
     learned: bool = True
+    languages: bool = True
     external: tuple[External, ...] = ()
     deadline_ms: int = Field(default=10_000, ge=10, le=60_000)
     live_s: int = Field(default=60, ge=1, le=3600)

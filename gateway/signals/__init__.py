@@ -23,6 +23,7 @@ from gateway.signals.lexicon import load
 from gateway.signals.liveness import Liveness
 from gateway.signals.normalise import normalise
 from gateway.signals.readable import readable_text, readable_words
+from gateway.signals.script import mostly_ascii
 from gateway.signals.segmentation import SLICE, glued, portions, shortened, slices, words_of
 from gateway.types import Reading
 
@@ -40,7 +41,7 @@ FORMS: Final = ("credentials", "us_person")
 class Way:
     """A text as it may be read. guessed: spelled otherwise than it came, which may make no sense in any language.
 
-    decoded: the same with its case, where something was decoded.
+    decoded: the same with its case and in its script, where something was decoded.
     """
 
     text: str
@@ -53,10 +54,16 @@ class Scorer(Protocol):
 
     version: str
 
-    def reads(self, text: str, whose: str | None = None) -> Generator[None, None, tuple[dict[str, int], bool]]:
-        """Thousandths by signal, and whether it knows the language; a little of the text each step.
+    @property
+    def languages(self) -> object:
+        """What reads other languages than English; None where nothing does."""
 
-        whose: for whom it may remember what it said.
+    def reads(
+        self, text: str, whose: str | None = None, *, guessed: bool = False
+    ) -> Generator[None, None, tuple[dict[str, int], bool]]:
+        """Thousandths by signal, and whether it could read the text; a little of the text each step.
+
+        whose: for whom it may remember what it said. guessed: as of a `Way`.
         """
 
 
@@ -96,6 +103,7 @@ class Detectors:
     ) -> None:
         lexicon, self._version = load()
         self._learned, self._sharing = learned, FairThreads(2)
+        self._any_script = learned is not None and learned.languages is not None
         if learned:
             self._version += f"+{learned.version}"
         lexical = Lexical(lexicon)
@@ -151,13 +159,13 @@ class Detectors:
     async def _lexically(self, highest: dict[str, int], texts: list[str], late: int) -> list[Way]:
         """Raise the scores to those of words and forms. What was read, piece by piece; nothing if not all was."""
         readings: list[Way] = []
-        if sum(map(len, texts)) > self._limit or (len(texts) > 1 and not all(map(readable_text, texts))):
+        if sum(map(len, texts)) > self._limit or (len(texts) > 1 and not all(map(self._readable, texts))):
             return []
         whole = " ".join(glued(texts))
         if not await _by_form(highest, whole, late):
             return []
         for piece in slices(await _shortened(whole)):
-            if not readable_text(piece):
+            if not self._readable(piece):
                 return []
             for words, way in self._ways(piece):
                 if words is None:
@@ -203,19 +211,23 @@ class Detectors:
         plain = normalise(piece)
         words = words_of(plain)
         yield words if self._known(words) else None, Way(piece)
-        seen = piece if piece.isascii() else letters(piece)
+        # Letters that pass for Latin ones stay where most letters are of another script: there they are what they are.
+        seen = letters(piece) if mostly_ascii(plain) else piece
         clear = unpacked(seen)
         if clear is None:
             yield None, Way(piece)
         elif clear != seen:
             plain = normalise(clear)
             words = words_of(plain)
-            yield words if readable_text(clear) and self._known(words) else None, Way(plain, clear)
+            yield words if self._readable(clear) and self._known(words) else None, Way(plain, clear)
         for other in respelled(plain, words):
             yield words_of(other), Way(other, guessed=True)
 
+    def _readable(self, text: str) -> bool:
+        return readable_text(text, any_script=self._any_script)
+
     def _known(self, words: list[str]) -> bool:
-        return readable_words(words, self._languages.english, self._languages.other)
+        return self._any_script or readable_words(words, self._languages.english, self._languages.other)
 
 
 async def _by_form(highest: dict[str, int], whole: str, late: int) -> bool:
@@ -250,5 +262,6 @@ def _each(
     """What the learned detector says of each."""
     found = []
     for way in readings:
-        found.append((yield from learned.reads(way.text, whose)))  # noqa: PERF401 - a comprehension can't yield
+        text = way.decoded or way.text
+        found.append((yield from learned.reads(text, whose, guessed=way.guessed)))
     return found

@@ -9,8 +9,9 @@ A text can't be read when
 5 in some stretch of 20 words, those that tell another language apart outnumber the English ones, and are four or more.
 A letter of a script that writes a syllable or a word with one character (Han, Kana, Hangul, Yi) counts as four.
 
-The detectors were measured on English only. A short text in another language, or one in Latin letters without any
-common word of a listed language, passes for readable: that is a limit, not a promise.
+Rules 1, 2 and 5 are for gateways that read English only: where other languages are read, `gateway.signals.learned`
+says which texts it can't. A short text in another language, or one in Latin letters without any common word of a listed
+language, passes for readable by these rules: that is a limit, not a promise.
 """
 
 from __future__ import annotations
@@ -32,20 +33,19 @@ _SYLLABLES: Final = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "YI", "IDEOGRAPHIC
 _LATIN: Final = ("LATIN", "FULLWIDTH LATIN", "MODIFIER LETTER", "FEMININE", "MASCULINE", "MICRO", "KELVIN", "ANGSTROM")
 
 
-def readable_text(text: str) -> bool:
-    """Rules 1 to 4, on the text as it came. Linear."""
+def readable_text(text: str, *, any_script: bool = False) -> bool:
+    """Rules 1 to 4, on the text as it came; in any script, rules 3 and 4. Linear."""
     if _has_run(text):
         return False  # 4
     if text.isascii() and not text.encode("ascii").translate(None, _TEXT):
         return True
-    foreign_in_all, odd = 0, 0
+    foreign_in_all = 0
     for start in range(0, len(text), BLOCK):
         foreign, opaque = _count(text[start : start + BLOCK])
-        if foreign >= 40 or opaque >= 4:
+        if (foreign >= 40 and not any_script) or opaque >= 4:
             return False  # 2, 3
         foreign_in_all += foreign
-        odd += opaque
-    return foreign_in_all < 8 or foreign_in_all * 5 < sum(map(str.isalpha, text))  # 1
+    return any_script or foreign_in_all < 8 or foreign_in_all * 5 < sum(map(str.isalpha, text))  # 1
 
 
 def readable_words(words: Sequence[str], english: AbstractSet[str], other: AbstractSet[str]) -> bool:
@@ -58,6 +58,11 @@ def readable_words(words: Sequence[str], english: AbstractSet[str], other: Abstr
         if elsewhere >= 4 and elsewhere > sum(word in english for word in stretch):
             return False
     return True
+
+
+def foreign_letters(text: str) -> int:
+    """How many letters are of another script than Latin, as rule 1 counts them."""
+    return _count(text)[0]
 
 
 def is_opaque(character: str) -> bool:

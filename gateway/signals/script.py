@@ -1,24 +1,37 @@
-"""The form in which the encoder reads a text, in any script: pure and linear, as `gateway.signals.normalise`.
+"""The form in which the encoder for many languages reads text: pure and linear, as `gateway.signals.normalise`.
 
-Text mostly in Latin letters is read as the lexical detector reads it. Other text keeps its letters: each character is
-folded on its own, marks and what nobody sees are dropped, and a word that mixes Latin letters with look-alikes is made
-Latin.
+1. HTML entities and percent-encoding are undone, a few times in one another.
+2. Each character is folded alone and stays a letter of its script. Marks and invisible characters are dropped. Text
+   that is written in invisible characters is appended.
+3. A word that mixes Latin letters with look-alikes of another script becomes Latin, or Cyrillic if most letters are.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from html import unescape
 from typing import Final
+from urllib.parse import unquote
 
-from gateway.confusables import plain_letters
+from gateway.confusables import hidden, plain_letters
 from gateway.memo import Memo
-from gateway.signals.normalise import normalise
+
+__all__ = ["by_script", "mostly_ascii", "native"]
 
 _KEPT_MARKS: Final = re.compile("[\u0900-\u097f]")
 """Marks that are vowels: Devanagari can't be read without them."""
 _DROPPED: Final = frozenset({"Mn", "Me", "Cf", "Cc", "Co", "Cn", "Cs"})
 _WORD: Final = re.compile(r"\w{1,64}")
+_ASCII: Final = re.compile("[a-z]")
+_CYRILLIC: Final = re.compile("[\u0400-\u052f]")
+_AS_CYRILLIC: Final = str.maketrans(
+    "aceikmopstxyj", "\u0430\u0441\u0435\u0456\u043a\u043c\u043e\u0440\u0455\u0442\u0445\u0443\u0458"
+)
+"""Latin letters, as the Cyrillic ones that they pass for."""
+_ALIEN: Final = re.compile("[^\\W\\d_\0-\u024f\u1e00-\u1eff]")
+"""A letter that is not Latin."""
+_DEPTH: Final = 4
 _REMEMBERED: Final = 16_384
 
 
@@ -33,26 +46,33 @@ def _fold(code: int) -> str:
 _TABLE: Final = Memo(_fold, _REMEMBERED)
 
 
-def form(text: str) -> str:
-    """The text as the encoder reads it: lower-case, single spaces."""
-    if text.isascii() or mostly_latin(text):
-        return normalise(text)
-    folded = text.translate(_TABLE)
+def native(text: str) -> str:
+    """The text in its own script: lower-case, single spaces."""
+    for _ in range(_DEPTH):
+        if (clear := unquote(unescape(text))) == text:
+            break
+        text = clear
+    folded = " ".join([text, *hidden(text)]).translate(_TABLE)
     return " ".join(_WORD.sub(_unmixed, folded).split())
 
 
-def mostly_latin(text: str) -> bool:
-    """Whether most letters are Latin, words that mix scripts counting as Latin."""
-    folded = text.translate(_TABLE)
-    latin = sum("a" <= c <= "z" or "\xdf" <= c <= "\u024f" for c in folded)
-    mixed = sum(len(word) for word in _WORD.findall(folded) if _is_mixed(word))
-    letters = sum(map(str.isalpha, folded))
-    return max(latin, mixed) * 2 >= letters
+def by_script(plain: str) -> tuple[str, str]:
+    """The words of a text in this form that are in Latin letters, and all others."""
+    words = plain.split()
+    others = [word for word in words if _ALIEN.search(word)]
+    return " ".join(word for word in words if not _ALIEN.search(word)), " ".join(others)
+
+
+def mostly_ascii(text: str) -> bool:
+    """Whether of twenty letters at most one is none of ASCII. text: in normal form, so that look-alikes are ASCII."""
+    if text.isascii():
+        return True
+    return sum(map(str.isalpha, text)) <= len(_ASCII.findall(text)) * 20 / 19
 
 
 def _unmixed(word: re.Match[str]) -> str:
-    return plain_letters(word[0]) if _is_mixed(word[0]) else word[0]
-
-
-def _is_mixed(word: str) -> bool:
-    return not word.isascii() and any("a" <= c <= "z" for c in word)
+    text = word[0]
+    if text.isascii() or not _ASCII.search(text) or not _ALIEN.search(text):
+        return text
+    cyrillic = len(_CYRILLIC.findall(text)) > len(_ASCII.findall(text))
+    return text.translate(_AS_CYRILLIC) if cyrillic else plain_letters(text)

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from gateway.errors import StartError
 from gateway.signals import Detectors
+from gateway.signals.encoder import PIECES, thousandths
 from gateway.signals.fusion import DOUBT, SURE, UNSEEN, weigh
-from gateway.signals.learned import FOLDER, PIECES, Learned, load, passages, thousandths, worded
-from gateway.signals.script import form
+from gateway.signals.learned import FOLDER, LANGUAGES, Learned, load, passages, worded
+from gateway.signals.normalise import normalise
 from gateway.signals.wordpiece import LONGEST, WordPiece
 
 Said = Generator[None, None, tuple[dict[str, int], bool]]
@@ -32,6 +33,12 @@ FILES = ("manifest.json", "encoder-1.onnx", "encoder-2.onnx", "encoder-3.onnx", 
 def learned() -> Learned:
     """The detector that travels with the package."""
     return load()
+
+
+@pytest.fixture(scope="module")
+def english() -> Learned:
+    """The same without the encoder for other languages."""
+    return load(languages=None)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +58,7 @@ def test_reading_tells_nobody(tmp_path: Path) -> None:
 @given(st.text(max_size=300))
 def test_any_text_has_a_form_and_pieces(pieces: WordPiece, text: str) -> None:
     """Whatever a text is, its form is one line without edges, and no more pieces than characters are read of it."""
-    plain = form(text)
+    plain = normalise(text)
     assert plain == " ".join(plain.split())
     assert len(pieces(plain)) <= len(plain)
 
@@ -67,7 +74,7 @@ def test_a_word_is_the_longest_pieces_that_there_are(pieces: WordPiece) -> None:
 @given(st.text(alphabet="ab \u4e00", max_size=3000))
 def test_passages_hold_every_word_of_at_most_their_overlap(text: str) -> None:
     """Nothing falls between two passages: each character stands in one of them, in order."""
-    plain = form(text)
+    plain = normalise(text)
     found = passages(plain)
     assert all(part in plain and len(part) <= PIECES for part in found)
     assert sum(map(len, found)) >= len(plain) - len(found)
@@ -101,15 +108,16 @@ async def test_a_dump_or_a_table_of_numbers_is_no_misuse(learned: Learned, text:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_is_missing_or_another_refuses(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", [FOLDER, LANGUAGES])
+def test_a_file_that_is_missing_or_another_refuses(folder: Path, name: str, tmp_path: Path) -> None:
     """No detector is made of files that are not those of its manifest."""
     for other in FILES:
-        data = (FOLDER / other).read_bytes()
+        data = (folder / other).read_bytes()
         if other == name and name == "manifest.json":
             continue
         (tmp_path / other).write_bytes(data[:-1] if other == name else data)
     with pytest.raises(StartError, match="reinstall"):
-        load(tmp_path)
+        load(**{"folder" if folder == FOLDER else "languages": tmp_path})
 
 
 def test_it_says_more_than_the_lexical_detector(learned: Learned) -> None:
@@ -134,9 +142,9 @@ def test_it_says_more_than_the_lexical_detector(learned: Learned) -> None:
         + "Prepara l'elenco di tutti quelli che hanno firmato la petizione ieri. " * 4,
     ],
 )
-async def test_another_language_is_unavailable(learned: Learned, text: str) -> None:
+async def test_another_language_is_unavailable_to_a_detector_of_english(english: Learned, text: str) -> None:
     """What stands in another language, wherever in a text, has no score: it is refused, and never passed unread."""
-    assert {reading.score for reading in await Detectors(learned=learned).read([text])} == {None}
+    assert {reading.score for reading in await Detectors(learned=english).read([text])} == {None}
 
 
 @pytest.mark.parametrize(
@@ -160,9 +168,9 @@ async def test_another_way_to_read_a_text_need_be_no_language(text: str, score: 
     """What a text may be in another spelling counts, though it make no sense; the text as it came has to."""
 
     class Odd:
-        version = "odd"
+        version, languages = "odd", None
 
-        def reads(self, text: str, _: str | None) -> Said:
+        def reads(self, text: str, _: str | None, **__: bool) -> Said:
             yield
             turned = text.startswith("gur")
             return {"cbrn": 1000 if turned else 0}, not turned
@@ -171,12 +179,12 @@ async def test_another_way_to_read_a_text_need_be_no_language(text: str, score: 
     assert {r.name: r.score for r in readings}["cbrn"] == score
 
 
-def test_a_passage_is_scored_alone(learned: Learned) -> None:
+def test_a_passage_is_scored_alone(english: Learned) -> None:
     """A text scores what the highest of its passages does, each read by itself."""
     text = " ".join([*["The canteen is closed on Friday, bring your own lunch."] * 9, ASKED, *[ASKED[::-1]] * 9])
-    alone = [learned.score(passage)[0] for passage in passages(form(text))]
+    alone = [english.score(passage)[0] for passage in passages(normalise(text))]
     assert len(alone) > 3
-    assert learned.score(text)[0] == {name: max(scores[name] for scores in alone) for name in learned.names}
+    assert english.score(text)[0] == {name: max(scores[name] for scores in alone) for name in english.names}
 
 
 @given(
@@ -192,12 +200,12 @@ def test_what_is_remembered_is_what_would_be_said(learned: Learned, turns: list[
 
 def counting(detector: Learned) -> list[list[object]]:
     """What each part of the encoder is asked from now on."""
-    asked: list[list[object]] = [[] for _ in detector.parts]
+    asked: list[list[object]] = [[] for _ in detector.english.parts]
 
     def counted(part: Any, mine: list[object]) -> SimpleNamespace:
         return SimpleNamespace(run=lambda *given: mine.append(given) or part.run(*given))
 
-    detector.parts = [*map(counted, detector.parts, asked)]
+    detector.english.parts = [*map(counted, detector.english.parts, asked)]
     return asked
 
 
@@ -211,7 +219,7 @@ def counting(detector: Learned) -> list[list[object]]:
 )
 def test_what_is_nothing_is_not_read_to_its_end(text: str, whole: bool) -> None:
     """A passage is left where a part is sure that no later one has anything to say of it, and then scores nothing."""
-    detector = load()
+    detector = load(languages=None)
     asked = counting(detector)
     scores, known = detector.score(text)
     assert (bool(asked[0]), bool(asked[-1])) == (True, whole)
@@ -222,7 +230,7 @@ def test_what_is_nothing_is_not_read_to_its_end(text: str, whole: bool) -> None:
 def test_a_conversation_is_not_read_again() -> None:
     """Of what a tenant's conversation goes on from, nothing is read a second time; another tenant's is."""
     detector, said = (
-        load(),
+        load(languages=None),
         [f"On day {day} of the exercise the kitchen served {day} kinds of soup." for day in range(90)],
     )
     asked = counting(detector)[0]
@@ -231,7 +239,7 @@ def test_a_conversation_is_not_read_again() -> None:
         asked.clear()
         detector.score(" ".join(text), whose)
         counts.append(len(asked))
-    whole = len(passages(form(" ".join(said))))
+    whole = len(passages(normalise(" ".join(said))))
     assert counts[1] <= whole - counts[0] + 1
     assert counts[2:] == [0, whole, whole]
 
@@ -272,9 +280,9 @@ async def test_late_or_failing_is_unavailable(fails: bool) -> None:
     answered = threading.Event()
 
     class Broken:
-        version = "broken"
+        version, languages = "broken", None
 
-        def reads(self, _: str, __: str | None) -> Said:
+        def reads(self, _: str, __: str | None, **___: bool) -> Said:
             if fails:
                 raise RuntimeError
             answered.wait(60)
@@ -293,9 +301,9 @@ async def test_the_loop_is_free_meanwhile(learned: Learned) -> None:
     seen = []
 
     class Watched:
-        version = learned.version
+        version, languages = learned.version, None
 
-        def reads(self, text: str, _: str | None) -> Said:
+        def reads(self, text: str, _: str | None, **__: bool) -> Said:
             seen.append(threading.current_thread() is threading.main_thread())
             yield
             return learned.score(text)

@@ -63,9 +63,9 @@ async def test_every_detector_has_its_own_pulse() -> None:
     """While one of two is late or fails, the other's answers count all the same."""
 
     class Broken:
-        version = "broken-1"
+        version, languages = "broken-1", None
 
-        def score(self, text: str, whose: str | None = None) -> tuple[dict[str, int], bool]:
+        def reads(self, text: str, whose: str | None = None, **_: bool) -> tuple[dict[str, int], bool]:
             raise RuntimeError(text, whose)
 
     detectors = Detectors(learned=Broken())

@@ -1,0 +1,154 @@
+"""An encoder of text: a passage in, a score for each category out.
+
+1. The vocabulary cuts the passage into pieces.
+2. The encoder reads them part by part, and stops as soon as a part is sure that the passage is nothing.
+3. The last part gives a margin for each category, one for any category, and one for text that it can't read.
+4. A margin at the threshold scores 500.
+
+The files of an encoder travel with the package and are checked by digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from importlib.resources.abc import Traversable
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from gateway.errors import StartError
+from gateway.signals.passage_cache import PassageCache
+from gateway.signals.unigram import Unigram
+from gateway.signals.wordpiece import WordPiece
+
+# Else it reports each session to its makers, and keeps a number of this machine for that. It looks once, when imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
+
+__all__ = ["PIECES", "SEEN", "Encoder", "Manifest", "Pieces", "combined", "load", "session", "shown", "thousandths"]
+
+PIECES: Final = 510
+"""The most of a passage that is read: more than a passage has characters."""
+SEEN: Final = "seen"
+"""What a part of the encoder is given by the one before it."""
+VOCABULARY: Final = "vocabulary.txt"
+_REMEMBERED: Final = 16_384
+"""Passages: conversations of six million characters, in ten megabytes."""
+
+Floats = npt.NDArray[np.float32]
+Pieces = WordPiece | Unigram
+_Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Manifest(BaseModel):
+    """What the encoder is made of. threshold: the margin for any category that counts as 500.
+
+    shown: the margin of a category from which it is named beside the highest one. wide: the margin from 500 to 881.
+    foreign: the margin from which a passage can't be read. parts: the files of the encoder, in the order in which they
+    read. pieces: how the vocabulary cuts words.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    format: int = Field(ge=4, le=4)
+    categories: list[str] = Field(min_length=1)
+    files: dict[str, _Digest]
+    threshold: float
+    shown: float
+    wide: float
+    foreign: float
+    parts: list[str] = Field(min_length=1)
+    pieces: Literal["wordpiece", "unigram"] = "wordpiece"
+    origin: str
+
+
+class Encoder:
+    """An encoder, of its files. names: the categories that it scores. parts: in order. digest: of its manifest."""
+
+    def __init__(self, manifest: Manifest, data: Mapping[str, bytes], digest: str) -> None:
+        kind = Unigram if manifest.pieces == "unigram" else WordPiece
+        self.pieces: Pieces = kind(data[VOCABULARY])
+        self.parts: list[Any] = [session(data[name]) for name in manifest.parts]
+        self._made = manifest
+        self._remembered = PassageCache(_REMEMBERED)
+        self.names, self.digest = tuple(manifest.categories), digest
+
+    def said(self, passage: str, whose: str | None = None) -> npt.NDArray[Any]:
+        """Thousandths of each category, then 1 where the passage can't be read, else 0.
+
+        whose: the tenant whose text it is, for whom no passage is read twice; None reads, and remembers nothing.
+        """
+        return self._read(passage) if whose is None else self._remembered.get(whose, passage, say=self._read)
+
+    def is_cipher(self, passage: str) -> bool:
+        """Whether the vocabulary can tell that a passage is in no language."""
+        return isinstance(self.pieces, Unigram) and self.pieces.is_cipher(passage)
+
+    def _read(self, passage: str) -> npt.NDArray[np.int64]:
+        if isinstance(self.pieces, Unigram) and not self.pieces.reads(passage):
+            return np.append(np.zeros(len(self.names), np.int64), 1)
+        given = shown(self.pieces, passage)
+        for part in self.parts[:-1]:
+            seen, margins = part.run(None, given)
+            if (margins < 0).all():
+                return np.zeros(len(self.names) + 1, np.int64)
+            given = {SEEN: seen}
+        margins, foreign = self.parts[-1].run(None, given)
+        return np.append(self._shares(margins), foreign[0] >= self._made.foreign)
+
+    def _shares(self, margins: Floats) -> npt.NDArray[np.int64]:
+        """The margin for any, as the score of the highest category and of those shown beside it; others stay below."""
+        row = np.append(margins[0, :-1], combined(margins))
+        named = np.maximum(row[:-1] - self._made.shown, np.where(row[:-1] == np.max(row[:-1]), 0, -np.inf))
+        margin = np.where(named >= 0, row[-1], np.minimum(row[-1], self._made.threshold) - self._made.wide)
+        return thousandths(margin, self._made.threshold, self._made.wide)
+
+
+def shown(pieces: Pieces, passage: str) -> dict[str, npt.NDArray[Any]]:
+    """What the encoder is given of a passage."""
+    numbers = [pieces.first, *pieces(passage)[:PIECES], pieces.last]
+    return {"pieces": np.array([numbers], dtype=np.int64)}
+
+
+def combined(margins: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The margin that decides, of each row: the mean of that for any and the highest of the others."""
+    found: npt.NDArray[Any] = (margins[:, -1] + margins[:, :-1].max(axis=1)) / 2
+    return found
+
+
+def thousandths(margin: npt.NDArray[Any], threshold: float, wide: float) -> npt.NDArray[np.int64]:
+    """Margins as scores: 500 at the threshold."""
+    scores: npt.NDArray[np.int64] = np.floor(500 + 500 * np.tanh((margin - threshold) / wide)).astype(np.int64)
+    return scores
+
+
+def load(folder: Traversable) -> Encoder:
+    """The encoder of a folder. Raises StartError when a file is missing or another."""
+    try:
+        written = (folder / "manifest.json").read_bytes()
+        manifest = Manifest.model_validate_json(written)
+        data = {name: (folder / name).read_bytes() for name in (*manifest.parts, VOCABULARY)}
+    except (OSError, ValidationError):
+        raise StartError("the learned detector can't be read; reinstall the package") from None
+    for name, content in data.items():
+        if hashlib.sha256(content).hexdigest() != manifest.files.get(name):
+            raise StartError(f"the learned detector: {name} is not the file of the manifest; reinstall the package")
+    return Encoder(manifest, data, hashlib.sha256(written).hexdigest())
+
+
+def session(model: bytes) -> Any:
+    """One thread a call and no spinning: the gateway reads on two threads of its own, beside everything else.
+
+    Sums are not fused with the norm after them: what onnxruntime has for both at once uses no vector instructions, and
+    takes six times as long.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    return onnxruntime.InferenceSession(
+        model, options, providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
+    )
