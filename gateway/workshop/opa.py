@@ -50,12 +50,13 @@ def opa(
     Raises StartError if there is no opa.
     """
     command = ["sh", "-c", _BOUNDED, binary(), *map(str, arguments)]
-    environment = {**_COLLECTING, **os.environ}
+    # Every option is a variable to it, too: OPA_BUILD_IGNORE would leave rules out of what is compiled.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPA_")}
     try:
         done = subprocess.run(  # noqa: S603 - arguments are options and paths
             command,
             cwd=at,
-            env=environment,
+            env={**_COLLECTING, **kept},
             input=stdin,
             capture_output=True,
             text=True,

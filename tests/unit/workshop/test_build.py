@@ -43,6 +43,13 @@ def test_two_builds_in_two_places_are_the_same_bytes(tmp_path: Path, policy: Pat
     assert contents(tmp_path / "one") == contents(built)
 
 
+@pytest.mark.parametrize("name", ["OPA_BUILD_IGNORE", "OPA_BUILD_OPTIMIZE", "OPA_BUILD_SIGNING_KEY"])
+def test_no_variable_leaves_a_rule_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """What Open Policy Agent would take from the environment for an option changes nothing of a build."""
+    monkeypatch.setenv(name, "2" if name.endswith("OPTIMIZE") else "weapon_engage_autonomous.rego")
+    assert build(REGO, tmp_path / "out") == digest(json.loads((STARTER / "manifest.json").read_bytes()))
+
+
 def test_the_digest_stands_for_every_byte(built: Path, policy: Path) -> None:
     """The digest is that of the manifest, and the manifest names every other file with its SHA-256."""
     made = build(policy, built)
