@@ -13,3 +13,9 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 # Each call is read on one thread. On matrices as small as the detector's, NumPy's own threads would only wait for each
 # other. NumPy reads this variable when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# Libraries ask these whom TLS believes and where to write its keys, where PostgreSQL is and as whom, and whether to
+# print what callers send. The configuration says it, or nothing does; our own processes inherit what is left.
+for _name in [*os.environ]:
+    if _name.startswith("PG") or _name in {"GRPC_TRACE", "SSLKEYLOGFILE", "SSL_CERT_DIR", "SSL_CERT_FILE"}:
+        del os.environ[_name]
