@@ -31,6 +31,7 @@ class Watched(Generic[T]):
         self._parse = parse
         self._max_bytes = max_bytes
         self._loading = asyncio.Lock()
+        self._reading: set[asyncio.Task[None]] = set()
         self._stamp: tuple[int, ...] | None = None
         self._value: T
         self._problem = ""
@@ -38,12 +39,18 @@ class Watched(Generic[T]):
     async def current(self) -> T:
         """The content of the files now. Raises UnreadableError."""
         if self._changed():
-            async with self._loading:
-                if self._changed():
-                    await asyncio.to_thread(self._load)
+            reading = asyncio.create_task(self._read())
+            self._reading.add(reading)
+            reading.add_done_callback(self._reading.discard)
+            await asyncio.shield(reading)  # a thread goes on when its call is cancelled, and so does its turn
         if self._problem:
             raise UnreadableError(self._problem)
         return self._value
+
+    async def _read(self) -> None:
+        async with self._loading:
+            if self._changed():
+                await asyncio.to_thread(self._load)
 
     def _changed(self) -> bool:
         stamp: tuple[int, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,26 @@ async def test_a_file_is_parsed_once_a_change(tmp_path: Path) -> None:
     replace(path, b"two")
     assert [await watched.current() for _ in range(3)] == ["two"] * 3
     assert parse.times == 2
+
+
+async def test_calls_that_are_cancelled_do_not_read_it_again(tmp_path: Path) -> None:
+    """Of calls whose time ends while a file is read, none makes the next one read it a second time beside the first."""
+    path, parse, go_on = tmp_path / "file", Counted(), threading.Event()
+    replace(path, b"one")
+
+    def slow(data: bytes) -> str:
+        go_on.wait()
+        return parse(data)
+
+    watched = Watched(path, slow, 10)
+    for _ in range(4):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await watched.current()
+    go_on.set()
+    assert await watched.current() == "one"
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert parse.times == 1
 
 
 async def test_a_broken_file_never_yields_the_content_of_before(tmp_path: Path) -> None:
