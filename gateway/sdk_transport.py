@@ -6,6 +6,7 @@ anything as an answer.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Final
 
 import httpx2
 
-from gateway.egress import WHOLE, Body, Egress, Service
+from gateway.egress import WHOLE, Body, Egress, Service, failed
 
 ASKED: Final = {"accept": WHOLE}
 PLACEHOLDER: Final = "added-by-the-channel"
@@ -60,7 +61,16 @@ class _Stream(httpx2.AsyncByteStream):
         self._body = body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield await self._body.whole()
+        body = await self._body.whole()
+        json.loads(body, object_pairs_hook=_once)  # an SDK would take the last of two
+        yield body
 
     async def aclose(self) -> None:
         self._body.close()
+
+
+def _once(members: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(members)
+    if len(value) != len(members):
+        raise failed("a name occurs twice")
+    return value

@@ -59,7 +59,7 @@ class Script:
     garbage       not even text                        not_json      the right media type, not JSON
     wrong_shape   JSON of another shape                wrong_type    another media type
     compressed    as nobody asked for                  nothing       an answer without a message or choice
-    raw           `raw` in the pieces given
+    raw           `raw` in the pieces given            twice         each name of the answer twice
     """
 
     behaviour: str = "answer"
@@ -203,6 +203,7 @@ def _body(script: Script, api: _Api, *, stream: bool) -> list[bytes]:
         "endless_lines": [b"data: x\n" * 2048],
         "not_json": [b"event: message_start\ndata: {not json\n\n"] if stream else [b"{not json"],
         "wrong_shape": [b"event: message_start\ndata: " + odd + b"\n\n"] if stream else [odd],
+        "twice": [events[0][:-1] + b"," + events[0][1:]],
         "nothing": [b"data: [DONE]\n\n"] if stream else [json.dumps(_emptied(api.whole(script))).encode()],
         "error_event": [*events[: len(events) // 2], api.error_event],
         "raw": list(script.raw),

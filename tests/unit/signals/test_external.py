@@ -107,6 +107,7 @@ async def test_a_long_text_is_given_in_pieces(kind: str, server: Server) -> None
         "not_json",
         "wrong_shape",
         "wrong_type",
+        "twice",
         "compressed",
         "nothing",
     ],
