@@ -19,7 +19,7 @@ from gateway.cli.doctor import examine
 from gateway.config import QuotaStore
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.quotas import Quotas
-from gateway.shared_quotas import Shared
+from gateway.shared_quotas import CONNECTIONS, Shared
 from gateway.types import Tenant
 from tests.support.gateways import Deployment
 from tests.support.pki import Authority
@@ -138,6 +138,24 @@ async def test_a_burst_of_calls_is_not_taken_for_a_store_that_failed(server: Ser
         many = Tenant("burst", (), {}, {"tokens_per_hour": 10**9})
         errors = await asyncio.gather(*(refusal(quotas, many, 1) for _ in range(3_000)))
         assert [*filter(None, errors)] == []
+
+
+async def test_a_call_that_is_cancelled_keeps_no_place_and_no_answer(server: Server, password: Path) -> None:
+    """Wherever calls are cancelled, others get the answers to their own questions, and as many ask at once as may."""
+    async with gateway(server.port, password) as quotas:
+        used_up = tenant("used up")
+        assert await refusal(quotas, used_up, 100) is None
+        for turns in range(40):
+            calls = [asyncio.create_task(refusal(quotas, used_up, 1)) for _ in range(20)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for call in calls[::2]:
+                call.cancel()
+            errors = [await call for call in calls[1::2]]
+            assert {error and error.reason for error in errors} == {Reason.QUOTA_EXHAUSTED}
+            fresh = Tenant(f"fresh {turns}", (), {}, {"tokens_per_hour": 10**9})
+            asked = (refusal(quotas, fresh, 1) for _ in range(CONNECTIONS))
+            assert await asyncio.gather(*asked) == [None] * CONNECTIONS
 
 
 async def test_a_password_that_is_not_the_servers_refuses(server: Server, password: Path) -> None:
