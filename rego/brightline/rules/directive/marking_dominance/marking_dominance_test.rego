@@ -7,6 +7,8 @@ refusal := {"effect": "deny", "id": "marking_dominance"}
 
 unclassified := {"level": 0, "controls": [], "release_to": null}
 
+open := {"level": 1, "controls": [], "release_to": null}
+
 confidential := {"level": 2, "controls": [], "release_to": ["USA", "UNSTATED"]}
 
 secret := {"level": 3, "controls": [], "release_to": ["USA", "UNSTATED"]}
@@ -100,6 +102,9 @@ test_refuses_at_every_stage[note] if {
 			controlled("PROPIN"), secret, secret,
 		),
 		"marked, for the public": through("public", asked(confidential, confidential, confidential)),
+		"released to foreigners, for the public": through("public", below(two, two, two, two)),
+		"released to foreigners, for nobody knows whom": through("unspecified", below(two, two, two, two)),
+		"above unclassified, for the public": through("public", asked(open, open, open)),
 		"marked, for nobody knows whom": through("unspecified", asked(confidential, confidential, confidential)),
 		"marked, for foreigners": through("foreign", asked(confidential, confidential, confidential)),
 		"marked, for foreigners whom an official may name": through("foreign", below(relido, relido, relido, relido)),
