@@ -106,7 +106,7 @@ def signers(delegator: Root | Targets, name: str, metadata: Metadata[Root] | Met
 def _check_delegation(where: str, name: str, role: DelegatedRole, keys: Mapping[str, Key]) -> None:
     if _holders(where, role, keys) != [name] or role.threshold != 1:
         raise StartError(f"{where}: the role {name} has other keys than one of {name}")
-    if role.paths != paths(name) or role.path_hash_prefixes or not role.terminating:
+    if role.paths != paths(name) or not role.terminating:
         raise StartError(f"{where}: the role {name} reaches beyond {name}/, or does not end there")
 
 

@@ -31,6 +31,7 @@ from gateway.errors import StartError
 from gateway.release import folder, holders, keyfiles
 from gateway.release.client import Client
 from gateway.release.fetching import FOLDER, Folder
+from gateway.release.holders import REVOKED
 from gateway.release.parts import AGENCY, HOLDERS, PROVIDER
 from gateway.release.restrictions import MAX_BYTES
 from gateway.types import Release
@@ -151,6 +152,34 @@ def test_freeze_by_who_renews_the_times(tmp_path: Path) -> None:
     signing.now = datetime.now(UTC)
     signing.publish()
     refused(signing.client(), "ExpiredMetadataError", "targets")
+
+
+def expiring(signing: Signing, role: str, at: datetime) -> None:
+    """The newest metadata of the role, signed again by whose it is, until then."""
+    if role == "snapshot":
+        signing.online(lambda s: setattr(s, "expires", at))
+        return
+    name = {"root": "root", "timestamp": "online"}.get(role, "release")
+    metadata = Metadata[Any].from_file(str(signing.newest(role)))
+    metadata.signed.version += 1
+    metadata.signed.expires = at
+    metadata.signatures.clear()
+    for holder in HOLDERS if role in {"root", "targets"} else {role} & {PROVIDER} or {AGENCY}:
+        metadata.sign(signing.signer(holder, name), append=True)
+    if role == "timestamp":
+        signing.newest(role).write_bytes(metadata.to_bytes())
+        return
+    signing.put(metadata, role)
+    if role != "root":
+        signing.online(lambda s: s.meta.update({f"{role}.json": named(signing.newest(role))}))
+
+
+@pytest.mark.parametrize("role", ["root", "targets", "provider", "agency", "snapshot", "timestamp"])
+def test_a_release_is_good_until_the_first_of_its_signatures_expires(signing: Signing, role: str) -> None:
+    """However long the others are good for: what a gateway has loaded ends with the metadata that ends first."""
+    at = (signing.now + timedelta(hours=1)).replace(microsecond=0)
+    expiring(signing, role, at)
+    assert loaded(signing).expires_us == int(at.timestamp()) * 1_000_000
 
 
 def test_mix_and_match(signing: Signing) -> None:
@@ -317,17 +346,46 @@ def test_a_point_in_two_forms_is_one_key() -> None:
     assert len({holders.public(key) for key in keys}) == 1
 
 
-def test_a_root_of_a_repository_in_no_one_state(tmp_path: Path) -> None:
-    """A root that lets files be replaced under their names is refused, also when both signed it."""
+def online(root: Root) -> str:
+    """The name of the key that snapshot and timestamp are signed with."""
+    (keyid,) = root.roles["timestamp"].keyids
+    return keyid
+
+
+ROOTS: dict[str, tuple[Callable[[Root, Key], object], str]] = {
+    "in no one state": (lambda root, _: setattr(root, "consistent_snapshot", False), "consistent_snapshot is not set"),
+    "one signs root": (lambda root, _: setattr(root.roles["root"], "threshold", 1), "root has threshold 1 of keys"),
+    "one signs targets": (lambda root, _: setattr(root.roles["targets"], "threshold", 1), "targets has threshold 1"),
+    "a second root key": (lambda root, key: root.add_key(key, "root"), "root has threshold 2 of keys of agency, prov"),
+    "another snapshot": (lambda root, key: root.add_key(key, "snapshot"), "snapshot has keys of others than agency"),
+    "another timestamp": (lambda root, key: root.add_key(key, "timestamp"), "timestamp has keys of others than agency"),
+    "a key that is not there": (lambda root, _: root.keys.pop(online(root)), "is named and not there"),
+    "a revoked key": (lambda root, _: root.unrecognized_fields.update({REVOKED: [online(root)]}), "was revoked and is"),
+    "no list of revoked keys": (
+        lambda root, _: root.unrecognized_fields.update({REVOKED: "ab"}),
+        "is not a list of keys",
+    ),
+    "a revoked key without a name": (
+        lambda root, _: root.unrecognized_fields.update({REVOKED: [1]}),
+        "is not a list of",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "what"), ROOTS.values(), ids=ROOTS)
+def test_a_root_by_which_less_than_both_holders_would_do(
+    tmp_path: Path, change: Callable[[Root, Key], object], what: str
+) -> None:
+    """A root by which one holder, a stranger or a revoked key would do is refused, though both signed it."""
     signing = Signing.create(tmp_path)
     signing.release()
     root = Metadata[Root].from_bytes(signing.root)
-    root.signed.consistent_snapshot = False
+    change(root.signed, signing.key(PROVIDER, "release", "more"))
     root.signatures.clear()
     for holder in HOLDERS:
         root.sign(signing.signer(holder, "root"), append=True)
     (signing.folder / "root.json").write_bytes(root.to_bytes())
-    refused(signing.client(), "consistent_snapshot is not set")
+    refused(signing.client(), what)
 
 
 def holds(root: Metadata[Root], keyid: str, holder: str) -> bool:
@@ -564,6 +622,22 @@ def test_a_delegation_to_a_key_that_root_does_not_name(signing: Signing, holder:
     signing.sign()
     signing.force({holder}, at="strange")
     refused(signing.client(), f"the role {holder} has another key")
+
+
+@pytest.mark.parametrize("name", ["online", "root"])
+def test_a_delegation_to_a_key_that_root_has_for_something_else(signing: Signing, name: str) -> None:
+    """Neither the online key nor a root key signs the agency's part, though both signed a delegation to it."""
+    other = keyfiles.public(signing.folder / f"keys/agency/{name}.pub")
+    signing.stage()
+    targets = Metadata[Targets].from_file(str(signing.repository.folder / "staged/targets.json"))
+    found = targets.signed.delegations
+    assert found is not None
+    assert found.roles is not None
+    found.keys[other.keyid], found.roles[AGENCY].keyids = other, [other.keyid]
+    (signing.repository.folder / "staged/targets.json").write_bytes(targets.to_bytes())
+    signing.sign()
+    signing.force({AGENCY}, [name])
+    refused(signing.client(), "the role agency has another key")
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
