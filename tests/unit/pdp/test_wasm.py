@@ -14,6 +14,7 @@ from gateway.canonical import Json
 from gateway.config import Policy
 from gateway.errors import GatewayError, Reason, StartError
 from gateway.pdp import Engine
+from gateway.pdp.engine import MAX_INPUT_BYTES
 from gateway.pdp.wasm import machine_code, open_wasm
 from gateway.types import Effect
 from tests.support import hostile
@@ -96,6 +97,13 @@ async def test_a_long_policy_loads_and_decides() -> None:
     async with opened(wasm) as engine:
         assert (await engine.decide(GOOD)).effect is Effect.ALLOW
         assert "undefined" in await refused(engine)
+
+
+async def test_an_input_that_does_not_fit_decides_nothing() -> None:
+    """Facts that fit the bound on inputs and not the memory are refused before they are written anywhere."""
+    async with opened(hostile.module(), Policy(memory_mib=1, deadline_ms=10_000)) as engine:
+        assert "does not fit into the memory" in await refused(engine, "x" * (MAX_INPUT_BYTES - 100))
+        assert (await engine.decide(GOOD)).effect is Effect.ALLOW
 
 
 async def test_many_decisions_leave_memory_as_it_was() -> None:
