@@ -80,14 +80,16 @@ def test_proofs_are_the_same_with_blocks_and_without(copy: Path) -> None:
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.sampled_from(BLOCKS), st.integers(0, BYTES - 1), st.integers(1, 255))
-def test_any_byte_of_a_block_that_is_another_is_found(filled: Path, index: int, at: int, by: int) -> None:
-    """The verifier names the record that the block is kept beside."""
+@given(st.sampled_from(BLOCKS), st.integers(0, BYTES - 1), st.integers(1, 255), st.sampled_from([100, 1024]))
+def test_any_byte_of_a_block_that_is_another_is_found(filled: Path, index: int, at: int, by: int, part: int) -> None:
+    """The verifier names the record that the block is kept beside, also where it is checked apart from its nodes."""
     block = kept(filled)[index]
     changed = block[:at] + bytes([block[at] ^ by]) + block[at + 1 :]
     change(filled, "UPDATE entries SET blocks = ? WHERE idx = ?", changed, index)
     try:
-        assert problem(filled) == Problem(index, f"{index:032x}", WHAT)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(File, "at_once", part)
+            assert problem(filled) == Problem(index, f"{index:032x}", WHAT)
     finally:
         change(filled, "UPDATE entries SET blocks = ? WHERE idx = ?", block, index)
 

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,10 @@ def test_progress_is_told(filled: Path) -> None:
 
 
 def test_pages_are_joined_without_a_gap(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The log is read in pages; where they are cut makes no difference."""
-    for page in (1, 2, 5, SIZE, SIZE + 1):
+    """The log is read in pages, and checked in parts; where they are cut makes no difference."""
+    for page, part in product((1, 2, 5, SIZE, SIZE + 1), repeat=2):
         monkeypatch.setattr(database, "_AT_ONCE", page)
+        monkeypatch.setattr(File, "at_once", part)
         assert told(filled) == (None, 0, SIZE, SIZE, 4, ())
 
 
@@ -188,9 +190,16 @@ TAMPERING: dict[str, tuple[str, int | None, str]] = {
 }
 
 
+@pytest.fixture(params=[1, 5, 1024])
+def part(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many records are checked together."""
+    monkeypatch.setattr(File, "at_once", request.param)
+
+
+@pytest.mark.usefixtures("part")
 @pytest.mark.parametrize(("change", "index", "what"), TAMPERING.values(), ids=TAMPERING)
 def test_whatever_is_changed_is_found_and_named(copy: Path, change: str, index: int | None, what: str) -> None:
-    """The first record that is wrong is named, by index and decision id, with what is wrong with it."""
+    """The first record that is wrong is named, by index and decision id, wherever the log is cut to be checked."""
     with tampering(copy) as db:
         db.executescript(change)
     problem = found(copy)
@@ -218,6 +227,18 @@ def test_a_log_of_which_no_checkpoint_covers_anything_does_not_verify(tmp_path: 
     assert verify(tmp_path / "audit.db", logs.trust(tmp_path)).covered == 0
     report = stored.verify(File(tmp_path / "audit.db"), logs.trust(tmp_path), unsigned=True)
     assert (report.problem, report.unproved) == (None, 3)
+
+
+def test_several_processes_find_what_one_does(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that is checked by two processes at once has the same report, sound or not."""
+    monkeypatch.setattr(File, "at_once", 5)
+    monkeypatch.setattr(stored, "_ALONE", 0)
+    for statement in ("", TAMPERING["a stored hash"][0]):
+        with tampering(copy) as db:
+            db.executescript(statement)
+        one, two = (verify(copy / "audit.db", logs.trust(copy), processes=n) for n in (1, 2))
+        assert one == two
+        assert (one.problem is None) == (not statement)
 
 
 def test_an_edit_with_all_hashes_made_again_is_found(copy: Path) -> None:
@@ -294,28 +315,38 @@ def test_an_index_that_hides_a_record_is_found(copy: Path) -> None:
 # --- records that a faulty or hostile gateway could have signed -------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("records", "what"),
-    [
-        ([made(Kind.OUTCOME, 1000)], "without an open intent"),
-        ([made(Kind.OUTCOME, 1000), made(Kind.INTENT, 1000)], "without an open intent"),
-        ([made(Kind.INTENT, 1000), made(Kind.INTENT, 1000)], "a second intent"),
-        ([made(Kind.INTENT, 1), made(Kind.OUTCOME, 1)], "don't belong together"),
-        ([made(Kind.INTENT, 1000), made(Kind.OUTCOME, 1000), made(Kind.OUTCOME, 1000)], "without an open intent"),
-        ([made(Kind.INTENT, 1000), made(Kind.REFUSAL, 1000)], "don't belong together"),
-        (
-            [made(Kind.INTENT, 1000), made(Kind.OUTCOME, 1000), made(Kind.INTENT, 1000), made(Kind.OUTCOME, 1000)],
-            "don't belong together",
-        ),
-        ([made(Kind.REFUSAL, 1000, after_us=-11_000_000)], "older than the ones before"),
-        ([{**made(Kind.REFUSAL, 1000), "v": 2}], "version or kind"),
-        ([{**made(Kind.REFUSAL, 1000), "kind": "other"}], "version or kind"),
-    ],
-)
+CONTRADICTIONS: list[tuple[list[dict[str, Any]], str]] = [
+    ([made(Kind.OUTCOME, 1000)], "without an open intent"),
+    ([made(Kind.OUTCOME, 1000), made(Kind.INTENT, 1000)], "without an open intent"),
+    ([made(Kind.INTENT, 1000), made(Kind.INTENT, 1000)], "a second intent"),
+    ([made(Kind.INTENT, 1), made(Kind.OUTCOME, 1)], "don't belong together"),
+    ([made(Kind.INTENT, 1000), made(Kind.OUTCOME, 1000), made(Kind.OUTCOME, 1000)], "without an open intent"),
+    ([made(Kind.INTENT, 1000), made(Kind.REFUSAL, 1000)], "don't belong together"),
+    (
+        [made(Kind.INTENT, 1000), made(Kind.OUTCOME, 1000), made(Kind.INTENT, 1000), made(Kind.OUTCOME, 1000)],
+        "don't belong together",
+    ),
+    ([made(Kind.REFUSAL, 1000, after_us=-11_000_000)], "older than the ones before"),
+    ([{**made(Kind.REFUSAL, 1000), "v": 2}], "version or kind"),
+    ([{**made(Kind.REFUSAL, 1000), "kind": "other"}], "version or kind"),
+]
+
+
+@pytest.mark.parametrize(("records", "what"), CONTRADICTIONS)
 def test_records_that_contradict_each_other_are_found(copy: Path, records: list[dict[str, Any]], what: str) -> None:
     """Even correctly signed, records that break the rules of the trail are named."""
     append(copy, *records)
     assert what in found(copy).what
+
+
+@pytest.mark.parametrize(("records", "what"), CONTRADICTIONS)
+def test_records_that_contradict_each_other_are_found_across_pages(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, records: list[dict[str, Any]], what: str
+) -> None:
+    """Also where each record is checked by itself; that a decision has two intents is then seen at the end."""
+    append(copy, *records)
+    monkeypatch.setattr(File, "at_once", 1)
+    assert ("don't belong together" if what == "a second intent" else what) in found(copy).what
 
 
 @pytest.mark.parametrize(
