@@ -45,6 +45,18 @@ test_refuses_at_every_stage[note] if {
 		),
 		"an exception that is over": object.union(profiled, {"request": {"authority": fixtures.authority("18 USC 2518")}, "now": 1501}),
 		"consent that is over": object.union(profiled, {"request": {"evidence": [{"kind": "consent", "id": "form-1", "expires": 999}]}}),
+		"no detector, abroad, no US persons": object.union(profiled, {
+			"request": {"us_person": {"involved": "no"}, "geo": ["FR"]},
+			"signals": {"protected_expression": null},
+		}),
+		"no detector, with the person's consent": object.union(profiled, {
+			"request": {"evidence": [{"kind": "consent", "id": "form-1", "expires": 1500}]},
+			"signals": {"protected_expression": null},
+		}),
+		"no detector, under an order": object.union(profiled, {
+			"request": {"authority": fixtures.authority("18 USC 2518")},
+			"signals": {"protected_expression": null},
+		}),
 		"an approval": object.union(profiled, {"request": {"approval": fixtures.approval}}),
 	}
 	some stage, staged in fixtures.stages(request)

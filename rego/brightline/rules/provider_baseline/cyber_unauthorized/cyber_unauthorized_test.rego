@@ -38,6 +38,11 @@ test_refuses_at_every_stage[note] if {
 		"an operation with a grant that is over": object.union(operation, {"tenant": {"grants": [object.union(fixtures.grant("cyber_unauthorized"), {"expires": 999})]}}),
 		"an operation without scope": object.union(operation, {"request": {"evidence": []}}),
 		"a test and no detector": object.union(tested, {"signals": {"offensive_cyber": null}}),
+		"content, with the papers of a test and another purpose": object.union(tested, {
+			"request": {"purpose": "administrative", "tools": []},
+			"signals": {"offensive_cyber": 500},
+		}),
+		"tools that act, with the papers of a test and another purpose": object.union(tested, {"request": {"purpose": "administrative"}}),
 		"content": fixtures.changed({"signals": {"offensive_cyber": 500}}),
 		"tools that act": fixtures.declared({"tools": fixtures.tools("cyber")}),
 		"tools that are described as acting": fixtures.declared({"tools": fixtures.described("cyber")}),
