@@ -358,3 +358,10 @@ test_refuses_where_the_content_shows_us_persons[note] if {
 	note := sprintf("%v, %v", [score, stage])
 	fixtures.says(rule.verdict) == refusal with input as request
 }
+
+# No purpose of the pack is both; one that becomes both stays closed.
+test_no_paper_opens_what_watches_in_bulk_beside_other_work if {
+	both := {"areas": ["law_enforcement", "people", "domestic_surveillance"]}
+	fixtures.says(rule.verdict) == refusal with input as narrow
+		with data.brightline.purposes as object.union(data.brightline.purposes, {"law_enforcement": both})
+}
