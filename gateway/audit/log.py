@@ -26,7 +26,7 @@ from gateway.audit.trail import Trail
 from gateway.audit.writer import Writer
 from gateway.audit.writing import Lag, Writing, finished, unavailable
 from gateway.canonical import Json
-from gateway.clock import TOLERANCE_US, Clock
+from gateway.clock import Clock
 from gateway.config import Audit
 from gateway.errors import Reason, StartError
 from gateway.telemetry import Telemetry
@@ -92,7 +92,7 @@ class Log:
         commitments = keys.load_commitments(settings.commitment_key)
         store = Store(places.kept(settings), signer, lock_store=places.lock_store(settings))  # 2
         try:
-            _compare_clock(store, clock())  # 3
+            store.compare_clock(clock())  # 3
             known = remembered(store.releases())
             known.check(release)  # 4
             since_us = since(store.releases(), release.digest)
@@ -266,14 +266,3 @@ async def _look(gauge: Gauge) -> None:
         with contextlib.suppress(RuntimeError):  # no thread is available now
             await asyncio.to_thread(gauge.look)
         await asyncio.sleep(EVERY_S)
-
-
-def _compare_clock(store: Store, now_us: int) -> None:
-    ahead = store.last_time_us() - now_us
-    if ahead > TOLERANCE_US:
-        raise StartError(in_the_future(ahead))
-
-
-def in_the_future(ahead_us: int) -> str:
-    """The error message for a log whose last record is that far ahead of the clock."""
-    return f"the last record is {ahead_us // 1_000_000} s in the future: the clock went back; set it right"

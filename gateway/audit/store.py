@@ -21,6 +21,7 @@ from brightline_verify.stored import CorruptError, completed, gathered
 from gateway.audit.kept import Kept, Key, Place, Row, TakenError
 from gateway.audit.marks import Marks, Tail, replayed
 from gateway.audit.record import Entry
+from gateway.clock import TOLERANCE_US
 from gateway.errors import StartError
 
 MAX_BATCH = 256
@@ -147,6 +148,12 @@ class Store:
         """The time of the last record; 0 if there is none. Raises OSError."""
         return self._kept.rows.last_time_us()
 
+    def compare_clock(self, now_us: int) -> None:
+        """Raise StartError when the last record is in the future: what came after it would be older. Raises OSError."""
+        ahead_us = self.last_time_us() - now_us
+        if ahead_us > TOLERANCE_US:
+            raise StartError(in_the_future(ahead_us))
+
     def releases(self) -> Iterator[bytes]:
         """The records of starts and of releases, the latest first. Raises OSError."""
         return self._kept.releases()
@@ -258,3 +265,8 @@ class Store:
     def _sign(self) -> bytes:
         origin = self._signer.verifier.name
         return self._signer.sign(Checkpoint(origin, self.frontier.size, self.frontier.root()).text())
+
+
+def in_the_future(ahead_us: int) -> str:
+    """What is wrong with a log whose last record is that far ahead of the clock."""
+    return f"the last record is {ahead_us // 1_000_000} s in the future: the clock went back; set it right"

@@ -22,9 +22,9 @@ from rich.markup import escape
 from brightline_verify.note import NoteError, Verifier
 from gateway import app, config, facts, pdp, preparing, release, transport
 from gateway.audit import keys, places
-from gateway.audit.log import in_the_future
 from gateway.audit.sealed import places as sealed_places
 from gateway.audit.show import compare, last_time_us
+from gateway.audit.store import in_the_future
 from gateway.clock import TOLERANCE_US, Clock
 from gateway.config import Audit, Config, read_public
 from gateway.errors import GatewayError, StartError

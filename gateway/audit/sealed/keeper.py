@@ -33,6 +33,7 @@ from gateway.audit.store import Store
 from gateway.canonical import Json
 from gateway.clock import Clock
 from gateway.config import Sealed
+from gateway.errors import StartError
 from gateway.types import new_decision_id
 
 
@@ -197,9 +198,17 @@ def keeping(settings: Sealed, place: Place) -> Iterator[Keeper]:
     with closing(vault), opened(settings.path) as store:
         log = Store(Sqlite(settings.log), signer)
         try:
+            _compare_clock(log, settings)
             yield Keeper(store, vault, log, settings, place)
         finally:
             log.close()
+
+
+def _compare_clock(log: Store, settings: Sealed) -> None:
+    try:
+        log.compare_clock(Clock()())
+    except StartError as error:
+        raise StartError(f"audit.sealed.log: {settings.log}: {error}") from error
 
 
 def _told(records: Iterable[Mapping[str, Json]]) -> dict[str, str]:

@@ -197,6 +197,23 @@ def test_a_hold_stops_a_purge_until_it_is_freed(
     assert [record["action"] for record in held.openings()] == ["held", "opened", "freed", "purged"]
 
 
+@pytest.mark.parametrize("words", [("open",), ("hold",), ("purge",), ("purge", "--dry-run")])
+def test_a_clock_behind_the_log_of_openings_is_refused(
+    held: Held, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """No record is older than the ones before it, which would keep the log of openings from ever verifying again."""
+    hold = ("hold", "--tenant", "tenant-a", "--name", "case-7", "--why", "court order")
+    with monkeypatch.context() as ahead:
+        later(ahead, 1)
+        assert held.run(*hold).exit_code == 0
+    before = held.openings()
+    done = held.open("ito", "meyer") if words == ("open",) else held.run(*(hold if words == ("hold",) else words))
+    assert (done.exit_code, "s in the future" in done.output) == (2, True)
+    assert str(held.settings.log) in done.output
+    assert held.openings() == before
+    held.proves()
+
+
 @pytest.mark.parametrize("damage", ["escrow = 'x'", "escrow = '1.5'", "public = 'text'", "bound = 'text'"])
 def test_damaged_keys_seal_and_open_nothing(held: Held, damage: str) -> None:
     """What the disk made of a period's keys refuses calls that have to be sealed, as a log that can't be written does,
