@@ -98,10 +98,12 @@ def _carried(source: str, to: Path, root: Path) -> None:
         if any(version(path) > found.metadata[ROOT] for path in (to / "metadata").glob(f"*.{ROOT}.json")):
             raise StartError(f"{to}: has a root that is not of this repository; name a new folder")
         for part in ("targets", "metadata"):
-            names = [p.relative_to(source) for p in sorted((Path(source) / part).rglob("*")) if p.is_file()]
-            for name in (n for n in names if n.name != "timestamp.json" and not n.name.startswith(".")):
-                _copied(Path(source) / name, to / name)
-        # A crash before this line leaves files that no timestamp refers to. After this line all of it is published.
+            paths = [p for p in (Path(source) / part).rglob("*") if p.is_file() and not p.name.startswith(".")]
+            # Roots last: they are found without a timestamp, and do not verify what a key signed that they replaced.
+            for path in sorted(paths, key=lambda p: (p.name.endswith(f".{ROOT}.json"), p)):
+                if path.name != "timestamp.json":
+                    _copied(path, to / path.relative_to(source))
+        # A crash before this line leaves files that no timestamp refers to, and maybe roots. After it, all is published.
         _copied(Path(source) / "metadata/timestamp.json", to / "metadata/timestamp.json")
         _client(str(to), root, metadata).load()
     _say(found)

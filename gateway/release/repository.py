@@ -161,7 +161,8 @@ class Repository(Shelf):
     def publish(self, online: Signer, now: datetime, days: Mapping[str, int] = DAYS) -> list[str]:
         """Publish what is staged, or only renew snapshot and timestamp. Returns the roles that are new.
 
-        Raises StartError. A crash leaves files and metadata that no timestamp refers to. Publishing again completes it.
+        A crash leaves files and metadata that no timestamp refers to, except a root, which is found by its number. Between
+        those two files nothing verifies that a replaced key signed. Publishing again completes it. Raises StartError.
         """
         ready = [role for role in STAGED if self.staged(role) is not None]
         for role in STAGED:
@@ -175,15 +176,21 @@ class Repository(Shelf):
             for metadata in staged.values():
                 for info in metadata.signed.targets.values() if isinstance(metadata.signed, Targets) else ():
                     put(self._target(info), self._content(info))
-            for role in (*HOLDERS, TARGETS, ROOT):
-                if role in staged:
-                    put(self.folder / f"metadata/{staged[role].signed.version}.{role}.json", staged[role].to_bytes())
-            if self.published(TARGETS) is not None:
-                self._times(online, now, days)
+            for role in (*HOLDERS, TARGETS):
+                self._put(role, staged)
+            timestamp = self._times(online, now, days) if self.published(TARGETS) else None
+            self._put(ROOT, staged)
+            if timestamp is not None:
+                put(self.folder / "metadata/timestamp.json", timestamp)  # until now nobody sees any but root
             shutil.rmtree(self.folder / "staged", ignore_errors=True)
         return ready
 
-    def _times(self, online: Signer, now: datetime, days: Mapping[str, int]) -> None:
+    def _put(self, role: str, staged: Mapping[str, Metadata[Any]]) -> None:
+        if role in staged:
+            put(self.folder / f"metadata/{staged[role].signed.version}.{role}.json", staged[role].to_bytes())
+
+    def _times(self, online: Signer, now: datetime, days: Mapping[str, int]) -> bytes:
+        """Put a new snapshot; the timestamp that leads to it."""
         named = {f"{role}.json": meta(self._bytes(role)) for role in (TARGETS, *HOLDERS)}
         before = self.published(SNAPSHOT)
         snapshot = Metadata(Snapshot((before.signed.version if before else 0) + 1, expires=after(now, days[SNAPSHOT])))
@@ -196,7 +203,7 @@ class Repository(Shelf):
         timestamp.snapshot_meta = meta(data)
         stamped = Metadata(timestamp)
         stamped.sign(online)
-        put(self.folder / "metadata/timestamp.json", stamped.to_bytes())  # until this line no client sees any of it
+        return stamped.to_bytes()
 
     def _stage(self, role: str, metadata: Metadata[Any]) -> None:
         with self._readable():

@@ -5,6 +5,7 @@ The attacker serves the files. Where it says so, it also has the online key, or 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -28,13 +29,14 @@ from tuf.ngclient import Updater
 
 from gateway.audit.rollback_guard import FORGOTTEN, RollbackGuard
 from gateway.errors import StartError
-from gateway.release import folder, holders, keyfiles
+from gateway.release import folder, holders, keyfiles, repository
 from gateway.release.client import Client
 from gateway.release.fetching import FOLDER, Folder
 from gateway.release.holders import REVOKED
 from gateway.release.parts import AGENCY, HOLDERS, PROVIDER
 from gateway.release.restrictions import MAX_BYTES
 from gateway.types import Release
+from tests.support.failing import failing_at
 from tests.support.releases import ATTRIBUTES, MODEL, TENANT
 from tests.support.signing import Signing, named
 
@@ -807,6 +809,33 @@ def test_crash_at_each_write_of_a_revocation(signing: Signing) -> None:
         at.publish()
         assert at.client("fresh").load().metadata["root"] == 2
     assert step > 6
+
+
+def test_a_rotation_that_breaks_off_is_seen_between_its_last_two_files_alone(
+    signing: Signing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A root is found by its number, so it comes last before the timestamp: until then gateways start with what was."""
+    old, new = signing.signer(AGENCY, "release").public_key.keyid, signing.key(AGENCY, "release", "new")
+    signing.repository.replace_key(old, new, signing.now, revoked=False)
+    signing.sign(names=["root"])
+    signing.sign({PROVIDER})
+    signing.sign({AGENCY}, at="new")
+    before, broken = signing.kept("before"), []
+    for step in count(1):
+        signing.serve(before)
+        with monkeypatch.context() as patch:
+            done = failing_at(step, patch, [(repository, "put")])
+            with contextlib.suppress(StartError):
+                signing.publish()
+        if len(done) < step:
+            break
+        with contextlib.suppress(StartError):
+            loaded(signing, f"fresh {step}")
+            continue
+        broken.append(step)
+        signing.publish()
+        assert loaded(signing, f"again {step}").metadata["root"] == 2
+    assert broken == [step - 1]
 
 
 def test_a_root_without_what_its_keys_sign_is_not_published(signing: Signing) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,11 +12,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from gateway.cli import app
+from gateway.cli import app, release_transfer
 from gateway.errors import StartError
+from gateway.release.client import Client
+from gateway.release.fetching import FOLDER, Folder
 from gateway.release.holders import SNAPSHOT, TIMESTAMP
-from gateway.release.parts import AGENCY, HOLDERS
+from gateway.release.parts import AGENCY, HOLDERS, PROVIDER
 from gateway.release.repository import DAYS
+from tests.support.failing import failing_at
 from tests.support.signing import Signing
 
 OVER = {**DAYS, SNAPSHOT: -1, TIMESTAMP: -1}
@@ -163,3 +168,34 @@ def test_an_extracted_release_is_on_the_disk_before_it_has_its_name(
     assert len(files) > 5
     assert files <= named
     assert tmp_path.stat().st_ino in synced
+
+
+@pytest.mark.parametrize("way", ["export", "import"])
+def test_another_key_comes_when_all_that_it_signed_is_there(
+    signing: Signing, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A copy that breaks off before its last two files leaves what gateways load; the same again completes any."""
+    there, fresh = signing.folder / "there", signing.folder / "fresh"
+    assert carried(signing, signing.repository.folder, there, way).exit_code == 0
+    old, new = signing.signer(AGENCY, "release").public_key.keyid, signing.key(AGENCY, "release", "new")
+    signing.repository.replace_key(old, new, signing.now, revoked=False)
+    signing.sign(names=["root"])
+    signing.sign({PROVIDER})
+    signing.sign({AGENCY}, at="new")
+    signing.publish()
+    before, broken = Path(shutil.copytree(there, signing.folder / "before")), []
+    for step in itertools.count(1):
+        shutil.rmtree(there)
+        shutil.copytree(before, there)
+        with monkeypatch.context() as patch:
+            done = failing_at(step, patch, [(release_transfer, "put")])
+            whole = carried(signing, signing.repository.folder, there, way).exit_code == 0
+        if whole and len(done) < step:
+            break
+        shutil.rmtree(fresh, ignore_errors=True)
+        try:
+            Client(str(there), Folder(there), FOLDER, signing.root, fresh).load()
+        except StartError:
+            broken.append(step)
+        assert carried(signing, signing.repository.folder, there, way).exit_code == 0
+    assert broken == [step - 1]
