@@ -51,12 +51,13 @@ async def opened(config: Config, clock: Clock, member: Member | None = None) -> 
         )
     async with AsyncExitStack() as stack:
         gate = await _opened(config, clock, member, stack)
-        asking = asyncio.create_task(health.asking(gate))
+        asking = {asyncio.create_task(look(gate)) for look in (health.asking, health.proving)}
         try:
             yield gate
         finally:
-            asking.cancel()
-            await asyncio.wait({asking})
+            for task in asking:
+                task.cancel()
+            await asyncio.wait(asking)
             await gate.in_force.close()
 
 

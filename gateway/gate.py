@@ -20,7 +20,11 @@ from gateway.upstream import Upstream
 
 @dataclass(slots=True)
 class Gate:
-    """The wired components. in_force: replaced as a whole. draining: new calls are refused."""
+    """The wired components.
+
+    in_force: replaced as a whole. draining: new calls are refused. proves: whether revocation lists and the ledger could
+    be used when they were last tried.
+    """
 
     clock: Clock
     identity: Identity
@@ -33,15 +37,15 @@ class Gate:
     queue: FairQueue
     quotas: Quotas
     telemetry: Telemetry
+    proves: bool = True
     draining: bool = False
 
     @property
     def ready(self) -> bool:
         """Whether the gateway itself could permit a call now."""
         decides = self.in_force.answers and not self.in_force.expired(self.clock())
-        return (
-            self.clock.trusted and self.log.healthy and self.detectors.liveness.live and decides and not self.draining
-        )
+        works = self.clock.trusted and self.log.healthy and self.detectors.liveness.live and self.proves
+        return works and decides and not self.draining
 
     @property
     def counted(self) -> Counted:

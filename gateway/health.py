@@ -1,6 +1,7 @@
 """grpc.health.v1: whether this process is live, and whether it can permit calls now.
 
-In the absence of calls, what a call needs is tested: the log by its writer, detectors by their pulse, the engine here.
+In the absence of calls, what a call needs is tested: the log by its writer, detectors by their pulse, and here the
+engine, revocation lists and the ledger of tokens.
 
 The servicer of grpcio-health-checking is not used. It writes to a watcher while it holds the lock that every change of
 state needs, so one watcher that does not read would keep the gateway from stopping.
@@ -29,7 +30,8 @@ LIVE: Final = "liveness"
 READY: Final = "readiness"
 ASK_S: Final = 5.0
 AGAIN_S: Final = 1.0
-"""Seconds between questions to the engine. After a missing answer it is asked more often until it answers."""
+"""Seconds between tests of the engine and of the files of identity. After a failure they are tested more often."""
+PATIENCE_S: Final = 5.0
 
 Response: TypeAlias = health_pb2.HealthCheckResponse
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -123,6 +125,21 @@ async def asking(gate: Gate) -> None:
             if in_force.answers is not before:
                 log.warning("engine", engine=in_force.engine.name, answers=in_force.answers)
         del in_force  # it can be freed as soon as it is replaced
+
+
+async def proving(gate: Gate) -> None:
+    """Try revocation lists and the ledger at intervals, until cancelled: a list ends, and a disk may be full."""
+    while True:
+        before, why = gate.proves, ""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await gate.identity.check_files()
+            gate.proves = True
+        except (GatewayError, TimeoutError, RuntimeError) as error:  # RuntimeError: no thread is to be had now
+            gate.proves, why = False, getattr(error, "detail", "") or type(error).__name__
+        if gate.proves is not before:
+            log.warning("identity", proves=gate.proves, why=why)
+        await asyncio.sleep(ASK_S if gate.proves else AGAIN_S)
 
 
 async def _answers(in_force: InForce) -> bool:

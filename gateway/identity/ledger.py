@@ -29,6 +29,8 @@ CREATE INDEX IF NOT EXISTS used_expires ON used (expires_s);
 CREATE TABLE IF NOT EXISTS forgotten (through_s INTEGER NOT NULL);
 INSERT INTO forgotten SELECT 0 WHERE NOT EXISTS (SELECT * FROM forgotten);
 """
+_TRIED = "INSERT OR REPLACE INTO used VALUES (x'', randomblob(8), 0)"
+"""A row of no token, each time another: SQLite writes nothing where nothing changes. It goes as expired ones do."""
 _EXPIRED = "SELECT jti, expires_s FROM used WHERE expires_s <= ? ORDER BY expires_s LIMIT 2"
 
 
@@ -49,19 +51,26 @@ class Ledger:
         If the call is cancelled here, its token may be used up.
         """
         jti = sha256(canonical([issuer, token_id])).digest()
+        await self._written(lambda: _claim(self._database, jti, content, expires_s, now_s, once=once))
+
+    async def check(self) -> None:
+        """Raise GatewayError(IDENTITY_UNAVAILABLE) unless something can be written, durably."""
+        await self._written(lambda: self._database.execute(_TRIED))
+
+    async def close(self) -> None:
+        """Close the file."""
+        await self._run(self._database.close)
+        self._thread.shutdown()
+
+    async def _written(self, function: Callable[[], object]) -> None:
         try:
-            await self._run(lambda: _claim(self._database, jti, content, expires_s, now_s, once=once))
+            await self._run(function)
         except sqlite3.Error as error:
             raise GatewayError(
                 Reason.IDENTITY_UNAVAILABLE,
                 "tokens can't be checked for replay at the moment",
                 detail=f"ledger: {type(error).__name__}: {error}",
             ) from error
-
-    async def close(self) -> None:
-        """Close the file."""
-        await self._run(self._database.close)
-        self._thread.shutdown()
 
     async def _run(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)

@@ -90,10 +90,15 @@ class Identity:
         await self._ledger.close()
 
     async def check_ready(self) -> None:
-        """Raise GatewayError(IDENTITY_UNAVAILABLE) unless every issuer has keys and every list is current."""
+        """Raise GatewayError(IDENTITY_UNAVAILABLE) unless every issuer has keys, and as `check_files` does."""
         for keys in self._keys.values():
             await keys.find("")  # no key has this kid: the question is only whether there are keys
+        await self.check_files()
+
+    async def check_files(self) -> None:
+        """Raise GatewayError(IDENTITY_UNAVAILABLE) unless every list is current and the ledger can be written."""
         await self._revocation.check_current(self._clock())
+        await self._ledger.check()
 
     async def prove(self, credentials: Credentials, tenants: Mapping[str, Tenant]) -> Principal:
         """Authenticate the caller. tenants: of the release in force; the same object while it is in force.

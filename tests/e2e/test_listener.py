@@ -7,8 +7,9 @@ import logging
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import grpc
@@ -16,9 +17,9 @@ import h2.settings
 import pytest
 from grpc_health.v1 import health_pb2
 
-from gateway import listener
+from gateway import config, health, listener
 from gateway.clock import Clock, monotonic_us, system_us
-from tests.support.attacks import HEALTH, SERVICE, attacking, message, serves, verified
+from tests.support.attacks import HEALTH, SERVICE, attacking, authority, message, put, refused, serves, verified
 from tests.support.gateways import HEALTH as RIVER
 from tests.support.gateways import Deployment, Running, serving, spawned
 from tests.support.raw_http2 import Raw, connected, plain
@@ -182,6 +183,43 @@ async def test_a_watcher_that_does_not_read_keeps_nothing_from_stopping(tmp_path
             await asyncio.to_thread(process.wait, 90)
         assert process.returncode == 0
     assert deployed.records()[-1]["kind"] == "stop"
+
+
+@contextmanager
+def ended(deployed: Deployment) -> Iterator[None]:
+    """The revocation list is over, and nobody brought the next."""
+    path = deployed.folder / "crl.pem"
+    put(path, authority(deployed).crl(next_update_us=system_us() - 1_000_000))
+    yield
+    put(path, authority(deployed).crl())
+
+
+@contextmanager
+def unwritable(deployed: Deployment) -> Iterator[None]:
+    """The ledger of tokens takes nothing."""
+    with closing(sqlite3.connect(config.load(deployed.config).identity.ledger, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@pytest.mark.parametrize("fault", [ended, unwritable])
+async def test_who_can_not_be_proved_is_known_without_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[[Deployment], AbstractContextManager[None]]
+) -> None:
+    """While lists or ledger can't be used, new callers are refused and health says so; then it serves again."""
+    monkeypatch.setattr(health, "ASK_S", 0.01)
+    monkeypatch.setattr(health, "AGAIN_S", 0.01)
+    deployed = Deployment.create(tmp_path)
+    (deployed.folder / "crl.pem").write_bytes(authority(deployed).crl())
+    deployed.edit("[identity]\n", '[identity]\ncrl = "crl.pem"\n')
+    async with serving(deployed) as running, watching(running) as states:
+        assert await anext(states) == health_pb2.HealthCheckResponse.SERVING
+        with fault(running):
+            assert await anext(states) == health_pb2.HealthCheckResponse.NOT_SERVING
+            async with attacking(running) as attacker:
+                await refused(running, "IDENTITY_UNAVAILABLE", attacker.call())
+        assert await anext(states) == health_pb2.HealthCheckResponse.SERVING
+        await serves(running)
 
 
 def watch(raw: Raw) -> int:
