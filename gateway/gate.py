@@ -22,8 +22,8 @@ from gateway.upstream import Upstream
 class Gate:
     """The wired components.
 
-    in_force: replaced as a whole. draining: new calls are refused. proves: whether revocation lists and the ledger could
-    be used when they were last tried.
+    in_force: replaced as a whole. draining: new calls are refused. proves: whether revocation lists and the ledger
+    could be used when they were last tried.
     """
 
     clock: Clock

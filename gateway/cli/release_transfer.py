@@ -103,7 +103,7 @@ def _carried(source: str, to: Path, root: Path) -> None:
             for path in sorted(paths, key=lambda p: (p.name.endswith(f".{ROOT}.json"), p)):
                 if path.name != "timestamp.json":
                     _copied(path, to / path.relative_to(source))
-        # A crash before this line leaves files that no timestamp refers to, and maybe roots. After it, all is published.
+        # A crash before this line leaves files that no timestamp refers to, maybe roots. After it, all is published.
         _copied(Path(source) / "metadata/timestamp.json", to / "metadata/timestamp.json")
         _client(str(to), root, metadata).load()
     _say(found)

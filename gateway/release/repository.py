@@ -161,8 +161,9 @@ class Repository(Shelf):
     def publish(self, online: Signer, now: datetime, days: Mapping[str, int] = DAYS) -> list[str]:
         """Publish what is staged, or only renew snapshot and timestamp. Returns the roles that are new.
 
-        A crash leaves files and metadata that no timestamp refers to, except a root, which is found by its number. Between
-        those two files nothing verifies that a replaced key signed. Publishing again completes it. Raises StartError.
+        A crash leaves files and metadata that no timestamp refers to, except a root, which is found by its number.
+        Between those two files nothing verifies that a replaced key signed. Publishing again completes it. Raises
+        StartError.
         """
         ready = [role for role in STAGED if self.staged(role) is not None]
         for role in STAGED:
