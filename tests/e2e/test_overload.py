@@ -27,6 +27,8 @@ WAITING = message(prompt="loopback: wait 60000")
 def limited(folder: Path, limits: str) -> Deployment:
     """A deployment with these limits."""
     deployed = Deployment.create(folder)
+    deployed.edit("[audit]\n", "[audit]\ndeadline_ms = 20000\n")  # on a busy machine, too
+    deployed.edit('engine = "wasm"', 'engine = "wasm"\ndeadline_ms = 10000')
     deployed.config.write_text(f"{deployed.config.read_text()}\n[limits]\n{limits}\n")
     return deployed
 
