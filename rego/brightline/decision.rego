@@ -1,8 +1,9 @@
 # METADATA
 # title: Brightline decision
 # description: >
-#   Decides whether one use of a model is permitted, at each stage of it: the request, the response, a tool call. Rules
-#   are found by their place: rules/<class>/<id> for every tenant, agency/<policy> for the tenant that selected it.
+#   Decides whether one use of a model is permitted, at each stage: the request, the response and each tool call.
+#   Rules are found by their path: rules/<class>/<id> for every tenant, agency/<policy> for tenants that selected that
+#   policy.
 package brightline
 
 import data.brightline.facts
@@ -10,8 +11,8 @@ import data.brightline.facts
 # METADATA
 # title: Decision
 # description: >
-#   Allow needs facts of the right shape and no verdict that is stricter. The strictest verdict over all layers counts.
-#   A refusal without rules and without a revision means that the policy's own data is incomplete.
+#   The effect is allow only if the facts have the right shape and no verdict is stricter. The strictest verdict of
+#   all layers counts. A refusal without rules and without a revision means that the policy's own data is incomplete.
 # entrypoint: true
 default decision := {"effect": "deny", "rules": [], "obligations": [], "grants": [], "revision": ""}
 
@@ -142,11 +143,11 @@ readable(layer, verdict) if {
 }
 
 # METADATA
-# title: A rule of the policy gave an answer that can't be read
+# title: A rule of the policy returned a verdict that cannot be read
 # custom:
 #   id: verdict_readable
 #   class: provider_baseline
-#   remedy: Tell whoever maintains the policy; the request itself may be in order.
+#   remedy: Tell the maintainer of the policy. The request itself may be in order.
 #   sources:
 #     - {title: "Brightline decision contract, rego/schemas/decision.json", read: first_hand}
 unreadable := {"effect": "deny", "rule": rego.metadata.chain()[0].annotations}

@@ -1,8 +1,9 @@
 # METADATA
 # title: Facts
 # description: >
-#   What rules share: whether the facts are of the right shape, and the questions that more than one rule asks. Every
-#   question is positive, so a missing, odd or mistyped fact leaves it unanswered and the rule that asked refuses.
+#   What the rules share: the check that the facts have the right shape, and the questions that more than one rule
+#   asks. Every question is positive. If a fact is missing, odd or of the wrong type, the question has no answer, and
+#   the rule that asked refuses.
 package brightline.facts
 
 # --- questions ----------------------------------------------------------------------------------------------------

@@ -1,18 +1,22 @@
 # METADATA
-# title: Markings stay below the ceilings, and the output is marked as high as its input
+# title: Markings stay within the ceilings, and the output is marked as high as its input
 # description: >
-#   The marking of the request and of every document is understood, and neither its level, nor any of its controls, nor
-#   whom it is released to is beyond what the tenant, the model and the enclave are cleared for. A banner line or a
-#   portion mark that the content itself bears counts as a document's. The output is marked with the highest of them
-#   (the decision obliges to it), for an audience that may have it. Marked material inside the ceilings is handled, not
-#   refused.
+#   The marking of the request and of every document must be understood. Its level, its controls and its permitted
+#   recipients must be within what the tenant, the model and the enclave are cleared for. A banner line or a portion
+#   mark in the content counts as the marking of a document. The decision obliges the gateway to mark the output with
+#   the highest of these markings, and the output's audience must be permitted to have it. Marked material within the
+#   ceilings is handled, not refused.
 # custom:
 #   id: marking_dominance
 #   class: directive
-#   statement: Input stays below the ceilings of tenant, model and enclave, and output is marked as high as the highest input.
-#   remedy: Write the banner as the marking manual has it, or use a model, an enclave and a channel that are cleared for this marking and for every one that the content bears.
+#   statement: >-
+#     Input stays within the ceilings of tenant, model and enclave, and output is marked as high as the highest input.
+#   remedy: >-
+#     Write the banner as the marking manual specifies. Or use a model, an enclave and a channel that are cleared for
+#     this marking and for every marking in the content.
 #   relaxed_by: official
-#   relaxed_how: The classification authority, by another marking; or a cross-domain solution, outside this gateway.
+#   relaxed_how: >-
+#     The classification authority, by assigning another marking; or a cross-domain solution, outside this gateway.
 #   facts:
 #     - request.marking
 #     - request.documents

@@ -2,16 +2,16 @@
 # title: No records of lawful expression
 # description: >
 #   No record is made of how people in the United States exercise the rights of the First Amendment: what they
-#   believe, say, write, join or march for. The statute lets it be where a statute says so, where the person concerned
-#   agreed, or within an authorised law enforcement activity.
+#   believe, say, write, join or march for. The statute makes exceptions where a statute says so, where the person
+#   concerned agreed, and within an authorised law enforcement activity.
 # custom:
 #   id: first_amendment_profiling
 #   class: law
 #   statement: No record is made of how people exercise their First Amendment rights.
 #   remedy: >-
-#     Choose the purpose that fits. If a statute allows it, cite that with its identifier and period, for law
-#     enforcement or for the record itself; if the person agreed, name the consent as evidence. State how many persons:
-#     about US persons either is for few of them.
+#     Choose the purpose that fits. If a statute allows the record, cite it with its identifier and period, for law
+#     enforcement or for the record itself. If the person agreed, name the consent as evidence. State how many persons
+#     are concerned: for US persons, either exception covers only a few.
 #   relaxed_by: statute
 #   relaxed_how: The statute, the person concerned, or an authorised law enforcement activity, each cited.
 #   facts:

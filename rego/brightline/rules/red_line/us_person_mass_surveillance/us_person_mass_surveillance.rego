@@ -2,20 +2,22 @@
 # title: No mass surveillance of US persons
 # description: >
 #   A request does not monitor US persons in bulk, commercially bought data included. What is not stated counts as the
-#   worst case: people not said to be other than US persons may be, an unknown number of them may be many, and data of
-#   an unknown origin may have been bought. Who looks at people, looks at US persons only where they are few and a paper
-#   for that very work names or allows it, which is recorded; for the use of force there is none.
+#   worst case: people may be US persons unless stated otherwise, an unknown number of them may be many, and data of
+#   unknown origin may have been bought. Work that looks at particular people may include US persons only if they are
+#   few and an authority or a consent for that very work covers them. That authority or consent is recorded. None
+#   covers the use of force.
 # custom:
 #   id: us_person_mass_surveillance
 #   class: red_line
 #   statement: US persons are not monitored in bulk, commercially bought data included.
 #   remedy: >-
-#     No approval opens this. State whether US persons are involved, how many persons the request touches, where they
-#     are and where the data came from. Where the content shows US persons and none is involved, name the basis. Where
-#     US persons are looked at, narrow it to few of them under a paper for that work that is in force, cited with its
-#     identifier and period: 18 USC 2518 or FRCP 41 for law enforcement, tracking and records of expression; for those
-#     records, instead, consent as evidence; 50 USC 1805 for intelligence, and 50 USC 1881a for fisa702_query; for the
-#     military, the act that expressly allows its part in law enforcement. None opens the use of force.
+#     No approval can override this rule. State whether US persons are involved, how many persons the request touches,
+#     where they are and where the data came from. If the content shows US persons but none is involved, name the
+#     basis. To look at US persons, limit the request to a few of them, and cite an authority for that work that is in
+#     force, with its identifier and period. For law enforcement, tracking and records of expression, cite 18 USC 2518
+#     or FRCP 41. For records of expression, you can instead name consent as evidence. For intelligence, cite 50 USC
+#     1805, or 50 USC 1881a for fisa702_query. For the military, cite the act that expressly allows its part in law
+#     enforcement. No authority covers the use of force.
 #   relaxed_by: nobody
 #   facts:
 #     - request.purpose
