@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 async def main() -> None:
-    """Take messages until the program is ended."""
+    """Receive messages until the program is stopped."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--addr", required=True, help="host:port to listen on")
     parser.add_argument("certificate", type=Path)
@@ -24,7 +24,7 @@ async def main() -> None:
         with given.out.open("ab") as out:
             try:
                 while True:
-                    length = await reader.readuntil(b" ")  # each message comes after its length and a blank
+                    length = await reader.readuntil(b" ")  # its length and a space precede each message
                     out.write(await reader.readexactly(int(length)) + b"\n")
                     out.flush()
             except asyncio.IncompleteReadError:

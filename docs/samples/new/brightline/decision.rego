@@ -1,6 +1,6 @@
 # METADATA
 # title: A sample policy
-# description: What old/ has, and three changes; a policy meeting wants to know what they do.
+# description: The policy of old/ with three changes, whose effect is to be measured.
 package brightline
 
 # METADATA

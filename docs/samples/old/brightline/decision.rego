@@ -1,6 +1,6 @@
 # METADATA
 # title: A sample policy
-# description: Three rules and an obligation, small enough to compare with its successor in new/.
+# description: Three rules and an obligation, to be compared with the changed policy in new/.
 package brightline
 
 # METADATA

@@ -33,7 +33,7 @@ verdict := {
 	"obligations": [{"kind": "label", "params": {"text": data.brightline.labels.ai_only}}],
 } if labelled
 
-# Nobody selected it, or it is no such product.
+# The tenant did not select this rule.
 harmless if {
 	facts.texts(input.tenant.rules)
 	not "ai_only_intel_product" in input.tenant.rules

@@ -38,7 +38,7 @@ verdict := {"effect": "deny", "rule": about} if not harmless
 
 output := input.request.output_marking
 
-# What is below the output's marking is below the ceilings that are above it.
+# Dominance is transitive: a ceiling that dominates the output marking also dominates every marking of the input.
 harmless if {
 	facts.text(output.banner)
 	dominated(input.request.marking, output)
@@ -52,12 +52,12 @@ harmless if {
 	audience
 }
 
-# Who sees the output may have it: anybody where nothing limits it, and people in government inside the ceilings.
+# The audience may have the output: anybody if nothing limits it, otherwise an audience inside government.
 audience if dominated(output, {"level": 0, "controls": [], "release_to": null})
 
 audience if input.request.channel in {"internal", "interagency", "machine"}
 
-# A foreign audience is the one that the tenant's ceiling names.
+# A foreign audience may have the output if the tenant's ceiling names a foreign recipient.
 audience if {
 	input.request.channel == "foreign"
 	some reader in input.tenant.marking_ceiling.release_to
@@ -65,7 +65,7 @@ audience if {
 	not startswith(reader, "DISPLAY ")
 }
 
-# Whatever may hold the ceiling may hold the marking.
+# The ceiling dominates the marking: whoever may hold material of the ceiling may hold material of the marking.
 dominated(marking, ceiling) if {
 	facts.natural(marking.level)
 	facts.natural(ceiling.level)
@@ -80,13 +80,13 @@ dominated(marking, ceiling) if {
 
 covered(control, ceiling) if control in ceiling.controls
 
-# Any classification protects these.
+# Any classified ceiling covers these controls.
 covered(control, ceiling) if {
 	control in {"DOD UCNI", "DOE UCNI", "LIMDIS", "SBU"}
 	ceiling.level >= 2
 }
 
-# Everybody who reads under the ceiling is somebody to whom it is released. Null is everybody.
+# The material is released to everybody whom the ceiling names. Null means everybody.
 released(readers, _) if is_null(readers)
 
 released(readers, wanted) if {

@@ -42,7 +42,7 @@ harmless if {
 	facts.proven("verification_validation")
 }
 
-# People read the answer, and no tool is part of a weapon: there is no weapon to verify.
+# People read the answer and decide, and no tool is part of a weapon, so there is no weapon to verify.
 advisory if {
 	facts.unarmed
 	facts.people_decide

@@ -41,14 +41,14 @@ verdict := {
 	"obligations": [{"kind": "record_authority", "params": {"text": facts.cited}}],
 } if cited
 
-# Without the list of orders nobody knows which has to be recorded.
+# Without the list of orders, the rule cannot tell which citations have to be recorded.
 harmless if {
 	facts.outside("expression")
 	facts.unheard("protected_expression")
 	is_object(data.brightline.authorities.expression)
 }
 
-# People abroad who are no US persons are outside the statute.
+# People abroad who are not US persons are outside the statute.
 harmless if {
 	facts.natural(input.signals.protected_expression)
 	is_array(facts.areas)
@@ -56,7 +56,8 @@ harmless if {
 	facts.abroad
 }
 
-# What the statute itself names: another statute or authorised law enforcement, cited; or the person concerned.
+# The exceptions that the statute itself names: another statute or authorised law enforcement, which is cited, or the
+# consent of the person concerned.
 harmless if cited
 
 harmless if {
@@ -64,8 +65,8 @@ harmless if {
 	facts.proven("consent")
 }
 
-# At every stage, whatever is heard: it has to be recorded before the answer can speak of beliefs. An order is for law
-# enforcement, or for the record of expression that it allows; cited for other work it allows none.
+# The citation counts at every stage and whatever the score, because it has to be recorded before the answer can speak
+# of beliefs. An order covers law enforcement, or the record of expression that it allows. It covers no other purpose.
 cited if {
 	asked
 	covered

@@ -66,7 +66,7 @@ authorised if {
 	facts.outside("operation")
 }
 
-# An operation, which the provider granted besides.
+# An operation for which the provider also gave a grant.
 authorised if {
 	lawful
 	count(facts.grants("cyber_unauthorized")) > 0

@@ -49,7 +49,7 @@ authority := facts.live_authority if {
 	asl_2
 }
 
-# The model is rated ASL-2, and nowhere higher.
+# The model has the level ASL-2 and no other level of the RSP.
 asl_2 if {
 	rated := {rating.level | some rating in input.model.levels; rating.framework == "RSP"}
 	rated == {"ASL-2"}

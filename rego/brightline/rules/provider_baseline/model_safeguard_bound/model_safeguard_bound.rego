@@ -43,7 +43,7 @@ harmless if {
 	facts.text(input.model.report.reference)
 }
 
-# One of the sets of safeguards that the level asks for is live, whole.
+# Every safeguard is live in at least one of the sets that the level accepts.
 met(alternatives) if {
 	some wanted in alternatives
 	every safeguard in wanted {
@@ -51,7 +51,7 @@ met(alternatives) if {
 	}
 }
 
-# A report or a manifest is out, and not out of date.
+# The report or the manifest has been issued and has not expired.
 current(paper) if {
 	facts.natural(paper.issued)
 	facts.natural(paper.expires)

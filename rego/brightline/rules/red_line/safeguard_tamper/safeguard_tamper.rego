@@ -36,7 +36,7 @@ verdict := {
 	"obligations": [incident],
 } if incident
 
-# Undefined where the policy's own data lacks its text or its clock: what was seen is refused without it.
+# Undefined if the policy's own data lacks the text or the deadline. The use is then refused without an incident.
 incident := {"kind": "incident", "params": {"text": text, "report_within_hours": hours}} if {
 	seen
 	text := labels.safeguard_tampering

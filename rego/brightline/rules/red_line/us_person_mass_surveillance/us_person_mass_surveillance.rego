@@ -78,7 +78,7 @@ harmless if {
 
 silent if facts.unheard("domestic_surveillance")
 
-# Nobody in particular is looked at, and nobody is aimed at.
+# The purpose looks at no particular people, and neither purpose nor tools have to do with weapons.
 unwatched if {
 	facts.outside("people")
 	facts.peaceful
@@ -91,7 +91,7 @@ own_records if {
 	facts.at_most(input.request.volume.persons, limits.own_records_persons)
 }
 
-# Few are looked at, under a paper for that work. No such paper is about the use of force.
+# Few people are looked at, under an authority or a consent for that work. None covers the use of force.
 narrowed if {
 	facts.outside("domestic_surveillance")
 	facts.peaceful
@@ -99,7 +99,8 @@ narrowed if {
 	count(papers) > 0
 }
 
-# At every stage, whatever is heard: it has to be recorded before the answer.
+# The authorities and consents count at every stage and whatever the scores, because they have to be recorded before
+# the answer.
 papers contains facts.cited if {
 	some area in {"law_enforcement", "tracking", "expression"}
 	area in facts.areas
@@ -122,7 +123,7 @@ papers contains concat(" / ", ["consent", consent]) if {
 	some consent in facts.proofs("consent")
 }
 
-# "No US persons" is believed where nothing else speaks against it: what was declared, and what the content shows.
+# "No US persons" is accepted unless the rest of the declaration or the content speaks against it.
 no_us_persons if {
 	facts.no_us_person
 	facts.abroad
@@ -133,15 +134,16 @@ no_us_persons if {
 	few
 }
 
-# What the content shows of few may be anybody's.
+# With few people, what the content shows may concern anybody, so the signal for US persons does not count.
 no_us_persons if {
 	input.request.us_person.involved == "no"
 	facts.peaceful
 	few
 }
 
-# Where nobody in particular is looked at, and the content shows no US persons. Data whose origin is not stated may have
-# been bought. The number counts no more than where it is left out: who states it must not come off worse.
+# The purpose looks at no particular people, and the content shows no US persons. Data whose origin is not stated may
+# have been bought. The number of people does not count: a request that states it must not fare worse than one that
+# leaves it out.
 no_us_persons if {
 	input.request.us_person.involved == "no"
 	facts.outside("people")
@@ -149,15 +151,16 @@ no_us_persons if {
 	input.request.data_origin in {"agency_records", "public", "intelligence", "partner", "synthetic"}
 }
 
-# Where the content shows some, in office work, it counts whose data it is. The agency writes to people and keeps what
-# they wrote, so that an address in its own records, or in what nobody is, says nothing.
+# In office work whose content shows US persons, it matters whose data it is. The agency writes to people and keeps
+# what they wrote, so an address in its own records, or in synthetic data, shows nothing.
 no_us_persons if {
 	input.request.us_person.involved == "no"
 	unwatched
 	input.request.data_origin in {"agency_records", "synthetic"}
 }
 
-# In the data of others it says that people may be looked at, unless the basis, the places or the number speak for it.
+# In the data of others, an address may mean that people are looked at, unless the basis, the places or the number of
+# people show otherwise.
 no_us_persons if {
 	input.request.us_person.involved == "no"
 	unwatched

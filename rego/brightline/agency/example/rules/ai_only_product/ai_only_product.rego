@@ -1,5 +1,5 @@
 # METADATA
-# title: An answer that leaves the agency is labelled as made with AI
+# title: An answer outside the internal channel is labelled as made with AI
 # description: An answer on any channel but the internal one carries a label, and stays short enough to be reviewed.
 # custom:
 #   id: ai_only_product
