@@ -1,8 +1,9 @@
 # METADATA
 # title: Brightline decision
 # description: >
-#   Decides whether one use of a model is permitted, at each stage of it: the request, the response, a tool call. Rules
-#   are found by their place: rules/<class>/<id> for every tenant, agency/<policy> for the tenant that selected it.
+#   Decides whether one use of a model is permitted, at each stage: the request, the response and each tool call.
+#   Rules are found by their path: rules/<class>/<id> for every tenant, agency/<policy> for tenants that selected that
+#   policy.
 package brightline
 
 import data.brightline.facts
@@ -10,8 +11,8 @@ import data.brightline.facts
 # METADATA
 # title: Decision
 # description: >
-#   Allow needs facts of the right shape and no verdict that is stricter. The strictest verdict over all layers counts.
-#   A refusal without rules and without a revision means that the policy's own data is incomplete.
+#   The effect is allow only if the facts have the right shape and no verdict is stricter. The strictest verdict of
+#   all layers counts. A refusal without rules and without a revision means that the policy's own data is incomplete.
 # entrypoint: true
 default decision := {"effect": "deny", "rules": [], "obligations": [], "grants": [], "revision": ""}
 
@@ -43,14 +44,14 @@ effect := "allow" if {
 
 strictest := min({strictness.allow} | {strict | some [strict, _, _, _] in refusals})
 
-# What the rules say, as [layer, verdict]. A verdict is {effect, rule} with the annotations of the rule's package, and
-# may bring obligations and grants.
+# The verdicts of the rules, as [layer, verdict]. A verdict is {effect, rule}, where rule is the annotations of the
+# rule's package. A verdict may also have obligations and grants.
 verdicts contains [layer, verdict] if {
 	some layer, id
 	verdict := data.brightline.rules[layer][id].verdict
 }
 
-# One lookup, not a search: the cost is the same with one agency policy and with a thousand.
+# This is one lookup, not a search: a thousand agency policies cost no more than one.
 verdicts contains ["agency", verdict] if {
 	some verdict in data.brightline.agency[input.tenant.policy].verdicts
 }
@@ -68,20 +69,20 @@ refusals contains refusal(unreadable) if {
 	not readable(layer, verdict)
 }
 
-# The grants that open a rule of the provider's baseline which says that a grant may. No other layer has any.
+# The tenant's grants that relax this rule. Grants relax only rules of class provider_baseline with relaxed_by grant.
 relaxing("provider_baseline", verdict) := facts.grants(verdict.rule.custom.id) if {
 	verdict.rule.custom.relaxed_by == "grant"
 } else := set()
 
 relaxing(layer, _) := set() if layer != "provider_baseline"
 
-# What is made of marked material is marked like it. A marking that nobody can state is refused by marking_dominance.
+# Output made from marked material bears the output marking. marking_dominance refuses a marking that cannot be stated.
 obligations contains {"kind": "output_marking", "params": {"text": input.request.output_marking.banner}} if {
 	effect != "deny"
 }
 
-# What every verdict adds, and what comes with the grants that were used. A refusal keeps what has to be reported, and that
-# what was asked is kept.
+# The obligations of the verdicts, and the conditions of the grants that were used. A refusal keeps only two kinds of
+# obligation: to report an incident, and to seal the content.
 obligations contains obligation if {
 	some [_, verdict] in verdicts
 	some obligation in object.get(verdict, "obligations", [])
@@ -124,8 +125,8 @@ refusal(verdict) := [strictness[verdict.effect], precedence[custom.class], custo
 	}
 }
 
-# A known effect, a rule that may speak for its layer, no second marking of the output beside the decision's own, and no
-# grant for this rule that the tenant does not have.
+# The effect is known, the rule's class is its layer, no obligation sets a second output marking, and every grant is
+# one that the tenant has for this rule.
 readable(layer, verdict) if {
 	strictness[verdict.effect]
 	precedence[layer]
@@ -142,11 +143,11 @@ readable(layer, verdict) if {
 }
 
 # METADATA
-# title: A rule of the policy gave an answer that can't be read
+# title: A rule of the policy returned a verdict that cannot be read
 # custom:
 #   id: verdict_readable
 #   class: provider_baseline
-#   remedy: Tell whoever maintains the policy; the request itself may be in order.
+#   remedy: Tell the maintainer of the policy. The request itself may be in order.
 #   sources:
 #     - {title: "Brightline decision contract, rego/schemas/decision.json", read: first_hand}
 unreadable := {"effect": "deny", "rule": rego.metadata.chain()[0].annotations}

@@ -1,8 +1,9 @@
 # METADATA
 # title: Facts
 # description: >
-#   What rules share: whether the facts are of the right shape, and the questions that more than one rule asks. Every
-#   question is positive, so a missing, odd or mistyped fact leaves it unanswered and the rule that asked refuses.
+#   What the rules share: the check that the facts have the right shape, and the questions that more than one rule
+#   asks. Every question is positive. If a fact is missing, odd or of the wrong type, the question has no answer, and
+#   the rule that asked refuses.
 package brightline.facts
 
 # --- questions ----------------------------------------------------------------------------------------------------
@@ -10,13 +11,13 @@ package brightline.facts
 # The areas of the declared purpose; undefined for a purpose that is not on the list.
 areas := data.brightline.purposes[input.request.purpose].areas
 
-# No tool can be part of a weapon. A tool that does not state its effector can.
+# No tool can be part of a weapon. A tool that does not state its effector counts as one that can.
 unarmed if only_tools({"read_only", "digital_write", "communication", "sensor_tasking", "cyber", "physical"})
 
-# No tool can be part of nuclear employment. A tool that does not state its effector can.
+# No tool can be part of nuclear employment. A tool that does not state its effector counts as one that can.
 conventional if only_tools({"read_only", "digital_write", "communication", "sensor_tasking", "cyber", "physical", "weapon"})
 
-# Neither the declared use nor any tool has to do with weapons.
+# Neither the declared purpose nor any tool has to do with weapons.
 peaceful if {
 	outside("weapons")
 	unarmed
@@ -28,39 +29,39 @@ outside(area) if {
 	not area in areas
 }
 
-# A detector spoke and stayed below its threshold. Null (unavailable) sorts below every number, hence the guard.
+# The score is available and below the threshold. Null (unavailable) sorts below every number, so natural excludes it.
 quiet(score, threshold) if {
 	natural(score)
 	is_number(threshold)
 	score < threshold
 }
 
-# A known number of persons, no more than the limit.
+# The number is stated and within the limit.
 at_most(persons, limit) if {
 	natural(persons)
 	is_number(limit)
 	persons <= limit
 }
 
-# A detector of this signal spoke and stayed below the signal's threshold.
+# The signal has a score, and the score is below the signal's threshold.
 unheard(signal) if quiet(input.signals[signal], threshold(signal))
 
-# A detector of this signal spoke and reached the signal's threshold.
+# The signal has a score, and the score reaches the signal's threshold.
 heard(signal) if {
 	natural(input.signals[signal])
 	input.signals[signal] >= threshold(signal)
 }
 
-# That of tenants of this kind, where the policy has one of their own; else everybody's. What is there and is no number
-# is not passed over: nothing stays below it.
+# The threshold for this kind of tenant if the policy has one, otherwise the common threshold. A kind's threshold that
+# is not a number is used all the same: no score is below it.
 threshold(signal) := own if own := data.brightline.tenant_thresholds[input.tenant.kind][signal]
 
 else := data.brightline.thresholds[signal]
 
-# The caller names evidence of this kind that is still valid.
+# The request names evidence of this kind that is still valid.
 proven(kind) if count(proofs(kind)) > 0
 
-# Its identifiers.
+# The identifiers of the valid evidence of this kind.
 proofs(kind) := {item.id |
 	natural(input.now)
 	some item in input.request.evidence
@@ -70,7 +71,7 @@ proofs(kind) := {item.id |
 	input.now <= item.expires
 }
 
-# Likewise, and it ends so soon that it has to be renewed.
+# The request names evidence of this kind that is still valid and ends within this many milliseconds.
 renewed(kind, within) if {
 	natural(input.now)
 	natural(within)
@@ -82,7 +83,7 @@ renewed(kind, within) if {
 	item.expires <= input.now + within
 }
 
-# The tenant's grants for this rule that hold for the declared purpose, now.
+# The tenant's grants for this rule that are in force and cover the declared purpose.
 grants(rule) := {grant.id |
 	some grant in input.tenant.grants
 	grant.rule == rule
@@ -99,7 +100,7 @@ holds(grant) if {
 	input.now <= grant.expires
 }
 
-# The cited authority names its order, is meant for this use and is in force now. It has to state when it ends.
+# The cited authority, if it names its order, is meant for this use and is in force. It has to state when it ends.
 live_authority := authority if {
 	authority := input.request.authority
 	meant(authority.citation)
@@ -112,8 +113,8 @@ live_authority := authority if {
 	bounded(authority)
 }
 
-# A certification under section 702 is made for a year at most: one that does not say since when it runs, or says that it
-# runs for longer, is none.
+# A certification under section 702 runs for a year at most. It does not count if its start is not stated, or if its
+# stated period is longer.
 bounded(authority) if not authority.citation in object.keys(data.brightline.authorities.fisa702)
 
 bounded(authority) if {
@@ -121,18 +122,19 @@ bounded(authority) if {
 	authority.expires <= authority.not_before + data.brightline.limits.certification_ms
 }
 
-# A certification under section 702 is for queries of its data, and says nothing of US persons elsewhere. There it is worth
-# no more than no authority, and no less: who leaves a citation out must not come off better.
+# A certification under section 702 is for queries of section 702 data. If it is cited for another purpose where US
+# persons may be concerned, it counts as no authority. A request that leaves the citation out is treated the same, so
+# that it gains nothing.
 meant(citation) if not citation in object.keys(data.brightline.authorities.fisa702)
 
 meant(_) if "fisa702" in areas
 
 meant(_) if foreign_persons
 
-# The authority in force, as a record names it.
+# The authority in force, as records name it.
 cited := concat(" / ", [live_authority.citation, live_authority.id])
 
-# Every level of the model is known, and at the base of its framework.
+# Every capability level of the model is known and is a base level of its framework.
 base_model if {
 	count(input.model.levels) > 0
 	every rated in input.model.levels {
@@ -140,7 +142,8 @@ base_model if {
 	}
 }
 
-# That nobody concerned is a US person is believed where the content shows none, or the basis says what speaks against it.
+# The declaration that no US person is concerned is accepted if the content shows none, or if the caller states a
+# basis.
 no_us_person if {
 	input.request.us_person.involved == "no"
 	unheard("us_person")
@@ -151,8 +154,8 @@ no_us_person if {
 	named(input.request.us_person.basis)
 }
 
-# Nobody concerned is a US person. Whoever may be in the United States counts as one, unless the basis says why not: to
-# leave out where people are is not to say that they are elsewhere.
+# Nobody concerned is a US person. A person who may be in the United States counts as a US person unless the caller
+# states a basis. Leaving out where people are does not state that they are elsewhere.
 foreign_persons if {
 	no_us_person
 	abroad
@@ -163,7 +166,7 @@ foreign_persons if {
 	named(input.request.us_person.basis)
 }
 
-# Everything that the request is about is stated to be outside the United States, in places that somebody knows.
+# The request states where its subject is, and every stated place is a known place outside the United States.
 abroad if {
 	is_array(input.request.geo)
 	count(input.request.geo) > 0
@@ -173,8 +176,8 @@ abroad if {
 	}
 }
 
-# A person other than the caller approved this request. That the digest is this request's is what the gateway proves
-# before it states the approval as a fact.
+# A person other than the caller approved this request. Before the gateway states an approval as a fact, it checks that
+# the approval's digest is the digest of this request.
 approved if {
 	approval := input.request.approval
 	text(approval.id)
@@ -182,18 +185,19 @@ approved if {
 	text(approval.digest)
 	text(input.principal.subject)
 
-	# Directories don't tell names apart by case.
+	# Directories ignore case in names.
 	lower(approval.approver) != lower(input.principal.subject)
 }
 
-# People read what the model says, and one of them decides each action. What a program reads is acted on by the program,
-# whatever the autonomy says; who reads it is stated.
+# People read the answer, and a person decides each action. If a program reads the answer, the program acts on it,
+# whatever autonomy is declared. Therefore the channel has to be stated.
 people_decide if {
 	input.request.autonomy in {"none", "recommend"}
 	input.request.channel in {"internal", "interagency", "public", "foreign"}
 }
 
-# Every tool is of these effectors, by what it declares and by what is written in it.
+# Every tool has only these effectors: the one that it declares, and those apparent in its name, description and
+# schema.
 only_tools(effectors) if {
 	is_array(input.request.tools)
 	every tool in input.request.tools {
@@ -207,7 +211,7 @@ only_tools(effectors) if {
 
 # --- shape --------------------------------------------------------------------------------------------------------
 
-# The facts have the shape of schemas/input.json, in every part that a decision can rest on.
+# Every fact that a decision can depend on has the shape that schemas/input.json gives.
 well_formed if {
 	input.stage in {"request", "response", "tool_call"}
 	principal
@@ -227,7 +231,7 @@ well_formed if {
 	input.now > 0
 }
 
-# Every signal that has a threshold has a score, or is known to be unavailable.
+# Every signal that has a threshold has a score or is null (unavailable).
 signals if {
 	count(data.brightline.thresholds) > 0
 	every signal, _ in data.brightline.thresholds {
@@ -356,7 +360,7 @@ model if {
 	texts(input.model.enclaves)
 }
 
-# A model that the release does not have is a fact, not a fault: model_allowed refuses it.
+# Null means that the release does not have the model. That is well formed: model_allowed refuses it.
 model if is_null(input.model)
 
 effectors := {
@@ -376,15 +380,15 @@ text(value) if {
 	value != ""
 }
 
-# Text that names something: a letter or a digit is in it, and it is no word for nothing. Expressions over all letters of
-# all scripts take the embedded engine ten times as long as a decision.
+# Text that names something: it contains a letter or a digit, and it is not a placeholder such as "n/a". A regular
+# expression over all letters of all scripts takes the embedded engine ten times as long as a decision.
 named(value) if {
 	text(value)
 	lettered(value)
 	not trim(lower(value), blanks) in {"n/a", "na", "none", "unknown", "tbd", "unspecified"}
 }
 
-# Letters of scripts that have capitals: there are others, and some of them are blank.
+# Only letters of scripts with capitals count. Other scripts have letters too, but some of those letters are blank.
 lettered(value) if lower(value) != upper(value)
 
 lettered(value) if {
@@ -392,7 +396,7 @@ lettered(value) if {
 	contains(value, digit)
 }
 
-# What may stand around a word without being part of it.
+# Characters that may surround a word without being part of it.
 blanks := " \t\r\n\u00a0\u00ad\u200b\u200c\u200d\u2060\u3000\ufeff-_.,:;!?/*()[]{}<>\"'—–…"
 
 texts(values) if {
@@ -402,7 +406,7 @@ texts(values) if {
 	}
 }
 
-# Zero first, the commonest by far: rounding takes longer than the rest of a rule.
+# Zero, by far the most common value, is tested first: rounding takes longer than the rest of a rule.
 natural(value) if value == 0
 
 else if {

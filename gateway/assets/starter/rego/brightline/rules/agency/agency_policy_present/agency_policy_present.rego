@@ -1,11 +1,11 @@
 # METADATA
 # title: The agency's own policy is in force
-# description: A tenant that selected an agency policy is decided about with it, never without.
+# description: If a tenant selected an agency policy, every decision about the tenant applies that policy.
 # custom:
 #   id: agency_policy_present
 #   class: agency
-#   statement: A tenant that selected an agency policy is decided about with it.
-#   remedy: Tell whoever runs the gateway that the release lacks the agency policy which the tenant selected.
+#   statement: A decision about a tenant that selected an agency policy applies that policy.
+#   remedy: Tell the operator of the gateway that the release lacks the agency policy that the tenant selected.
 #   relaxed_by: nobody
 #   guard: true
 #   facts: [tenant.policy]

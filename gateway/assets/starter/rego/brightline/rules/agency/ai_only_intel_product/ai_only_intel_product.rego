@@ -1,16 +1,17 @@
 # METADATA
-# title: Intelligence products made by AI alone say so
+# title: Intelligence products made solely by AI are labelled
 # description: >
-#   An intelligence product that leaves the analyst's desk carries a label that it was made by AI alone, until
-#   somebody says otherwise. Where it goes counts as away where nobody says. A tenant selects this rule.
+#   An intelligence product that leaves the analyst's desk carries a label that says it was made by AI alone. A
+#   product whose channel is not stated counts as leaving the desk. A tenant selects this rule.
 # custom:
 #   id: ai_only_intel_product
 #   class: agency
-#   statement: An intelligence product that is based solely on AI says so.
+#   statement: An intelligence product that is based solely on AI is labelled as such.
 #   remedy: >-
-#     Nothing to do: the label comes with the answer. To keep it at the desk, declare the channel internal.
+#     Nothing to do: the label comes with the answer. If the answer stays at the analyst's desk, declare the channel
+#     internal.
 #   relaxed_by: agency
-#   relaxed_how: The agency decides whether it selects the rule.
+#   relaxed_how: The agency decides whether to select the rule.
 #   selected_by: tenant
 #   facts: [tenant.rules, request.purpose, request.channel]
 #   sources:
@@ -32,7 +33,7 @@ verdict := {
 	"obligations": [{"kind": "label", "params": {"text": data.brightline.labels.ai_only}}],
 } if labelled
 
-# Nobody selected it, or it is no such product.
+# The tenant did not select this rule.
 harmless if {
 	facts.texts(input.tenant.rules)
 	not "ai_only_intel_product" in input.tenant.rules

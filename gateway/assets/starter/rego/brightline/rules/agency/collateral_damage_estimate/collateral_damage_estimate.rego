@@ -1,9 +1,9 @@
 # METADATA
 # title: Estimates of collateral damage
 # description: >
-#   An estimate of collateral damage rests on a model that was tested for it and on a trained person who answers for
-#   it, and waits for an approval. It follows a benchmark of a rescinded memorandum, which is no source of law. A
-#   tenant selects this rule.
+#   An estimate of collateral damage needs a model that was tested for this use, a trained person who is responsible
+#   for the estimate, and an approval. The rule follows a benchmark in a rescinded memorandum, which is not a source
+#   of law. A tenant selects this rule.
 # custom:
 #   id: collateral_damage_estimate
 #   class: agency

@@ -1,17 +1,17 @@
 # METADATA
-# title: People make the decisions that people have to make
+# title: A person makes the decisions that need a human
 # description: >
-#   Where a decision about a person needs a human, a system that acts by itself, or a program that acts on the answer,
-#   waits for an approval. A tenant selects this rule.
+#   Where a decision about a person needs a human, the request waits for an approval if the system acts by itself or a
+#   program acts on the answer. A tenant selects this rule.
 # custom:
 #   id: high_stakes_automated_decision
 #   class: agency
 #   statement: A decision that needs human approval is not automated.
 #   remedy: >-
-#     Let a person decide each action and declare that: autonomy none or recommend, and the channel on which people read
-#     the answer. Or obtain an approval.
+#     Let a person decide each action, and declare that: set autonomy to none or recommend, and the channel to one on
+#     which people read the answer. Otherwise, obtain an approval.
 #   relaxed_by: agency
-#   relaxed_how: Nobody takes the human out; the agency decides whether it selects the rule.
+#   relaxed_how: Nobody can take the human out of the decision. The agency decides whether to select the rule.
 #   selected_by: tenant
 #   facts: [tenant.rules, request.purpose, request.autonomy, request.channel, request.approval, principal.subject]
 #   sources:

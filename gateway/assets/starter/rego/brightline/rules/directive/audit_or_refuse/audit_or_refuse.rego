@@ -1,13 +1,13 @@
 # METADATA
-# title: Nothing without a record
+# title: No use without an audit record
 # description: >
-#   A use that can't be recorded durably is refused. The gateway writes the intent before anything is forwarded,
-#   whatever this rule says; the rule makes the duty part of the decision.
+#   A use that cannot be durably recorded is refused. Whatever this rule says, the gateway records the intent before
+#   it forwards anything. The rule makes that duty part of the decision.
 # custom:
 #   id: audit_or_refuse
 #   class: directive
 #   statement: Nothing is forwarded without a durable audit record.
-#   remedy: Try again later. Whoever runs the gateway is alerted that the log is not being written.
+#   remedy: Try again later. The operator of the gateway is alerted that the log is not being written.
 #   relaxed_by: nobody
 #   facts: [audit.ready]
 #   sources:

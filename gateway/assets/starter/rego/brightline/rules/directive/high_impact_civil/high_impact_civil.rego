@@ -1,9 +1,9 @@
 # METADATA
 # title: High-impact uses in civil government
 # description: >
-#   A use with high impact on people needs an impact assessment, testing before and monitoring during use, a trained
-#   operator, human oversight and a way to appeal, each named as evidence that is still valid. National security
-#   systems are outside the memorandum.
+#   A use with a high impact on people needs an impact assessment, testing before and monitoring during use, a trained
+#   operator, human oversight and a way to appeal. The request names each as evidence that is still valid. National
+#   security systems are outside the memorandum.
 # custom:
 #   id: high_impact_civil
 #   class: directive
@@ -11,8 +11,8 @@
 #     A high-impact civil use needs an impact assessment, testing, monitoring, a trained operator, oversight and
 #     appeal.
 #   remedy: >-
-#     Name each of the six as evidence, with its identifier and until when it is valid. A waiver by the CAIO is
-#     written, and ends within a year, when it is renewed.
+#     Name each of the six as evidence, with its identifier and the end of its validity. Or name a written waiver by
+#     the CAIO. A waiver ends within a year and must then be renewed.
 #   relaxed_by: official
 #   relaxed_how: The CAIO, in writing, recertified every year.
 #   facts: [tenant.national_security, request.purpose, request.evidence, now]

@@ -1,18 +1,22 @@
 # METADATA
-# title: Markings stay below the ceilings, and the output is marked as high as its input
+# title: Markings stay within the ceilings, and the output is marked as high as its input
 # description: >
-#   The marking of the request and of every document is understood, and neither its level, nor any of its controls, nor
-#   whom it is released to is beyond what the tenant, the model and the enclave are cleared for. A banner line or a
-#   portion mark that the content itself bears counts as a document's. The output is marked with the highest of them
-#   (the decision obliges to it), for an audience that may have it. Marked material inside the ceilings is handled, not
-#   refused.
+#   The marking of the request and of every document must be understood. Its level, its controls and its permitted
+#   recipients must be within what the tenant, the model and the enclave are cleared for. A banner line or a portion
+#   mark in the content counts as the marking of a document. The decision obliges the gateway to mark the output with
+#   the highest of these markings, and the output's audience must be permitted to have it. Marked material within the
+#   ceilings is handled, not refused.
 # custom:
 #   id: marking_dominance
 #   class: directive
-#   statement: Input stays below the ceilings of tenant, model and enclave, and output is marked as high as the highest input.
-#   remedy: Write the banner as the marking manual has it, or use a model, an enclave and a channel that are cleared for this marking and for every one that the content bears.
+#   statement: >-
+#     Input stays within the ceilings of tenant, model and enclave, and output is marked as high as the highest input.
+#   remedy: >-
+#     Write the banner as the marking manual specifies. Or use a model, an enclave and a channel that are cleared for
+#     this marking and for every marking in the content.
 #   relaxed_by: official
-#   relaxed_how: The classification authority, by another marking; or a cross-domain solution, outside this gateway.
+#   relaxed_how: >-
+#     The classification authority, by assigning another marking; or a cross-domain solution, outside this gateway.
 #   facts:
 #     - request.marking
 #     - request.documents
@@ -34,7 +38,7 @@ verdict := {"effect": "deny", "rule": about} if not harmless
 
 output := input.request.output_marking
 
-# What is below the output's marking is below the ceilings that are above it.
+# Dominance is transitive: a ceiling that dominates the output marking also dominates every marking of the input.
 harmless if {
 	facts.text(output.banner)
 	dominated(input.request.marking, output)
@@ -48,12 +52,12 @@ harmless if {
 	audience
 }
 
-# Who sees the output may have it: anybody where nothing limits it, and people in government inside the ceilings.
+# The audience may have the output: anybody if nothing limits it, otherwise an audience inside government.
 audience if dominated(output, {"level": 0, "controls": [], "release_to": null})
 
 audience if input.request.channel in {"internal", "interagency", "machine"}
 
-# A foreign audience is the one that the tenant's ceiling names.
+# A foreign audience may have the output if the tenant's ceiling names a foreign recipient.
 audience if {
 	input.request.channel == "foreign"
 	some reader in input.tenant.marking_ceiling.release_to
@@ -61,7 +65,7 @@ audience if {
 	not startswith(reader, "DISPLAY ")
 }
 
-# Whatever may hold the ceiling may hold the marking.
+# The ceiling dominates the marking: whoever may hold material of the ceiling may hold material of the marking.
 dominated(marking, ceiling) if {
 	facts.natural(marking.level)
 	facts.natural(ceiling.level)
@@ -76,13 +80,13 @@ dominated(marking, ceiling) if {
 
 covered(control, ceiling) if control in ceiling.controls
 
-# Any classification protects these.
+# Any classified ceiling covers these controls.
 covered(control, ceiling) if {
 	control in {"DOD UCNI", "DOE UCNI", "LIMDIS", "SBU"}
 	ceiling.level >= 2
 }
 
-# Everybody who reads under the ceiling is somebody to whom it is released. Null is everybody.
+# The material is released to everybody whom the ceiling names. Null means everybody.
 released(readers, _) if is_null(readers)
 
 released(readers, wanted) if {

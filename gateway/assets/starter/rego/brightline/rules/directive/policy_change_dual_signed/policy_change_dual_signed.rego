@@ -1,14 +1,13 @@
 # METADATA
-# title: Both sides signed what is in force
+# title: The provider and the agency signed the release in force
 # description: >
-#   What is in force was agreed by the provider and by the agency. Neither disables, degrades or swaps the other's
-#   rules alone, and no vendor changes a mission system without the government's knowledge and approval.
+#   The provider and the agency agreed to the release in force. Neither disables, degrades or swaps the other's rules
+#   alone. No vendor changes a mission system without the government's knowledge and approval.
 # custom:
 #   id: policy_change_dual_signed
 #   class: directive
-#   statement: A release that not both the provider and the agency signed decides nothing.
-#   remedy: >-
-#     Tell whoever runs the gateway: the release in force lacks a signature.
+#   statement: A release decides nothing unless both the provider and the agency signed it.
+#   remedy: Tell the operator of the gateway that the release in force lacks a signature.
 #   relaxed_by: nobody
 #   facts: [release.signers]
 #   sources:

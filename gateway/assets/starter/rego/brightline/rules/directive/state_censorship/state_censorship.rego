@@ -1,13 +1,14 @@
 # METADATA
-# title: No censorship, no bias put into models
+# title: No censorship, and no bias built into models
 # description: >
 #   Lawful speech is not censored for a government, and no ideological bias is built into a model or its answers.
-#   Moderation of an agency's own pages under its published rules is no censorship.
+#   Moderation of an agency's own pages under its published rules is not censorship.
 # custom:
 #   id: state_censorship
 #   class: directive
 #   statement: Lawful speech is not censored, and no ideological bias is embedded.
-#   remedy: No approval opens this. Ask about what the law permits, or about the agency's own published rules.
+#   remedy: >-
+#     No approval can override this rule. Ask about what the law permits, or about the agency's own published rules.
 #   relaxed_by: nobody
 #   facts: [request.purpose, signals.state_censorship, tenant.kind]
 #   sources:

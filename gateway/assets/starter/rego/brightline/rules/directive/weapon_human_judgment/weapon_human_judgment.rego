@@ -1,18 +1,23 @@
 # METADATA
 # title: Appropriate levels of human judgment over the use of force
 # description: >
-#   Support to targeting or to a weapon waits for a named person's approval, which is where any senior review is
-#   referred to. Where a weapon takes part, by a tool, by acting on its own, or by a program that acts on the answer,
-#   its verification and validation are named as evidence too.
+#   Support to targeting or to a weapon waits for the approval of a named person. The approval refers to any senior
+#   review. If a weapon takes part, the request also names the verification and validation of the weapon as evidence.
+#   A weapon takes part if a tool can be part of one, if the system acts on its own, or if a program acts on the
+#   answer.
 # custom:
 #   id: weapon_human_judgment
 #   class: directive
-#   statement: Support to targeting or to a weapon waits for a named person's approval, and a weapon for proof of its testing.
+#   statement: >-
+#     Support to targeting or to a weapon waits for a named person's approval, and a weapon also for proof of its
+#     testing.
 #   remedy: >-
-#     Obtain an approval by someone other than the caller, and send the request again with its identifier. Where a
-#     weapon takes part, name its verification and validation as evidence.
+#     Obtain an approval by someone other than the caller, and send the request again with the approval's identifier.
+#     If a weapon takes part, name its verification and validation as evidence.
 #   relaxed_by: official
-#   relaxed_how: Nobody lifts the judgment; a named person exercises it for each request, by an approval that is recorded.
+#   relaxed_how: >-
+#     Nobody can lift the human judgment. A named person exercises it for each request, by an approval that is
+#     recorded.
 #   facts: [request.purpose, request.tools, request.autonomy, request.channel, request.approval, request.evidence,
 #     principal.subject, now]
 #   sources:
@@ -37,7 +42,7 @@ harmless if {
 	facts.proven("verification_validation")
 }
 
-# People read the answer, and no tool is part of a weapon: there is no weapon to verify.
+# People read the answer and decide, and no tool is part of a weapon, so there is no weapon to verify.
 advisory if {
 	facts.unarmed
 	facts.people_decide

@@ -2,16 +2,16 @@
 # title: No records of lawful expression
 # description: >
 #   No record is made of how people in the United States exercise the rights of the First Amendment: what they
-#   believe, say, write, join or march for. The statute lets it be where a statute says so, where the person concerned
-#   agreed, or within an authorised law enforcement activity.
+#   believe, say, write, join or march for. The statute makes exceptions where a statute says so, where the person
+#   concerned agreed, and within an authorised law enforcement activity.
 # custom:
 #   id: first_amendment_profiling
 #   class: law
 #   statement: No record is made of how people exercise their First Amendment rights.
 #   remedy: >-
-#     Choose the purpose that fits. If a statute allows it, cite that with its identifier and period, for law
-#     enforcement or for the record itself; if the person agreed, name the consent as evidence. State how many persons:
-#     about US persons either is for few of them.
+#     Choose the purpose that fits. If a statute allows the record, cite it with its identifier and period, for law
+#     enforcement or for the record itself. If the person agreed, name the consent as evidence. State how many persons
+#     are concerned: for US persons, either exception covers only a few.
 #   relaxed_by: statute
 #   relaxed_how: The statute, the person concerned, or an authorised law enforcement activity, each cited.
 #   facts:
@@ -41,14 +41,14 @@ verdict := {
 	"obligations": [{"kind": "record_authority", "params": {"text": facts.cited}}],
 } if cited
 
-# Without the list of orders nobody knows which has to be recorded.
+# Without the list of orders, the rule cannot tell which citations have to be recorded.
 harmless if {
 	facts.outside("expression")
 	facts.unheard("protected_expression")
 	is_object(data.brightline.authorities.expression)
 }
 
-# People abroad who are no US persons are outside the statute.
+# People abroad who are not US persons are outside the statute.
 harmless if {
 	facts.natural(input.signals.protected_expression)
 	is_array(facts.areas)
@@ -56,7 +56,8 @@ harmless if {
 	facts.abroad
 }
 
-# What the statute itself names: another statute or authorised law enforcement, cited; or the person concerned.
+# The exceptions that the statute itself names: another statute or authorised law enforcement, which is cited, or the
+# consent of the person concerned.
 harmless if cited
 
 harmless if {
@@ -64,8 +65,8 @@ harmless if {
 	facts.proven("consent")
 }
 
-# At every stage, whatever is heard: it has to be recorded before the answer can speak of beliefs. An order is for law
-# enforcement, or for the record of expression that it allows; cited for other work it allows none.
+# The citation counts at every stage and whatever the score, because it has to be recorded before the answer can speak
+# of beliefs. An order covers law enforcement, or the record of expression that it allows. It covers no other purpose.
 cited if {
 	asked
 	covered

@@ -1,17 +1,17 @@
 # METADATA
-# title: Queries of 702 data about US persons
+# title: Queries of section 702 data about US persons
 # description: >
-#   A query for US persons in data of section 702 needs a certification that is live and the approval of the query.
-#   The section lapsed on 12 Jun 2026; certifications run on to their own end, so it is the certification's period
-#   that counts, never the statute's. A certification that is cited for another purpose counts as no authority where
-#   US persons may be concerned.
+#   A query for US persons in section 702 data needs a live certification and the approval of the query. Section 702
+#   lapsed on 12 Jun 2026, but certifications run until their own end. Therefore the certification's period counts,
+#   never the statute's. A certification that is cited for another purpose counts as no authority where US persons may
+#   be concerned.
 # custom:
 #   id: fisa702_us_person_query
 #   class: law
 #   statement: A query of section 702 data for US persons needs a live certification and the approval of the query.
 #   remedy: >-
-#     Declare the purpose fisa702_query, cite 50 USC 1881a with the certification's identifier and period (its beginning
-#     and its end, a year apart at most), and name the query approval as process_id.
+#     Declare the purpose fisa702_query. Cite 50 USC 1881a with the certification's identifier and period: its
+#     beginning and its end, a year apart at most. Name the query approval as process_id.
 #   relaxed_by: statute
 #   relaxed_how: By procedures that the FISC approved, for the certification that is cited.
 #   facts: [tenant.kind, request.purpose, request.authority, request.us_person, request.geo, signals.us_person, now]

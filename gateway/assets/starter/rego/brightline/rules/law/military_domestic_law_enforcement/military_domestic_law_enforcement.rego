@@ -1,18 +1,18 @@
 # METADATA
 # title: The military does not enforce domestic law
 # description: >
-#   A tenant of the Department of Defense does no law enforcement in the United States, unless a statute says so
-#   expressly and is cited. Where the work is counts as the United States unless all of it is stated to be elsewhere;
-#   support to those who enforce the law there is work there.
+#   A tenant of the Department of Defense does no law enforcement in the United States, unless it cites a statute that
+#   expressly allows the work. The work counts as being in the United States unless all of it is stated to be
+#   elsewhere. Support to domestic law enforcement always counts as being there.
 # custom:
 #   id: military_domestic_law_enforcement
 #   class: law
 #   statement: A military tenant does no law enforcement in the United States.
 #   remedy: >-
-#     State where the subject is, or cite the statute that expressly allows it with its identifier and period. No order of
-#     a court is one; where US persons are concerned, the statute is for few of them.
+#     State where the subject is, or cite the statute that expressly allows the work, with its identifier and period.
+#     A court order is not such a statute. Where US persons are concerned, the statute covers only a few of them.
 #   relaxed_by: statute
-#   relaxed_how: An act of Congress that expressly allows it, cited.
+#   relaxed_how: An act of Congress that expressly allows the work, cited.
 #   facts: [tenant.kind, request.purpose, request.geo, request.us_person, request.authority,
 #     signals.us_person, now]
 #   sources:

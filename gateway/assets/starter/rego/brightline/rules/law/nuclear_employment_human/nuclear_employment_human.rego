@@ -1,13 +1,15 @@
 # METADATA
 # title: Positive human action in nuclear employment
 # description: >
-#   Nothing replaces positive human action in a decision to use nuclear weapons: neither that purpose, nor content about
-#   it, nor a tool that could be part of it passes. The source is a statement of policy.
+#   Nothing replaces positive human action in a decision to use nuclear weapons. The rule refuses that purpose,
+#   content about it, and any tool that could be part of it. The source is a statement of policy.
 # custom:
 #   id: nuclear_employment_human
 #   class: law
 #   statement: Nothing replaces positive human action in nuclear employment.
-#   remedy: No approval opens this. State what each tool can do, and leave out those that take part in nuclear employment.
+#   remedy: >-
+#     No approval can override this rule. State what each tool can do, and leave out tools that take part in nuclear
+#     employment.
 #   relaxed_by: nobody
 #   facts: [request.purpose, request.tools, signals.nuclear_command, tenant.kind]
 #   sources:

@@ -3,9 +3,9 @@
 # description: >
 #   Intelligence work that concerns US persons cites an authority in force, is for foreign intelligence or
 #   counterintelligence, names the determination that its means are the least intrusive, and waits for the approval of
-#   the head of the component; the authority is recorded. Persons not stated to be other than US persons may be.
-#   Whoever is in the United States, or nowhere that is stated, is presumed to be one, unless the stated basis says what
-#   speaks against it.
+#   the head of the component. The authority is recorded. Persons count as US persons unless the request states that
+#   they are not. A person in the United States, or in no stated place, is presumed to be a US person unless the
+#   stated basis says why not.
 # custom:
 #   id: us_person_intel_authority
 #   class: law
@@ -13,12 +13,12 @@
 #     Intelligence work about US persons needs a cited authority, a foreign-intelligence or counterintelligence
 #     purpose and the least intrusive means.
 #   remedy: >-
-#     State whether US persons are involved, and where the persons are, or on what basis they are no US persons, as
-#     where the content shows what US persons have: a number, an address, a word that says so. If
-#     they are, four things are needed, and an approval alone opens nothing: a purpose of foreign intelligence or
+#     State whether US persons are involved and where the persons are, or the basis on which they are not US persons.
+#     State the basis also if the content shows signs of US persons, such as a number, an address or a word. If US
+#     persons are involved, an approval alone is not enough. Supply all four: a purpose of foreign intelligence or
 #     counterintelligence, the authority and its period, the evidence least_intrusive_means, and an approval. Cite the
-#     order or certification that names its subject (50 USC 1805; 50 USC 1881a for fisa702_query): procedures alone leave
-#     the rule on mass surveillance closed.
+#     order or certification that names its subject (50 USC 1805, or 50 USC 1881a for fisa702_query). If you cite only
+#     procedures, the rule on mass surveillance still refuses.
 #   relaxed_by: official
 #   relaxed_how: By procedures that the Attorney General approved; the head of the component, by an approval that is recorded.
 #   facts:

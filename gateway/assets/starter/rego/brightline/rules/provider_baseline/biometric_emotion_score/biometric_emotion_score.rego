@@ -1,17 +1,16 @@
 # METADATA
-# title: No social scores, sensitive categories or emotions from bodies
+# title: No social scores, sensitive biometric categories or inferred emotions
 # description: >
-#   Nobody is scored socially, sorted into sensitive categories by the body, or read for emotion, except for medical
-#   care or safety. The EU AI Act, where it is in scope, prohibits the same; its Article 2(3) leaves out what is
+#   Nobody is scored socially, sorted into sensitive biometric categories, or read for emotion, except for medical
+#   care or safety. Where the EU AI Act is in scope, it prohibits the same. Its Article 2(3) excludes what is
 #   exclusively military or for national security.
 # custom:
 #   id: biometric_emotion_score
 #   class: provider_baseline
 #   statement: >-
-#     People are not given social scores, sensitive biometric categories or inferred emotions, medical and safety uses
-#     excepted.
-#   remedy: >-
-#     Choose the purpose that fits: medical support and emergency response are excepted.
+#     People are not given social scores, sensitive biometric categories or inferred emotions, except for medical and
+#     safety uses.
+#   remedy: Choose the purpose that fits. Medical support and emergency response are excepted.
 #   relaxed_by: grant
 #   relaxed_how: A signed, scoped and expiring addendum of the provider.
 #   facts: [request.purpose, signals.biometric_scoring, tenant.kind]

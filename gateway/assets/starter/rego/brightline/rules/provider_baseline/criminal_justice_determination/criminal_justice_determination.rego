@@ -1,15 +1,15 @@
 # METADATA
 # title: No determinations about a person's liberty
 # description: >
-#   A model decides nothing about parole, bail, sentence or anything else that takes a person's liberty, and no system
-#   or program acts on its answer in law enforcement without a person who decides each action.
+#   A model makes no determination about parole, bail, sentence or anything else that takes a person's liberty. In law
+#   enforcement, no system or program acts on the model's answer unless a person decides each action.
 # custom:
 #   id: criminal_justice_determination
 #   class: provider_baseline
 #   statement: A model makes no determination about parole, sentence or liberty.
 #   remedy: >-
-#     Ask for summaries or for the law, and let the person who decides declare that: autonomy none or recommend, and
-#     the channel on which people read the answer.
+#     Ask for summaries or for the law. Let a person decide, and declare that: set autonomy to none or recommend, and
+#     the channel to one on which people read the answer.
 #   relaxed_by: grant
 #   relaxed_how: A signed, scoped and expiring addendum of the provider.
 #   facts: [request.purpose, request.autonomy, request.channel, signals.criminal_justice, tenant.kind]

@@ -1,18 +1,18 @@
 # METADATA
 # title: Intrusion needs authorisation and scope
 # description: >
-#   Getting into systems needs a lawful authority in force and the authorised scope as evidence; an operation that is
-#   no test needs the provider's grant besides. Tools that act on networks are for such work, or for defending the
-#   agency's own.
+#   Getting into systems needs a lawful authority in force, and the authorised scope as evidence. An operation that is
+#   not a test also needs the provider's grant. Tools that act on networks are only for such work, or for defending
+#   the agency's own networks.
 # custom:
 #   id: cyber_unauthorized
 #   class: provider_baseline
 #   statement: >-
-#     Nobody gets into a system without a lawful authority, an authorised scope and, beyond a test, the provider's
-#     grant.
+#     Nobody gets into a system without a lawful authority, an authorised scope and, for more than a test, the
+#     provider's grant.
 #   remedy: >-
-#     Cite the authority with its identifier and period, and name the authorised scope as evidence. An operation that
-#     is no test needs a grant of the provider.
+#     Cite the authority with its identifier and period, and name the authorised scope as evidence. For an operation
+#     that is not a test, ask the provider for a grant.
 #   relaxed_by: nobody
 #   selected_by: grant
 #   facts:
@@ -66,7 +66,7 @@ authorised if {
 	facts.outside("operation")
 }
 
-# An operation, which the provider granted besides.
+# An operation for which the provider also gave a grant.
 authorised if {
 	lawful
 	count(facts.grants("cyber_unauthorized")) > 0

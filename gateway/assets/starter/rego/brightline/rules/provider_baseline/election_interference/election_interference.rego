@@ -1,8 +1,8 @@
 # METADATA
 # title: No interference in elections
 # description: >
-#   Democratic processes are not undermined. The administration of an election is helped inside government; what goes
-#   to voters is written and answered for by the election's own office.
+#   Democratic processes are not undermined. Help with the administration of an election is permitted inside
+#   government. The election's own office writes, and answers for, what goes to voters.
 # custom:
 #   id: election_interference
 #   class: provider_baseline

@@ -1,11 +1,12 @@
 # METADATA
 # title: The facts are complete
-# description: The facts of the request have the shape that rules rely on; a decision on anything else would be a guess.
+# description: >
+#   The facts of the request have the shape that the rules rely on. A decision on anything else would be a guess.
 # custom:
 #   id: facts_well_formed
 #   class: provider_baseline
-#   statement: A decision is made on complete facts of the agreed shape, or the use is refused.
-#   remedy: Tell whoever runs the gateway; the request itself may be in order.
+#   statement: A use is refused unless its facts are complete and have the agreed shape.
+#   remedy: Tell the operator of the gateway. The request itself may be in order.
 #   relaxed_by: nobody
 #   guard: true
 #   facts: [stage, principal, tenant, request, model, enclave, signals, safeguards, audit, release, now]

@@ -1,16 +1,18 @@
 # METADATA
 # title: Foreign intelligence analysis under an exception
 # description: >
-#   A tenant to which the provider granted it may analyse foreign intelligence under an authority that is in force, with a
-#   model of the level that the exceptions page names; the authority is recorded and the answer carries an oversight
-#   label. For everyone else the purpose is refused.
+#   A tenant may analyse foreign intelligence if the provider granted that, under an authority in force and with a
+#   model of the level that the exceptions page names. The authority is recorded, and the answer carries an oversight
+#   label. For every other tenant the purpose is refused.
 # custom:
 #   id: foreign_intel_analysis
 #   class: provider_baseline
-#   statement: Foreign intelligence is analysed only by a tenant that was granted it, under a live authority, with an ASL-2 model.
+#   statement: >-
+#     Foreign intelligence is analysed only by a tenant with a grant for it, under a live authority, with an ASL-2
+#     model.
 #   remedy: >-
-#     Cite an authority with its identifier and period: where US persons may be concerned 50 USC 1805, or 50 USC 1881a
-#     for fisa702_query. If your contract lacks the exception, ask the provider for it.
+#     Cite an authority with its identifier and period. Where US persons may be concerned, cite 50 USC 1805, or 50 USC
+#     1881a for fisa702_query. If your contract lacks the exception, ask the provider for it.
 #   relaxed_by: nobody
 #   selected_by: grant
 #   facts: [tenant.kind, request.purpose, request.authority, request.us_person, request.geo, signals.us_person,
@@ -47,7 +49,7 @@ authority := facts.live_authority if {
 	asl_2
 }
 
-# The model is rated ASL-2, and nowhere higher.
+# The model has the level ASL-2 and no other level of the RSP.
 asl_2 if {
 	rated := {rating.level | some rating in input.model.levels; rating.framework == "RSP"}
 	rated == {"ASL-2"}

@@ -1,14 +1,13 @@
 # METADATA
-# title: No disinformation, no covert influence
+# title: No disinformation and no covert influence
 # description: >
-#   No disinformation is written, and no influence whose origin is hidden. Where the public or a foreign audience sees
-#   the answer, or nobody says who does, less content is enough. Statements under an agency's own name are public
-#   affairs.
+#   No disinformation is written, and no influence whose origin is hidden. Unless people inside government read the
+#   answer, a lower score is enough to refuse. Statements under an agency's own name are public affairs.
 # custom:
 #   id: influence_disinformation
 #   class: provider_baseline
 #   statement: No disinformation and no covert influence is made with a model.
-#   remedy: Say who sees the answer, and write under the agency's own name, as public affairs.
+#   remedy: Declare the channel on which the answer is read, and write under the agency's own name, as public affairs.
 #   relaxed_by: nobody
 #   facts: [request.purpose, request.channel, signals.influence_operations, tenant.kind]
 #   sources:

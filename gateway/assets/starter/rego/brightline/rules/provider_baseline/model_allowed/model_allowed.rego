@@ -1,11 +1,11 @@
 # METADATA
-# title: The model is one of the tenant's
+# title: The tenant may use the model
 # description: The release has the requested model, and the tenant's agreement includes it.
 # custom:
 #   id: model_allowed
 #   class: provider_baseline
-#   statement: Only a model of the release that the tenant's agreement includes is asked.
-#   remedy: Choose a model that ListModels returns, written exactly as it is there.
+#   statement: A request may use only a model of the release that the tenant's agreement includes.
+#   remedy: Choose a model that ListModels returns, and write its name exactly as ListModels does.
 #   relaxed_by: nobody
 #   guard: true
 #   facts: [tenant.models, request.model, model.id]

@@ -1,16 +1,17 @@
 # METADATA
-# title: Safeguards go with capability
+# title: Safeguards match capability
 # description: >
-#   A model is asked only while the safeguards that its level and its manifest require are live, as measured, while the
-#   manifest and the report that the level rests on hold, and in an enclave that the manifest names. A level, a framework
-#   or a safeguard that is not known refuses. It is an if-then commitment: nothing here says that work stops at a level.
+#   A model is asked only while the safeguards that its level and its manifest require are measured as live, while its
+#   manifest and the report behind its level are in force, and in an enclave that the manifest names. An unknown
+#   level, framework or safeguard is refused. The rule is an if-then commitment: nothing here says that work stops at
+#   a level.
 # custom:
 #   id: model_safeguard_bound
 #   class: provider_baseline
 #   statement: A model at a high capability level runs only with its required safeguards live.
 #   remedy: >-
-#     Tell whoever runs the gateway: a detector is not answering, the model's manifest or report needs renewal by the
-#     provider, or the model is not for this enclave.
+#     Tell the operator of the gateway. A detector is not answering, the provider has to renew the model's manifest or
+#     report, or the model is not for this enclave.
 #   relaxed_by: nobody
 #   facts: [model.levels, model.safeguards, model.report, model.issued, model.expires, model.enclaves, enclave.name, safeguards, now]
 #   sources:
@@ -42,7 +43,7 @@ harmless if {
 	facts.text(input.model.report.reference)
 }
 
-# One of the sets of safeguards that the level asks for is live, whole.
+# Every safeguard is live in at least one of the sets that the level accepts.
 met(alternatives) if {
 	some wanted in alternatives
 	every safeguard in wanted {
@@ -50,7 +51,7 @@ met(alternatives) if {
 	}
 }
 
-# A report or a manifest is out, and not out of date.
+# The report or the manifest has been issued and has not expired.
 current(paper) if {
 	facts.natural(paper.issued)
 	facts.natural(paper.expires)

@@ -1,6 +1,6 @@
 # METADATA
 # title: The purpose is known and agreed
-# description: The declared purpose is on the closed list, and on the part of it that was agreed for the tenant.
+# description: The declared purpose is on the closed list, and is one of the purposes agreed for the tenant.
 # custom:
 #   id: purpose_known
 #   class: provider_baseline

@@ -1,12 +1,12 @@
 # METADATA
 # title: Supported regions only
 # description: >
-#   The tenant, and everybody who owns or directs it, is in a region that the provider supports.
+#   The tenant is in a region that the provider supports, and so is everybody who owns or directs the tenant.
 # custom:
 #   id: region_and_ownership
 #   class: provider_baseline
-#   statement: Only tenants in supported regions, owned from supported regions, are served.
-#   remedy: Ask the provider whether your region is supported; the release says where a tenant is and who owns it.
+#   statement: Only tenants that are in supported regions and owned from supported regions are served.
+#   remedy: Ask the provider whether your region is supported. The release states where a tenant and its owners are.
 #   relaxed_by: nobody
 #   facts: [tenant.region, tenant.owners]
 #   sources:

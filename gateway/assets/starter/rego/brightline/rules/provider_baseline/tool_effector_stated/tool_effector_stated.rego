@@ -1,8 +1,7 @@
 # METADATA
 # title: Every tool states what it can do
 # description: >
-#   A tool without an effector is refused, and until then every rule that looks at tools treats it as the worst it could
-#   be.
+#   A tool without an effector is refused. Every rule that looks at tools treats such a tool as the worst it could be.
 # custom:
 #   id: tool_effector_stated
 #   class: provider_baseline

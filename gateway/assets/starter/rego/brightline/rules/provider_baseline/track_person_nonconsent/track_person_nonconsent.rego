@@ -1,13 +1,15 @@
 # METADATA
 # title: No tracking of persons without their consent
 # description: >
-#   No tracking of location, communications or emotion, no facial recognition, battlefield management or predictive
-#   policing of persons without their consent.
+#   Persons are not tracked by location, communications or emotion without their consent. The same holds for facial
+#   recognition, battlefield management and predictive policing of persons.
 # custom:
 #   id: track_person_nonconsent
 #   class: provider_baseline
-#   statement: Persons are not tracked, recognised by face or policed by prediction without their consent.
-#   remedy: Choose the purpose that fits what is asked. If it is tracking, only the provider can agree to it, in the contract.
+#   statement: Persons are not tracked, recognised by face or subjected to predictive policing without their consent.
+#   remedy: >-
+#     Choose the purpose that fits what is asked. For tracking, ask the provider: only the provider can agree to it,
+#     in the contract.
 #   relaxed_by: grant
 #   facts: [request.purpose, signals.domestic_surveillance, signals.person_tracking, tenant.kind]
 #   sources:

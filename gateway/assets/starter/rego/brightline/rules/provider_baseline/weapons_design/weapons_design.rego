@@ -1,14 +1,15 @@
 # METADATA
 # title: No design of weapons
 # description: >
-#   A model designs no weapon, makes nothing into one and plans no delivery of one, whether the purpose says so or the
-#   content does. Doctrine, history, law of armed conflict and the maintenance of what is issued are other purposes.
+#   A model does not design a weapon, make anything into one or plan the delivery of one, whether the purpose or the
+#   content says so. Doctrine, history, the law of armed conflict and the maintenance of issued equipment are other
+#   purposes.
 # custom:
 #   id: weapons_design
 #   class: provider_baseline
 #   statement: Weapons, their making and their delivery are not designed with a model.
 #   remedy: >-
-#     Choose the purpose that fits what is asked. Engineering of weapons needs a grant of the provider, by contract
+#     Choose the purpose that fits what is asked. Engineering of weapons needs a grant from the provider, by contract
 #     addendum.
 #   relaxed_by: grant
 #   relaxed_how: A signed, scoped and expiring addendum of the provider.

@@ -2,14 +2,16 @@
 # title: No uplift to mass-casualty weapons
 # description: >
 #   Content that would help towards chemical, biological, radiological or nuclear weapons is refused. A model above
-#   the base level of its framework is judged more strictly, because it could help more; protection, treatment and
-#   arms control are lawful and stay below.
+#   the base level of its framework is judged more strictly, because it could help more. Protection, treatment and
+#   arms control are lawful and stay below the threshold.
 # custom:
 #   id: cbrn_uplift
 #   class: red_line
 #   statement: >-
 #     Nobody is given serious help towards mass-casualty chemical, biological, radiological or nuclear weapons.
-#   remedy: No approval opens this. Ask about protection, detection, treatment or verification, without the making.
+#   remedy: >-
+#     No approval can override this rule. Ask about protection, detection, treatment or verification, but not about
+#     making weapons.
 #   relaxed_by: nobody
 #   facts: [signals.cbrn, model.levels, tenant.kind]
 #   sources:

@@ -2,12 +2,14 @@
 # title: No attack on critical infrastructure
 # description: >
 #   Content about attacking the power grid, water, financial or safety systems is refused. Where tools can act on
-#   machines or networks, less of it is enough. Running, restoring and defending such systems is lawful.
+#   machines or networks, a lower score is enough to refuse. Running, restoring and defending such systems is lawful.
 # custom:
 #   id: critical_infrastructure_attack
 #   class: red_line
-#   statement: Power, water, financial and safety systems are not attacked with a model.
-#   remedy: No approval opens this. Ask about protecting or restoring the system, and leave out tools that act on it.
+#   statement: A model is not used to attack power, water, financial or safety systems.
+#   remedy: >-
+#     No approval can override this rule. Ask about protecting or restoring the system, and leave out tools that act
+#     on it.
 #   relaxed_by: nobody
 #   facts: [request.tools, signals.critical_infrastructure, tenant.kind]
 #   sources:

@@ -1,12 +1,11 @@
 # METADATA
 # title: No sexual content about children
-# description: >
-#   Content that sexualises children is refused, always, and what was seen has to be reported.
+# description: Content that sexualises children is always refused, and what a detector finds has to be reported.
 # custom:
 #   id: csam
 #   class: red_line
 #   statement: Nothing that sexualises a child is read, written or passed on.
-#   remedy: No approval opens this. The gateway keeps a record and an incident that has to be reported.
+#   remedy: No approval can override this rule. The gateway keeps a record, and an incident that has to be reported.
 #   relaxed_by: nobody
 #   facts: [signals.child_safety, tenant.kind]
 #   sources:
@@ -30,7 +29,7 @@ verdict := {
 	"obligations": [incident],
 } if incident
 
-# Undefined where the policy's own data lacks its text or its clock: what was seen is refused without it.
+# Undefined if the policy's own data lacks the text or the deadline. The use is then refused without an incident.
 incident := {"kind": "incident", "params": {"text": text, "report_within_hours": hours}} if {
 	seen
 	text := labels.child_safety

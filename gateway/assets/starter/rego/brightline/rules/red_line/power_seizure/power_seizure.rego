@@ -7,7 +7,9 @@
 #   id: power_seizure
 #   class: red_line
 #   statement: Nobody is helped to seize illegitimate absolute control.
-#   remedy: No approval opens this. Ask about lawful continuity, history or safeguards against it.
+#   remedy: >-
+#     No approval can override this rule. Ask about lawful continuity of government, about history, or about
+#     safeguards against such a seizure.
 #   relaxed_by: nobody
 #   facts: [request.purpose, signals.power_seizure, tenant.kind]
 #   sources:

@@ -1,16 +1,17 @@
 # METADATA
 # title: No undermining of safeguards
 # description: >
-#   Nobody undermines oversight, evades the records, gets around a model's safeguards or takes a model's abilities out
-#   of it in bulk. Testing of safeguards that was agreed, and reading about them, stays below. What was seen is an
-#   incident with a clock; what could not be judged is refused without one.
+#   Nobody undermines oversight, evades the records, bypasses a model's safeguards or extracts a model's abilities in
+#   bulk. Agreed testing of safeguards, and reading about safeguards, stay below the threshold. A detected attempt is
+#   an incident with a deadline for its report. Content that could not be judged is refused without an incident.
 # custom:
 #   id: safeguard_tamper
 #   class: red_line
 #   statement: >-
-#     Oversight and safeguards are not undermined, by content or by taking a model's answers in bulk to train another.
+#     Oversight and safeguards are not undermined, by content or by taking a model's answers in bulk to train another
+#     model.
 #   remedy: >-
-#     No approval opens this. If it is agreed testing, do it on the provider's own testing terms; for training data,
+#     No approval can override this rule. For agreed testing, use the provider's own testing terms. For training data,
 #     state how many records.
 #   relaxed_by: nobody
 #   facts: [request.purpose, request.volume, signals.safeguard_tampering, tenant.kind]
@@ -35,7 +36,7 @@ verdict := {
 	"obligations": [incident],
 } if incident
 
-# Undefined where the policy's own data lacks its text or its clock: what was seen is refused without it.
+# Undefined if the policy's own data lacks the text or the deadline. The use is then refused without an incident.
 incident := {"kind": "incident", "params": {"text": text, "report_within_hours": hours}} if {
 	seen
 	text := labels.safeguard_tampering

@@ -2,20 +2,22 @@
 # title: No mass surveillance of US persons
 # description: >
 #   A request does not monitor US persons in bulk, commercially bought data included. What is not stated counts as the
-#   worst case: people not said to be other than US persons may be, an unknown number of them may be many, and data of
-#   an unknown origin may have been bought. Who looks at people, looks at US persons only where they are few and a paper
-#   for that very work names or allows it, which is recorded; for the use of force there is none.
+#   worst case: people may be US persons unless stated otherwise, an unknown number of them may be many, and data of
+#   unknown origin may have been bought. Work that looks at particular people may include US persons only if they are
+#   few and an authority or a consent for that very work covers them. That authority or consent is recorded. None
+#   covers the use of force.
 # custom:
 #   id: us_person_mass_surveillance
 #   class: red_line
 #   statement: US persons are not monitored in bulk, commercially bought data included.
 #   remedy: >-
-#     No approval opens this. State whether US persons are involved, how many persons the request touches, where they
-#     are and where the data came from. Where the content shows US persons and none is involved, name the basis. Where
-#     US persons are looked at, narrow it to few of them under a paper for that work that is in force, cited with its
-#     identifier and period: 18 USC 2518 or FRCP 41 for law enforcement, tracking and records of expression; for those
-#     records, instead, consent as evidence; 50 USC 1805 for intelligence, and 50 USC 1881a for fisa702_query; for the
-#     military, the act that expressly allows its part in law enforcement. None opens the use of force.
+#     No approval can override this rule. State whether US persons are involved, how many persons the request touches,
+#     where they are and where the data came from. If the content shows US persons but none is involved, name the
+#     basis. To look at US persons, limit the request to a few of them, and cite an authority for that work that is in
+#     force, with its identifier and period. For law enforcement, tracking and records of expression, cite 18 USC 2518
+#     or FRCP 41. For records of expression, you can instead name consent as evidence. For intelligence, cite 50 USC
+#     1805, or 50 USC 1881a for fisa702_query. For the military, cite the act that expressly allows its part in law
+#     enforcement. No authority covers the use of force.
 #   relaxed_by: nobody
 #   facts:
 #     - request.purpose
@@ -76,7 +78,7 @@ harmless if {
 
 silent if facts.unheard("domestic_surveillance")
 
-# Nobody in particular is looked at, and nobody is aimed at.
+# The purpose looks at no particular people, and neither purpose nor tools have to do with weapons.
 unwatched if {
 	facts.outside("people")
 	facts.peaceful
@@ -89,7 +91,7 @@ own_records if {
 	facts.at_most(input.request.volume.persons, limits.own_records_persons)
 }
 
-# Few are looked at, under a paper for that work. No such paper is about the use of force.
+# Few people are looked at, under an authority or a consent for that work. None covers the use of force.
 narrowed if {
 	facts.outside("domestic_surveillance")
 	facts.peaceful
@@ -97,7 +99,8 @@ narrowed if {
 	count(papers) > 0
 }
 
-# At every stage, whatever is heard: it has to be recorded before the answer.
+# The authorities and consents count at every stage and whatever the scores, because they have to be recorded before
+# the answer.
 papers contains facts.cited if {
 	some area in {"law_enforcement", "tracking", "expression"}
 	area in facts.areas
@@ -120,7 +123,7 @@ papers contains concat(" / ", ["consent", consent]) if {
 	some consent in facts.proofs("consent")
 }
 
-# "No US persons" is believed where nothing else speaks against it: what was declared, and what the content shows.
+# "No US persons" is accepted unless the rest of the declaration or the content speaks against it.
 no_us_persons if {
 	facts.no_us_person
 	facts.abroad
@@ -131,15 +134,16 @@ no_us_persons if {
 	few
 }
 
-# What the content shows of few may be anybody's.
+# With few people, what the content shows may concern anybody, so the signal for US persons does not count.
 no_us_persons if {
 	input.request.us_person.involved == "no"
 	facts.peaceful
 	few
 }
 
-# Where nobody in particular is looked at, and the content shows no US persons. Data whose origin is not stated may have
-# been bought. The number counts no more than where it is left out: who states it must not come off worse.
+# The purpose looks at no particular people, and the content shows no US persons. Data whose origin is not stated may
+# have been bought. The number of people does not count: a request that states it must not fare worse than one that
+# leaves it out.
 no_us_persons if {
 	input.request.us_person.involved == "no"
 	facts.outside("people")
@@ -147,15 +151,16 @@ no_us_persons if {
 	input.request.data_origin in {"agency_records", "public", "intelligence", "partner", "synthetic"}
 }
 
-# Where the content shows some, in office work, it counts whose data it is. The agency writes to people and keeps what
-# they wrote, so that an address in its own records, or in what nobody is, says nothing.
+# In office work whose content shows US persons, it matters whose data it is. The agency writes to people and keeps
+# what they wrote, so an address in its own records, or in synthetic data, shows nothing.
 no_us_persons if {
 	input.request.us_person.involved == "no"
 	unwatched
 	input.request.data_origin in {"agency_records", "synthetic"}
 }
 
-# In the data of others it says that people may be looked at, unless the basis, the places or the number speak for it.
+# In the data of others, an address may mean that people are looked at, unless the basis, the places or the number of
+# people show otherwise.
 no_us_persons if {
 	input.request.us_person.involved == "no"
 	unwatched

@@ -1,17 +1,17 @@
 # METADATA
 # title: A human selects the target
 # description: >
-#   No target is selected and engaged without a human who selected it. An override is not a selection, so
-#   operator-supervised use is refused like autonomous use, as is use whose autonomy is not stated, and an answer that
-#   a program acts on, or that nobody is said to read, unless an operator selected. The words for autonomy are those of
-#   DoDD 3000.09, which itself bans nothing.
+#   No target is selected and engaged without a human who selected it. The ability to override is not a selection, so
+#   operator-supervised use is refused like autonomous use. Use whose autonomy is not stated is refused too. Unless an
+#   operator selects the target, an answer is also refused if a program acts on it or if it is not stated that people
+#   read it. The terms for autonomy are those of DoDD 3000.09, which itself bans nothing.
 # custom:
 #   id: weapon_engage_autonomous
 #   class: red_line
 #   statement: No target is selected and engaged without a human who selected it.
 #   remedy: >-
-#     No approval opens this. Leave the selection of targets to a person, and declare the autonomy of the system and the
-#     channel on which people read the answer.
+#     No approval can override this rule. Leave the selection of targets to a person, and declare the autonomy of the
+#     system and the channel on which people read the answer.
 #   relaxed_by: nobody
 #   facts: [request.purpose, request.tools, request.autonomy, request.channel, signals.autonomous_targeting, tenant.kind]
 #   sources:

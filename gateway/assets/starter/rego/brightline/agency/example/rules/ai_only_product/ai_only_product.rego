@@ -1,10 +1,10 @@
 # METADATA
-# title: A product based solely on AI says so
-# description: An answer that leaves the people who asked carries a label and stays short enough to be reviewed.
+# title: An answer outside the internal channel is labelled as made with AI
+# description: An answer on any channel but the internal one carries a label, and stays short enough to be reviewed.
 # custom:
 #   id: ai_only_product
 #   class: agency
-#   statement: An answer that the public sees says that it was made with AI.
+#   statement: An answer on any channel but the internal one says that it was made with AI.
 #   remedy: Keep the answer internal, or publish it with its label.
 #   relaxed_by: agency
 #   facts: [request.channel]

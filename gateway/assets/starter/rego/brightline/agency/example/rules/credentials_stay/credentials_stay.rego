@@ -1,13 +1,13 @@
 # METADATA
-# title: Keys and passwords stay where they are
+# title: No keys or passwords in content
 # description: >
-#   Content with a key, a password or a token in it is not sent to a model, and an answer or a call of a tool with one is
-#   not let through.
+#   Content that contains a key, a password or a token is not sent to a model. An answer or a tool call that contains
+#   one is not let through.
 # custom:
 #   id: credentials_stay
 #   class: agency
 #   statement: No key, password or token goes to a model or comes from one.
-#   remedy: Take keys, passwords and tokens out of the content, and replace those that were in it where they were shared.
+#   remedy: Remove keys, passwords and tokens from the content, and replace those that it has exposed.
 #   relaxed_by: agency
 #   facts: [signals.credentials, tenant.kind]
 #   sources:

@@ -1,11 +1,12 @@
 # METADATA
-# title: What may concern US persons is kept for inspectors
-# description: Question and answer are sealed where US persons may be concerned, and two reviewers can open them together.
+# title: Content that may concern US persons is kept for inspectors
+# description: >
+#   Where US persons may be concerned, question and answer are sealed. Two reviewers can open them together.
 # custom:
 #   id: kept_for_inspection
 #   class: agency
 #   statement: Where US persons may be concerned, question and answer are kept sealed for inspectors.
-#   remedy: Declare that no US persons are concerned, where that is so.
+#   remedy: If no US persons are concerned, declare that.
 #   relaxed_by: agency
 #   facts: [request.us_person.involved]
 #   sources:

@@ -1,10 +1,10 @@
 # METADATA
 # title: The model gets no tool that acts outside the agency
-# description: Tools that reach people, sensors, other networks or the physical world are taken out of the call.
+# description: Tools that reach people, sensors, other networks or the physical world are removed from the call.
 # custom:
 #   id: tools_that_act
 #   class: agency
-#   statement: Tools that act outside the agency are taken out of the call.
+#   statement: Tools that act outside the agency are removed from the call.
 #   remedy: Run such a tool from the application, after a person has decided.
 #   relaxed_by: agency
 #   facts: [request.tools]
