@@ -311,8 +311,8 @@ test_needs_the_shape_even_without_rules if {
 misspoken := {
 	"id": "verdict_readable",
 	"class": "provider_baseline",
-	"title": "A rule of the policy gave an answer that can't be read",
-	"remedy": "Tell whoever maintains the policy; the request itself may be in order.",
+	"title": "A rule of the policy returned a verdict that cannot be read",
+	"remedy": "Tell the maintainer of the policy. The request itself may be in order.",
 	"sources": [{"title": "Brightline decision contract, rego/schemas/decision.json", "read": "first_hand"}],
 	"effect": "deny",
 }
