@@ -2,7 +2,8 @@
 
 1. A text, without long rows of numbers, is cut into passages that overlap. Each is read alone, so that none weighs on
    another.
-2. The encoder for English reads the passages in Latin letters.
+2. The encoder for English reads the passages, and of a text in other letters the words in Latin letters, or in what
+   passes for them.
 3. If there are words in other letters, or the encoder takes a passage for another language, the encoder for many
    languages reads the whole text in its own script, and where scripts are mixed, the words of each apart.
 4. The highest score of all passages counts.
@@ -26,7 +27,7 @@ from gateway.signals.encoder import Encoder
 from gateway.signals.fair_threads import finished
 from gateway.signals.normalise import normalise
 from gateway.signals.readable import foreign_letters
-from gateway.signals.script import by_script, mostly_ascii, native
+from gateway.signals.script import by_script, latin_rows, native
 
 __all__ = ["FOLDER", "LANGUAGES", "Learned", "load", "passages", "worded"]
 
@@ -73,14 +74,15 @@ class Learned:
         rows: Rows = []
         normal = normalise(text)
         plain = native(text) if self.languages and not (text + normal).isascii() else normal
+        plain = plain.replace("_", " ")
         latin, others = by_script(plain)
         foreign = self.languages is not None and foreign_letters(others) >= _FOREIGN
         unread = foreign
-        for passage in passages(worded(normal)):
-            if not foreign or mostly_ascii(passage):
-                rows.append(self.english.said(passage, whose))
-                unread = unread or bool(rows[-1][-1]) or self._is_cipher(passage)
-                yield
+        english = dict.fromkeys([by_script(normal)[0], latin_rows(normal, _FEW)]) if foreign else [normal]
+        for passage in [p for some in english for p in passages(worded(some))]:
+            rows.append(self.english.said(passage, whose))
+            unread = unread or bool(rows[-1][-1]) or self._is_cipher(passage)
+            yield
         if unread and self.languages and not guessed:
             rows = [row for row in rows if not row[-1]]  # what it says of another language is by chance
             apart = (others, latin) if others and len(_WORDS.findall(latin)) >= _FEW else ()

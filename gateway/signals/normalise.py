@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from html.entities import html5
 from string import ascii_lowercase, digits
 from typing import Final
@@ -49,54 +50,75 @@ _HYPHENATED: Final = re.compile(r"\u00ad[ \t]{0,8}\r?\n[ \t>]{0,16}")
 _ENTITY: Final = re.compile(r"&(?:#0{0,64}([0-9]{1,7})|#x0{0,64}([0-9a-f]{1,6})|([a-z][a-z0-9]{1,31}));?")
 _ENTITIES: Final = {name.rstrip(";").lower(): text for name, text in sorted(html5.items(), reverse=True)}
 _TAGS: Final = "b|i|u|s|em|strong|small|big|sub|sup|span|font|mark|wbr|code|tt|ins|del|strike|abbr"
-_MARKUP: Final = re.compile(
-    rf"</?(?:{_TAGS})[ /]{{0,4}}>|(?<=[a-z])(?:\*\*\*?|``?`?|~~|\{{\}}|/\*[ ]{{0,4}}\*/|<!--[ -]{{0,4}}-->)+(?=[a-z])"
-)
+_MARKUP: Final = r"(?:\*\*\*?|``?`?|~~|\{\}|/\*[ ]{0,4}\*/|<!--[ -]{0,4}-->)+"
 """What is not seen where a page or Markdown is shown, or a program is read, and parts no words; it says nothing."""
 _MARKS: Final = ("**", "`", "~~", "{}", "*/", "<")
 """What markup has in it."""
-_BROKEN: Final = re.compile(r"(?<=[a-z])-\n[ >]*(?=[a-z])")
-_SIGN: Final = r"(?:[^\w\s]|_)"
-_BETWEEN: Final = (
-    " ",
-    r"  (?![a-z] [a-z])",
-    r"\n",
-    r"\n\n(?![a-z]\n[a-z])",
-    rf"{_SIGN}{{1,3}}",
-    rf" {_SIGN} ",
-    rf"{_SIGN}{{1,2}} {_SIGN}{{1,2}}",
-    rf"{_SIGN} (?! )",
-)
-"""What letters stand apart by, of a kind between all letters of a word: where one space does, two part words."""
 _PERHAPS_APART: Final = (b" a a ", b" a  a ", b" a   a ", b" a    a ")  # inside all that is apart, and sooner seen
 _APART_KINDS: Final = bytes(
     ord("a" if c in ascii_lowercase else "0" if c in digits else " ") for c in map(chr, range(256))
 )
 
 
-def _apart(times: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![a-z0-9])[a-z](?:{'|'.join(f'(?:{b}[a-z]){times}' for b in _BETWEEN)})(?![a-z0-9])")
+def _perhaps_apart(plain: str) -> bool:
+    return any(map(kinds(plain, _APART_KINDS).__contains__, _PERHAPS_APART))
 
 
-_APART: Final = _apart("{3,}")
-_LETTERS_APART: Final = _apart("+")
-"""Where four letters stand apart, two that do are a word, too."""
+def _letters_apart(letter: str, mark: str, times: str) -> re.Pattern[str]:
+    """Letters apart by one kind of thing between all letters of a word: where one space does, two part words."""
+    sign = rf"(?:[^\w\s{mark}]|_)"
+    between = (
+        " ",
+        rf"  (?!{letter} {letter})",
+        r"\n",
+        rf"\n\n(?!{letter}\n{letter})",
+        rf"{sign}{{1,3}}",
+        rf" {sign} ",
+        rf"{sign}{{1,2}} {sign}{{1,2}}",
+        rf"{sign} (?! )",
+    )
+    word = "|".join(f"(?:{b}{letter}){times}" for b in between)
+    return re.compile(rf"(?<!{letter})(?<![0-9]){letter}(?:{word})(?!{letter}|[0-9{mark}])")
+
+
+def joining(letter: str, mark: str = "", perhaps_apart: Callable[[str], bool] = bool) -> Callable[[str], str]:
+    """Steps 4 to 6. letter: an expression for one. mark: characters that are part of the letter before them.
+
+    perhaps_apart: a quick look, false where no letters stand apart.
+    """
+    markup = re.compile(rf"</?(?:{_TAGS})[ /]{{0,4}}>|(?<={letter}){_MARKUP}(?={letter})")
+    broken = re.compile(rf"(?<={letter})-\n[ >]*(?={letter})")
+    apart = _letters_apart(letter, mark, "{3,}")
+    few_apart = _letters_apart(letter, mark, "+")  # where four letters stand apart, two that do are a word, too
+
+    def joined(plain: str) -> str:
+        if any(map(plain.__contains__, _MARKS)):
+            plain = markup.sub("", plain)  # 4
+        if "-\n" in plain:
+            plain = broken.sub("", plain)  # 5
+        if perhaps_apart(plain) and apart.search(plain):
+            plain = few_apart.sub(_join, plain)  # 6
+        return plain
+
+    return joined
+
+
+_JOINED: Final = joining("[a-z]", perhaps_apart=_perhaps_apart)
 
 
 def normalise(text: str) -> str:
     """The text as detectors read it: lower-case, Latin where it passes for Latin, single spaces."""
-    plain = _fold_all(text)  # 1
+    return " ".join(_JOINED(undone(text, _TABLE)).split())  # 4 to 7
+
+
+def undone(text: str, table: Memo[int, str]) -> str:
+    """Steps 1 to 3. table: what each character is folded to; line ends stay."""
+    plain = _fold_all(text, table)  # 1
     for _ in range(_DEPTH):
         if not ("&" in plain or "%" in plain) or (clear := _unescape(plain)) == plain:
             break
-        plain = _fold_all(clear)  # 2, 3
-    if any(map(plain.__contains__, _MARKS)):
-        plain = _MARKUP.sub("", plain)  # 4
-    if "-\n" in plain:
-        plain = _BROKEN.sub("", plain)  # 5
-    if any(map(kinds(plain, _APART_KINDS).__contains__, _PERHAPS_APART)) and _APART.search(plain):
-        plain = _LETTERS_APART.sub(_join, plain)  # 6
-    return " ".join(plain.split())  # 7
+        plain = _fold_all(clear, table)  # 2, 3
+    return plain
 
 
 def kinds(text: str, table: bytes) -> bytes:
@@ -104,14 +126,14 @@ def kinds(text: str, table: bytes) -> bytes:
     return text.encode("ascii", "replace").translate(table)
 
 
-def _fold_all(text: str) -> str:
+def _fold_all(text: str, table: Memo[int, str]) -> str:
     if "\r\n" in text:
         text = text.replace("\r\n", "\n")
     if text.isascii():
-        return text.translate(_TABLE)
+        return text.translate(table)
     if "\u00ad" in text:
         text = _HYPHENATED.sub("", text)
-    return " ".join([translated(text, _TABLE), *(run.translate(_TABLE) for run in hidden(text))])
+    return " ".join([translated(text, table), *(run.translate(table) for run in hidden(text))])
 
 
 def _unescape(text: str) -> str:
