@@ -12,6 +12,7 @@ text. Where there is nothing to decode, a few quick looks say so.
 from __future__ import annotations
 
 import re
+import unicodedata
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from html import unescape
@@ -25,6 +26,8 @@ DEPTH: Final = 4
 """How many encodings are undone in one another. What has more can't be read."""
 _LEAST: Final = 8
 """The fewest characters that are worth decoding."""
+_FEW: Final = 4
+"""Letters that a text by chance may have."""
 _RUN: Final = b"b" * 16
 """The fewest characters of base64 that hold as many, by their kind."""
 
@@ -165,10 +168,22 @@ def _from_hex(run: re.Match[str]) -> str:
 
 
 def _text(data: bytes) -> str:
-    """The text that is in bytes, as UTF-8 or UTF-16, without what is none around it; empty where there are no words."""
-    text = data.decode(_encoding(data), "replace")
+    """The text that is in bytes, as UTF-8 or UTF-16, without what is none around it; empty where there are no words.
+
+    What joins or parts letters and is not seen, as Persian has it, is left out.
+    """
+    text = [c for c in data.decode(_encoding(data), "replace") if unicodedata.category(c) != "Cf"]
     parts = "".join([c if c.isprintable() or c.isspace() else _NONE for c in text]).split(_NONE)
-    return " ".join(part for part in parts if _is_worth(part) and (len(parts) == 1 or _is_mostly(str.isascii, part)))
+    return " ".join(part for part in parts if _is_worth(part) and _is_meant(part, len(text)))
+
+
+def _is_meant(part: str, whole: int) -> bool:
+    """Whether a part of so many characters is no chance: ASCII, or most of them, as where text was cut within a letter.
+
+    What is by chance in a word that is written again and again, has few letters.
+    """
+    most = len(part) * 5 >= whole * 4 and len(set(part)) > _FEW
+    return most or _is_mostly(str.isascii, part)
 
 
 def _is_mostly(kind: Callable[[str], bool], text: str) -> bool:
