@@ -36,6 +36,9 @@ LANGUAGES: Final = files("gateway") / "assets" / "languages"
 _PASSAGE: Final = 480
 _SHARED: Final = 4
 """Neighbouring passages share a fourth."""
+_DENSE: Final = re.compile("[\u3040-\u9fff\uac00-\ud7a3\U00020000-\U0003ffff]")
+_LETTERS_OF_ONE: Final = 3
+"""A character that is a syllable or a word is as much as so many letters."""
 _FOREIGN: Final = 12
 """Letters of another script from which a text is read in it, too."""
 _FEW: Final = 4
@@ -118,15 +121,22 @@ def passages(text: str) -> list[str]:
     """The text in pieces that overlap, cut between words where there are any. text: in form."""
     found, start = [], 0
     while start < len(text):
-        end = min(len(text), start + _PASSAGE)
-        if end < len(text) and (space := text.rfind(" ", start + _PASSAGE // 2, end)) > 0:
+        wide = _wide(text[start : start + _PASSAGE])
+        end = min(len(text), start + wide)
+        if end < len(text) and (space := text.rfind(" ", start + wide // 2, end)) > 0:
             end = space
         found.append(text[start:end].strip())
         if end == len(text):
             break
-        start = end - _PASSAGE // _SHARED
-        start = space + 1 if (space := text.find(" ", start, end)) > 0 else start
+        start = end - wide // _SHARED
+        start = space + 1 if (space := text.find(" ", start, end - wide // _SHARED // 2)) > 0 else start
     return [*filter(None, found)]
+
+
+def _wide(text: str) -> int:
+    """How long a passage is, by what it may hold: as many words, whether a character is a letter or a word."""
+    dense = 0 if text.isascii() else len(_DENSE.findall(text))
+    return _PASSAGE * _PASSAGE // (_PASSAGE + (_LETTERS_OF_ONE - 1) * dense)
 
 
 def load(folder: Traversable = FOLDER, languages: Traversable | None = LANGUAGES) -> Learned:

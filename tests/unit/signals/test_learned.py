@@ -80,6 +80,19 @@ def test_passages_hold_every_word_of_at_most_their_overlap(text: str) -> None:
     assert sum(map(len, found)) >= len(plain) - len(found)
 
 
+@given(st.integers(1, 3000), st.sets(st.integers(0, 3000)))
+def test_a_passage_holds_as_much_in_any_script(size: int, spaces: set[int]) -> None:
+    """Of a script that writes a word with one character a passage is shorter; neighbours share a tenth or more."""
+    plain = " ".join("".join(chr(0x4E00 + at) + " " * (at in spaces) for at in range(size)).split())
+    end = 0
+    for part in passages(plain):
+        start = plain.index(part)
+        assert len(part) <= 240
+        assert start <= max(0, end - 16)
+        end = start + len(part)
+    assert end == len(plain)
+
+
 @given(
     st.lists(st.sampled_from(["12", "3.5", "6e", "fe", "0x1f", "10:00", "word", "target1", "be", "the"]), max_size=60)
 )
