@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import html
+from itertools import zip_longest
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.signals import FORMS, Detectors
 from gateway.signals.learned import Learned, load
@@ -88,6 +91,17 @@ async def test_work_around_a_request_hides_it_in_no_script(learned: Learned, ask
         score = await highest(learned, text)
         assert score is not None
         assert score >= 500
+
+
+@pytest.mark.parametrize("language", ["ar", "ko", "ru", "zh"])
+@given(english=st.lists(st.sampled_from(ENGLISH.split()), max_size=80))
+@settings(max_examples=15, deadline=None)
+def test_no_english_hides_another_script(learned: Learned, language: str, english: list[str]) -> None:
+    """Harmless English words, wherever they stand in a request of another script, don't make it pass."""
+    words = [*zip_longest(ASKED[language].split(), english, fillvalue="")]
+    for text in (" ".join(map(" ".join, words)), " ".join([*english, ASKED[language], *english])):
+        scores, known = learned.score(text)
+        assert not known or max(scores.values()) >= 500
 
 
 @pytest.mark.parametrize("way", [quote, lambda t: "".join(f"&#{ord(c)};" for c in t), html.escape, "\u200b".join])
