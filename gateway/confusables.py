@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.memo import Memo
 
-__all__ = ["hidden", "is_hidden", "is_seen", "latin", "letters", "plain_letters", "translated"]
+__all__ = ["hidden", "is_hidden", "is_ideograph", "is_seen", "latin", "letters", "plain_letters", "translated"]
 
 # Characters confusable with Latin letters, after case folding: those of UTS #39 that keyboards offer, and lower-case
 # letters whose capital is confusable (small к for K), which UTS #39 leaves out.
@@ -72,6 +72,11 @@ def is_seen(character: str) -> bool:
     return unicodedata.category(character) not in _DROPPED and character not in _INVISIBLE
 
 
+def is_ideograph(code: int) -> bool:
+    """Whether it is one of the many with one form alone: more than a memo holds, so they are not looked up."""
+    return 0x4E00 <= code < 0xA000 or 0x3400 <= code < 0x4DC0 or 0x20000 <= code < 0x2A6E0
+
+
 def latin(character: str) -> str:
     """The Latin letter for a folded confusable; any other character unchanged."""
     alike = _LATIN.get(ord(character))
@@ -101,6 +106,8 @@ def _from_selectors(row: str) -> str:
 
 
 def _letters(code: int) -> str:
+    if is_ideograph(code):
+        return chr(code)
     return "".join(_cased(c) for c in unicodedata.normalize("NFKD", chr(code)) if c.isspace() or is_seen(c))
 
 

@@ -22,7 +22,7 @@ from string import ascii_lowercase, digits
 from typing import Final
 from urllib.parse import unquote
 
-from gateway.confusables import hidden, is_seen, latin, translated
+from gateway.confusables import hidden, is_ideograph, is_seen, latin, translated
 from gateway.memo import Memo
 
 _SPACES: Final = frozenset({"Zs", "Zl", "Zp"})
@@ -33,6 +33,8 @@ _REMEMBERED: Final = 16_384
 
 def _fold(code: int) -> str:
     character = chr(code)
+    if is_ideograph(code):
+        return character
     if character in "\n\r\v\f\x85\u2028\u2029":
         return "\n"
     if character == "\t" or unicodedata.category(character) in _SPACES:

@@ -15,7 +15,7 @@ import unicodedata
 from itertools import groupby
 from typing import Final
 
-from gateway.confusables import is_seen, plain_letters
+from gateway.confusables import is_ideograph, is_seen, plain_letters
 from gateway.memo import Memo
 from gateway.signals.normalise import joining, undone
 
@@ -47,6 +47,8 @@ _REMEMBERED: Final = 16_384
 
 def _fold(code: int) -> str:
     character = chr(code)
+    if is_ideograph(code):
+        return character
     if character in _LINE_ENDS:
         return "\n"
     if character.isspace():

@@ -1,10 +1,15 @@
 """Every way of hiding a word from a reader of bytes, and that none of them is slow or raises."""
 
+import sys
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.confusables import is_ideograph, letters
 from gateway.signals.normalise import normalise
+from gateway.signals.script import native
 
 HIDDEN = {
     "capitals": "AUTONOMOUS Target",
@@ -136,3 +141,16 @@ def test_folding_twice_changes_nothing_more_in_plain_text(text: str) -> None:
 def test_hostile_text_is_bounded(text: str) -> None:
     """A long hostile text ends, and is never blown up beyond what one character folds to."""
     assert len(normalise(text)) <= 18 * len(text)
+
+
+def test_ideographs_cost_no_look_up() -> None:
+    """More of them than are remembered are their own form, each after two calls at most: it is on the event loop."""
+    text = "".join(chr(code) for code in range(0x110000) if is_ideograph(code))
+    calls: Counter[str] = Counter()
+    sys.setprofile(lambda _, event, __: calls.update([event]))
+    try:
+        forms = (normalise(text), native(text), letters(text))
+    finally:
+        sys.setprofile(None)
+    assert set(forms) == {text}
+    assert calls["call"] < 3 * 3.5 * len(text)
