@@ -14,7 +14,7 @@ docs/detectors.md says what the encoders were made of and how often they are rig
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final
@@ -79,18 +79,16 @@ class Learned:
         plain = native(text) if self.languages and not (text + normal).isascii() else normal
         plain = plain.replace("_", " ")
         latin, others = by_script(plain)
-        foreign = self.languages is not None and foreign_letters(others) >= _FOREIGN
-        unread = foreign
-        english = dict.fromkeys([by_script(normal)[0], latin_rows(normal, _FEW)]) if foreign else [normal]
-        for passage in [p for some in english for p in passages(worded(some))]:
+        unread = foreign = self.languages is not None and foreign_letters(others) >= _FOREIGN
+        for passage in _passages_of([by_script(normal)[0], latin_rows(normal, _FEW)] if foreign else [normal]):
             rows.append(self.english.said(passage, whose))
             unread = unread or bool(rows[-1][-1]) or self._is_cipher(passage)
             yield
         if unread and self.languages and not guessed:
             rows = [row for row in rows if not row[-1]]  # what it says of another language is by chance
-            apart = (others, latin) if others and len(_WORDS.findall(latin)) >= _FEW else ()
+            mixed = others and len(_WORDS.findall(latin)) >= _FEW
             said: Rows = []
-            for passage in [p for some in (plain, *apart) for p in passages(worded(some))]:
+            for passage in _passages_of([plain, others, latin] if mixed else [plain]):
                 said.append(self.languages.said(passage, whose))
                 yield
             unread = any(row[-1] for row in said)
@@ -100,6 +98,11 @@ class Learned:
 
     def _is_cipher(self, passage: str) -> bool:
         return self.languages is not None and self.languages.is_cipher(passage)
+
+
+def _passages_of(texts: Iterable[str]) -> list[str]:
+    """The passages of texts, of which none is read twice."""
+    return [*dict.fromkeys(passage for text in texts for passage in passages(worded(text)))]
 
 
 def worded(text: str) -> str:

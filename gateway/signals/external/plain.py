@@ -1,4 +1,4 @@
-"""The detector contract over plain HTTP, for detectors of one's own: docs/detectors.md has it, with its schemas."""
+"""The detector contract over plain HTTP, for detectors of one's own: docs/spec/detector.md has it, with its schemas."""
 
 from __future__ import annotations
 
