@@ -101,7 +101,7 @@ class Encoder:
         return np.append(self._shares(margins), foreign[0] >= self._made.foreign)
 
     def _shares(self, margins: Floats) -> npt.NDArray[np.int64]:
-        """The margin that decides, as the score of the highest category and those shown beside it; others stay below."""
+        """The margin that decides, as the score of the highest category and those shown beside it; others are less."""
         row = np.append(margins[0, :-1], combined(margins))
         named = np.maximum(row[:-1] - self._made.shown, np.where(row[:-1] == np.max(row[:-1]), 0, -np.inf))
         margin = np.where(named >= 0, row[-1], np.minimum(row[-1], self._made.threshold) - self._made.wide)
