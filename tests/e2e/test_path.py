@@ -82,7 +82,7 @@ async def test_content_above_its_declared_marking_is_refused(running: Running) -
         await running.client().generate(use=HARMLESS, **ASK | {"prompt": prompt})
     (rule,) = refused.value.rules
     assert rule.id == "marking_dominance"
-    assert "that the content bears" in rule.remedy
+    assert "every marking in the content" in rule.remedy
     assert running.calls == 0
 
 
