@@ -27,7 +27,7 @@ from gateway.signals.encoder import Encoder
 from gateway.signals.fair_threads import finished
 from gateway.signals.normalise import normalise
 from gateway.signals.readable import foreign_letters
-from gateway.signals.script import by_script, latin_rows, native
+from gateway.signals.script import UNSPACED, by_script, latin_rows, native
 
 __all__ = ["FOLDER", "LANGUAGES", "Learned", "load", "passages", "worded"]
 
@@ -36,7 +36,7 @@ LANGUAGES: Final = files("gateway") / "assets" / "languages"
 _PASSAGE: Final = 480
 _SHARED: Final = 4
 """Neighbouring passages share a fourth."""
-_DENSE: Final = re.compile("[\u3040-\u9fff\uac00-\ud7a3\U00020000-\U0003ffff]")
+_DENSE: Final = re.compile(UNSPACED)
 _LETTERS_OF_ONE: Final = 3
 """A character that is a syllable or a word is as much as so many letters."""
 _FOREIGN: Final = 12

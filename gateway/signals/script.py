@@ -19,7 +19,7 @@ from gateway.confusables import is_ideograph, is_seen, plain_letters
 from gateway.memo import Memo
 from gateway.signals.normalise import joining, undone
 
-__all__ = ["by_script", "latin_rows", "mostly_ascii", "native"]
+__all__ = ["UNSPACED", "by_script", "latin_rows", "mostly_ascii", "native"]
 
 _DEVANAGARI: Final = "\u0900-\u097f"
 _KEPT_MARKS: Final = re.compile(f"[{_DEVANAGARI}]")
@@ -37,9 +37,10 @@ _ALIEN: Final = re.compile("[^\\W\\d_\0-\u024f\u1e00-\u1eff]")
 _OTHER: Final = re.compile("[^\\W\\d_\0-\u02ff\u1e00-\u1eff\u2c60-\u2c7f\ua720-\ua7ff]")
 """A letter of another script than Latin."""
 _LATIN: Final = "[a-z\u00df-\u02ff\u1e00-\u1eff]"
-_UNSPACED: Final = "[\u3040-\u9fff\uac00-\ud7a3\U00020000-\U0003ffff]"
-_CHANGE: Final = re.compile(f"(?<={_UNSPACED})(?={_LATIN})|(?<={_LATIN})(?={_UNSPACED})")
-"""Where letters of a script without spaces, or few, stand beside Latin ones."""
+UNSPACED: Final = "[\u3040-\u9fff\uac00-\ud7a3\U00020000-\U0003ffff]"
+"""A character that is a syllable or a word, in scripts without spaces, or with few."""
+_CHANGE: Final = re.compile(f"(?<={UNSPACED})(?={_LATIN})|(?<={_LATIN})(?={UNSPACED})")
+"""Where such a character stands beside a Latin letter."""
 _LINE_ENDS: Final = "\n\r\v\f\x85\u2028\u2029"
 _JOINED: Final = joining(rf"[^\W\d_{_DEVANAGARI}]", _DEVANAGARI)
 _REMEMBERED: Final = 16_384
