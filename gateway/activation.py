@@ -23,13 +23,13 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from gateway import loader_client
+from gateway import compiled_release, loader_client
 from gateway.compiled_release import CompiledRelease, Same
 from gateway.config import Config
 from gateway.errors import GatewayError, StartError
 from gateway.gate import Gate
 from gateway.inforce import InForce
-from gateway.preparing import ask, prepare
+from gateway.preparing import ask, lean, prepare
 
 log = structlog.get_logger()
 
@@ -98,13 +98,15 @@ class Activation:
         fresh = await prepare(self.config, loaded, found.code, found.state)  # 2
         try:
             await ask(fresh)  # 3
+            fresh = lean(fresh)
             # Crash here: the record names a release that decided nothing. The next start records the release it loads.
-            await self.gate.log.activated(loaded, fresh.engine.name, fresh.engine.version, before.release)  # 4
+            await self.gate.log.activated(fresh.release, fresh.engine.name, fresh.engine.version, before.release)  # 4
         except BaseException:
             await fresh.close()
             raise
         fresh.since_us = self.gate.log.since_us
-        fresh.handed = found.raw if self.config.listener.workers > 1 else b""
+        if found.raw and self.config.listener.workers > 1:  # what has been tested is handed on without its self-test
+            fresh.handed = found.raw if found.code else compiled_release.whole(fresh.release, b"", found.state)
         self.gate.in_force = fresh  # 5
         log.info("release in force", release=loaded.digest, before=before.release.digest, signers=loaded.signers)
         retiring = asyncio.create_task(before.retire())  # 6

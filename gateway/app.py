@@ -27,7 +27,7 @@ from gateway.fair_queue import FairQueue
 from gateway.gate import Gate
 from gateway.identity import Identity
 from gateway.inforce import InForce
-from gateway.preparing import ask, prepare
+from gateway.preparing import ask, lean, prepare
 from gateway.quotas import Memory, Quotas
 from gateway.signals import Detectors, Outside, Scorer
 from gateway.signals.liveness import PROBE, Liveness
@@ -115,7 +115,7 @@ async def started(config: Config) -> InForce:
     code = await asyncio.to_thread(pdp.compiled, whole, config.policy) if config.listener.workers > 1 else b""
     in_force = await _asked(config, whole, code, found.state)
     if config.listener.workers > 1:
-        in_force.handed = compiled_release.whole(whole, code, found.state)
+        in_force.handed = compiled_release.whole(in_force.release, code, found.state)
     return in_force
 
 
@@ -141,8 +141,7 @@ async def _asked(config: Config, whole: Release, code: bytes, state: release.Sta
     except BaseException:
         await in_force.close()
         raise
-    lean = replace(whole, wasm=b"", checks=())
-    return replace(in_force, release=lean, attributes=replace(in_force.attributes, release=lean))
+    return lean(in_force)
 
 
 @asynccontextmanager

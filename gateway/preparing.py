@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from gateway import facts, pdp
@@ -58,6 +59,12 @@ async def ask(fresh: InForce) -> None:
                 )
     except GatewayError as error:
         raise StartError(f"the engine gives no decision with this release: {error.detail}") from error
+
+
+def lean(tested: InForce) -> InForce:
+    """It without the module and the self-test of its release, which no call needs."""
+    release = replace(tested.release, wasm=b"", checks=())
+    return replace(tested, release=release, attributes=replace(tested.attributes, release=release))
 
 
 async def _decided(fresh: InForce, input_: Mapping[str, Json]) -> Decision:

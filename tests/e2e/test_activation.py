@@ -19,14 +19,16 @@ from typing import Any
 import pytest
 
 from brightline import Answer, AsyncClient, Refused
-from gateway import config, loader_client
+from gateway import compiled_release, config, loader_client
 from gateway.activation import Activation
 from gateway.canonical import Json
+from gateway.compiled_release import CompiledRelease
 from gateway.inforce import InForce
 from gateway.pdp import Engine
 from gateway.types import Decision
+from tests.support import opa
 from tests.support.gateways import HARMLESS, LOGISTICS, Deployment, Running, serving, spawned
-from tests.support.releases import compile_policy
+from tests.support.releases import compile_policy, starter_files
 from tests.support.waiting import wait_for
 
 ASK: Mapping[str, Any] = {"model": "loopback", "prompt": "How many trucks?", "use": HARMLESS}
@@ -221,6 +223,25 @@ async def test_a_process_that_does_not_load_it_changes_nothing(tmp_path: Path, m
     assert [record["outcome"] for record in records] == ["refused", "refused", "completed"]
     for record, says in zip(records, FAILING.values(), strict=False):
         assert says in record["why"]
+
+
+async def test_the_self_test_is_not_kept(tmp_path: Path) -> None:
+    """Once an OPA server has passed it, neither the gateway nor what it hands to its workers has it."""
+    deployed = Deployment.create(tmp_path)
+    async with opa.serving(starter_files()) as url:
+        deployed.edit('engine = "wasm"', f'engine = "opa"\nopa_url = "{url}"\ndeadline_ms = 10000')
+        deployed.edit("[listener]\n", "[listener]\nworkers = 2\n")
+        async with serving(deployed) as running:
+            activation, before = reloading(running), in_force(running)
+            running.change_release("tenants.json", NARROWER)
+            await activation.reload()
+            fresh = in_force(running)
+            assert (activation.trouble, fresh.release.digest == before.release.digest) == ("", False)
+            for one in (before, fresh):
+                handed = compiled_release.parse(one.handed)
+                assert isinstance(handed, CompiledRelease)
+                assert (handed.release.digest, handed.release.checks) == (one.release.digest, ())
+                assert one.release.checks == one.attributes.release.checks == ()
 
 
 async def test_a_pinned_release_stays(tmp_path: Path) -> None:
