@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Final, Literal
 
@@ -29,8 +29,23 @@ from gateway.signals.wordpiece import WordPiece
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
-__all__ = ["PIECES", "SEEN", "Encoder", "Manifest", "Pieces", "combined", "load", "session", "shown", "thousandths"]
+__all__ = [
+    "FOREIGN",
+    "PIECES",
+    "READ",
+    "SEEN",
+    "Encoder",
+    "Manifest",
+    "Pieces",
+    "combined",
+    "load",
+    "session",
+    "shown",
+    "thousandths",
+]
 
+READ, FOREIGN, CIPHER = 0, 1, 2
+"""Of a passage: the encoder can read it; it is in a language or script that it can't; it is in no language."""
 PIECES: Final = 510
 """The most of a passage that is read: more than a passage has characters."""
 SEEN: Final = "seen"
@@ -67,30 +82,43 @@ class Manifest(BaseModel):
 
 
 class Encoder:
-    """An encoder, of its files. names: the categories that it scores. parts: in order. digest: of its manifest."""
+    """An encoder, of its files.
 
-    def __init__(self, manifest: Manifest, data: Mapping[str, bytes], digest: str) -> None:
+    names: the categories that it scores. parts: in order. digest: of its manifest.
+    is_cipher: whether a passage is in no language, where the encoder's own vocabulary can't tell.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        data: Mapping[str, bytes],
+        digest: str,
+        is_cipher: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         kind = Unigram if manifest.pieces == "unigram" else WordPiece
         self.pieces: Pieces = kind(data[VOCABULARY])
         self.parts: list[Any] = [session(data[name]) for name in manifest.parts]
+        self.is_cipher = self.pieces.is_cipher if isinstance(self.pieces, Unigram) else is_cipher
         self._made = manifest
         self._remembered = PassageCache(_REMEMBERED)
         self.names, self.digest = tuple(manifest.categories), digest
 
     def said(self, passage: str, whose: str | None = None) -> npt.NDArray[Any]:
-        """Thousandths of each category, then 1 where the passage can't be read, else 0.
+        """Thousandths of each category, then READ, FOREIGN or CIPHER.
 
         whose: the tenant whose text it is, for whom no passage is read twice; None reads, and remembers nothing.
         """
         return self._read(passage) if whose is None else self._remembered.get(whose, passage, say=self._read)
 
-    def is_cipher(self, passage: str) -> bool:
-        """Whether the vocabulary can tell that a passage is in no language."""
-        return isinstance(self.pieces, Unigram) and self.pieces.is_cipher(passage)
-
     def _read(self, passage: str) -> npt.NDArray[np.int64]:
+        row = self._scored(passage)
+        if row[-1] == READ and self.is_cipher(passage):
+            row[-1] = CIPHER
+        return row
+
+    def _scored(self, passage: str) -> npt.NDArray[np.int64]:
         if isinstance(self.pieces, Unigram) and not self.pieces.reads(passage):
-            return np.append(np.zeros(len(self.names), np.int64), 1)
+            return np.append(np.zeros(len(self.names), np.int64), FOREIGN)
         given = shown(self.pieces, passage)
         for part in self.parts[:-1]:
             seen, margins = part.run(None, given)
@@ -98,7 +126,7 @@ class Encoder:
                 return np.zeros(len(self.names) + 1, np.int64)
             given = {SEEN: seen}
         margins, foreign = self.parts[-1].run(None, given)
-        return np.append(self._shares(margins), foreign[0] >= self._made.foreign)
+        return np.append(self._shares(margins), FOREIGN if foreign[0] >= self._made.foreign else READ)
 
     def _shares(self, margins: Floats) -> npt.NDArray[np.int64]:
         """The margin that decides, as the score of the highest category and those shown beside it; others are less."""
@@ -126,8 +154,8 @@ def thousandths(margin: npt.NDArray[Any], threshold: float, wide: float) -> npt.
     return scores
 
 
-def load(folder: Traversable) -> Encoder:
-    """The encoder of a folder. Raises StartError when a file is missing or another."""
+def load(folder: Traversable, is_cipher: Callable[[str], bool] = lambda _: False) -> Encoder:
+    """The encoder of a folder. is_cipher: as of an `Encoder`. Raises StartError when a file is missing or another."""
     try:
         written = (folder / "manifest.json").read_bytes()
         manifest = Manifest.model_validate_json(written)
@@ -137,7 +165,7 @@ def load(folder: Traversable) -> Encoder:
     for name, content in data.items():
         if hashlib.sha256(content).hexdigest() != manifest.files.get(name):
             raise StartError(f"the learned detector: {name} is not the file of the manifest; reinstall the package")
-    return Encoder(manifest, data, hashlib.sha256(written).hexdigest())
+    return Encoder(manifest, data, hashlib.sha256(written).hexdigest(), is_cipher)
 
 
 def session(model: bytes) -> Any:

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.signals import encoder
-from gateway.signals.encoder import Encoder
+from gateway.signals.encoder import FOREIGN, READ, Encoder
 from gateway.signals.fair_threads import finished
 from gateway.signals.normalise import normalise
 from gateway.signals.readable import foreign_letters
@@ -82,22 +82,19 @@ class Learned:
         unread = foreign = self.languages is not None and foreign_letters(others) >= _FOREIGN
         for passage in _passages_of([by_script(normal)[0], latin_rows(normal, _FEW)] if foreign else [normal]):
             rows.append(self.english.said(passage, whose))
-            unread = unread or bool(rows[-1][-1]) or self._is_cipher(passage)
+            unread = unread or rows[-1][-1] != READ
             yield
         if unread and self.languages and not guessed:
-            rows = [row for row in rows if not row[-1]]  # what it says of another language is by chance
+            rows = [row for row in rows if row[-1] != FOREIGN]  # what it says of another language is by chance
             mixed = others and len(_WORDS.findall(latin)) >= _FEW
             said: Rows = []
             for passage in _passages_of([plain, others, latin] if mixed else [plain]):
                 said.append(self.languages.said(passage, whose))
                 yield
-            unread = any(row[-1] for row in said)
+            unread = any(row[-1] != READ for row in said)
             rows += said
         highest = np.max(rows, axis=0)[:-1].tolist() if rows else [0] * len(self.names)
         return dict(zip(self.names, highest, strict=True)), not unread
-
-    def _is_cipher(self, passage: str) -> bool:
-        return self.languages is not None and self.languages.is_cipher(passage)
 
 
 def _passages_of(texts: Iterable[str]) -> list[str]:
@@ -144,4 +141,7 @@ def _wide(text: str) -> int:
 
 def load(folder: Traversable = FOLDER, languages: Traversable | None = LANGUAGES) -> Learned:
     """The detector that travels with the package. Raises StartError when a file is missing or another."""
-    return Learned(encoder.load(folder), encoder.load(languages) if languages else None)
+    if not languages:
+        return Learned(encoder.load(folder))
+    many = encoder.load(languages)
+    return Learned(encoder.load(folder, many.is_cipher), many)
