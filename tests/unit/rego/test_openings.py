@@ -90,6 +90,46 @@ def test_a_paper_that_opens_is_recorded(decide: Decide) -> None:
                 assert recorded, (purpose, kind, citation)
 
 
+def test_consent_to_a_record_of_expression_is_recorded(decide: Decide) -> None:
+    """Where consent permits content about beliefs, whatever the purpose is, the consent is on the record."""
+    facts = under_everything("administrative", "civil", None, FOREIGNER | {"geo": []})
+    facts["signals"] = {**facts["signals"], "protected_expression": 1000}
+    (made,) = decide([facts])
+    assert isinstance(made, Decision)
+    assert made.effect is Effect.ALLOW
+    assert "consent / proof-1" in {o.text for o in made.obligations if o.kind == "record_authority"}
+
+
+READING = {"name": "lookup", "effector": "read_only", "apparent": []}
+WEAPON = {"name": "release", "effector": "weapon", "apparent": []}
+
+
+def later(facts: Any) -> Iterator[Any]:
+    """The stages after this request: what the answer shows, and a harmless tool that is called."""
+    for shown in ({}, {"us_person": 1000}, {"protected_expression": 1000}):
+        after = {**facts, "signals": {**facts["signals"], **shown}}
+        yield {**after, "stage": "response"}
+        yield {**after, "stage": "tool_call", "request": {**facts["request"], "tools": [READING]}}
+
+
+def test_no_answer_needs_an_obligation_that_its_request_had_not(decide: Decide) -> None:
+    """What permits an answer or a tool call was recorded at the request: later it is too late, and refused."""
+    told = [{**about, "tools": tools} for about in (FOREIGNER, us_person("US")) for tools in ([], [READING, WEAPON])]
+    kinds = ("dod", "intelligence")
+    asked = [under_everything(p, k, c, t) for p in PURPOSES for k in kinds for c in CITATIONS for t in told]
+    permitted = [(f, one) for f, one in zip(asked, decide(asked), strict=True) if effect(one) is Effect.ALLOW]
+    stages = [(facts, before, after) for facts, before in permitted for after in later(facts)]
+    made = decide([after for _, _, after in stages])
+    late = {
+        (facts["request"]["purpose"], (facts["request"]["authority"] or {}).get("citation"), after["stage"])
+        for (facts, before, after), one in zip(stages, made, strict=True)
+        if isinstance(before, Decision) and isinstance(one, Decision) and one.effect is Effect.ALLOW
+        if not {*one.obligations} <= {*before.obligations}
+    }
+    assert len(stages) > 1000
+    assert late == set()
+
+
 def doubts() -> Iterator[Any]:
     """What is declared of persons who are US persons, or of whom the content shows it."""
     for involved in ("yes", "unknown", "unspecified", "no"):

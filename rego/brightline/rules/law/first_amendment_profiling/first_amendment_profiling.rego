@@ -38,8 +38,8 @@ verdict := {"effect": "deny", "rule": about} if not harmless
 verdict := {
 	"effect": "allow",
 	"rule": about,
-	"obligations": [{"kind": "record_authority", "params": {"text": facts.cited}}],
-} if cited
+	"obligations": [{"kind": "record_authority", "params": {"text": paper}} | some paper in papers],
+} if excepted
 
 # Without the list of orders, the rule cannot tell which citations have to be recorded.
 harmless if {
@@ -56,26 +56,24 @@ harmless if {
 	facts.abroad
 }
 
+harmless if excepted
+
 # The exceptions that the statute itself names: another statute or authorised law enforcement, which is cited, or the
 # consent of the person concerned.
-harmless if cited
-
-harmless if {
+excepted if {
 	asked
-	facts.proven("consent")
+	count(papers) > 0
 }
 
-# The citation counts at every stage and whatever the score, because it has to be recorded before the answer can speak
+# The papers count at every stage and whatever the score, because they have to be recorded before the answer can speak
 # of beliefs. An order covers law enforcement, or the record of expression that it allows. It covers no other purpose.
-cited if {
-	asked
-	covered
+papers contains facts.cited if {
+	some area in {"law_enforcement", "expression"}
+	area in facts.areas
 	facts.live_authority.citation in object.keys(data.brightline.authorities.expression)
 }
 
-covered if "law_enforcement" in facts.areas
-
-covered if "expression" in facts.areas
+papers contains concat(" / ", ["consent", consent]) if some consent in facts.proofs("consent")
 
 asked if {
 	facts.natural(input.signals.protected_expression)

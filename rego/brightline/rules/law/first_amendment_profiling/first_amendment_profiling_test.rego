@@ -17,7 +17,7 @@ test_silent[note] if {
 			"signals": {"us_person": 500},
 		}),
 		"office work that cites an order": fixtures.declared({"authority": fixtures.authority("18 USC 2518")}),
-		"with the person's consent": object.union(profiled, {"request": {"evidence": [{"kind": "consent", "id": "form-1", "expires": 1500}]}}),
+		"office work that names other evidence": fixtures.declared({"evidence": [{"kind": "model_test", "id": "form-1", "expires": 1500}]}),
 	}
 	not rule.verdict with input as request
 }
@@ -81,6 +81,21 @@ test_allows_and_records_what_a_statute_allows[note] if {
 		"effect": "allow",
 		"id": "first_amendment_profiling",
 		"obligations": [{"kind": "record_authority", "params": {"text": "18 USC 2518 / order-1"}}],
+	} with input as staged
+}
+
+test_allows_and_records_what_the_person_allows[note] if {
+	some case, request in {"declared": profiled, "office work": fixtures.permitted}
+	some score in [0, 1000]
+	some stage, staged in fixtures.stages(object.union(request, {
+		"request": {"evidence": [{"kind": "consent", "id": "form-1", "expires": 1500}]},
+		"signals": {"protected_expression": score},
+	}))
+	note := concat(", ", [case, stage])
+	fixtures.says(rule.verdict) == {
+		"effect": "allow",
+		"id": "first_amendment_profiling",
+		"obligations": [{"kind": "record_authority", "params": {"text": "consent / form-1"}}],
 	} with input as staged
 }
 

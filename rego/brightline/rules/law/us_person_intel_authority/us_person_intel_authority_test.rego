@@ -40,6 +40,19 @@ test_allows_and_records_at_every_stage[stage] if {
 	} with input as request
 }
 
+# The answer may show a US person where the request showed none, and then it is too late to record anything.
+test_records_before_a_us_person_is_seen[note] if {
+	abroad := object.union(lawful, {"request": {"us_person": {"involved": "no"}, "geo": ["FR"]}})
+	some score in [0, 499, 500, 1000]
+	some stage, request in fixtures.stages(object.union(abroad, {"signals": {"us_person": score}}))
+	note := sprintf("%v, %v", [score, stage])
+	fixtures.says(rule.verdict) == {
+		"effect": "allow",
+		"id": "us_person_intel_authority",
+		"obligations": [{"kind": "record_authority", "params": {"text": "50 USC 1805 / order-1"}}],
+	} with input as request
+}
+
 test_allows[note] if {
 	some note, facts in {
 		"the first moment": {"now": 500},

@@ -161,6 +161,18 @@ test_allows_and_records_consent[stage] if {
 	fixtures.says(rule.verdict) == recorded("consent / consent-1") with input as request
 }
 
+# Beside a weapon no paper permits anything, but a later call of a harmless tool alone rests on it.
+test_records_whatever_the_tools_are[note] if {
+	some effector in ["read_only", "weapon"]
+	some stage, request in fixtures.stages(object.union(one("law_enforcement", "18 USC 2518"), {"request": {
+		"us_person": {"involved": "no"},
+		"geo": ["FR"],
+		"tools": fixtures.tools(effector),
+	}}))
+	note := concat(", ", [effector, stage])
+	fixtures.says(rule.verdict) == recorded("18 USC 2518 / order-1") with input as request
+}
+
 test_refuses_under_a_paper_for_other_work[note] if {
 	some [purpose, citation] in [
 		["law_enforcement", "50 USC 1805"],

@@ -50,7 +50,7 @@ verdict := {
 	"obligations": [{"kind": "record_authority", "params": {"text": paper}} | some paper in papers],
 } if {
 	harmless
-	narrowed
+	covered
 }
 
 harmless if {
@@ -93,14 +93,18 @@ own_records if {
 
 # Few people are looked at, under an authority or a consent for that work. None covers the use of force.
 narrowed if {
-	facts.outside("domestic_surveillance")
+	covered
 	facts.peaceful
+}
+
+# The authorities and consents count at every stage and whatever the scores and the tools, because they have to be
+# recorded before the answer and before a call of one tool among many.
+covered if {
+	facts.outside("domestic_surveillance")
 	few
 	count(papers) > 0
 }
 
-# The authorities and consents count at every stage and whatever the scores, because they have to be recorded before
-# the answer.
 papers contains facts.cited if {
 	some area in {"law_enforcement", "tracking", "expression"}
 	area in facts.areas
