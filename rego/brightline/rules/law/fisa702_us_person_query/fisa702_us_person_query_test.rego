@@ -25,6 +25,11 @@ test_silent[note] if {
 			"authority": fixtures.authority("50 USC 1805"),
 		}),
 		"cited for another purpose": object.union(queried, {"request": {"purpose": "law_enforcement"}}),
+		"cited for another purpose, about foreigners": object.union(queried, {"request": {
+			"purpose": "counterintelligence",
+			"us_person": {"involved": "no"},
+			"geo": ["FR"],
+		}}),
 		"nobody of the United States": object.union(queried, {"request": {
 			"us_person": {"involved": "no", "basis": "diplomatic list"},
 			"authority": null,
@@ -70,6 +75,15 @@ test_refuses_at_every_stage[note] if {
 
 test_allows_and_records_at_every_stage[stage] if {
 	some stage, request in fixtures.stages(queried)
+	fixtures.says(rule.verdict) == permission with input as request
+}
+
+# The answer may show a US person where the request showed none.
+test_records_before_a_us_person_is_seen[note] if {
+	abroad := object.union(queried, {"request": {"us_person": {"involved": "no"}, "geo": ["FR"]}})
+	some score in [0, 1000]
+	some stage, request in fixtures.stages(object.union(abroad, {"signals": {"us_person": score}}))
+	note := sprintf("%v, %v", [score, stage])
 	fixtures.says(rule.verdict) == permission with input as request
 }
 
