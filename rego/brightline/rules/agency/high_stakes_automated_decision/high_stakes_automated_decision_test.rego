@@ -27,6 +27,8 @@ test_waits_at_every_stage[note] if {
 		"it decides": decided,
 		"a program decides": object.union(decided, {"request": {"autonomy": "none", "channel": "machine"}}),
 		"nobody says who reads": object.union(decided, {"request": {"autonomy": "recommend", "channel": "unspecified"}}),
+		"approved, for a purpose that nobody knows": object.union(decided, {"request": {"purpose": "judging", "approval": fixtures.approval}}),
+		"a person decides, for a purpose that nobody knows": object.union(decided, {"request": {"purpose": "judging", "autonomy": "recommend"}}),
 		"autonomy not stated": object.union(decided, {"request": {"autonomy": "unspecified"}}),
 		"approved by the caller": object.union(decided, {"request": {"approval": object.union(fixtures.approval, {"approver": "analyst"})}}),
 	}

@@ -25,11 +25,28 @@ test_refuses_at_every_stage[note] if {
 		"all out of date": object.union(assessed, {"now": 1501}),
 		"a waiver without an end": object.union(assessed, {"request": {"evidence": [{"kind": "caio_waiver", "id": "w-1", "expires": 0}]}}),
 		"a waiver for longer than a year": object.union(assessed, {"request": {"evidence": [{"kind": "caio_waiver", "id": "w-1", "expires": 31622401001}]}}),
+		"a waiver, for a purpose that nobody knows": object.union(assessed, {"request": {
+			"purpose": "policing",
+			"evidence": [{"kind": "caio_waiver", "id": "w-1", "expires": 1500}],
+		}}),
 		"an approval": object.union(assessed, {"request": {"evidence": [], "approval": fixtures.approval}}),
 	}
 	some stage, staged in fixtures.stages(request)
 	note := concat(", ", [case, stage])
 	fixtures.says(rule.verdict) == refusal with input as staged
+}
+
+test_refuses_without_any_of_the_six[note] if {
+	some note in [
+		"impact_assessment",
+		"pre_deployment_testing",
+		"ongoing_monitoring",
+		"operator_training",
+		"human_oversight",
+		"appeal_process",
+	]
+	evidence := [item | some item in fixtures.evidence; not item.kind in {note, "caio_waiver"}]
+	fixtures.says(rule.verdict) == refusal with input as object.union(assessed, {"request": {"evidence": evidence}})
 }
 
 test_refuses_spoiled_facts[note] if {

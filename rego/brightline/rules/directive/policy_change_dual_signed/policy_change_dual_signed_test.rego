@@ -19,6 +19,7 @@ test_refuses_at_every_stage[note] if {
 		"the agency alone": fixtures.changed({"release": {"signers": ["agency"]}}),
 		"the provider alone": fixtures.changed({"release": {"signers": ["provider"]}}),
 		"one of them twice": fixtures.changed({"release": {"signers": ["provider", "provider"]}}),
+		"no list": fixtures.changed({"release": {"signers": {"first": "agency", "second": "provider"}}}),
 		"another spelling": fixtures.changed({"release": {"signers": ["Agency", "provider"]}}),
 	}
 	some stage, staged in fixtures.stages(request)

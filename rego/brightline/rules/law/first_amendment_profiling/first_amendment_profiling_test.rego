@@ -34,6 +34,11 @@ test_refuses_at_every_stage[note] if {
 			"signals": {"us_person": 500},
 		}),
 		"abroad, not known who": object.union(profiled, {"request": {"us_person": {"involved": "unknown"}, "geo": ["FR"]}}),
+		"no US persons, abroad, for a purpose that nobody knows": fixtures.declared({"purpose": "listing", "geo": ["FR"]}),
+		"consent, for a purpose that nobody knows": fixtures.declared({
+			"purpose": "listing",
+			"evidence": [{"kind": "consent", "id": "form-1", "expires": 1500}],
+		}),
 		"another authority": object.union(profiled, {"request": {"authority": fixtures.authority("EO 12333 2.4")}}),
 		"an order cited for office work": object.union(
 			fixtures.declared({"authority": fixtures.authority("18 USC 2518")}),

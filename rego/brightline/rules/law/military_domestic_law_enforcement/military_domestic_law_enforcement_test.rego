@@ -15,6 +15,16 @@ test_silent[note] if {
 		"permitted": fixtures.permitted,
 		"another purpose of the military": fixtures.changed({"tenant": {"kind": "dod"}}),
 		"abroad": object.union(enforced, {"request": {"geo": ["DE"]}}),
+		"civil": object.union(enforced, {"tenant": {"kind": "civil"}}),
+		"intelligence": object.union(enforced, {"tenant": {"kind": "intelligence"}}),
+		"the police, citing an act for the military": object.union(enforced, {
+			"tenant": {"kind": "law_enforcement"},
+			"request": {"authority": fixtures.authority("10 USC 252")},
+		}),
+		"other work of the military, citing the act": object.union(enforced, {"request": {
+			"purpose": "administrative",
+			"authority": fixtures.authority("10 USC 252"),
+		}}),
 		"the police": object.union(enforced, {"tenant": {"kind": "law_enforcement"}}),
 	}
 	not rule.verdict with input as request
@@ -32,6 +42,14 @@ test_refuses_at_every_stage[note] if {
 		}}),
 		"an authority that is no exception": object.union(enforced, {"request": {"authority": fixtures.authority("FRCP 41")}}),
 		"an exception that is over": object.union(enforced, {"request": {"authority": fixtures.authority("10 USC 252")}, "now": 1501}),
+		"an act, for a purpose that nobody knows": object.union(enforced, {"request": {
+			"purpose": "policing",
+			"authority": fixtures.authority("10 USC 252"),
+		}}),
+		"an act, for a kind of tenant that nobody knows": object.union(enforced, {
+			"tenant": {"kind": "navy"},
+			"request": {"authority": fixtures.authority("10 USC 252")},
+		}),
 		"an approval": object.union(enforced, {"request": {"approval": fixtures.approval}}),
 	}
 	some stage, staged in fixtures.stages(request)

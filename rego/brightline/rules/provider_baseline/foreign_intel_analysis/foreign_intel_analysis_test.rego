@@ -28,6 +28,11 @@ excepted := fixtures.changed({
 
 test_silent_on_other_purposes if not rule.verdict with input as fixtures.permitted
 
+# The exception is granted, and the authority cited, for what the rule is not about.
+test_silent_on_other_purposes_of_the_excepted if {
+	not rule.verdict with input as object.union(excepted, {"request": {"purpose": "intelligence_analysis"}})
+}
+
 test_allows_and_obliges_at_every_stage[stage] if {
 	some stage, request in fixtures.stages(excepted)
 	fixtures.says(rule.verdict) == permission with input as request

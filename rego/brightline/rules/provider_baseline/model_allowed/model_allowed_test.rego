@@ -17,6 +17,7 @@ test_refuses[note] if {
 		"another than asked for": fixtures.changed({"model": {"id": "large"}}),
 		"another case": fixtures.declared({"model": "Small"}),
 		"white space": fixtures.declared({"model": "small "}),
+		"no name": fixtures.changed({"tenant": {"models": [7]}, "request": {"model": 7}, "model": {"id": 7}}),
 		"a tenant without models": fixtures.changed({"tenant": {"models": []}}),
 	}
 	fixtures.says(rule.verdict) == refusal with input as request

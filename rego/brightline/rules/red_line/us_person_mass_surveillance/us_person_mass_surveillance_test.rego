@@ -188,6 +188,46 @@ test_refuses_under_a_paper_for_other_work[note] if {
 	fixtures.says(rule.verdict) == refusal with input as one(purpose, citation)
 }
 
+# An act that gives the military a part in law enforcement opens no other work, and no other paper opens that part.
+test_refuses_the_military_under_a_paper_for_other_work[note] if {
+	some [purpose, citation] in [
+		["person_tracking", "10 USC 252"],
+		["expression_profiling", "10 USC 252"],
+		["counterintelligence", "10 USC 252"],
+		["law_enforcement", "10 USC 275"],
+		["law_enforcement", "50 USC 1805"],
+		["domestic_law_enforcement_support", "DoDM 5240.01"],
+	]
+	note := concat(", ", [purpose, citation])
+	request := object.union(one(purpose, citation), {"tenant": {"kind": "dod"}})
+	fixtures.says(rule.verdict) == refusal with input as request
+}
+
+test_silent_by_origin[note] if {
+	some case, facts in {
+		"aimed at, the content shows none": [{"purpose": "targeting_support"}, 499],
+		"office work, the content shows some": [{"volume": {"persons": 1000}}, 1000],
+	}
+	some origin in ["agency_records", "public", "intelligence", "partner", "synthetic"]
+	note := concat(", ", [case, origin])
+	[declared, score] := facts
+	request := object.union(fixtures.declared(object.union(declared, {"data_origin": origin})), {"signals": {"us_person": score}})
+	not rule.verdict with input as request
+}
+
+test_refuses_by_origin[note] if {
+	some case, facts in {
+		"aimed at, the content shows some": [{"purpose": "targeting_support"}, 500, ["agency_records", "public", "synthetic"]],
+		"aimed at, bought": [{"purpose": "targeting_support"}, 0, ["commercial", "unspecified"]],
+		"office work, many shown": [{"volume": {"persons": 1001}}, 1000, ["public", "intelligence", "partner", "commercial"]],
+	}
+	[declared, score, origins] := facts
+	some origin in origins
+	note := concat(", ", [case, origin])
+	request := object.union(fixtures.declared(object.union(declared, {"data_origin": origin})), {"signals": {"us_person": score}})
+	fixtures.says(rule.verdict) == refusal with input as request
+}
+
 test_refuses_where_consent_is_none[note] if {
 	some note, facts in {
 		"over": {"now": 1501},
