@@ -37,7 +37,8 @@ def write(
         try:
             size, _ = rows.last_note(until) or (0, None)
             if not 0 <= first < size:
-                raise UnreadableError(f"{log}: no checkpoint covers record {first}")
+                which = "" if until is None else f" over at most {until} records"
+                raise UnreadableError(f"{log}: no checkpoint{which} covers record {first}")
             better = {open_checkpoint(note, verifier).size: note for note in cosigned}
             nodes = [_base64(node) for node in frontier_at(first, nodes_of(rows)).nodes]
             header = {"brightline": "export", "first": first, "nodes": nodes, "origin": verifier.name, "size": size}

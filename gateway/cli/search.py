@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -25,12 +25,35 @@ from gateway.cli.log_options import MOST, Stored, stored, unusable
 from gateway.cli.log_or_gateway import Asked, somewhere, told
 from gateway.cli.option_groups import takes
 from gateway.cli.terminal import line
+from gateway.errors import Reason
 
 _MANY = 100_000
 """Above this number of records without an index, a notice says that the search takes a while."""
 
-_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f"]
+_DAY = "%Y-%m-%d"
+_DAY_US = 86_400_000_000
+_FORMATS = (_DAY, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f")
+_TIME = "DAY|TIME"
 _WHAT = "What to look for"
+
+
+def _start(text: str) -> int:
+    return _read(text)[0]
+
+
+def _end(text: str) -> int:
+    """The end of a day, which is included as in `brightline audit report`; a time is the end itself."""
+    time_us, form = _read(text)
+    return time_us + (_DAY_US if form == _DAY else 0)
+
+
+def _read(text: str) -> tuple[int, str]:
+    """The time in microseconds since 1970, and the format that it has. Raises typer.BadParameter."""
+    for form in _FORMATS:
+        with contextlib.suppress(ValueError):
+            time = datetime.strptime(text, form).replace(tzinfo=UTC)
+            return int(time.timestamp() * 1_000_000), form
+    raise typer.BadParameter(f"{text!r} is no day or time in UTC, like 2026-11-30 or 2026-11-30T08:30:00")
 
 
 def wanted(  # noqa: PLR0917 - one parameter for each option
@@ -45,19 +68,28 @@ def wanted(  # noqa: PLR0917 - one parameter for each option
     reason: Annotated[str, typer.Option(help="A public reason, like POLICY_DENIED.", rich_help_panel=_WHAT)] = "",
     decision: Annotated[str, typer.Option(help="A decision id.", rich_help_panel=_WHAT)] = "",
     since: Annotated[
-        datetime | None, typer.Option(help="Not before, UTC.", formats=_FORMATS, rich_help_panel=_WHAT)
+        int | None, typer.Option(help="Not before, UTC.", parser=_start, metavar=_TIME, rich_help_panel=_WHAT)
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option(help="Before, UTC.", formats=_FORMATS, rich_help_panel=_WHAT)
+        int | None,
+        typer.Option(
+            help="Until a day is over, or before a time, UTC.", parser=_end, metavar=_TIME, rich_help_panel=_WHAT
+        ),
     ] = None,
 ) -> Filter:
     """The filter. Raises typer.BadParameter for a word that no record can have."""
-    for name, word, known in (("effect", effect_, EFFECTS), ("kind", kind, Kind), ("outcome", outcome, Outcome)):
+    words: tuple[tuple[str, str, Iterable[str]], ...] = (
+        ("effect", effect_, EFFECTS),
+        ("kind", kind, Kind),
+        ("outcome", outcome, Outcome),
+        ("reason", reason, Reason),
+    )
+    for name, word, known in words:
         if word and word not in tuple(map(str, known)):
             raise typer.BadParameter(f"--{name} {word}: is none of {', '.join(map(str, known))}")
     if since and until and until <= since:
         raise typer.BadParameter("is not after --since, so that nothing fits", param_hint="--until")
-    return Filter(tenant, subject, rule, effect_, kind, outcome, reason, decision, _us(since), _us(until))
+    return Filter(tenant, subject, rule, effect_, kind, outcome, reason, decision, since or 0, until or 0)
 
 
 @takes(log=somewhere, looked_for=wanted)
@@ -202,7 +234,3 @@ def _when(time_us: int) -> str:
         return datetime.fromtimestamp(time_us / 1_000_000, UTC).isoformat(timespec="milliseconds")
     except (ValueError, OverflowError, OSError):  # the time of a record that no gateway wrote
         return str(time_us)
-
-
-def _us(time: datetime | None) -> int:
-    return int(time.replace(tzinfo=UTC).timestamp() * 1_000_000) if time else 0

@@ -39,6 +39,8 @@ def test_an_export_is_made_and_replaces_nothing(folder: Path) -> None:
     assert run(folder, "export", "@export.jsonl").exit_code == 2
     ran = run(folder, "export", "@other.jsonl", "--first", "10")
     assert (ran.exit_code, "no checkpoint covers record 10" in ran.output) == (2, True)
+    ran = run(folder, "export", "@other.jsonl", "--first", "2", "--until", "2")
+    assert (ran.exit_code, "no checkpoint over at most 2 records covers record 2" in ran.output) == (2, True)
 
 
 def test_a_proof_and_its_record_are_written_as_files(folder: Path) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -321,11 +322,13 @@ def test_a_search_is_printed_for_people_and_programs(folder: Path) -> None:
         (("--effect", "maybe"), "--effect maybe: is none of deny"),
         (("--kind", "prompt"), "--kind prompt: is none of start"),
         (("--outcome", "x"), "--outcome x: is none of"),
+        (("--reason", "DENIED"), "--reason DENIED: is none of POLICY_DENIED"),
         (("--page", "zz"), "--page: is not what a search printed"),
         (("--page", b'{"a":Infinity}'.hex()), "--page: is not what a search printed"),
         (("--page", b'{"log.example/test":1000000000000000000000}'.hex()), "--page: is not what a search printed"),
         (("--page", (b"[" * 20_000).hex()), "--page: is not what a search printed"),
-        (("--since", "yesterday"), "yesterday"),
+        (("--since", "yesterday"), "'yesterday' is no day or time in UTC, like 2026-11-30"),
+        (("--until", "2026-11"), "'2026-11' is no day or time in UTC, like 2026-11-30"),
     ],
 )
 def test_what_no_record_has_is_bad_usage(folder: Path, options: tuple[str, str], what: str) -> None:
@@ -333,6 +336,24 @@ def test_what_no_record_has_is_bad_usage(folder: Path, options: tuple[str, str],
     told = run(folder, "search", *options)
     assert told.exit_code == 2
     assert what in " ".join(told.stderr.replace("│", " ").split())
+
+
+def test_the_last_day_of_a_search_is_in_it(tmp_path: Path) -> None:
+    """A day as the end includes that day, as in a report; a time as the end is the end itself."""
+    day_us = 86_400_000_000
+    midnight_us = logs.START_US // day_us * day_us + day_us - logs.START_US
+    write(tmp_path, [logs.record(Kind.REFUSAL, n, after_us=midnight_us + t) for n, t in enumerate((-1, 0, day_us - 3))])
+    first, second = (
+        f"{datetime.fromtimestamp((logs.START_US + midnight_us) / 1e6 + d, UTC):%Y-%m-%d}" for d in (-1, 0)
+    )
+
+    def found(*options: str) -> list[int]:
+        return [r["index"] for r in json.loads(run(tmp_path, "search", "--json", *options).stdout)["records"]]
+
+    assert found("--until", first) == [0]
+    assert found("--since", second, "--until", second) == [2, 1]
+    assert found("--until", second) == found("--until", "9999-12-31") == [2, 1, 0]
+    assert found("--until", f"{second}T00:00:00") == [0]
 
 
 def test_the_index_is_made_by_command(tmp_path: Path) -> None:
