@@ -89,8 +89,8 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def is_free(address: str) -> bool:
-    """Whether nobody listens on the address. Raises StartError if the address is not this host's."""
+def is_free(address: str, key: str) -> bool:
+    """Whether nobody listens on the address of that key. Raises StartError if the address is not this host's."""
     host, _, port = address.rpartition(":")
     try:
         (family, kind, protocol, _, place), *_ = socket.getaddrinfo(
@@ -102,9 +102,9 @@ def is_free(address: str) -> bool:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return False
-        raise StartError(f"listener.address: {address} cannot be listened on: {error.strerror or error}") from error
+        raise StartError(f"{key}: {address} cannot be listened on: {error.strerror or error}") from error
     except UnicodeError as error:
-        raise StartError(f"listener.address: {address} cannot be listened on: its name is none of a host") from error
+        raise StartError(f"{key}: {address} cannot be listened on: its name is none of a host") from error
     return True
 
 
@@ -127,7 +127,7 @@ def reserve_files(limits: Limits) -> None:
 
 def reserved(address: str) -> socket.socket:
     """A socket that reserves the address for this gateway's workers, which share it. Raises StartError."""
-    if not is_free(address):
+    if not is_free(address, "listener.address"):
         raise StartError(f"listener.address: {address} cannot be listened on: somebody else does")
     host, _, port = address.rpartition(":")
     (family, kind, protocol, _, place), *_ = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from rich.console import Console
@@ -116,16 +116,30 @@ async def _listener(settings: Config) -> str:
     transport.reserve_files(settings.limits)
     transport.configuration(settings.listener)
     check_shown(settings.listener.certificate, read_public(settings.listener.certificate, ""), Clock()())
-    taken = "" if transport.is_free(settings.listener.address) else "; in use, by this gateway if it runs"
-    return f"{settings.listener.address}, mutual TLS{taken}"
+    return f"{settings.listener.address}, mutual TLS{_taken(settings.listener.address, 'listener.address')}"
+
+
+def _taken(address: str, key: str) -> str:
+    return "" if transport.is_free(address, key) else "; in use, by this gateway if it runs"
 
 
 async def _release(settings: Config, loaded: Load) -> str:
     found = loaded()
     facts.prepare(found, settings.marking_ceiling, settings.audit.enclave)
+    _check_enclave(found, settings.audit.enclave)
     pinned = "pinned" if settings.release.digest else "not pinned"
     signed = f"signed by {' and '.join(found.signers)}" if found.metadata else "NOT SIGNED"
     return f"version {found.version}, {len(found.tenants)} tenants, digest {found.digest} ({pinned}, {signed})"
+
+
+def _check_enclave(found: Release, enclave: str) -> None:
+    """Raise StartError if the release has models and none of them may be asked here."""
+    named = {name for model in found.models.values() for name in cast("list[str]", model.attributes["enclaves"])}
+    if found.models and enclave not in named:
+        raise StartError(
+            f"audit.enclave: no model of the release may be asked in {enclave!r}, so that every call would be refused; "
+            f"its models are for {', '.join(sorted(named))}"
+        )
 
 
 def _loaded(settings: Config) -> Release:
@@ -264,7 +278,7 @@ async def _metrics(settings: Config) -> str:
 
     assert settings.metrics is not None  # noqa: S101 - narrows the type
     how = "plain HTTP" if metrics.trust(settings.metrics) is None else "mutual TLS"
-    return f"{settings.metrics.address}, {how}"
+    return f"{settings.metrics.address}, {how}{_taken(settings.metrics.address, 'metrics.address')}"
 
 
 async def _tracing(settings: Config) -> str:

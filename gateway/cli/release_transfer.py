@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root
 
 from gateway.config import ReleaseSource
 from gateway.errors import StartError
@@ -20,6 +18,7 @@ from gateway.release.holders import ROOT, SNAPSHOT, TIMESTAMP
 from gateway.release.making import put
 from gateway.release.repository_view import version
 from gateway.release.staging import read
+from gateway.release.tuf_refresh import read_root
 from gateway.types import Release
 from gateway.workshop.build import BuildError, build
 
@@ -135,10 +134,7 @@ def _copied(source: Path, to: Path) -> None:
 
 def _client(source: str, root: Path, metadata: Path) -> Client:
     trusted = read(root)
-    try:
-        Metadata[Root].from_bytes(trusted)
-    except RepositoryError as error:
-        raise StartError(f"--root: {root}: is no root.json; `brightline release init` made the first") from error
+    read_root(trusted, f"--root: {root}")
     if source.startswith("https://"):
         return Client(source, Https(None, FILE_S), source if source.endswith("/") else f"{source}/", trusted, metadata)
     return Client(source, Folder(Path(source)), FOLDER, trusted, metadata)

@@ -44,7 +44,8 @@ def _key(location: tuple[int | str, ...]) -> str:
 FORMS = {
     "address": "host and port, such as 0.0.0.0:8443",
     "jwks_url": "an address that begins with https://",
-    "url": "an address that begins with https://, without ? and #",
+    "release.url": "an address that begins with https://, without ? and #",
+    "quotas.url": "valkeys://HOST:PORT, or valkey://127.0.0.1:PORT for a server of this host without TLS",
     "name": "a short name of lower-case letters, digits and hyphens",
     "model": "a name of at most 64 letters, digits and . _ : / -",
     "digest": "64 hexadecimal digits in lower case",
@@ -53,7 +54,7 @@ FORMS = {
     "endpoint": "https, or http to a loopback address, with a path, such as https://collector.example:4318/v1/traces",
     "log_origin": "a name without white space and +, such as gateway.agency.example/one/openings",
 }
-"""What is accepted, in words, for each pattern."""
+"""What is accepted, in words, for each pattern: by key, with its section where two sections have the key."""
 
 
 def _say(error: object) -> str:
@@ -63,6 +64,6 @@ def _say(error: object) -> str:
     if kind == "missing":
         return "is missing"
     if kind == "string_pattern_mismatch":
-        key = str(error["loc"][-1])  # type: ignore[index]  # as above
-        return f"must be {FORMS.get(key, message)}"
+        *_, section, key = ("", *map(str, error["loc"]))  # type: ignore[index]  # as above
+        return f"must be {FORMS.get(f'{section}.{key}') or FORMS.get(key, message)}"
     return message.removeprefix("Value error, ")

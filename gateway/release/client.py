@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tuf.api.exceptions import DownloadError, RepositoryError
+from tuf.api.exceptions import DownloadError, RepositoryError, UnsignedMetadataError
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
@@ -35,6 +35,7 @@ from gateway.release.tuf_refresh import CACHE, State, Trusted, View
 from gateway.types import Release
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_KEYS: Final = "release.repository, release.url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Client:
                 history.keep(self._folder, trusted.versions[TARGETS])
                 steps = history.read(self._folder, trusted.roots)
         except (RepositoryError, DownloadError) as error:
-            raise StartError(f"release.source: {self._name}: {_said(error)}") from error
+            raise StartError(f"{_KEYS}: {self._name}: {_said(error)}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StartError(f"release.metadata: {self._folder}: {type(error).__name__}: {error}") from error
         found = _as_of(replace(loaded, steps=(*steps, *loaded.steps)), trusted)
@@ -93,7 +94,7 @@ class Client:
             with alone(self._folder):
                 return self._view.refresh().notes
         except (RepositoryError, DownloadError, OSError, ValueError, KeyError, TypeError) as error:
-            raise StartError(f"release.source: {self._name}: {_said(error)}") from error
+            raise StartError(f"{_KEYS}: {self._name}: {_said(error)}") from error
 
     def extract(self, to: Path) -> None:
         """Write the files that both holders signed into a new folder: all of them or none. Raises StartError."""
@@ -183,4 +184,5 @@ def _as_of(release: Release, trusted: Trusted) -> Release:
 
 def _said(error: Exception) -> str:
     words = str(error) or "no more is known"
-    return f"{type(error).__name__}: {words}"
+    unknown = "; is release.root of this repository?" if isinstance(error, UnsignedMetadataError) else ""
+    return f"{type(error).__name__}: {words}{unknown}"

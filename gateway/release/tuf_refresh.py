@@ -7,6 +7,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any, Final
 
+from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
@@ -43,6 +44,17 @@ class Trusted:
     roots: tuple[Root, ...]
 
 
+def read_root(data: bytes, where: str) -> Metadata[Root]:
+    """The trusted root. python-tuf parses every role as one. Raises StartError."""
+    try:
+        root = Metadata[Root].from_bytes(data)
+    except RepositoryError:
+        root = None
+    if root is None or not isinstance(root.signed, Root):
+        raise StartError(f"{where}: is no root.json; `brightline release init` made the first")
+    return root
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """One gateway's view of a repository. folder: its trusted metadata. root: the trusted root that was pinned.
@@ -57,7 +69,7 @@ class View:
 
     def refresh(self) -> Trusted:
         """The metadata that the repository publishes now, verified. Raises StartError and python-tuf's errors."""
-        holders.check_root(Metadata[Root].from_bytes(self.root).signed)
+        holders.check_root(read_root(self.root, "release.root").signed)
         updater = Updater(
             metadata_dir=str(self.folder),
             metadata_base_url=f"{self.address}metadata/",
@@ -109,7 +121,7 @@ class View:
 
     def _roots(self) -> tuple[Root, ...]:
         """The roots from the pinned one to the newest. None of them has a key that an earlier one revoked."""
-        root: Metadata[Root] = Metadata[Root].from_bytes(self.root)
+        root = read_root(self.root, "release.root")
         chain, revoked = [root.signed], holders.check_root(root.signed)
         last = Metadata[Root].from_bytes((self.folder / "root.json").read_bytes()).signed.version
         for version in range(root.signed.version + 1, last + 1):

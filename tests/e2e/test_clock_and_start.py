@@ -195,10 +195,14 @@ DEFECTS: dict[str, tuple[Defect, tuple[str, ...]]] = {
     ),
     "a file of the release that was changed": (
         lambda d: d.damage_release("tenants.json"),
-        ("release.source", "LengthOrHashMismatchError"),
+        ("release.repository", "LengthOrHashMismatchError"),
     ),
     "no trusted root": (lacks("root.json"), ("release.root", "root.json", "cannot be read")),
-    "no repository": (lambda d: shutil.rmtree(d.folder / "repository"), ("release.source", "there is no such folder")),
+    "no repository": (lambda d: shutil.rmtree(d.folder / "repository"), ("release.repository", "no such folder")),
+    "another file of the repository as the root": (
+        lambda d: (d.folder / "root.json").write_bytes((d.folder / "repository/metadata/timestamp.json").read_bytes()),
+        ("release.root", "is no root.json"),
+    ),
     "an empty policy": (releases("policy.wasm", lambda _: b""), ("policy.wasm",)),
     "a tenant twice": (releases("tenants.json", twice), ("tenants.json", LOGISTICS, "is there twice")),
     "a model without upstream": (says('name = "loopback"', 'name = "other"'), ("upstreams", "loopback")),

@@ -88,7 +88,12 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, profile: str) -> None:
         ),
         ('repository = "repository"', "", "release: needs exactly one of path, repository and url"),
         ('repository = "repository"', 'repository = "a"\npath = "b"', "release: needs exactly one of path, repository"),
-        ('repository = "repository"', 'url = "http://releases.test"', "release.url: "),
+        (
+            'repository = "repository"',
+            'url = "http://releases.test"',
+            "release.url: must be an address that begins with",
+        ),
+        ("[audit]\n", '[quotas]\nurl = "redis://localhost:6379"\n[audit]\n', "quotas.url: must be valkeys://HOST:PORT"),
         ('root = "root.json"', "", "release: a signed release needs root"),
         ('metadata = "state"', "", "release: a signed release needs root"),
         (f'digest = "{"0" * 64}"', 'digest = "sha256"', "release.digest: "),
@@ -284,7 +289,7 @@ def test_every_pattern_has_words() -> None:
         for key, field in section["properties"].items():
             if "pattern" in str(field):
                 found.add(key)
-    assert found == FORMS.keys()
+    assert found == {key.rpartition(".")[2] for key in FORMS}
 
 
 TLS = "host=db.test dbname=audit user=gateway sslmode=verify-full"

@@ -71,6 +71,11 @@ def a_store_that_is_down(deployed: Deployment) -> None:
     deployed.edit("[audit]\n", f'[quotas]\nurl = "valkey://127.0.0.1:{free_port()}"\n[audit]\n')
 
 
+def metrics_elsewhere(deployed: Deployment) -> None:
+    files = 'certificate = "server.pem"\nkey = "server.key"\nclient_ca = "ca.pem"\n'
+    deployed.edit("[audit]\n", f'[metrics]\naddress = "192.0.2.1:9464"\n{files}[audit]\n')
+
+
 def edits(old: str, new: str) -> Defect:
     """The configuration says something else."""
     return lambda deployed: deployed.edit(old, new)
@@ -106,6 +111,12 @@ DEFECTS: dict[str, tuple[Defect, str, tuple[str, ...]]] = {
     ),
     "a folder for a key": (a_folder_for_the_key, "audit", ("log.key: cannot be read: Is a directory",)),
     "wrapping keys that others see": (sealing_with_open_keys, "audit", ("audit.sealed.keys", "chmod 700")),
+    "an enclave for which there is no model": (
+        edits('enclave = "development"', 'enclave = "prod"'),
+        "release",
+        ("audit.enclave", "'prod'", "its models are for development"),
+    ),
+    "metrics at another host's address": (metrics_elsewhere, "metrics", ("metrics.address", "192.0.2.1:9464")),
     "a folder for the log": (lambda d: (d.folder / "audit" / "log.db").mkdir(), "audit", ("audit.path", "log.db")),
 }
 
