@@ -18,6 +18,7 @@ from gateway.workshop.layout import (
     tests_of,
 )
 from gateway.workshop.modules import Module, line
+from gateway.workshop.modules import name as defined
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 """Characters that reorder or hide text, so that a reader sees another rule than the one that is compiled."""
@@ -57,6 +58,8 @@ def _placed(rego: Path, module: Module) -> Iterator[tuple[str, int]]:
     if RULE_FOLDER.match(path) and not RULE_FILE.fullmatch(path):
         classes = ", ".join(CLASSES)
         yield f"is not where rules are found: rules/<class>/<id>/<id>.rego, class one of {classes}; move it there", 0
+    if RULE_FILE.fullmatch(path) and is_policy(path) and "verdict" not in map(defined, module.ast.get("rules", [])):
+        yield 'gives no verdict, so that it never fires; write: verdict := {"effect": …, "rule": about} if …', 0
     for imported in module.ast.get("imports", []):
         if [part["value"] for part in imported["path"]["value"]] == ["rego", "v1"]:
             yield "imports rego.v1; remove the line, it is the language here already", line(imported)

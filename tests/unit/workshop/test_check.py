@@ -51,6 +51,7 @@ BREAKS: list[tuple[str, str, str, str, tuple[str, ...]]] = [
         'rules["law.nuclear_employment_human"]\n',
         (f"{RULE}:", "write: package brightline.rules.law"),
     ),
+    ("placed", RULE, "\nverdict", "\nverdit", (f"{RULE}: gives no verdict, so that it never fires; write: verdict",)),
     ("placed", TEST, "human_test", "human_tests", (f"{TEST}:1: package", "write: package brightline.rules")),
     ("placed", RULE, "# title: ", "# title: \u202e", (f"{RULE}:2: holds the unseen character U+202E; take it out",)),
     ("placed", RULE, "harmless if {", "harmless if { # \u2066", (f"{RULE}:", "unseen character U+2066")),
