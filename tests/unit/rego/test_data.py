@@ -68,10 +68,25 @@ def test_without_a_key_of_the_data_no_vector_is_weaker(decide: Decide) -> None:
     assert found == []
 
 
+def schema(name: str) -> Any:
+    return json.loads((REGO / f"schemas/data/{name}.json").read_bytes())
+
+
+def test_a_word_by_which_rules_look_data_up_is_from_a_closed_list() -> None:
+    """The gate refuses an area that no rule knows, and thresholds without a signal.
+
+    With an area misspelled a purpose would be outside of what rules refuse.
+    """
+    rules = "".join(p.read_text() for p in REGO.rglob("*.rego") if not p.name.endswith("_test.rego"))
+    areas = schema("purposes")["additionalProperties"]["properties"]["areas"]["items"]["enum"]
+    assert set(areas) == {area for purpose in DATA["brightline"]["purposes"].values() for area in purpose["areas"]}
+    assert [area for area in areas if f'"{area}"' not in rules] == []
+    assert set(schema("thresholds")["required"]) == DATA["brightline"]["thresholds"].keys()
+
+
 @pytest.mark.parametrize("name", ["labels", "limits", "authorities"])
 def test_what_rules_read_has_to_be_there(name: str) -> None:
     """The schema of the data asks for every key that a rule reads, so that the gate refuses data without it."""
     rules = "".join(p.read_text() for p in REGO.rglob("*.rego") if not p.name.endswith("_test.rego"))
     read = set(re.findall(rf"\b{name}\.(\w+)", rules))
-    schema = json.loads((REGO / f"schemas/data/{name}.json").read_bytes())
-    assert set(schema["required"]) == read
+    assert set(schema(name)["required"]) == read

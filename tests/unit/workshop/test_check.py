@@ -17,6 +17,7 @@ RULE = "brightline/rules/law/nuclear_employment_human/nuclear_employment_human.r
 TEST = RULE.replace(".rego", "_test.rego")
 DECISION = "brightline/decision.rego"
 SHARED = "brightline/thresholds/data.yaml"
+PURPOSES = "brightline/purposes/data.yaml"
 
 
 def described(rego: Path) -> Iterable[Finding]:
@@ -81,6 +82,14 @@ BREAKS: list[tuple[str, str, str, str, tuple[str, ...]]] = [
     ("described", RULE, "read: first_hand", "read: true", (f"{RULE}:1:", "read is one of first_hand, second_hand")),
     ("described", RULE, "# METADATA\n", "", (f"{RULE}:", "no title", "custom.id: is missing")),
     ("data", SHARED, "500", "high", (f"{SHARED}:", "Invalid type", "schemas/data/thresholds.json says")),
+    (
+        "data",
+        SHARED,
+        "\ncbrn:",
+        "\ncbm:",
+        (f"{SHARED}: the file: cbrn is required; schemas/data/thresholds.json says",),
+    ),
+    ("data", PURPOSES, "[people, ", "[peple, ", (f"{PURPOSES}:", "areas.0", "must be one of", '"people"')),
     ("data", SHARED, "500", "500.5", (f"{SHARED}:", "is no integer", "write it in smaller units")),
     ("data", SHARED, "500", "", (f"{SHARED}:", "is null", "leave the key out")),
     ("data", SHARED, "500", "[", (f"{SHARED}: is not readable as data", "correct it")),
