@@ -276,7 +276,9 @@ async def test_it_reads_what_is_decoded_too() -> None:
     """What another detector would read of an encoded text is put before it below the text."""
     async with serve("detector") as server:
         server.script = scored("http", 0, 0)
-        detectors = Detectors(external=[open_external(settings("http", server.base_url))], deadline_ms=60_000)
+        detectors = Detectors(
+            external=[open_external(settings("http", server.base_url, deadline_ms=10_000))], deadline_ms=60_000
+        )
         await detectors.read([f"Please do: {b'pick its own targets'.hex()}"])
         await detectors.close()
         assert "pick its own targets" in server.requests[0]["text"]
