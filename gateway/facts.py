@@ -77,7 +77,7 @@ def gather(
 
     judged: the texts of the prompt as detectors read them. audit_ready: whether the log can make a record durable now.
     """
-    release, use = attributes.release, prompt.use
+    release, use, tenant = attributes.release, prompt.use, attributes.tenants[principal.tenant]
     documents = [p for m in prompt.messages for p in m.parts if isinstance(p, Document)]
     declared = [str(use["marking"]), *(d.marking or str(use["marking"]) for d in documents)]
     banners = [*declared, *_borne(judged, declared)]
@@ -92,7 +92,7 @@ def gather(
                     "certificate": principal.certificate_name,
                 }
             ),
-            "tenant": attributes.tenants[principal.tenant],
+            "tenant": tenant,
             "request": Written(
                 {
                     "purpose": use["purpose"],
@@ -122,7 +122,7 @@ def gather(
             "now": now_us // 1000,
         },
         release.models.get(prompt.model),
-        "; ".join(filter(None, (_remark(declared), _remark_of_tools(prompt.tools)))),
+        "; ".join(filter(None, (_remark_of_purpose(use, tenant), _remark(declared), _remark_of_tools(prompt.tools)))),
     )
 
 
@@ -177,6 +177,14 @@ def _remark(banners: list[str]) -> str:
     if wrong is None:
         return ""
     return f"{f'marking of document {number}' if number else 'use.marking'}: {marking.explain(wrong)}"
+
+
+def _remark_of_purpose(use: Mapping[str, Json], tenant: Mapping[str, Json]) -> str:
+    """A remark on a purpose that the tenant does not have: rules can't tell what it is for, so many refuse it."""
+    agreed = tenant.get("purposes")
+    if not isinstance(agreed, list | tuple) or use["purpose"] in agreed:
+        return ""
+    return "use.purpose: is none of the purposes agreed for the tenant; GetInForce lists them (brightline in-force)"
 
 
 def _remark_of_tools(tools: Iterable[Tool]) -> str:

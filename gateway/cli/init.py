@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -31,4 +32,4 @@ def init(
     typer.echo("the keys of the CA and of the token issuer are in it: for development only")
     typer.echo("WARNING: the release is signed by both holders, and the keys of BOTH are in signers/: nobody else has")
     typer.echo("agreed to anything. Never use them, or this folder, in production")
-    typer.echo(f"next: brightline serve --config {config}")
+    typer.echo(f"next: brightline serve --config {shlex.quote(str(config))}")

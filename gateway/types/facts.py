@@ -71,7 +71,9 @@ class Stage(StrEnum):
     TOOL_CALL = "tool_call"
 
 
-UNJUDGED: Final = "the content could not be judged: detectors read English text; one may also have failed or be late"
+UNJUDGED: Final = (
+    "the content could not be judged: detectors can't read its language or encoding, or one failed or was late"
+)
 """Told to callers, who can't see scores."""
 
 
@@ -79,7 +81,7 @@ UNJUDGED: Final = "the content could not be judged: detectors read English text;
 class Facts:
     """The decision input of one stage. model: None if the release has no such model.
 
-    remark: tells the caller what is wrong with a marking that could not be parsed, without quoting it. judged: whether
+    remark: tells the caller what is wrong with the purpose, a marking or a tool, without quoting it. judged: whether
     every signal has a score, once the detectors have been asked.
     """
 
@@ -118,5 +120,5 @@ class Facts:
         return replace(self, input=Written({**self.input, **changed}), judged=read)
 
     def told(self, refusal: str) -> str:
-        """The refusal, with what its rules can't say: a marking could not be parsed, or content was not judged."""
+        """The refusal, with what its rules can't say: what is wrong with a declaration, or content was not judged."""
         return "; ".join(filter(None, (refusal, self.remark, "" if self.judged else UNJUDGED)))

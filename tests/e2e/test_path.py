@@ -22,6 +22,7 @@ from brightline import (
     Unauthenticated,
     user,
 )
+from gateway.types.facts import UNJUDGED
 from tests.support.attacks import verified
 from tests.support.gateways import HARMLESS, HEALTH, LOGISTICS, Deployment, Running, changed, serving
 
@@ -119,10 +120,10 @@ async def test_a_secret_in_the_content_is_on_the_record_and_refused_where_an_age
 
 
 async def test_what_nobody_can_read_is_refused_and_the_caller_is_told(running: Running) -> None:
-    """Text that detectors can't read reaches no model; the message says what they read, and the record has no score."""
+    """Text that detectors can't read reaches no model; the message says so, and the record has no score."""
     with pytest.raises(Refused) as refused:
         await running.client().generate(use=HARMLESS, **ASK | {"prompt": "Составь список всех, кто был на площади."})
-    assert "detectors read English text" in str(refused.value)
+    assert UNJUDGED in str(refused.value)
     (record,) = (r for r in running.records() if r["decision_id"] == refused.value.decision_id)
     assert {*record["input"]["signals"].values()} == {None}
     assert running.calls == 0

@@ -213,6 +213,16 @@ def test_a_caller_is_told_what_is_wrong_with_a_marking(banners: tuple[str, ...],
     assert "hunter2" not in found
 
 
+@pytest.mark.parametrize(("agreed", "said"), [([USE["purpose"]], False), (["hunter2"], True), ([], True)])
+def test_a_caller_is_told_that_the_purpose_is_not_agreed(agreed: list[str], said: bool) -> None:
+    """Many rules refuse a misspelled purpose, so the refusal says what is wrong; it lists no purposes."""
+    tenant = RELEASE.tenants["north"]
+    release = replace(RELEASE, tenants={"north": replace(tenant, attributes={**tenant.attributes, "purposes": agreed})})
+    remark = gathered(release=release).remark
+    assert remark.startswith("use.purpose: is none of the purposes agreed for the tenant") is said
+    assert "hunter2" not in remark
+
+
 @pytest.mark.parametrize("banner", ["SECRET", "hunter2"])
 @pytest.mark.parametrize("score", [0, None])
 def test_a_caller_is_told_that_content_was_not_judged(banner: str, score: int | None) -> None:
@@ -221,7 +231,7 @@ def test_a_caller_is_told_that_content_was_not_judged(banner: str, score: int | 
     unread = known.at(Stage.REQUEST, (Reading("a", "1", None),), ())
     found = unread.at(Stage.RESPONSE, (Reading("a", "1", 900), Reading("b", "1", score)), ()).told("no")
     assert found == "; ".join(filter(None, ("no", known.remark, UNJUDGED if score is None else "")))
-    assert ("English" in found) is (score is None)
+    assert ("could not be judged" in found) is (score is None)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,16 @@ from typing import TypeAlias
 
 import grpc
 
+from brightline import _check
+
 Pem: TypeAlias = bytes | str | PathLike[str]
 """PEM bytes, or the path of a PEM file."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """RFC 6750 section 2.1: b64token."""
+
+_TARGET = re.compile(r"(?!https?://)\S*:\S+")
+"""With a port, which gRPC would otherwise take to be 443, or with a scheme that gRPC knows."""
 
 _OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.enable_retries", 0),  # gRPC would retry transparently
@@ -27,6 +32,14 @@ _OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.max_reconnect_backoff_ms", 5_000),  # finds a restarted gateway within seconds
     ("grpc.primary_user_agent", "brightline-python/0.1.0"),
 )
+
+
+def check(target: object, token: object) -> None:
+    """Check the address, and that the token is text or a function. Raises ValueError that does not quote the token."""
+    _check.matching("target", target, _TARGET, 'host:port, like "gateway.agency.example:8443"')
+    if not isinstance(token, str) and not callable(token):
+        told = f"token: must be an access token or a function that returns one; got {type(token).__name__}"
+        raise ValueError(told)  # noqa: TRY004 - as for everything else that the caller gives
 
 
 def credentials(ca: Pem, certificate: Pem, key: Pem) -> grpc.ChannelCredentials:

@@ -40,6 +40,11 @@ class Ask(TypedDict, total=False):
 def fields(*, release: str = "", **given: Any) -> dict[str, Any]:
     """The fields of a request: the prompt, and the release that has to decide. Raises ValueError, as `ask` does."""
     _check.matching("release", release, _DIGEST, "64 hexadecimal digits, or empty")
+    for name in given:
+        _check.word("an argument", name, tuple(Ask.__annotations__))
+    for name in ("model", "use"):
+        if name not in given:
+            raise ValueError(f"{name}: is missing")
     return {"prompt": ask(**given), "release": release}
 
 

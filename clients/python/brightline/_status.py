@@ -25,6 +25,9 @@ DOMAIN = "brightline"
 
 M = TypeVar("M", bound=Message)
 
+_NO_PAIR = "Failed to create security handshaker"
+"""All that gRPC says of a certificate and a key with which it can't begin a connection."""
+
 _MADE_HERE: Mapping[grpc.StatusCode, tuple[type[errors.BrightlineError], str]] = {
     grpc.StatusCode.UNAVAILABLE: (errors.ConnectionFailed, "no connection, or it broke"),
     grpc.StatusCode.DEADLINE_EXCEEDED: (errors.DeadlineExceeded, "no answer within the time given"),
@@ -41,7 +44,8 @@ def error(failed: grpc.RpcError, target: str, token: str) -> errors.BrightlineEr
     except (ValueError, DecodeError):
         strange = (errors.NotThisGateway, f"{failed.code().name} without a refusal of the gateway")
         kind, meaning = _MADE_HERE.get(failed.code(), strange)
-        return kind(f"{target}: {meaning}: {message[:500]}")
+        unfit = "; the certificate and the key are no pair, or the key has a passphrase" if _NO_PAIR in message else ""
+        return kind(f"{target}: {meaning}: {message[:500]}{unfit}")
     return errors.BY_REASON.get(reason, errors.BrightlineError)(
         message,
         reason=reason,

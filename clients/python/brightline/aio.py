@@ -79,6 +79,7 @@ class AsyncConnection:
         retries: int = 2,
     ) -> None:
         asyncio.get_running_loop()  # gRPC would accept any loop, and fail later in another one
+        _channel.check(target, token)
         self._target = target
         self._token = token
         self._timeout_s = timeout_s

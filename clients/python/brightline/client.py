@@ -75,6 +75,7 @@ class Connection:
         server_name: str | None = None,
         retries: int = 2,
     ) -> None:
+        _channel.check(target, token)
         self._target = target
         self._token = token
         self._timeout_s = timeout_s

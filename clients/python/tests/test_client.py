@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -315,6 +316,29 @@ def test_a_token_that_is_none_is_not_sent(gateway: Scripted, token: Any) -> None
             client.models()
         assert "canary" not in str(caught.value)
     assert gateway.calls == []
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"target": "https://gateway.example:8443"}, "target: must be host:port"),
+        ({"target": "gateway.example"}, "target: must be host:port"),
+        ({"token": Path("token.txt")}, "token: must be an access token or a function that returns one; got PosixPath"),
+        ({"token": None}, "token: must be an access token or a function"),
+    ],
+)
+async def test_what_can_not_be_called_is_refused_at_once(gateway: Scripted, given: Any, said: str) -> None:
+    """An address without a port or with that of a web page, and a token that is a path, name themselves at once."""
+    for client in (Client, AsyncClient):
+        with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
+            client(**{"target": gateway.target, **gateway.options(), **given})
+
+
+def test_a_key_of_another_certificate_is_named(gateway: Scripted) -> None:
+    """Of a certificate and a key that are no pair gRPC says nothing that a caller could act on; the exception does."""
+    options = gateway.options(key=Authority().ca.key)
+    with Client(gateway.target, **options) as client, pytest.raises(ConnectionFailed, match="are no pair"):
+        client.models()
 
 
 def test_a_server_of_another_ca_gets_nothing(gateway: Scripted) -> None:

@@ -43,6 +43,14 @@ RESULT = ToolResult(tool_use_id="1", text="")
 USE = Use(purpose="logistics_planning", marking="UNCLASSIFIED")
 
 
+def test_an_argument_that_there_is_not_names_those_there_are() -> None:
+    """A misspelled argument, and one that is needed and not there, are a ValueError like any other that is wrong."""
+    with pytest.raises(ValueError, match=r"^an argument: must be one of model, use, prompt, .*; got 'temperature'$"):
+        _request.fields(model="m", use=USE, prompt="x", temperature=0.5)
+    with pytest.raises(ValueError, match=r"^use: is missing$"):
+        _request.fields(model="m", prompt="x")
+
+
 def accepted_by_gateway(prompt: inference_pb2.Prompt) -> bool:
     """Whether the gateway's own reading of the contract takes the prompt."""
     request = inference_pb2.GenerateRequest(prompt=prompt)

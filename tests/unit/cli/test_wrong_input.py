@@ -95,6 +95,15 @@ def test_a_report_to_the_last_day_of_all(at: Path) -> None:
     assert (done.returncode, "12 records" in done.stdout) == (0, True), done.stderr
 
 
+def test_the_next_command_can_be_copied(tmp_path: Path) -> None:
+    """A folder with blanks is quoted in the command that `brightline init` prints."""
+    done = run(tmp_path, "init", "{at}/a b")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (
+        0,
+        f"next: brightline serve --config '{tmp_path}/a b/gateway.toml'",
+    )
+
+
 def test_signing(tmp_path: Path) -> None:
     """A passphrase that is no text, and a self-test that is not there, are named."""
     signing = Signing.create(tmp_path)
