@@ -56,7 +56,9 @@ class Verifier:
         text, signatures = split(note)
         mine = [s for name, s in signatures if name == self.name and s[:4] == self.key_id]
         if len(mine) != 1:
-            raise NoteError(f"not signed exactly once by {self.name}+{self.key_id.hex()}")
+            others = sorted({s[:4].hex() for name, s in signatures if name == self.name} - {self.key_id.hex()})
+            hint = f", but with the key {', '.join(others)}; is the key that you gave the log's?" if others else ""
+            raise NoteError(f"not signed exactly once by {self.name}+{self.key_id.hex()}{hint}")
         try:
             Ed25519PublicKey.from_public_bytes(self.key).verify(mine[0][4:], text.encode())
         except InvalidSignature as error:

@@ -76,7 +76,8 @@ def in_words(report: Report) -> list[str]:
     """The report for people, in lines. Callers' text is escaped to ASCII, so that it can't control a terminal."""
     problem = report.problem
     if problem is not None:
-        where = "" if problem.index is None else f"record {problem.index}, decision {plain(problem.decision_id)}: "
+        decision = f", decision {plain(problem.decision_id)}" if problem.decision_id else ""
+        where = "" if problem.index is None else f"record {problem.index}{decision}: "
         return [
             f"NOT VERIFIED {plain(report.origin)}",
             f"  {where}{plain(problem.what)}",

@@ -124,7 +124,7 @@ def test_what_is_not_under_a_checkpoint_is_not_exported(folder: Path, tmp_path: 
     """Without a checkpoint, or beyond the last one, there is nothing to export."""
     with pytest.raises(UnreadableError, match="no checkpoint covers record 300"):
         exported(folder, first=300)
-    with pytest.raises(UnreadableError, match="no checkpoint covers record 0"):
+    with pytest.raises(UnreadableError, match="no checkpoint over at most 6 records covers record 0"):
         exported(folder, until=6)
     store = Store(Sqlite(logs.settings(tmp_path).path), logs.signer(tmp_path))
     store.append(logs.entries(3))
@@ -432,9 +432,17 @@ def test_a_first_line_that_readers_could_take_for_different_things_is_none(
 
 
 def test_another_key_verifies_nothing(folder: Path, lines: Lines) -> None:
-    """With the key of another log of the same name no signature holds."""
+    """With the key of another log of the same name no signature holds, and the report says which key signed."""
     other = Signer(logs.ORIGIN, Ed25519PrivateKey.generate()).verifier
-    assert "not signed" in found(folder, lines, Trust(other)).what
+    what = found(folder, lines, Trust(other)).what
+    assert f"not signed exactly once by {logs.ORIGIN}+{other.key_id.hex()}" in what
+    assert f"with the key {logs.verifier(folder).key_id.hex()}; is the key that you gave the log's?" in what
+
+
+def test_a_record_whose_decision_can_not_be_read_is_named_by_its_index(folder: Path, lines: Lines) -> None:
+    """The report names what it knows of the record, and leaves no blank for the rest."""
+    report = check(folder, [lines[0], lines[1] + b" ", *lines[2:]])
+    assert in_words(report)[1] == "  record 0: the record is not the one that was hashed into the tree"
 
 
 # --- any change at all ------------------------------------------------------------------------------------------------
