@@ -143,7 +143,7 @@ def test_an_answer_as_nobody_should_give(signing: Signing, tmp_path: Path, answe
     authority = Authority()
     with (
         served(signing.repository.folder, answer, authority) as url,
-        pytest.raises(StartError, match=r"release\.source") as error,
+        pytest.raises(StartError, match=r"release\.repository, release\.url") as error,
     ):
         open_source(settings(signing, url, tmp_path, authority)).load()
     assert words in str(error.value)
