@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from gateway.signals.encoder import combined
+from gateway.signals.margins import combined
 
 __all__ = ["Layer", "Seen", "elsewhere", "margin", "margins", "telling", "tuned"]
 

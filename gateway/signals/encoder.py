@@ -3,7 +3,8 @@
 1. The vocabulary cuts the passage into pieces.
 2. The encoder reads them part by part, and stops as soon as a part is sure that the passage is nothing.
 3. The last part gives a margin for each category, one for any category, and one for text that it can't read.
-4. A margin at the threshold scores 500.
+4. Near the threshold, the margins of another encoder count as much.
+5. A margin at the threshold scores 500.
 
 The files of an encoder travel with the package and are checked by digest.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Final, Literal
 
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.errors import StartError
+from gateway.signals.margins import Margins, doubtful, shares
 from gateway.signals.passage_cache import PassageCache
 from gateway.signals.unigram import Unigram
 from gateway.signals.wordpiece import WordPiece
@@ -34,14 +36,13 @@ __all__ = [
     "PIECES",
     "READ",
     "SEEN",
+    "VOCABULARY",
     "Encoder",
     "Manifest",
     "Pieces",
-    "combined",
     "load",
     "session",
     "shown",
-    "thousandths",
 ]
 
 READ, FOREIGN, CIPHER = 0, 1, 2
@@ -54,7 +55,6 @@ VOCABULARY: Final = "vocabulary.txt"
 _REMEMBERED: Final = 16_384
 """Passages: conversations of six million characters, in ten megabytes."""
 
-Floats = npt.NDArray[np.float32]
 Pieces = WordPiece | Unigram
 _Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -85,21 +85,16 @@ class Encoder:
     """An encoder, of its files.
 
     names: the categories that it scores. parts: in order. digest: of its manifest.
-    is_cipher: whether a passage is in no language, where the encoder's own vocabulary can't tell.
+    beside: another one, which tells what is in no language, and whose margins count as much where this one is in doubt.
     """
 
     def __init__(
-        self,
-        manifest: Manifest,
-        data: Mapping[str, bytes],
-        digest: str,
-        is_cipher: Callable[[str], bool] = lambda _: False,
+        self, manifest: Manifest, data: Mapping[str, bytes], digest: str, beside: Encoder | None = None
     ) -> None:
         kind = Unigram if manifest.pieces == "unigram" else WordPiece
         self.pieces: Pieces = kind(data[VOCABULARY])
         self.parts: list[Any] = [session(data[name]) for name in manifest.parts]
-        self.is_cipher = self.pieces.is_cipher if isinstance(self.pieces, Unigram) else is_cipher
-        self._made = manifest
+        self.made, self._beside = manifest, beside
         self._remembered = PassageCache(_REMEMBERED)
         self.names, self.digest = tuple(manifest.categories), digest
 
@@ -110,30 +105,38 @@ class Encoder:
         """
         return self._read(passage) if whose is None else self._remembered.get(whose, passage, say=self._read)
 
-    def _read(self, passage: str) -> npt.NDArray[np.int64]:
-        row = self._scored(passage)
-        if row[-1] == READ and self.is_cipher(passage):
-            row[-1] = CIPHER
-        return row
+    def margins(self, passage: str, *, to_end: bool = False) -> tuple[Margins | None, int]:
+        """The margins of a passage, a row for it, and READ or FOREIGN.
 
-    def _scored(self, passage: str) -> npt.NDArray[np.int64]:
+        None where the passage is in another script, or as soon as a part is sure that it is nothing. to_end: reads on.
+        """
         if isinstance(self.pieces, Unigram) and not self.pieces.reads(passage):
-            return np.append(np.zeros(len(self.names), np.int64), FOREIGN)
+            return None, FOREIGN
         given = shown(self.pieces, passage)
         for part in self.parts[:-1]:
             seen, margins = part.run(None, given)
-            if (margins < 0).all():
-                return np.zeros(len(self.names) + 1, np.int64)
+            if not to_end and (margins < 0).all():
+                return None, READ
             given = {SEEN: seen}
         margins, foreign = self.parts[-1].run(None, given)
-        return np.append(self._shares(margins), FOREIGN if foreign[0] >= self._made.foreign else READ)
+        return margins, FOREIGN if foreign.max() >= self.made.foreign else READ
 
-    def _shares(self, margins: Floats) -> npt.NDArray[np.int64]:
-        """The margin that decides, as the score of the highest category and those shown beside it; others are less."""
-        row = np.append(margins[0, :-1], combined(margins))
-        named = np.maximum(row[:-1] - self._made.shown, np.where(row[:-1] == np.max(row[:-1]), 0, -np.inf))
-        margin = np.where(named >= 0, row[-1], np.minimum(row[-1], self._made.threshold) - self._made.wide)
-        return thousandths(margin, self._made.threshold, self._made.wide)
+    def is_cipher(self, passage: str) -> bool:
+        """Whether the vocabulary can tell that a passage is in no language."""
+        return isinstance(self.pieces, Unigram) and self.pieces.is_cipher(passage)
+
+    def _read(self, passage: str) -> npt.NDArray[np.int64]:
+        margins, how = self.margins(passage)
+        if how == READ and self._beside and self._beside.is_cipher(passage):
+            how = CIPHER
+        if margins is None:
+            return np.append(np.zeros(len(self.names), np.int64), how)
+        threshold = self.made.threshold
+        if how == READ and self._beside and doubtful(margins, threshold):
+            others, theirs = self._beside.margins(passage, to_end=True)
+            if theirs == READ:
+                margins, threshold = (margins + others) / 2, (threshold + self._beside.made.threshold) / 2
+        return np.append(shares(margins, threshold, self.made.shown, self.made.wide), how)
 
 
 def shown(pieces: Pieces, passage: str) -> dict[str, npt.NDArray[Any]]:
@@ -142,20 +145,8 @@ def shown(pieces: Pieces, passage: str) -> dict[str, npt.NDArray[Any]]:
     return {"pieces": np.array([numbers], dtype=np.int64)}
 
 
-def combined(margins: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The margin that decides, of each row: the mean of that for any and the highest of the others."""
-    found: npt.NDArray[Any] = (margins[:, -1] + margins[:, :-1].max(axis=1)) / 2
-    return found
-
-
-def thousandths(margin: npt.NDArray[Any], threshold: float, wide: float) -> npt.NDArray[np.int64]:
-    """Margins as scores: 500 at the threshold."""
-    scores: npt.NDArray[np.int64] = np.floor(500 + 500 * np.tanh((margin - threshold) / wide)).astype(np.int64)
-    return scores
-
-
-def load(folder: Traversable, is_cipher: Callable[[str], bool] = lambda _: False) -> Encoder:
-    """The encoder of a folder. is_cipher: as of an `Encoder`. Raises StartError when a file is missing or another."""
+def load(folder: Traversable, beside: Encoder | None = None) -> Encoder:
+    """The encoder of a folder. beside: as of an `Encoder`. Raises StartError when a file is missing or another."""
     try:
         written = (folder / "manifest.json").read_bytes()
         manifest = Manifest.model_validate_json(written)
@@ -165,7 +156,7 @@ def load(folder: Traversable, is_cipher: Callable[[str], bool] = lambda _: False
     for name, content in data.items():
         if hashlib.sha256(content).hexdigest() != manifest.files.get(name):
             raise StartError(f"the learned detector: {name} is not the file of the manifest; reinstall the package")
-    return Encoder(manifest, data, hashlib.sha256(written).hexdigest(), is_cipher)
+    return Encoder(manifest, data, hashlib.sha256(written).hexdigest(), beside)
 
 
 def session(model: bytes) -> Any:

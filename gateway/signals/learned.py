@@ -3,7 +3,7 @@
 1. A text, without long rows of numbers, is cut into passages that overlap. Each is read alone, so that none weighs on
    another.
 2. The encoder for English reads the passages, and of a text in other letters the words in Latin letters, or in what
-   passes for them.
+   passes for them. Where it is in doubt, the encoder for many languages is asked, too.
 3. If there are words in other letters, or the encoder takes a passage for another language, the encoder for many
    languages reads the whole text in its own script, and where scripts are mixed, the words of each apart.
 4. The highest score of all passages counts.
@@ -58,9 +58,9 @@ class Learned:
 
     def __init__(self, english: Encoder, languages: Encoder | None = None) -> None:
         self.english, self.languages, self.names = english, languages, english.names
-        self.version = f"learned-5-{english.digest[:12]}"
+        self.version = f"learned-6-{english.digest[:12]}"
         if languages:
-            self.version += f"+languages-1-{languages.digest[:12]}"
+            self.version += f"+languages-2-{languages.digest[:12]}"
 
     def score(self, text: str, whose: str | None = None) -> tuple[dict[str, int], bool]:
         """Thousandths, 0 to 1000, for each category, and whether it could read the text.
@@ -141,7 +141,5 @@ def _wide(text: str) -> int:
 
 def load(folder: Traversable = FOLDER, languages: Traversable | None = LANGUAGES) -> Learned:
     """The detector that travels with the package. Raises StartError when a file is missing or another."""
-    if not languages:
-        return Learned(encoder.load(folder))
-    many = encoder.load(languages)
-    return Learned(encoder.load(folder, many.is_cipher), many)
+    many = encoder.load(languages) if languages else None
+    return Learned(encoder.load(folder, many), many)

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from gateway.errors import StartError
 from gateway.signals import Detectors
-from gateway.signals.encoder import PIECES, thousandths
+from gateway.signals.encoder import PIECES
 from gateway.signals.fusion import DOUBT, SURE, UNSEEN, weigh
 from gateway.signals.learned import FOLDER, LANGUAGES, Learned, load, passages, worded
+from gateway.signals.margins import thousandths
 from gateway.signals.normalise import normalise
 from gateway.signals.wordpiece import LONGEST, WordPiece
 
