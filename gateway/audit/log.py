@@ -82,31 +82,14 @@ class Log:
         4 check that the release is not older than one that was in force  5 mark intents that a crash left open as
         outcome_unknown, then record the start
         """
-        start: dict[str, Json] = {
-            "origin": settings.origin,
-            "version": version("brightline-gateway"),
-            "release": record.release(release),
-            "engine": {"name": engine, "version": engine_version},
-        }
         signer = keys.load_signer(settings.signing_key, settings.origin)  # 1
         commitments = keys.load_commitments(settings.commitment_key)
-        store = Store(places.kept(settings), signer, lock_store=places.lock_store(settings))  # 2
-        try:
-            store.compare_clock(clock())  # 3
-            known = remembered(store.releases())
-            known.check(release)  # 4
-            since_us = since(store.releases(), release.digest)
-            orphans = store.orphans()
-        except (OSError, StartError) as error:
-            with contextlib.suppress(OSError, CorruptError):
-                store.close()
-            raise StartError(f"{places.name(settings)}: {error}") from error
-        try:
+        with contextlib.ExitStack() as failed:
+            store = Store(places.kept(settings), signer, lock_store=places.lock_store(settings))  # 2
+            failed.callback(_give_up, store)
+            known, since_us, orphans = _look_back(store, release, clock(), places.name(settings))  # 3, 4
             sealer = Sealer.open(settings.sealed) if settings.sealed else None
-        except StartError:
-            with contextlib.suppress(OSError, CorruptError):
-                store.close()
-            raise
+            failed.pop_all()
         place = Place(settings.enclave, settings.node, "gateway", listener)
         cadence = {"checkpoint_ms": settings.checkpoint_ms, "checkpoint_records": settings.checkpoint_records}
         writer = Writer(store, settings.deadline_ms, **cadence)
@@ -114,16 +97,22 @@ class Log:
             writer, clock, place, commitments, settings.unauthenticated_per_s, sealer=sealer, telemetry=telemetry
         )
         archive = opened_archive(settings, signer.verifier, commitments)
-        log = cls(writer, ledger, clock, archive, known=known.after(release), since_us=since_us)
+        log = cls(writer, ledger, clock, archive, known=known, since_us=since_us)
         log._gauge = Gauge(settings)
         log._gauging = asyncio.create_task(_look(log._gauge))
+        begun = False
+        start: dict[str, Json] = {
+            "origin": settings.origin,
+            "version": version("brightline-gateway"),
+            "release": record.release(release),
+            "engine": {"name": engine, "version": engine_version},
+        }
         try:
             begun = await log._begin(orphans, start)  # 5
-        except BaseException:
-            await log.close()
-            raise
+        finally:
+            if not begun:
+                await log.close()
         if not begun:
-            await log.close()
             raise StartError(f"{places.name(settings)}: the start could not be recorded; see the gateway's log")
         return log
 
@@ -254,6 +243,25 @@ def opened_archive(settings: Audit, key: Verifier, commitments: Commitments) -> 
     verifiers = {settings.origin: key, **places.keys(settings)}
     pages = PageTokens(commitments.derived(keys.PAGES))
     return Archive(partial(places.together, settings), places.held(settings), verifiers, pages)
+
+
+_Before = tuple[RollbackGuard, int | None, list[tuple[str, str]]]
+
+
+def _look_back(store: Store, release: Release, now_us: int, name: str) -> _Before:
+    """Steps 3 and 4 of `Log.open`: what was in force, this release included, since when it is, and the open intents."""
+    try:
+        store.compare_clock(now_us)
+        known = remembered(store.releases())
+        known.check(release)
+        return known.after(release), since(store.releases(), release.digest), store.orphans()
+    except (OSError, StartError) as error:
+        raise StartError(f"{name}: {error}") from error
+
+
+def _give_up(store: Store) -> None:
+    with contextlib.suppress(OSError, CorruptError):
+        store.close()
 
 
 def _time(made: Record) -> int:
