@@ -53,6 +53,10 @@ def create(folder: Path, holder: str, name: str, passphrase: str) -> Key:
             file.write(pem)
             # A crash here leaves files of a key that nobody was told of: remove both and create another key.
             _write_public(folder, name, key)
+    except FileExistsError as error:
+        raise StartError(
+            f"{error.filename}: exists, and no key is replaced; if a run that broke off made it, remove it"
+        ) from error
     except OSError as error:
         raise StartError(f"{error.filename or folder}: cannot be written: {error.strerror}") from error
     return key

@@ -56,7 +56,7 @@ class Repository(Shelf):
 
         keys: with their names; root and release of each holder, and online.
         """
-        if (self.folder / "metadata").exists() or (self.folder / "staged").exists():
+        if (self.folder / "metadata").exists() or self.staged(ROOT) is not None:
             raise StartError(f"{self.folder}: is a repository already")
         root = Root(version=1, expires=after(now, days[ROOT]), consistent_snapshot=True)
         for name, key in keys:

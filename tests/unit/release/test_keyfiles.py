@@ -33,10 +33,10 @@ def test_a_key_file_is_encrypted_and_its_owners_alone(tmp_path: Path) -> None:
 
 
 def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
-    """A second key of the same name is refused, and the first one stays."""
+    """A second key of the same name is refused with what to do, and the first one stays."""
     keyfiles.create(tmp_path, "agency", "release", "")
     before = (tmp_path / "release.key").read_bytes()
-    with pytest.raises(StartError, match="cannot be written"):
+    with pytest.raises(StartError, match="exists, and no key is replaced; if a run that broke off made it, remove it"):
         keyfiles.create(tmp_path, "agency", "release", "")
     assert (tmp_path / "release.key").read_bytes() == before
 

@@ -58,6 +58,14 @@ def test_every_file_is_somebodys() -> None:
     )
 
 
+def test_what_broke_off_before_a_root_was_proposed_is_begun_again(tmp_path: Path) -> None:
+    """An empty folder for proposals is no repository; one with a root is never begun anew."""
+    (tmp_path / "repository/staged").mkdir(parents=True)
+    repository = Signing.create(tmp_path).repository
+    with pytest.raises(StartError, match="is a repository already"):
+        repository.init([], datetime.now(UTC))
+
+
 def test_nothing_is_published_without_both(signing: Signing) -> None:
     """The tool names who has not signed, and publishes nothing."""
     signing.stage()
