@@ -11,8 +11,9 @@ __all__ = ["Margins", "combined", "doubtful", "shares", "thousandths"]
 
 Margins = npt.NDArray[Any]
 """A row for each passage: the margin of each category, then that of any."""
-_DOUBT: Final = 2.0
-"""How far from the threshold another encoder is asked, too. Of harmless passages one in thirty is nearer."""
+_BELOW: Final = 1.5
+_ABOVE: Final = 1.0
+"""How far from the threshold another encoder is asked, too. Of harmless passages one in forty is nearer."""
 
 
 def combined(margins: Margins) -> npt.NDArray[Any]:
@@ -23,7 +24,7 @@ def combined(margins: Margins) -> npt.NDArray[Any]:
 
 def doubtful(margins: Margins, threshold: float) -> bool:
     """Whether one row is so near the threshold that another encoder is asked, too."""
-    return bool(np.abs(combined(margins)[0] - threshold) < _DOUBT)
+    return bool(-_BELOW <= combined(margins)[0] - threshold < _ABOVE)
 
 
 def thousandths(margin: npt.NDArray[Any], threshold: float, wide: float) -> npt.NDArray[np.int64]:

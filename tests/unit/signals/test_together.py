@@ -13,7 +13,7 @@ from gateway.signals.learned import FOLDER, LANGUAGES, passages, worded
 from gateway.signals.margins import combined, doubtful
 from gateway.signals.normalise import normalise
 
-SOME = 200
+SOME = 300
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def english() -> Encoder:
 @pytest.fixture(scope="module")
 def said() -> list[str]:
     """Passages of every sort."""
-    texts = read(APART / "apart-01.jsonl")[::2]
+    texts = read(APART / "apart-10.jsonl")[::2]
     return [passage for text in texts for passage in passages(worded(normalise(text.text)))][:SOME]
 
 
