@@ -142,7 +142,7 @@ async def _decided(
     if approval := await approvals.named(gate.log, principal, prompt, known.request, gate.clock()):
         known = facts.approved(known, approvals.fact(approval))
     in_force.check_pinned(prompt.release)
-    readings = await gate.detectors.read(judged, principal.tenant)  # 3
+    readings = await gate.detectors.read([*judged, *prompt.named()], principal.tenant)  # 3
     known = known.at(Stage.REQUEST, readings, gate.detectors.liveness.standings())
     trail.saw(known, readings)
     decision = await in_force.engine.decide(known.input)  # 4

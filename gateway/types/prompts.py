@@ -72,6 +72,9 @@ Effector: TypeAlias = Literal[
 ]
 """What a tool can do in the world: brightline.v1.Effector in lower case, without prefix. A test compares the two."""
 
+BESIDE: Final = 80
+"""Characters on either side of a document's name that are read together with it."""
+
 EFFECTORS: Final[frozenset[str]] = frozenset(get_args(Effector))
 
 
@@ -121,6 +124,15 @@ class Prompt:
         yield from (tool.description for tool in self.tools)
         yield from _strings(tool.input_schema for tool in self.tools)
         yield from (tool.name for tool in self.tools)
+
+    def named(self) -> Iterator[str]:
+        """Each document's name, between the texts that a model reads it between: `judged` has it apart from them."""
+        for message in self.messages:
+            before = ""
+            for part in message.parts:
+                if isinstance(part, Document) and part.name:
+                    yield from (before[-BESIDE:], part.name, part.text[:BESIDE])
+                before = "" if isinstance(part, ToolUse) else part.text
 
 
 def part_texts(part: Part) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.signals import FORMS, Detectors
@@ -65,6 +65,18 @@ async def test_a_request_split_over_any_kind_of_part_is_seen(kind: str, size: in
     parts = tuple(KINDS[kind](ASKED[start : start + size]) for start in range(0, len(ASKED), size))
     prompt = Prompt("m", "", (Message("user", parts),), (), 1, None, {})
     assert ((await scores(*prompt.judged()))["autonomous_targeting"] or 0) >= 500
+
+
+@given(st.integers(1, len(ASKED) - 1))
+@example(66)
+async def test_a_request_split_over_the_name_of_a_document_is_seen(cut: int) -> None:
+    """A document's name is read as its model reads it: between the text before the document and the document's own."""
+    start, rest, padding = ASKED[:cut], ASKED[cut:], PADDING * 20
+    begun = (Document(start, f"{rest} {padding}", ""), Text(padding))
+    ended = (Text(f"{padding} {start}"), Document(rest, padding, ""))
+    for parts in (begun, ended):
+        prompt = Prompt("m", "", (Message("user", parts),), (), 1, None, {})
+        assert ((await scores(*prompt.judged(), *prompt.named()))["autonomous_targeting"] or 0) >= 500
 
 
 @pytest.mark.parametrize("size", [12, 20])
