@@ -92,7 +92,8 @@ class Sealer:
         work = asyncio.wrap_future(item.digest)
         work.add_done_callback(self._done)
         try:
-            return await asyncio.wait_for(asyncio.shield(work), self._deadline_s)
+            async with asyncio.timeout(self._deadline_s):  # wait_for of Python 3.11 loses some cancellations
+                return await asyncio.shield(work)
         except Exception as error:  # after any failure the content is not sealed
             raise unavailable(f"content could not be sealed: {error or 'in time'}") from error
 
