@@ -7,7 +7,7 @@ call that went away.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ import grpc
 import h2.errors
 import h2.exceptions
 import h2.settings
+import hpack
 import pytest
 import pytest_asyncio
 
 from brightline.v1 import inference_pb2, message_pb2
-from tests.support.attacks import HEALTH, attacking, message, prompt, refused, serves
-from tests.support.gateways import Deployment, Running, serving
+from tests.support.attacks import HEALTH, SERVICE, attacking, message, prompt, refused, serves
+from tests.support.gateways import LOGISTICS, Deployment, Running, serving
 from tests.support.raw_http2 import Answer, connected, tls
 from tests.support.waiting import until
 
@@ -334,6 +335,88 @@ async def test_what_is_not_grpc_is_reset(running: Running, seen: Seen, headers: 
     await seen.nothing()
 
 
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """One frame as RFC 9113 section 4.1 has it."""
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def block(running: Running, **changes: str | None) -> bytes:
+    """The headers of an honest call, encoded. None leaves one out."""
+    given = {
+        ":method": "POST",
+        ":scheme": "https",
+        ":path": f"{SERVICE}/Generate",
+        ":authority": running.address,
+        "te": "trailers",
+        "content-type": "application/grpc",
+        "grpc-timeout": "20S",
+        "authorization": f"Bearer {running.token(LOGISTICS)}",
+        **changes,
+    }
+    return hpack.Encoder().encode([hpack.NeverIndexedHeaderTuple(n, v) for n, v in given.items() if v is not None])
+
+
+ORDERS: dict[str, tuple[str, Callable[[Running, bytes, bytes], list[bytes]]]] = {
+    "DATA before HEADERS": (
+        "",
+        lambda _, head, data: [frame(0, 1, 1, data), frame(1, 4, 1, head), frame(0, 1, 1, data)],
+    ),
+    "HEADERS twice": ("CANCELLED", lambda _, head, data: [frame(1, 4, 1, head)] * 2 + [frame(0, 1, 1, data)]),
+    "a second path": (
+        "CANCELLED",
+        lambda running, head, data: [
+            frame(1, 4, 1, head),
+            frame(1, 4, 1, block(running, **{":path": f"{HEALTH}/Check"})),
+            frame(0, 1, 1, data),
+        ],
+    ),
+    "trailers": ("", lambda _, head, data: [frame(1, 4, 1, head), frame(0, 0, 1, data), frame(1, 5, 1, b"\x10\1x\1y")]),
+    "a token in the trailers": (
+        "TOKEN_MISSING",
+        lambda running, head, data: [
+            frame(1, 4, 1, block(running, authorization=None)),
+            frame(0, 0, 1, data),
+            frame(1, 5, 1, head),
+        ],
+    ),
+    "trailers before DATA": (
+        "CANCELLED",
+        lambda _, head, data: [frame(1, 4, 1, head), frame(1, 4, 1, b"\x10\1x\1y"), frame(0, 1, 1, data)],
+    ),
+    "a stream again": ("", lambda _, head, data: [frame(1, 4, 1, head), frame(0, 1, 1, data)] * 2),
+    "an older stream": (
+        "",
+        lambda _, head, data: [part for n in (5, 3) for part in (frame(1, 4, n, head), frame(0, 1, n, data))],
+    ),
+    "a second message after the end": ("", lambda _, head, data: [frame(1, 4, 1, head), *[frame(0, 1, 1, data)] * 2]),
+    "GOAWAY before DATA": (
+        "",
+        lambda _, head, data: [frame(1, 4, 1, head), frame(7, 0, 0, bytes(8)), frame(0, 1, 1, data)],
+    ),
+    "a window that grows by nothing": (
+        "CANCELLED",
+        lambda _, head, data: [frame(1, 4, 1, head), frame(8, 0, 1, bytes(4)), frame(0, 1, 1, data)],
+    ),
+    "an end before DATA": ("INVALID_REQUEST", lambda _, head, data: [frame(1, 5, 1, head), frame(0, 1, 1, data)]),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_frames_in_another_order_are_one_call_at_most(running: Running, order: str) -> None:
+    """Frames that are repeated, out of place or too late make no second call, and none that nobody decided."""
+    reason, frames = ORDERS[order]
+    before, calls, data = len(running.records()), running.calls, message()
+    async with connected(running) as raw:
+        await raw.settled()
+        await raw.write(frames(running, block(running), b"\0" + len(data).to_bytes(4, "big") + data))
+        await until(lambda: {r["kind"] for r in running.records()[before:]} & {"refusal", "outcome"} != set())
+    await serves(running)  # by then a second call would be there
+    new = [(r["kind"], r["reason"]) for r in running.records()[before:]]
+    answered = [("intent", ""), ("outcome", "")]
+    assert new == ([("refusal", reason)] if reason else answered) + answered
+    assert running.calls - calls == (1 if reason else 2)
+
+
 async def test_a_token_that_is_no_text_is_refused(running: Running) -> None:
     """Bytes that are no UTF-8 where the token belongs are TOKEN_INVALID, not a fault."""
     before = len(running.records())
@@ -440,11 +523,6 @@ async def test_a_ping_flood_is_cut_off(flooded: Running) -> None:
         assert raw.goodbye == int(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
     assert flooded.records("refusal") == []
     await serves(flooded)
-
-
-def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    """One frame as RFC 9113 section 4.1 has it."""
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
 FLOODS = {
