@@ -127,8 +127,8 @@ class Prompt:
 
     def named(self) -> Iterator[str]:
         """Each document's name, between the texts that a model reads it between: `judged` has it apart from them."""
+        before = self.system
         for message in self.messages:
-            before = ""
             for part in message.parts:
                 if isinstance(part, Document) and part.name:
                     yield from (before[-BESIDE:], part.name, part.text[:BESIDE])

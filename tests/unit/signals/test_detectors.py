@@ -72,10 +72,10 @@ async def test_a_request_split_over_any_kind_of_part_is_seen(kind: str, size: in
 async def test_a_request_split_over_the_name_of_a_document_is_seen(cut: int) -> None:
     """A document's name is read as its model reads it: between the text before the document and the document's own."""
     start, rest, padding = ASKED[:cut], ASKED[cut:], PADDING * 20
-    begun = (Document(start, f"{rest} {padding}", ""), Text(padding))
-    ended = (Text(f"{padding} {start}"), Document(rest, padding, ""))
-    for parts in (begun, ended):
-        prompt = Prompt("m", "", (Message("user", parts),), (), 1, None, {})
+    begun = Document(start, f"{rest} {padding}", ""), Text(padding)
+    ended = Text(f"{padding} {start}"), Document(rest, padding, "")
+    for system, *turns in (("", begun), ("", ended), ("", ended[:1], ended[1:]), (f"{padding} {start}", ended[1:])):
+        prompt = Prompt("m", system, tuple(Message("user", parts) for parts in turns), (), 1, None, {})
         assert ((await scores(*prompt.judged(), *prompt.named()))["autonomous_targeting"] or 0) >= 500
 
 
