@@ -173,6 +173,8 @@ class StreamReader:
         if self._block or self._stop is not None:
             raise failed("a block starts where none can")
         if block["type"] == "tool_use":
+            if block.get("input"):
+                raise failed("arguments of a tool call outside their deltas")
             self._call = _Call(block["id"], block["name"])
         elif block["type"] == "text":
             yield from self._text(block["text"])

@@ -232,6 +232,12 @@ async def test_any_whole_answer_is_a_completion_or_one_error(
         assert error.reason is Reason.UPSTREAM_FAILED
 
 
+def with_input(event: dict[str, Any], value: Any) -> dict[str, Any]:
+    """The event, of a block of a tool call with all its arguments at the start."""
+    block = event.get("content_block", {})
+    return {**event, "content_block": {**block, "input": value}} if block.get("type") == "tool_use" else event
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -249,10 +255,12 @@ async def test_any_whole_answer_is_a_completion_or_one_error(
         lambda e: [*e[:3], {**e[3], "index": 1}, *e[4:]],
         lambda e: [*e[:1], *e[4:]],
         lambda e: [event for event in e if event.get("index") != 1],
+        lambda e: [with_input(event, {"q": "roads"}) for event in e],
+        lambda e: [with_input(event, "q") for event in e if event.get("delta", {}).get("type") != "input_json_delta"],
     ],
 )
 def test_events_out_of_order_are_no_answer(changed: Any) -> None:
-    """Only the documented order of events makes an answer."""
+    """Only the documented order of events makes an answer, and nothing of one is lost."""
     said = changed([e for e in data_of("anthropic") if e["type"] != "ping"])
     data = b"".join(upstream_servers._anthropic_event(event) for event in said)
     with pytest.raises(GatewayError) as refused:
