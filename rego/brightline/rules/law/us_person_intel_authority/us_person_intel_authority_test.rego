@@ -53,6 +53,12 @@ test_records_before_a_us_person_is_seen[note] if {
 	} with input as request
 }
 
+test_waits_without_the_list_of_orders if {
+	abroad := object.union(lawful, {"request": {"us_person": {"involved": "no"}, "geo": ["FR"]}})
+	fixtures.says(rule.verdict) == refusal with input as abroad
+		with data.brightline.authorities as object.remove(data.brightline.authorities, ["us_person_intelligence"])
+}
+
 test_allows[note] if {
 	some note, facts in {
 		"the first moment": {"now": 500},

@@ -57,7 +57,11 @@ verdict := {
 
 harmless if facts.outside("intelligence")
 
-harmless if facts.foreign_persons
+# Without the list of orders, the rule cannot tell which authority has to be recorded.
+harmless if {
+	facts.foreign_persons
+	is_object(data.brightline.authorities.us_person_intelligence)
+}
 
 lawful if {
 	foreign_or_counter
