@@ -104,7 +104,7 @@ class Activation:
         except BaseException:
             await fresh.close()
             raise
-        fresh.since_us = self.gate.log.since_us
+        fresh.since_us, fresh.before = self.gate.log.since_us, before.release.digest
         if found.raw and self.config.listener.workers > 1:  # what has been tested is handed on without its self-test
             fresh.handed = found.raw if found.code else compiled_release.whole(fresh.release, b"", found.state)
         self.gate.in_force = fresh  # 5

@@ -15,6 +15,9 @@ from gateway.types import Release
 MISSING: Final = 5
 """After this many missing answers in a row, over four seconds or more, the engine counts as unavailable."""
 
+FOLLOW_US: Final = 5_000_000
+"""Microseconds that a call may still be permitted by the release before: it arrived earlier, or its worker is late."""
+
 
 @dataclass(slots=True, eq=False)
 class InForce:
@@ -22,7 +25,8 @@ class InForce:
 
     expires_us: when the signatures expire; renewed while the gateway serves. None for an unsigned release. since_us:
     since when it is in force, according to the log. state: tells it from the next release at its source. handed: the
-    bytes that each worker gets; empty without workers. missing: the engine's missing answers in a row to health checks.
+    bytes that each worker gets; empty without workers. before: the digest of the release that it replaced. missing: the
+    engine's missing answers in a row to health checks.
     """
 
     release: Release
@@ -32,6 +36,7 @@ class InForce:
     expires_us: int | None = field(init=False)
     since_us: int = field(default=0, init=False)
     handed: bytes = field(default=b"", init=False)
+    before: str = field(default="", init=False)
     missing: int = field(default=0, init=False)
     _calls: int = field(default=0, init=False)
     _idle: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -49,6 +54,10 @@ class InForce:
     def expired(self, now_us: int) -> bool:
         """Whether the signatures that put it in force have expired."""
         return self.expires_us is not None and now_us >= self.expires_us
+
+    def decides(self, digest: str, now_us: int) -> bool:
+        """Whether a release may permit a call now: it is this one, or the one that this one replaced a moment ago."""
+        return digest == self.release.digest or (digest == self.before and now_us - self.since_us <= FOLLOW_US)
 
     def check(self, now_us: int) -> None:
         """Raise GatewayError (POLICY_UNAVAILABLE) if it has expired: an expired release decides nothing."""

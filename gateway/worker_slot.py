@@ -86,7 +86,7 @@ class WorkerSlot:
     async def _serve(self) -> bool:
         """Run one worker, from its start until its open intents are marked. Whether it served. Raises OSError."""
         mine, its = socket.socketpair()
-        hub = Hub(self._gate.log, self._told)
+        hub = Hub(self._gate.log, self._told, self._decides)
         try:
             await hub.join(mine, self._greeting(), lambda: told_of(self._gate.in_force, handed=True))
             self.hub = hub
@@ -115,6 +115,9 @@ class WorkerSlot:
         await ended
         if not self._ending.is_set():
             log.critical("worker ended", worker=self._number, status=process.returncode)
+
+    def _decides(self, digest: str) -> bool:
+        return self._gate.in_force.decides(digest, self._gate.clock())
 
     def _greeting(self) -> dict[str, object]:
         config = self._config.of_worker(self._port)

@@ -32,6 +32,7 @@ class Rejection(Enum):
 
     DUPLICATE_KEY = "the tenant used this idempotency key before"
     NOTHING_TO_CLOSE = "no open intent of this decision id"
+    REPLACED = "the release that decided is not in force any more"
 
 
 Result: TypeAlias = int | Rejection

@@ -127,8 +127,8 @@ class Trail:
         """2: make the intent durable. Nothing may be forwarded before this returns.
 
         Raises GatewayError: INVALID_REQUEST if the intent can't be recorded completely; DUPLICATE_REQUEST if the tenant
-        used the idempotency key before; AUDIT_UNAVAILABLE if the intent is not durable in time, or if content that must
-        be sealed is not.
+        used the idempotency key before; POLICY_UNAVAILABLE if another release replaced the one that decided;
+        AUDIT_UNAVAILABLE if the intent is not durable in time, or if content that must be sealed is not.
         """
         decision = self._known.decision
         if decision is None or decision.effect is not Effect.ALLOW or self._intended:
@@ -139,11 +139,14 @@ class Trail:
         cancelled = await finished(result)
         self.watch.passed(meters.INTEND)
         self._late = result.exception()
-        self._intended = self._late is None and result.result() is not Rejection.DUPLICATE_KEY
+        self._intended = self._late is None and isinstance(result.result(), int)
         if cancelled:
             raise asyncio.CancelledError
         if self._late is not None:
             raise self._late
+        if result.result() is Rejection.REPLACED:
+            text = "another release came in force before the call was permitted; send it again"
+            raise GatewayError(Reason.POLICY_UNAVAILABLE, text)
         if not self._intended:
             what = "approval" if self._known.approval_id() else "idempotency key"
             raise GatewayError(Reason.DUPLICATE_REQUEST, f"a permitted request already used this {what}")

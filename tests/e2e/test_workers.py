@@ -9,7 +9,7 @@ import resource
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,9 @@ import pytest
 from brightline import Answer, AsyncClient, Refused
 from brightline.errors import BrightlineError, Cancelled, ConnectionFailed, DuplicateRequest, Unavailable
 from gateway import config
+from gateway.clock import system_us
 from gateway.errors import StartError
+from gateway.inforce import FOLLOW_US
 from tests.e2e.test_activation import ASK, NARROWER, verified
 from tests.support.gateways import HARMLESS, Deployment, spawned
 from tests.support.observing import Scrape, scrape, told_port
@@ -291,6 +293,40 @@ async def test_a_release_comes_in_force_in_every_worker(served: tuple[Deployment
         said = [await outcome(client) for client in callers]
     assert {(type(one), getattr(one, "release", "")) for one in said} == {(Refused, fresh)}
     assert [r["release"]["digest"] for r in deployed.records("release")] == [fresh]
+
+
+async def test_a_worker_that_stood_still_permits_nothing_by_a_release_that_was_replaced(tmp_path: Path) -> None:
+    """Calls that reach it before it hears of the new release are refused, to be sent again; then it decides by that."""
+    deployed = made(tmp_path)
+    with spawned(deployed) as process:
+        async with clients(deployed) as callers:
+            assert {type(await outcome(client)) for client in callers} == {Answer}
+            deployed.change_release("tenants.json", NARROWER)
+            still = min(workers(process))
+            os.kill(still, signal.SIGSTOP)
+            try:
+                process.send_signal(signal.SIGHUP)
+                await until(lambda: deployed.records("release"))
+                (replaced,) = deployed.records("release")
+                await until(lambda: system_us() - replaced["time_us"] > FOLLOW_US)
+                asking = [asyncio.create_task(outcome(client)) for client in callers]
+                await until(lambda: any(one.done() for one in asking))
+            finally:
+                os.kill(still, signal.SIGCONT)
+            said = await asyncio.gather(*asking)
+            assert {type(one) for one in said} <= {Refused, Unavailable}
+            await until_refused_by(callers, replaced["release"]["digest"])
+    records = deployed.records()
+    assert records.index(replaced) > max(n for n, r in enumerate(records) if r["kind"] == "intent")
+    assert {r["reason"] for r in records if r["kind"] == "refusal"} <= {"POLICY_DENIED", "POLICY_UNAVAILABLE"}
+    assert verified(deployed)
+
+
+async def until_refused_by(callers: Sequence[AsyncClient], digest: str) -> None:
+    """Return once every connection is refused by this release."""
+    async with asyncio.timeout(60):
+        while {getattr(await outcome(client), "release", "") for client in callers} != {digest}:
+            pass
 
 
 def test_workers_end_with_what_keeps_their_log(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ async def test_a_worker_takes_the_release_that_its_keeper_loaded(tmp_path: Path)
     """It arrives whole, is taken once, is nothing new where it decides already, and a new expiry comes by itself."""
     async with logs.opened(tmp_path) as log:
         mine, its = socket.socketpair()
-        hub = Hub(log, lambda: None)
+        hub = Hub(log, lambda: None, lambda _: True)
         await hub.join(mine, {}, lambda: Told(("old", 1), None, b""))
         member = await Member.join(its)
         hub.follow(Told((RELEASE.digest, 2), 7, RAW))

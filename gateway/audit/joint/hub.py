@@ -1,9 +1,10 @@
 """The keeper's side: writes what workers hand over, and closes what a worker left open when it ended.
 
 1 entries of all workers go into the log in the order of arrival; each is answered once it is durable
-2 the hub knows the open intents of its worker; when the worker ends, they are marked outcome_unknown
-3 workers are told when the log can't be written, and when it can again
-4 if a worker's record does not match what was said of it, or only the keeper may write it, the connection is closed
+2 an intent of a release that is not in force any more is refused: its worker may have stood still meanwhile
+3 the hub knows the open intents of its worker; when the worker ends, they are marked outcome_unknown
+4 workers are told when the log can't be written, and when it can again
+5 if a worker's record does not match what was said of it, or only the keeper may write it, the connection is closed
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from brightline_verify.record import Kind
 from gateway.audit.joint import frames
 from gateway.audit.log import Log
 from gateway.audit.record import Entry, columns
-from gateway.audit.store import Result
+from gateway.audit.store import Rejection, Result
 from gateway.telemetry import Counted, Meters
 
 _KEEPERS: Final = Kind.START, Kind.STOP
@@ -40,12 +41,13 @@ class Hub:
     """One worker, as the keeper sees it.
 
     serving: the digest of the release that the worker last said it decides by; at first empty. counted: last counts.
+    decides: whether a release, by its digest, may still decide a call.
     """
 
-    def __init__(self, log: Log, told: Callable[[], None]) -> None:
+    def __init__(self, log: Log, told: Callable[[], None], decides: Callable[[str], bool]) -> None:
         self.serving = ""
         self.counted = Counted(Meters())
-        self._log, self._told = log, told
+        self._log, self._told, self._decides = log, told, decides
         self._frames = frames.Frames(self._heard, self._gone)
         self._open: dict[str, str] = {}
         self._answers: list[tuple[int, int | str | None]] = []
@@ -60,7 +62,7 @@ class Hub:
         self.look()
 
     def look(self) -> None:
-        """3: tell the worker if the state of the log has changed."""
+        """4: tell the worker if the state of the log has changed."""
         if (state := (self._log.ready, self._log.healthy)) != self._state:
             self._state = state
             self._frames.say(frames.packed({"log": [*state, self._log.size]}))
@@ -85,8 +87,11 @@ class Hub:
         if "counted" in said:
             self.counted = Counted.heard(said["counted"])
         for number, entry in frames.entries(said.get("entries", []), content):  # 1
-            _check(entry)  # 4
+            record = _checked(entry)  # 5
             if entry.kind == Kind.INTENT:
+                if not self._decides(record["release"]):  # 2
+                    self._say(number, Rejection.REPLACED)
+                    continue
                 self._open[entry.decision_id] = entry.tenant
             self._log.append(entry).add_done_callback(partial(self._written, number, entry))
 
@@ -95,6 +100,9 @@ class Hub:
         said = None if failed else result.result()
         if not failed and (entry.kind == Kind.OUTCOME or (entry.kind == Kind.INTENT and not isinstance(said, int))):
             self._open.pop(entry.decision_id, None)
+        self._say(number, said)
+
+    def _say(self, number: int, said: Result | None) -> None:
         if not self._answers:
             asyncio.get_running_loop().call_soon(self._answer)
         self._answers.append((number, said if said is None or isinstance(said, int) else said.name))
@@ -105,16 +113,17 @@ class Hub:
         self._answers = []
 
     def _gone(self) -> None:
-        self._left.set_result(asyncio.get_running_loop().create_task(self._log.abandon(self._open)))  # 2
+        self._left.set_result(asyncio.get_running_loop().create_task(self._log.abandon(self._open)))  # 3
 
 
-def _check(entry: Entry) -> None:
-    """Raise ValueError for an entry that a worker may not write. About releases, a worker may record only a refusal.
+def _checked(entry: Entry) -> dict[str, Any]:
+    """The record. Raises ValueError for one that a worker may not write. About releases, it may record only a refusal.
 
     Whether a record has the fields of its kind is not checked: every call's records pass through this one process.
     """
-    record = orjson.loads(entry.leaf)
+    record: dict[str, Any] = orjson.loads(entry.leaf)
     if columns(record) != (entry.decision_id, entry.kind, entry.time_us, entry.tenant, entry.idempotency_key):
         raise ValueError("the record is not what was said of it")
     if entry.kind in _KEEPERS or (entry.kind == Kind.RELEASE and record.get("release") is not None):
         raise ValueError(f"no worker writes such a record of kind {entry.kind}")
+    return record

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -143,10 +143,10 @@ async def test_when_the_keeper_is_gone_nothing_is_durable() -> None:
         assert (member.gone.is_set(), member.ready) == (True, False)
 
 
-async def both_ends(log: Log) -> tuple[Hub, Member]:
+async def both_ends(log: Log, decides: Callable[[str], bool] = lambda _: True) -> tuple[Hub, Member]:
     """A worker's two ends: as its keeper sees it, and its own, once it may write."""
     mine, its = socket.socketpair()
-    hub = Hub(log, lambda: None)
+    hub = Hub(log, lambda: None, decides)
     await hub.join(mine, {}, lambda: Told(("ab", 1), None, b""))
     member = await Member.join(its)
     await until(lambda: member.ready)
@@ -168,6 +168,19 @@ async def test_the_keeper_answers_each_and_closes_what_was_left_open(tmp_path: A
         one.decision_id,
         "outcome_unknown",
     )
+
+
+async def test_an_intent_of_a_release_that_was_replaced_is_not_written(tmp_path: Any) -> None:
+    """Its worker is told so and goes on; of the same release, what forwards nothing is written."""
+    old, new = (entry(logs.record(Kind.INTENT, n, release=digest)) for n, digest in enumerate(("old", "new")))
+    refusal = entry(logs.record(Kind.REFUSAL, 2, release="old"))
+    async with logs.opened(tmp_path) as log:
+        hub, member = await both_ends(log, lambda digest: digest == "new")
+        results = await asyncio.gather(*map(member.append, (old, new, refusal)))
+        assert results == [Rejection.REPLACED, 1, 2]
+        await member.close()
+        await hub.closed()
+    assert old.decision_id not in {made["decision_id"] for made in logs.records(tmp_path)}
 
 
 _SOUND = entry(logs.record(Kind.REFUSAL, 1))
