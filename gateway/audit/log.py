@@ -100,20 +100,17 @@ class Log:
         log = cls(writer, ledger, clock, archive, known=known, since_us=since_us)
         log._gauge = Gauge(settings)
         log._gauging = asyncio.create_task(_look(log._gauge))
-        begun = False
         start: dict[str, Json] = {
             "origin": settings.origin,
             "version": version("brightline-gateway"),
             "release": record.release(release),
             "engine": {"name": engine, "version": engine_version},
         }
-        try:
-            begun = await log._begin(orphans, start)  # 5
-        finally:
-            if not begun:
-                await log.close()
-        if not begun:
-            raise StartError(f"{places.name(settings)}: the start could not be recorded; see the gateway's log")
+        async with contextlib.AsyncExitStack() as unrecorded:
+            unrecorded.push_async_callback(log.close)
+            if not await log._begin(orphans, start):  # 5
+                raise StartError(f"{places.name(settings)}: the start could not be recorded; see the gateway's log")
+            unrecorded.pop_all()
         return log
 
     @property
