@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+_NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS}
+"""What a file system says that has no hard links, as on many disks that are carried."""
 
 
 @contextmanager
 def new(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """A new file that is complete and durable at the end. An error removes it; the OSError names its path."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
-    try:
-        # Crash from here on: an empty file, which fails the next try until somebody removes it, and a hidden draft.
-        with _draft_of(path, mode) as file:
-            yield file
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    """A new file, which is there once it is complete and durable. Whatever has that name already stays as it is."""
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    with _draft_of(path, mode, _named) as file:
+        yield file
 
 
 def create(*files: tuple[Path, bytes, int]) -> None:
@@ -45,7 +45,7 @@ def replace(path: Path, data: bytes) -> None:
         path.write_bytes(data)
         return
     path = path.resolve()
-    with _draft_of(path, stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666) as file:
+    with _draft_of(path, stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666, _replaced) as file:
         file.write(data)
 
 
@@ -59,8 +59,8 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def _draft_of(path: Path, mode: int) -> Iterator[BinaryIO]:
-    """A draft that replaces `path` at the end, durably; after an error `path` is unchanged. Drafts have random names:
+def _draft_of(path: Path, mode: int, put: Callable[[Path, Path], None]) -> Iterator[BinaryIO]:
+    """A draft that `put` gives the name `path` at the end; an error leaves `path` unchanged. Drafts have random names:
     another process that writes the same file may delete this draft, but can't put half of it in place.
     """
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.draft"):
@@ -73,10 +73,36 @@ def _draft_of(path: Path, mode: int) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(descriptor)
         # Crash before this line: a hidden draft remains, which the next write removes.
-        draft.replace(path)
-        sync(path.parent)
-    except BaseException as error:
-        draft.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and error.filename is None:
+        put(draft, path)
+    except OSError as error:
+        if error.errno and error.filename in {None, str(draft)}:
             error.filename = str(path)
+        raise
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _replaced(draft: Path, path: Path) -> None:
+    draft.replace(path)
+    sync(path.parent)
+
+
+def _named(draft: Path, path: Path) -> None:
+    """Give the draft its name, which nothing may have by now."""
+    try:
+        path.hardlink_to(draft)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        # Crash before the next step: an empty file, which fails the next try until somebody removes it.
+        _or_nothing(path, lambda: draft.replace(path))
+    _or_nothing(path, lambda: sync(path.parent))
+
+
+def _or_nothing(path: Path, step: Callable[[], object]) -> None:
+    try:
+        step()
+    except BaseException:
+        path.unlink(missing_ok=True)
         raise

@@ -46,13 +46,16 @@ def create(folder: Path, holder: str, name: str, passphrase: str) -> Key:
     private = Ed25519PrivateKey.generate()
     protection = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
-    key = _held(SSlibKey.from_crypto(private.public_key()), holder)
+    key, path = _held(SSlibKey.from_crypto(private.public_key()), holder), folder / f"{name}.key"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with atomic_files.new(folder / f"{name}.key", 0o600) as file:
-            file.write(pem)
-            # A crash here leaves files of a key that nobody was told of: remove both and create another key.
+        atomic_files.create((path, pem, 0o600))
+        try:
+            # A crash here leaves the file of a key that nobody was told of: remove it and create another key.
             _write_public(folder, name, key)
+        except BaseException:
+            path.unlink()
+            raise
     except FileExistsError as error:
         raise StartError(
             f"{error.filename}: exists, and no key is replaced; if a run that broke off made it, remove it"

@@ -18,9 +18,9 @@ from gateway import atomic_files
 from tests.support.failing import failing_at
 
 OLD, DATA = b"old\n", b"a line\n" * 20_000
-STEPS = ("open", "fsync", "replace", "unlink", "fdopen", "close")
+STEPS = ("open", "fsync", "link", "replace", "unlink", "fdopen", "close")
 """What of `os` a write goes through; each may be the last thing that happens, or fail."""
-FAILING = [(os, name) for name in ("open", "fsync", "replace")]
+FAILING = [(os, name) for name in ("open", "fsync", "replace", "link")]
 CRASHES = f"""
 import os, sys
 from itertools import count
@@ -61,22 +61,23 @@ def replaced(path: Path) -> None:
     atomic_files.replace(path, DATA)
 
 
-@pytest.mark.parametrize(("how", "before"), [("new", b""), ("replace", OLD)])
-def test_a_crash_leaves_no_half_of_a_file(tmp_path: Path, how: str, before: bytes) -> None:
-    """Wherever the process ends, a file that is to be is empty or whole, one that was is old or new, and the next
-    replacement takes away what was left beside it.
+@pytest.mark.parametrize(("how", "before"), [("new", None), ("replace", OLD)])
+def test_a_crash_leaves_no_half_of_a_file(tmp_path: Path, how: str, before: bytes | None) -> None:
+    """Wherever the process ends, a file that is to be is not there or whole, one that was is old or new, and the same
+    again makes it and takes away what was left beside it.
     """
     for step in count(1):
         path = tmp_path / str(step) / "file"
         path.parent.mkdir()
-        if how == "replace":
+        if before is not None:
             path.write_bytes(before)
         done = subprocess.run([sys.executable, "-c", CRASHES, str(path), how, str(step)], check=False)
         if done.returncode == 0:
             break
         assert done.returncode == 9
-        assert (path.read_bytes() if path.exists() else before) in {before, DATA}
-        atomic_files.replace(path, DATA)
+        assert (path.read_bytes() if path.exists() else None) in {before, DATA}
+        (replaced if path.exists() else new)(path)
+        assert path.read_bytes() == DATA
         assert [p.name for p in path.parent.iterdir()] == ["file"]
     assert step > 4
 
@@ -105,6 +106,29 @@ def test_an_error_at_any_step_leaves_what_was(
         write(path)
         assert path.read_bytes() == DATA
     assert step > 4
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_of_another_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool) -> None:
+    """A file that another process made meanwhile stays, on a file system without links, too; else the file is made."""
+    if not links:
+        failing_at(1, monkeypatch, [(os, "link")], errno.EPERM)
+    path = tmp_path / "file"
+
+    def overtaken() -> None:
+        with atomic_files.new(path) as file:
+            file.write(DATA)
+            path.write_bytes(OLD)
+
+    for attempt in (overtaken, lambda: new(path)):
+        with pytest.raises(FileExistsError) as told:
+            attempt()
+        assert told.value.filename == str(path)
+        assert path.read_bytes() == OLD
+    path.unlink()
+    new(path)
+    assert path.read_bytes() == DATA
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_of_files_that_belong_together_none_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
