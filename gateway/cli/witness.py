@@ -10,7 +10,6 @@ import typer
 
 from brightline_verify.note import NoteError
 from brightline_verify.report import plain
-from gateway.audit import disk
 from gateway.audit.keys import load_cosigner, load_verifier
 from gateway.audit.witness import RefusedError
 from gateway.audit.witness import witness as sign
@@ -23,7 +22,7 @@ def witness(  # noqa: PLR0917 - one parameter for each option
     log_key: Annotated[Path, typer.Option(help="The log's public key.")],
     key: Annotated[Path, typer.Option(help="The witness's key; its public half is `<key>.pub`.")],
     state: Annotated[Path, typer.Option(help="What was signed last. Keep it: without it nothing is signed.")],
-    to: Annotated[Path, typer.Option(help="The file for the signed checkpoint.")],
+    to: Annotated[Path, typer.Option(help="The file for the signed checkpoint. Keep it beside the state.")],
     begin: Annotated[bool, typer.Option("--begin", help="The first time, when there is no state yet.")] = False,
 ) -> None:
     """Sign the log's published checkpoint, if it extends the last one that was signed.
@@ -33,8 +32,7 @@ def witness(  # noqa: PLR0917 - one parameter for each option
     """
     try:
         verifier = load_verifier(log_key, "--log-key")
-        signed = sign(published, verifier, load_cosigner(key), state, int(time.time()), begin=begin)
-        disk.replace(to, signed)
+        signed = sign(published, verifier, load_cosigner(key), state, to, int(time.time()), begin=begin)
     except RefusedError as error:
         typer.echo(f"REFUSED: {plain(str(error))}", err=True)
         raise typer.Exit(1) from error

@@ -47,7 +47,8 @@ def grow(folder: Path, count: int, tenant: str = "t") -> None:
 def signed(folder: Path, now_s: int = NOW_S, *, begin: bool = False) -> bytes:
     """What the witness signs of the published log."""
     cosigner = load_cosigner(folder / "witness.key")
-    return witness(folder / "tiles", logs.verifier(folder), cosigner, folder / "state", now_s, begin=begin)
+    state, to = folder / "state", folder / "cosigned"
+    return witness(folder / "tiles", logs.verifier(folder), cosigner, state, to, now_s, begin=begin)
 
 
 def test_a_log_that_goes_on_is_signed_each_time(folder: Path) -> None:
@@ -133,6 +134,31 @@ def test_what_can_not_be_checked_is_not_signed(folder: Path, change: Callable[[P
     with pytest.raises(RefusedError):
         signed(folder)
     assert ((folder / "state").read_bytes() if (folder / "state").exists() else None) == before
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_older_state_that_was_put_back_is_not_gone_on_from(folder: Path, *, lost: bool) -> None:
+    """What left last is newer than it, or than none: the log could be another since then, and two would be signed."""
+    signed(folder, begin=True)
+    older = (folder / "state").read_bytes()
+    shutil.copytree(folder, folder / "fork")
+    grow(folder, 100)
+    signed(folder)
+    grow(folder / "fork", 200, tenant="another")
+    shutil.rmtree(folder / "tiles")
+    shutil.copytree(folder / "fork/tiles", folder / "tiles")
+    (folder / "state").unlink() if lost else (folder / "state").write_bytes(older)
+    with pytest.raises(RefusedError, match=f"signed over 400 records, and the state knows of {0 if lost else 300}"):
+        signed(folder, begin=lost)
+    assert open_checkpoint((folder / "cosigned").read_bytes(), logs.verifier(folder)).size == 400
+
+
+def test_what_another_wrote_is_no_newer_state(folder: Path) -> None:
+    """A file that holds nothing of this witness and log is replaced."""
+    (folder / "cosigned").write_bytes(b"x")
+    signed(folder, begin=True)
+    (folder / "cosigned").write_bytes((folder / "tiles/checkpoint").read_bytes())
+    assert signed(folder) == (folder / "cosigned").read_bytes()
 
 
 def test_a_witness_begins_once(folder: Path) -> None:
