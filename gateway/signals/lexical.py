@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import or_
 from typing import Final
 
 from gateway.memo import Memo
@@ -128,6 +129,6 @@ def _index(lexicon: Lexicon, bits: Mapping[str, int]) -> Mapping[str, _Node]:
 
 def _places(blocks: Sequence[int], wide: int) -> set[int]:
     """Where something is in a text: in three neighbouring blocks of words, with two blocks around on either side."""
-    row = [0, 0, *blocks, 0, 0, 0, 0]
-    rows = zip(row, row[1:], row[2:], row[3:], row[4:], row[5:], row[6:], strict=False)
-    return {(c | d | e) | (a | b | c | d | e | f | g) << wide for a, b, c, d, e, f, g in rows if c | d | e}
+    row = [0, 0, *blocks, 0, 0]
+    near = [*map(or_, map(or_, row, row[1:]), row[2:]), 0, 0]
+    return {c | (a | c | e) << wide for a, c, e in zip(near, near[2:], near[4:], strict=False) if c}

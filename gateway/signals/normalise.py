@@ -56,14 +56,15 @@ _MARKUP: Final = r"(?:\*\*\*?|``?`?|~~|\{\}|/\*[ ]{0,4}\*/|<!--[ -]{0,4}-->)+"
 """What is not seen where a page or Markdown is shown, or a program is read, and parts no words; it says nothing."""
 _MARKS: Final = ("**", "`", "~~", "{}", "*/", "<")
 """What markup has in it."""
-_PERHAPS_APART: Final = (b" a a ", b" a  a ", b" a   a ", b" a    a ")  # inside all that is apart, and sooner seen
+_IN_A_ROW: Final = b" a a a a "
+"""Letters, each between blanks or signs, as many as stand apart at least."""
 _APART_KINDS: Final = bytes(
     ord("a" if c in ascii_lowercase else "0" if c in digits else " ") for c in map(chr, range(256))
 )
 
 
 def _perhaps_apart(plain: str) -> bool:
-    return any(map(kinds(plain, _APART_KINDS).__contains__, _PERHAPS_APART))
+    return _IN_A_ROW in b" %b " % b" ".join(kinds(plain, _APART_KINDS).split())
 
 
 def _letters_apart(letter: str, mark: str, times: str) -> re.Pattern[str]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.confusables import is_ideograph, letters
-from gateway.signals.normalise import normalise
+from gateway.signals.normalise import joining, normalise
 from gateway.signals.script import native
 
 HIDDEN = {
@@ -36,6 +36,7 @@ HIDDEN = {
     "a face between letters": "\U0001f600".join("autonomous") + " target",
     "letters listed": "a, u, t, o, n, o, m, o, u, s  t - a - r - g - e - t",
     "hyphens between letters": "a-u-t-o-n-o-m-o-u-s t_a_r_g_e_t",
+    "more signs between letters": "-- --".join("autonomous") + " target",
     "broken at a line's end": "auto-\n  nomous target",
     "broken at the end of a line of Windows": "auto-\r\nnomous tar-\r\nget",
     "broken at a soft hyphen": "auto\u00ad\n  nomous tar\u00ad\r\nget",
@@ -110,6 +111,12 @@ def test_any_text_folds(text: str) -> None:
     plain = normalise(text)
     assert plain == " ".join(plain.split())
     assert not any("A" <= c <= "Z" or c < " " for c in plain)
+
+
+@given(st.text(alphabet="ab1 -.\n\u00b7", min_size=1))
+def test_the_quick_look_hides_no_letters_that_stand_apart(text: str) -> None:
+    """Letters that stand apart are joined as they are without a quick look first."""
+    assert normalise(text) == " ".join(joining("[a-z]")(text).split())
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=127, exclude_characters="&%")))
