@@ -132,6 +132,33 @@ test_refuses_without_a_detector[note] if {
 	brightline.decision.effect == "deny" with input as request with data.release.revision as revision
 }
 
+# Identifiers run against the order of classes, so that they can't bring it about.
+test_lists_the_strictest_first_then_by_class if {
+	of_class := {"red_line": "e", "provider_baseline": "d", "law": "c", "directive": "b", "agency": "a"}
+	said := {class: {effect: {"verdict": {"effect": effect, "rule": {"title": "t", "custom": {
+		"id": concat("_", [letter, effect]),
+		"class": class,
+		"remedy": "m",
+		"sources": [],
+	}}}} |
+		some effect in ["deny", "require_approval"]
+	} |
+		some class, letter in of_class
+	}
+	outline(brightline.decision) == refused("deny", [
+		"deny red_line e_deny",
+		"deny provider_baseline d_deny",
+		"deny law c_deny",
+		"deny directive b_deny",
+		"deny agency a_deny",
+		"require_approval red_line e_require_approval",
+		"require_approval provider_baseline d_require_approval",
+		"require_approval law c_require_approval",
+		"require_approval directive b_require_approval",
+		"require_approval agency a_require_approval",
+	]) with input as fixtures.permitted with data.brightline.rules as said with data.release.revision as revision
+}
+
 test_allows_what_was_approved if {
 	facts := {"request": {"purpose": "targeting_support", "approval": fixtures.approval}}
 	brightline.decision == allowed with input as agreed(facts) with data.release.revision as revision
@@ -220,6 +247,13 @@ test_a_grant_that_was_not_used_is_not_named if {
 	condition := {"kind": "max_tokens", "params": {"limit": 512}}
 	grant := object.union(fixtures.grant("track_person_nonconsent"), {"conditions": [condition]})
 	brightline.decision == allowed with input as fixtures.changed({"tenant": {"grants": [grant]}})
+		with data.release.revision as revision
+}
+
+test_a_rule_that_allows_uses_no_grant if {
+	rule := object.union(sound, {"custom": {"class": "provider_baseline", "relaxed_by": "grant"}})
+	brightline.decision == allowed with input as fixtures.changed({"tenant": {"grants": [fixtures.grant("r")]}})
+		with data.brightline.rules as {"provider_baseline": {"r": {"verdict": {"effect": "allow", "rule": rule}}}}
 		with data.release.revision as revision
 }
 
@@ -371,9 +405,10 @@ test_agency_adds_obligations if {
 		with data.release.revision as revision
 }
 
-test_agency_cannot_speak_for_others if {
+test_agency_cannot_speak_for_others[effect] if {
+	some effect in ["allow", "require_approval", "deny"]
 	brightline.decision.rules == [misspoken] with input as member
-		with data.brightline.agency.example.verdicts as {{"effect": "allow", "rule": sound}}
+		with data.brightline.agency.example.verdicts as {{"effect": effect, "rule": sound}}
 		with data.release.revision as revision
 }
 

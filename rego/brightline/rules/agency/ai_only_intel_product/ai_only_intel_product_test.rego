@@ -13,6 +13,7 @@ product := fixtures.changed({
 test_silent[note] if {
 	some note, request in {
 		"another purpose": fixtures.permitted,
+		"another purpose, for the public": fixtures.declared({"channel": "public"}),
 		"not selected": object.union(product, {"tenant": {"rules": []}}),
 		"stays at the desk": object.union(product, {"request": {"channel": "internal"}}),
 	}

@@ -7,11 +7,13 @@ refusal := {"effect": "deny", "id": "high_impact_civil"}
 
 assessed := fixtures.declared({"purpose": "eligibility_determination", "evidence": fixtures.evidence})
 
+six := [item | some item in fixtures.evidence; item.kind != "caio_waiver"]
+
 test_silent[note] if {
 	some note, request in {
 		"permitted": fixtures.permitted,
 		"a national security system": object.union(assessed, {"tenant": {"national_security": true}, "request": {"evidence": []}}),
-		"everything proven": assessed,
+		"everything proven, and nothing waived": object.union(assessed, {"request": {"evidence": six}}),
 		"a waiver": object.union(assessed, {"request": {"evidence": [{"kind": "caio_waiver", "id": "w-1", "expires": 1500}]}}),
 		"a waiver for a year": object.union(assessed, {"request": {"evidence": [{"kind": "caio_waiver", "id": "w-1", "expires": 31622401000}]}}),
 	}
@@ -51,7 +53,7 @@ test_refuses_without_any_of_the_six[note] if {
 
 test_refuses_spoiled_facts[note] if {
 	some pointer in ["/request", "/request/purpose", "/request/evidence", "/now"]
-	some note, request in fixtures.spoiled(object.union(assessed, {"request": {"evidence": [item | some item in fixtures.evidence; item.kind != "caio_waiver"]}}), pointer)
+	some note, request in fixtures.spoiled(object.union(assessed, {"request": {"evidence": six}}), pointer)
 	fixtures.says(rule.verdict) == refusal with input as request
 }
 
