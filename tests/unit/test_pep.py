@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from brightline import Refused, Unavailable
+from brightline import Refused, Tool, Unavailable
+from gateway import config
 from gateway.canonical import Json
 from gateway.errors import Rule
 from gateway.pdp import Engine
 from gateway.pdp.decision import unavailable
 from gateway.signals import Detectors
-from gateway.types import Decision, Effect, Obligation
+from gateway.types import Chunk, Decision, Effect, End, Obligation, Permitted, Stop, ToolUse
+from gateway.upstream.loopback import Loopback
 from tests.support.gateways import HARMLESS, Deployment, Running, serving
 
 
@@ -185,3 +188,53 @@ async def test_an_incident_in_a_request_is_in_the_refusal(tmp_path: Path) -> Non
         assert [i["report_within_hours"] for i in refusal["incidents"]] == [72]
         assert refusal["incidents"][0]["aware_at_us"] <= refusal["time_us"]
         assert running.calls == 0
+
+
+class Asking:
+    """The engine of the gateway, which keeps what it is asked about."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.name, self.version = engine.name, engine.version
+        self.asked: list[Any] = []
+
+    async def decide(self, input: Mapping[str, Json]) -> Decision:  # noqa: A002 - as policies call it
+        self.asked.append(input)
+        return await self._engine.decide(input)
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+
+class Calling(Loopback):
+    """A model that calls the tool `name`, offered or not."""
+
+    name_of_tool = ""
+
+    async def _chunks(self, permitted: Permitted, *_: float, **__: int) -> AsyncGenerator[Chunk]:
+        self._forwarded(permitted.prompt)
+        yield ToolUse("call-1", self.name_of_tool, "{}")
+        yield End(Stop.TOOL_USE, permitted.model.upstream_model, 1, 1)
+
+
+TOOLS = [Tool(name="search", effector="read_only"), Tool(name="note", effector="digital_write")]
+NOTE = {"name": "note", "effector": "digital_write", "apparent": ()}
+INVENTED = {"name": "invented", "effector": "unspecified", "apparent": ()}
+
+
+@pytest.mark.parametrize("told", [NOTE, INVENTED], ids=["offered", "invented"])
+async def test_a_tool_call_is_judged_as_the_tool_that_was_offered(tmp_path: Path, told: dict[str, Json]) -> None:
+    """Rules see the called tool alone, as the caller declared it; one that nobody declared may do anything."""
+    async with serving(Deployment.create(tmp_path)) as running:
+        assert running.gate is not None
+        engine = Asking(running.gate.in_force.engine)
+        running.gate.in_force = replace(running.gate.in_force, engine=engine)
+        upstream = Calling(config.Upstream(name="loopback", kind="loopback"), running.gate.answer_bytes)
+        upstream.name_of_tool = str(told["name"])
+        running.gate.upstreams = {"loopback": upstream}
+        call = running.client().generate(model="loopback", use=HARMLESS, prompt="How many trucks?", tools=TOOLS)
+        with nullcontext() if told is NOTE else pytest.raises(Refused) as refused:
+            await call
+        seen = [(str(asked["stage"]), [*asked["request"]["tools"]]) for asked in engine.asked]
+    assert seen[-1] == ("tool_call", [told])
+    assert refused is None or "tool_effector_stated" in {rule.id for rule in refused.value.rules}
