@@ -71,6 +71,27 @@ def test_a_grant_for_something_else_stays_as_it_was_signed(other: Any) -> None:
     assert left([CONDITIONED, other], ["conditioned"], AGENCY) == [other]
 
 
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"not_before": CONDITIONED["expires"], "expires": CONDITIONED["expires"] + 1},
+        {"not_before": 1, "expires": CONDITIONED["not_before"]},
+    ],
+    ids=["last", "first"],
+)
+def test_grants_that_share_a_moment_share_conditions(held: Any) -> None:
+    """Both hold at the moment when one begins and the other ends, so a use at that moment keeps its conditions."""
+    other = {**GRANT, **held}
+    assert left([CONDITIONED, other], ["conditioned"], AGENCY) == [{**other, "conditions": [SEALED, SHORT]}]
+
+
+def test_the_conditions_of_every_grant_that_was_taken_stay() -> None:
+    """Where a holder takes several grants away, those that are left keep the conditions of each of them."""
+    sealed, short = ({**GRANT, "id": o["kind"], "conditions": [o]} for o in (SEALED, SHORT))
+    kept = left([sealed, short, GRANT], [sealed["id"], short["id"]], AGENCY)
+    assert kept == [{**GRANT, "conditions": [SEALED, SHORT]}]
+
+
 @pytest.mark.parametrize(("other", "direction"), [(GRANT, LOOSER), ({**CONDITIONED, "id": "other"}, STRICTER)])
 def test_a_release_without_a_grant_is_told_by_what_it_frees(other: Any, direction: str) -> None:
     """In a release that both sign the conditions do go with their grant, and the signers are told so."""
