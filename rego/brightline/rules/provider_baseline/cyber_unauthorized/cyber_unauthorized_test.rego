@@ -31,6 +31,7 @@ test_silent[note] if {
 test_refuses_at_every_stage[note] if {
 	some case, request in {
 		"a test without authority": object.union(tested, {"request": {"authority": null}}),
+		"a test with nothing but words": fixtures.declared({"purpose": "penetration_testing"}),
 		"a test without scope": object.union(tested, {"request": {"evidence": []}}),
 		"a scope that is over": object.union(tested, {"now": 1501}),
 		"an authority that is over": object.union(tested, {"request": {"authority": {"expires": 999}}}),

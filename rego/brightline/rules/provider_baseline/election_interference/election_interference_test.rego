@@ -8,6 +8,7 @@ refusal := {"effect": "deny", "id": "election_interference"}
 test_silent[note] if {
 	some note, request in {
 		"permitted": fixtures.permitted,
+		"another purpose, in public": fixtures.declared({"channel": "public"}),
 		"administration": fixtures.declared({"purpose": "election_administration", "channel": "internal"}),
 		"administration, other offices": fixtures.declared({"purpose": "election_administration", "channel": "interagency"}),
 	}

@@ -10,6 +10,7 @@ test_silent[note] if {
 		"below the strict limit, in public": fixtures.changed({"request": {"channel": "public"}, "signals": {"influence_operations": 299}}),
 		"permitted": fixtures.permitted,
 		"below the threshold": fixtures.changed({"signals": {"influence_operations": 499}}),
+		"below the threshold, other offices": fixtures.changed({"request": {"channel": "interagency"}, "signals": {"influence_operations": 499}}),
 	}
 	not rule.verdict with input as request
 }

@@ -17,6 +17,7 @@ test_refuses_at_every_stage[note] if {
 	some case, request in {
 		"elsewhere": fixtures.changed({"tenant": {"region": "KP"}}),
 		"owned from elsewhere": fixtures.changed({"tenant": {"owners": ["US", "KP"]}}),
+		"an owner that is no list": fixtures.changed({"tenant": {"owners": "US"}}),
 		"owned by nobody": fixtures.changed({"tenant": {"owners": []}}),
 		"lower case": fixtures.changed({"tenant": {"region": "us"}}),
 	}
