@@ -55,6 +55,8 @@ def test_every_field_is_read() -> None:
         {"kind": "output_marking", "params": {"text": "SECRET//NOFORN"}},
         *({"kind": kind, "params": {"text": kind}} for kind in ("label", "oversight_label", "record_authority")),
         {"kind": "seal_content", "params": {"class": "standard"}},
+        {"kind": "route", "params": {"model": "small"}},
+        {"kind": "incident", "params": {"text": "found", "report_within_hours": 24}},
     ]
     decision = parse(answer("allow", REMARK, obligations=obligations, grants=["g"]), REVISION)
     assert decision.rules == (
@@ -76,7 +78,17 @@ def test_every_field_is_read() -> None:
         Obligation("oversight_label", text="oversight_label"),
         Obligation("record_authority", text="record_authority"),
         Obligation("seal_content", text="standard"),
+        Obligation("route", text="small"),
+        Obligation("incident", text="found", limit=24),
     )
+
+
+@pytest.mark.parametrize("limit", [1, MAX_LIMIT])
+def test_the_least_and_the_most_that_an_obligation_may_limit_are_read(limit: int) -> None:
+    """A number at either end of what is accepted is a limit, of tokens and of hours."""
+    incident = {"kind": "incident", "params": {"text": "found", "report_within_hours": limit}}
+    read = parse(answer("allow", obligations=[{"kind": "max_tokens", "params": {"limit": limit}}, incident]), REVISION)
+    assert [obligation.limit for obligation in read.obligations] == [limit, limit]
 
 
 def test_rules_come_strictest_first() -> None:
@@ -186,6 +198,8 @@ def test_one_odd_detail_is_refused(place: str, change: Callable[[dict[str, Any]]
         ("seal_content", {"text": "standard"}),
         ("seal_content", {"class": ""}),
         ("record_authority", []),
+        ("route", {"text": "small"}),
+        ("route", {"model": ""}),
     ],
 )
 def test_an_obligation_that_cannot_be_met_exactly_is_refused(kind: str, params: object) -> None:
