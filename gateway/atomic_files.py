@@ -42,7 +42,8 @@ def create(*files: tuple[Path, bytes, int]) -> None:
 def replace(path: Path, data: bytes) -> None:
     """Write a file, or replace it atomically. If the path is not a regular file, write into it."""
     if path.exists() and not path.is_file():  # a terminal, a pipe
-        path.write_bytes(data)
+        with told_of(path, path):
+            path.write_bytes(data)
         return
     path = path.resolve()
     with _draft_of(path, stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666, _replaced) as file:
@@ -59,6 +60,17 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
+def told_of(path: Path, draft: Path) -> Iterator[None]:
+    """Let an error name `path`: on a full disk the system names no file, and else it may name the draft."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename in {None, str(draft)}:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def _draft_of(path: Path, mode: int, put: Callable[[Path, Path], None]) -> Iterator[BinaryIO]:
     """A draft that `put` gives the name `path` at the end; an error leaves `path` unchanged. Drafts have random names:
     another process that writes the same file may delete this draft, but can't put half of it in place.
@@ -68,16 +80,13 @@ def _draft_of(path: Path, mode: int, put: Callable[[Path, Path], None]) -> Itera
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.draft")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(descriptor)
-        # Crash before this line: a hidden draft remains, which the next write removes.
-        put(draft, path)
-    except OSError as error:
-        if error.errno and error.filename in {None, str(draft)}:
-            error.filename = str(path)
-        raise
+        with told_of(path, draft):
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(descriptor)
+            # Crash before this line: a hidden draft remains, which the next write removes.
+            put(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 

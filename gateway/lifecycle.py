@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from gateway import memory
+from gateway import atomic_files, memory
 from gateway.activation import Activation
 from gateway.app import opened
 from gateway.clock import Clock
@@ -119,7 +119,4 @@ def _tell(path: Path | None, activation: Activation, trouble: str = "") -> None:
 
 
 def _publish(path: Path, text: str) -> None:
-    # Crash before the rename: the file has the old text or does not exist; it is never half written.
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text + "\n", encoding="ascii")
-    draft.replace(path)
+    atomic_files.replace(path, f"{text}\n".encode("ascii"))

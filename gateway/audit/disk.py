@@ -53,13 +53,14 @@ def held(path: Path, *, folder: bool = False) -> Iterator[None]:
 def replace(path: Path, data: bytes) -> None:
     """Replace the content of the file at `path` atomically and durably. Raises OSError."""
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    # Crash before this: the old file, and a draft that the next call overwrites. Crash after it: old or new, complete.
-    temporary.replace(path)
-    atomic_files.sync(path.parent)
+    with atomic_files.told_of(path, temporary):
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # Crash before this: the old file, and a draft that the next call overwrites. Crash after it: old or new, whole.
+        temporary.replace(path)
+        atomic_files.sync(path.parent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,5 +112,6 @@ def _filled(before: int, size: int) -> Iterator[str]:
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    with atomic_files.told_of(path, temporary):
+        temporary.write_bytes(data)
+        temporary.replace(path)

@@ -365,11 +365,13 @@ async def test_a_state_that_can_not_be_told_ends_no_later_change(tmp_path: Path)
     """Where what is in force can't be written down, the log says so, and the next SIGHUP is heard."""
     deployed = Deployment.create(tmp_path)
     with spawned(deployed) as process:
-        in_the_way = deployed.folder / f".in_force.json.{process.pid}"
+        in_the_way = deployed.folder / "in_force.json"
+        aside = in_the_way.rename(deployed.folder / "aside")
         in_the_way.mkdir()
         process.send_signal(signal.SIGHUP)
         await until(lambda: b"state not told" in (deployed.folder / "gateway.log").read_bytes())
         in_the_way.rmdir()
+        aside.rename(in_the_way)
         process.send_signal(signal.SIGHUP)
         await until(lambda: json.loads((deployed.folder / "in_force.json").read_text())["tried"] == 2)
 

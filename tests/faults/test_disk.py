@@ -299,9 +299,18 @@ def test_a_read_only_log_refuses_the_start(tmp_path: Path, name: str, mode: int)
     assert deployed.records() == before
 
 
-def start_refused(deployed: Deployment, module: str = "gateway") -> str:
+def test_an_address_file_without_room_refuses_the_start_by_name(tmp_path: Path) -> None:
+    """A gateway that can't write its address says which file has no room, and leaves what has that name as it was."""
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    said = start_refused(create(tmp_path), "gateway", "--address-file", str(full))
+    assert f"No space left on device: '{full}'" in said
+    assert full.is_symlink()
+
+
+def start_refused(deployed: Deployment, module: str = "gateway", *arguments: str) -> str:
     """What a gateway says that refuses to start."""
-    command = [sys.executable, "-m", module, "serve", "--config", str(deployed.config)]
+    command = [sys.executable, "-m", module, "serve", "--config", str(deployed.config), *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=240)
     assert done.returncode == 2, done.stderr
     return done.stderr

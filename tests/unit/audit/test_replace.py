@@ -18,7 +18,7 @@ OLD, NEW = b"old\n" * 10_000, b"new\n" * 20_000
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EMFILE])
 def test_a_replaced_file_is_old_or_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Whichever step fails, who writes is told, the file is the old one or the new one, and the next try succeeds."""
+    """Whichever step fails, the error names the file, which is old or new as a whole, and the next try succeeds."""
     for step in count(1):
         whole = disk.Whole(tmp_path / "file")
         whole.path.write_bytes(OLD)
@@ -27,7 +27,7 @@ def test_a_replaced_file_is_old_or_new(tmp_path: Path, monkeypatch: pytest.Monke
             try:
                 whole.write(NEW)
             except OSError as error:
-                assert error.errno == number
+                assert (error.errno, error.filename) == (number, str(whole.path))
             else:
                 assert step > 5
                 return

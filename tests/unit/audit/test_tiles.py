@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -175,6 +176,20 @@ def test_one_process_publishes_at_a_time(tmp_path: Path, store: Store, monkeypat
     assert "another process publishes there" in refused[0]
     assert "tile/0/001.p/144" in files(tmp_path)
     assert published(tmp_path) == 600
+    store.close()
+
+
+def test_a_tile_that_there_is_no_room_for_is_named(tmp_path: Path, store: Store) -> None:
+    """While no file can grow, the error names the tile; once files can, the same command publishes."""
+    grow(store, 10)
+    before = resource.prlimit(0, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    try:
+        with pytest.raises(OSError, match="File too large") as told:
+            published(tmp_path)
+    finally:
+        resource.prlimit(0, resource.RLIMIT_FSIZE, before)
+    assert told.value.filename == str(tmp_path / "tiles/tile/0/000.p/10")
+    assert published(tmp_path) == 10
     store.close()
 
 
