@@ -87,7 +87,10 @@ class Sender:
         self._begun = cursor.next
 
     def follow(self, stop: threading.Event) -> None:
-        """Send until `stop` is set, reconnecting as often as needed. Raises StartError and UnreadableError."""
+        """Send until `stop` is set, reconnecting as often as needed, also while the cursor can't be saved.
+
+        Raises StartError and UnreadableError.
+        """
         wait = 1.0
         while not stop.is_set():
             try:
@@ -95,7 +98,9 @@ class Sender:
                 wait = 1.0
                 if not sent:
                     stop.wait(_POLL_S)
-            except BrokenError as error:
+            except UnreadableError:
+                raise
+            except (BrokenError, OSError) as error:  # OSError: no room for the cursor, so records may be sent again
                 self._told(f"{error}; trying again in {wait:.0f} s")
                 stop.wait(wait)
                 wait = min(2 * wait, _LONGEST_WAIT_S)

@@ -25,6 +25,7 @@ from gateway.siem.sender import Sender
 from tests.support import logs
 from tests.support.collector import Collector
 from tests.support.pki import Authority
+from tests.support.waiting import wait_for
 from tests.unit.audit.test_verify import append
 
 SIZE = 40
@@ -129,6 +130,19 @@ def test_a_collector_that_hung_up_is_noticed_before_more_is_sent(folder: Path, c
         append(folder, logs.record(Kind.REFUSAL, SIZE))
         with collector._arrived:
             assert collector._arrived.wait_for(lambda: SIZE in indexes(collector.received), 60)
+
+
+def test_a_cursor_that_can_not_be_saved_is_tried_again(folder: Path, collector: Collector) -> None:
+    """While there is no room for the cursor the sender says so and goes on; once there is, the cursor follows."""
+    with following(folder, collector.port) as told:
+        collector.wait(SIZE)
+        (folder / "cursor.tmp").mkdir()
+        append(folder, logs.record(Kind.REFUSAL, SIZE))
+        wait_for(lambda: any(f"'{folder}/cursor'; trying again" in text for text in told))
+        (folder / "cursor.tmp").rmdir()
+        append(folder, logs.record(Kind.REFUSAL, SIZE + 1))
+        wait_for(lambda: Cursor.load(folder / "cursor", logs.ORIGIN).next == SIZE + 2)
+    assert set(indexes(collector.received)) == set(range(SIZE + 2))
 
 
 def test_what_a_collector_leaves_unread_at_the_end_is_sent_again(folder: Path, collector: Collector) -> None:
