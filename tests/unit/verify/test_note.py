@@ -87,6 +87,37 @@ def test_a_malformed_or_unsigned_note_is_refused(note: bytes) -> None:
         SIGNER.verifier.open(note)
 
 
+STRANGER = "— stranger AAAAAAA=\n".encode()
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        SIGNER.sign("log.example/a\n7\n\x00\n"),
+        SIGNER.sign("log.example/a\n7\n\x1b[2J\n"),
+        SIGNER.sign("log.example/a\r\n7\n"),
+        SIGNER.sign("x" * MAX_BYTES + "\n"),
+        NOTE + STRANGER[:-1] + b"x",
+        NOTE + STRANGER * MAX_SIGNATURES,
+        NOTE + STRANGER.replace("— ".encode(), b""),
+        NOTE + STRANGER.replace(b"AAAAAAA=", b"AAAAAA=="),
+        NOTE + STRANGER.replace(b"stranger", b"str+nger"),
+    ],
+)
+def test_what_is_no_note_is_refused_however_well_it_is_signed(note: bytes) -> None:
+    """The log's valid signature makes up for nothing else: control characters, length, lines of others."""
+    with pytest.raises(NoteError):
+        SIGNER.verifier.open(note)
+
+
+def test_the_longest_note_and_the_most_signatures_are_read() -> None:
+    """At the bounds a note is still one."""
+    long = "x" * (MAX_BYTES - len(SIGNER.sign("\n"))) + "\n"
+    assert len(SIGNER.sign(long)) == MAX_BYTES
+    assert SIGNER.verifier.open(SIGNER.sign(long)) == long
+    assert SIGNER.verifier.open(NOTE + STRANGER * (MAX_SIGNATURES - 1)) == TEXT[:-1].decode()
+
+
 @pytest.mark.parametrize(
     "text",
     [
