@@ -41,7 +41,10 @@ def witness(  # noqa: PLR0917 - who signs what, and where it is kept
         checkpoint = open_checkpoint(published, log)  # 3
         _goes_on(folder, last, checkpoint)  # 4, 5
         if now_s < last_s:  # 6
-            raise RefusedError(f"the clock is {last_s - now_s} s before the last signature; set it right")
+            raise RefusedError(
+                f"the clock is {last_s - now_s} s before the last signature; set it right; if it is right now and was "
+                "ahead before, begin with a new key"
+            )
         signed = cosigner.cosign(published, now_s)
         # Crash before this: the old state, and a signature that nobody has. Crash after it: the same is signed again.
         disk.replace(state, signed)  # 7
@@ -61,7 +64,7 @@ def _last(state: Path, log: Verifier, cosigner: Cosigner, *, begin: bool) -> tup
             raise RefusedError(f"{state} is missing: without it a log that was cut back looks whole") from None
         return Checkpoint(log.name, 0, EMPTY_ROOT), 0
     if begin:
-        raise RefusedError(f"{state} is there: this witness began before")
+        raise RefusedError(f"{state} is there: this witness began before; leave out --begin")
     try:
         time_s = cosigner.witness.signed_at(note)
         if time_s is None:

@@ -107,6 +107,12 @@ class Repository(Shelf):
         """
         root = cast("Metadata[Root]", self.newest(ROOT)).signed
         roles = [name for name, role in root.roles.items() if old in role.keyids]
+        gone = root.unrecognized_fields.get(holders.REVOKED, [])
+        if not roles and new.keyid in root.keys and (not revoked or old in gone):
+            raise StartError(
+                f"{self.folder}: the key {old} is replaced by {new.keyid} already; "
+                "`brightline release status` says who has to sign"
+            )
         if not roles:
             raise StartError(f"{self.folder}: no role has the key {old}; `brightline release status` lists them")
         if holders.of(new) != holders.of(root.keys[old]):
@@ -116,7 +122,6 @@ class Repository(Shelf):
         replaced = root.keys.pop(old)
         root.keys[new.keyid] = new
         if revoked:
-            gone = root.unrecognized_fields.get(holders.REVOKED, [])
             root.unrecognized_fields[holders.REVOKED] = sorted({*gone, old, holders.public(replaced)})
         before = self.published(ROOT)
         root.version = (before.signed.version if before else 0) + 1

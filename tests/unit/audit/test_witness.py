@@ -162,18 +162,20 @@ def test_what_another_wrote_is_no_newer_state(folder: Path) -> None:
 
 
 def test_a_witness_begins_once(folder: Path) -> None:
-    """It begins only where it is told to, and never where it has signed before."""
+    """It begins only where it is told to, and never where it has signed before, also if its signature did not leave."""
     with pytest.raises(RefusedError, match="is missing"):
         signed(folder)
     signed(folder, begin=True)
-    with pytest.raises(RefusedError, match="began before"):
+    (folder / "cosigned").unlink()
+    with pytest.raises(RefusedError, match="began before; leave out --begin"):
         signed(folder, begin=True)
+    assert signed(folder) == (folder / "cosigned").read_bytes()
 
 
 def test_a_clock_that_went_back_is_refused(folder: Path) -> None:
-    """A witness does not sign with a time before its last one."""
+    """A witness does not sign with a time before its last one, and says what helps if that was wrong."""
     signed(folder, begin=True)
-    with pytest.raises(RefusedError, match="10 s before the last signature"):
+    with pytest.raises(RefusedError, match=r"10 s before the last signature; .* begin with a new key"):
         signed(folder, NOW_S - 10)
 
 

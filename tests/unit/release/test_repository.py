@@ -351,12 +351,21 @@ def test_a_made_up_root_hides_no_key_from_who_signs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["rotate", "revoke"])
 def test_a_release_key_is_replaced(tmp_path: Path, command: str) -> None:
-    """Another release key takes the place of a lost one by what the commands sign, and gateways believe it."""
+    """Another release key takes the place of a lost one by what the commands sign, and gateways believe it. The same
+    command again, as after a crash, says that it was done; a rotated key does not pass for a revoked one.
+    """
     deployment.create(tmp_path / "dev", system_us())
     at, keys, secret = tmp_path / "dev/repository", tmp_path / "dev/signers", tmp_path / "secret"
     secret.write_text("secret")
     run("keygen", "provider", "--to", tmp_path / "new", "--only", "release", "--passphrase-file", secret)
-    run(command, at, "--old", keys / "provider/release.pub", "--new", tmp_path / "new/release.pub")
+    old, new = keys / "provider/release.pub", tmp_path / "new/release.pub"
+    run(command, at, "--old", old, "--new", new)
+    for revoked in (False, True):
+        done = command == "revoke" or not revoked
+        with pytest.raises(StartError, match="is replaced by .* already" if done else "no role has the key"):
+            Repository(at).replace_key(
+                keyfiles.public(old).keyid, keyfiles.public(new), datetime.now(UTC), revoked=revoked
+            )
     for key in (keys / "provider/root", keys / "agency/root", tmp_path / "new/release", keys / "agency/release"):
         assert "to be signed again" in run("sign", at, "--key", f"{key}.key", "--passphrase-file", secret, "--yes")
     run("publish", at, "--key", keys / "agency/online.key")
