@@ -2,8 +2,9 @@
 
 1. A text, without long rows of numbers, is cut into passages that overlap. Each is read alone, so that none weighs on
    another.
-2. The encoder for English reads the passages, and of a text in other letters the words in Latin letters, or in what
-   passes for them. Where it is in doubt, the encoder for many languages is asked, too.
+2. The encoder for English reads the passages, and of a text with other letters the words in Latin letters, or in what
+   passes for them: a few other letters may make it stop early. Where it is in doubt, the encoder for many languages is
+   asked, too.
 3. If there are words in other letters, or the encoder takes a passage for another language, the encoder for many
    languages reads the whole text in its own script, and where scripts are mixed, the words of each apart.
 4. The highest score of all passages counts.
@@ -80,7 +81,8 @@ class Learned:
         plain = plain.replace("_", " ")
         latin, others = by_script(plain)
         unread = foreign = self.languages is not None and foreign_letters(others) >= _FOREIGN
-        for passage in _passages_of([by_script(normal)[0], latin_rows(normal, _FEW)] if foreign else [normal]):
+        mine = [by_script(normal)[0], latin_rows(normal, _FEW) if foreign else normal] if others else [normal]
+        for passage in _passages_of(mine):
             rows.append(self.english.said(passage, whose))
             unread = unread or rows[-1][-1] != READ
             yield
