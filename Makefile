@@ -124,8 +124,8 @@ container-check: ## take the steps of deploy/container/Containerfile without an 
 train-detectors: $(VENV)/.dev ## make the learned detector of its texts again, and measure it
 	$(PYTHON) -m venv $(VENV)/train
 	$(VENV)/train/bin/python -m pip --disable-pip-version-check --quiet $(PINNED) requirements/train.txt
-	TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/train/bin/python -m detectors.learned.train
 	TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/train/bin/python -m detectors.learned.train --languages
+	TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/train/bin/python -m detectors.learned.train
 	$(BIN)/brightline signals eval --evasions
 	$(BIN)/brightline signals eval --corpus detectors/independent --split all
 	$(BIN)/brightline signals eval --corpus detectors/languages --split all

@@ -23,14 +23,27 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
-__all__ = ["ALL", "APART", "CATEGORIES", "CORPUS", "MULTILINGUAL", "CorpusError", "Line", "check", "main", "read"]
+__all__ = [
+    "ALL",
+    "APART",
+    "CATEGORIES",
+    "CORPUS",
+    "MULTILINGUAL",
+    "SETTLING",
+    "CorpusError",
+    "Line",
+    "check",
+    "main",
+    "read",
+]
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 APART: Final = Path(__file__).parent / "apart"
 INDEPENDENT: Final = Path(__file__).parent / "independent"
 LANGUAGES: Final = Path(__file__).parent / "languages"
 MULTILINGUAL: Final = Path(__file__).parent / "multilingual"
-ALL: Final = (CORPUS, APART, INDEPENDENT, LANGUAGES, MULTILINGUAL)
+SETTLING: Final = Path(__file__).parent / "settling"
+ALL: Final = (CORPUS, APART, INDEPENDENT, LANGUAGES, MULTILINGUAL, SETTLING)
 CATEGORIES: Final = (
     "autonomous_targeting",
     "domestic_surveillance",

@@ -8,7 +8,7 @@ Source: last-layer retraining, Kirichenko, Izmailov and Wilson, ICLR 2023.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from gateway.signals.margins import combined
 
-__all__ = ["Layer", "Seen", "elsewhere", "margin", "margins", "telling", "tuned"]
+__all__ = ["Layer", "Seen", "elsewhere", "margin", "margins", "telling", "tuned", "without"]
 
 STIFF: Final = 0.02
 """What a change of a weight costs; of the margin for any, as much less as that counts more."""
@@ -58,15 +58,15 @@ def margins(layer: Layer, rows: Numbers) -> Numbers:
     return combined(found) if found.shape[1] > 1 else found[:, 0]
 
 
-def elsewhere(texts: Sequence[Seen], made: Callable[[Sequence[Seen]], Layer]) -> Numbers:
-    """The margin of each text by a layer that is made of the texts of all other writers."""
-    found = np.zeros(len(texts))
-    for writer in sorted({text.writer for text in texts}):
-        layer = made([text for text in texts if text.writer != writer])
-        for place, text in enumerate(texts):
-            if text.writer == writer:
-                found[place] = margin(layer, text.rows)
-    return found
+def without(texts: Sequence[Seen], made: Callable[[Sequence[Seen]], Layer]) -> dict[str, Layer]:
+    """For each writer the layer that is made of the texts of all others."""
+    writers = sorted({text.writer for text in texts})
+    return {writer: made([text for text in texts if text.writer != writer]) for writer in writers}
+
+
+def elsewhere(texts: Sequence[Seen], layers: Mapping[str, Layer]) -> Numbers:
+    """The margin of each text. layers: the one for each writer."""
+    return np.array([margin(layers[text.writer], text.rows) for text in texts])
 
 
 def tuned(start: Layer, texts: Sequence[Seen], weight_of_any: float) -> Layer:

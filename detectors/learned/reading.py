@@ -46,13 +46,18 @@ class Read:
         return Passages(np.concatenate([rows[part] for rows in self.rows]), groups, says(ends), refused(ends))
 
 
+def cut(text: Text, form: Callable[[str], str]) -> list[str]:
+    """The passages of a text that are read. form: in which."""
+    return passages(worded(form(bare(text.text))))
+
+
 def reader(encoder: Mapping[str, bytes], pieces: Pieces, form: Callable[[str], str]) -> Callable[[Text], Rows]:
     """What reads a text. encoder: its parts, in order. form: in which it reads."""
     parts = [session(giving(part)) for part in encoder.values()]
 
     def read(text: Text) -> Rows:
         rows: list[list[Numbers]] = [[] for _ in parts]
-        for passage in passages(worded(form(bare(text.text)))):
+        for passage in cut(text, form):
             given = shown(pieces, passage)
             for part, found in zip(parts, rows, strict=True):
                 seen, *_, numbers = part.run(None, given)

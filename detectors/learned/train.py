@@ -4,10 +4,10 @@
 2. It is tuned on texts of the corpus's training and validation splits, and written with eight bits a weight.
 3. Its last layers and thresholds are settled by texts of writers whom it has not seen (settling.py).
 
-The encoder for English is tuned on the texts in Latin letters, and settled by the English ones of detectors/apart.
-The encoder for other languages is tuned on the texts in all languages, on detectors/multilingual and on the English
-ones of detectors/apart, and settled by the others there. Neither looks at the test split, detectors/independent or
-detectors/languages.
+Both are tuned on detectors/apart, too. The encoder for English takes of the corpus the texts in Latin letters, and is
+settled by the English ones of detectors/settling, with the other encoder beside it. The encoder for other languages
+takes the texts in all languages and detectors/multilingual, and is settled by the others of detectors/settling. Neither
+looks at the test split, detectors/independent or detectors/languages.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from typing import Final
 import numpy as np
 import tensorflow as tf
 
-from detectors.corpus import APART, CATEGORIES, CORPUS, MULTILINGUAL
-from detectors.learned import multilingual, pretrained
+from detectors.corpus import APART, CATEGORIES, CORPUS, MULTILINGUAL, SETTLING
+from detectors.learned import multilingual, pretrained, together
 from detectors.learned.batches import LENGTH, bare, disturbed, packed
 from detectors.learned.exporting import exported, parts
 from detectors.learned.garbling import garbled
 from detectors.learned.pretrained import Pretrained
-from detectors.learned.reading import reader
+from detectors.learned.reading import cut, reader
 from detectors.learned.settling import WIDE, Sets, Settled, settled, wanted
 from detectors.learned.tuning import Tuned
 from gateway.measuring.corpus import Text, read, split
-from gateway.signals.encoder import VOCABULARY, Manifest, Pieces
+from gateway.signals.encoder import VOCABULARY, Manifest, Pieces, load
 from gateway.signals.learned import FOLDER, LANGUAGES, worded
 from gateway.signals.normalise import normalise
 from gateway.signals.script import native
@@ -80,6 +80,8 @@ def main() -> None:
     encoder = {name: (out / name).read_bytes() for name in parts(of.layers)} if given.last else tuned(plan, of)
     found = settled(encoder, reader(encoder, _pieces(of), plan.form), plan.sets)  # 3
     print(f"threshold {found.threshold}: over it {found.restricted:.3f} of the restricted texts of writers apart")
+    if found.together is not None:
+        print(f"threshold {found.together} of both encoders: over it {found.over:.3f} of those restricted texts")
     print(f"threshold {found.foreign}: over it {found.elsewhere:.3f} of the texts that can't be read")
     for name, share in found.left.items():
         print(f"{name}: leaves {share:.3f} of the passages apart that are nothing")
@@ -90,18 +92,19 @@ def _english() -> Plan:
     texts = [text for text in _tuned_on() if text.lang in LATIN]
     english = [text for text in texts if text.lang == "en"]
     others = [text for text in texts if text.lang != "en"]
-    apart = [text for text in read(APART) if text.lang == "en"]
-    sets = Sets(apart, english, others, lambda text: text.id.partition("-")[0])
-    return Plan(Path(str(FOLDER)), pretrained.read, normalise, 5, (CORPUS,), texts, lambda _: False, sets)
+    beside = together.asked(load(LANGUAGES), lambda text: cut(text, normalise))
+    settling = [text for text in read(SETTLING) if text.lang == "en"]
+    sets = Sets(settling, english, others, lambda text: text.id.partition("-")[0], beside)
+    return Plan(Path(str(FOLDER)), pretrained.read, normalise, 5, (CORPUS, APART), texts, lambda _: False, sets)
 
 
 def _languages() -> Plan:
-    texts, apart = _tuned_on() + read(MULTILINGUAL), read(APART)
+    texts = _tuned_on() + read(MULTILINGUAL)
     others = [text for text in texts if text.lang != "en"]
     unreadable = garbled([*others, *texts[::GARBLED]], np.random.default_rng(SEED))
-    sets = Sets([text for text in apart if text.lang != "en"], others, unreadable, lambda text: text.lang)
-    texts += [text for text in apart if text.lang == "en"]
-    folders = CORPUS, MULTILINGUAL, APART
+    settling = [text for text in read(SETTLING) if text.lang != "en"]
+    sets = Sets(settling, others, unreadable, lambda text: text.lang)
+    folders = CORPUS, APART, MULTILINGUAL
     return Plan(
         Path(str(LANGUAGES)), multilingual.read, native, 3, folders, texts, lambda text: text.lang != "en", sets
     )
@@ -109,7 +112,7 @@ def _languages() -> Plan:
 
 def _tuned_on() -> list[Text]:
     splits = split(read(CORPUS))
-    return splits["train"] + splits["validation"]
+    return splits["train"] + splits["validation"] + read(APART)
 
 
 def _pieces(of: Pretrained) -> Pieces:
@@ -147,16 +150,17 @@ def _cut(pieces: Pieces, text: str) -> list[int]:
 
 def _manifest(plan: Plan, of: Pretrained, data: dict[str, bytes], found: Settled) -> Manifest:
     return Manifest(
-        format=4,
+        format=5,
         categories=list(CATEGORIES),
         files={name: hashlib.sha256(content).hexdigest() for name, content in data.items()},
         threshold=found.threshold,
+        together=found.together,
         shown=SHOWN,
         wide=WIDE,
         foreign=found.foreign,
         parts=list(parts(of.layers)),
         pieces=of.pieces,
-        origin=f"{of.origin}; {', '.join(map(_of, plan.folders))}; last layers: {_of(APART)}",
+        origin=f"{of.origin}; {', '.join(map(_of, plan.folders))}; last layers: {_of(SETTLING)}",
     )
 
 

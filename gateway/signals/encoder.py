@@ -3,7 +3,7 @@
 1. The vocabulary cuts the passage into pieces.
 2. The encoder reads them part by part, and stops as soon as a part is sure that the passage is nothing.
 3. The last part gives a margin for each category, one for any category, and one for text that it can't read.
-4. Near the threshold, the margins of another encoder count as much.
+4. Near the threshold, the margins of another encoder count as much, and another threshold does.
 5. A margin at the threshold scores 500.
 
 The files of an encoder travel with the package and are checked by digest.
@@ -69,10 +69,11 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    format: int = Field(ge=4, le=4)
+    format: int = Field(ge=5, le=5)
     categories: list[str] = Field(min_length=1)
     files: dict[str, _Digest]
     threshold: float
+    together: float | None
     shown: float
     wide: float
     foreign: float
@@ -131,11 +132,11 @@ class Encoder:
             how = CIPHER
         if margins is None:
             return np.append(np.zeros(len(self.names), np.int64), how)
-        threshold = self.made.threshold
-        if how == READ and self._beside and doubtful(margins, threshold):
+        threshold, together = self.made.threshold, self.made.together
+        if how == READ and self._beside and together is not None and doubtful(margins, threshold):
             others, theirs = self._beside.margins(passage, to_end=True)
             if theirs == READ:
-                margins, threshold = (margins + others) / 2, (threshold + self._beside.made.threshold) / 2
+                margins, threshold = (margins + others) / 2, together
         return np.append(shares(margins, threshold, self.made.shown, self.made.wide), how)
 
 

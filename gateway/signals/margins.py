@@ -11,9 +11,9 @@ __all__ = ["Margins", "combined", "doubtful", "shares", "thousandths"]
 
 Margins = npt.NDArray[Any]
 """A row for each passage: the margin of each category, then that of any."""
-_BELOW: Final = 1.5
+_BELOW: Final = 3.0
 _ABOVE: Final = 1.0
-"""How far from the threshold another encoder is asked, too. Of harmless passages one in forty is nearer."""
+"""How far from the threshold another encoder is asked, too. Of harmless passages one in thirty is nearer."""
 
 
 def combined(margins: Margins) -> npt.NDArray[Any]:

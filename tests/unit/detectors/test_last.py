@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.learned.last import Layer, Numbers, Seen, elsewhere, margin, telling, tuned
+from detectors.learned.last import Layer, Numbers, Seen, elsewhere, margin, telling, tuned, without
 
 START = Layer(np.zeros((4, 3)), np.array([-2.0, -2.0, -2.0]))
 FIRST, SECOND, NOTHING = np.array([1.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0]), np.zeros(3)
@@ -48,7 +48,7 @@ def loss(layer: Layer, some: list[Seen]) -> float:
 def test_it_tells_what_the_start_does_not(seed: int) -> None:
     """After it, what is restricted has a higher margin than what is not, of writers who were left out, too."""
     some = texts(seed)
-    layer, apart = tuned(START, some, 3.0), elsewhere(some, made)
+    layer, apart = tuned(START, some, 3.0), elsewhere(some, without(some, made))
     assert loss(layer, some) < loss(START, some)
     restricted = np.array([text.wanted[-1] > 0 for text in some])
     for margins in (np.array([margin(layer, text.rows) for text in some]), apart):
@@ -61,7 +61,7 @@ def test_nobody_is_judged_by_a_layer_that_has_seen_him(seed: int) -> None:
     """Whatever a writer's labels are, the margins of his own texts stay; those of others change."""
     some = texts(seed)
     turned = [replace(text, wanted=NOTHING) if text.writer == "writer 1" else text for text in some]
-    before, after = elsewhere(some, made), elsewhere(turned, made)
+    before, after = elsewhere(some, without(some, made)), elsewhere(turned, without(turned, made))
     his = np.array([text.writer == "writer 1" for text in some])
     assert before[his] == pytest.approx(after[his])
     assert np.abs(before - after)[~his].max() > 0.01

@@ -35,7 +35,8 @@ def said() -> list[str]:
 
 def test_where_one_is_in_doubt_the_mean_decides(english: Encoder, languages: Encoder, said: list[str]) -> None:
     """Near its threshold a passage is refused by the mean of both margins; elsewhere the scores are its own."""
-    both, limit = encoder.load(FOLDER, languages), (english.made.threshold + languages.made.threshold) / 2
+    both, limit = encoder.load(FOLDER, languages), english.made.together
+    assert limit is not None
     asked = 0
     for passage in said:
         mine, how = english.margins(passage)
