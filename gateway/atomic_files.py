@@ -87,8 +87,9 @@ def _draft_of(path: Path, mode: int, put: Callable[[Path, Path], None]) -> Itera
                 os.fsync(descriptor)
             # Crash before this line: a hidden draft remains, which the next write removes.
             put(draft, path)
-    finally:
+    except BaseException:
         draft.unlink(missing_ok=True)
+        raise
 
 
 def _replaced(draft: Path, path: Path) -> None:
@@ -106,6 +107,8 @@ def _named(draft: Path, path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         # Crash before the next step: an empty file, which fails the next try until somebody removes it.
         _or_nothing(path, lambda: draft.replace(path))
+    else:
+        _or_nothing(path, draft.unlink)
     _or_nothing(path, lambda: sync(path.parent))
 
 
