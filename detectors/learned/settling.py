@@ -90,7 +90,7 @@ def settled(encoder: Mapping[str, bytes], read: Callable[[Text], Rows], sets: Se
     head = last.tuned(start, seen, ANY)  # 2
     layers = last.without(seen, lambda some: last.tuned(start, some, ANY))
     threshold, restricted = _threshold(apart, last.elsewhere(seen, layers))
-    both, over = _both(sets, seen, layers, threshold) if sets.beside else (None, None)
+    both, over = _both(apart, seen, layers, threshold, sets.beside) if sets.beside else (None, None)
 
     def telling(some: Sequence[last.Seen]) -> last.Layer:
         return last.telling(abroad.ends(), [one.rows for one in some])
@@ -131,19 +131,22 @@ def _threshold(texts: Sequence[Text], margins: Numbers) -> tuple[float, float]:
 
 
 def _both(
-    sets: Sets, seen: Sequence[last.Seen], layers: Mapping[str, last.Layer], threshold: float
+    texts: Sequence[Text],
+    seen: Sequence[last.Seen],
+    layers: Mapping[str, last.Layer],
+    threshold: float,
+    beside: together.Beside,
 ) -> tuple[float, float]:
     """The same for both encoders. layers: for each group; threshold: of the one that is settled."""
-    assert sets.beside  # noqa: S101 - narrows the type
     with ThreadPoolExecutor() as threads:
-        others = [*threads.map(sets.beside, sets.apart)]
+        others = [*threads.map(beside, texts)]
 
     def margins(text: last.Seen) -> Numbers:
         layer = layers[text.writer]
         return text.rows @ layer.weights + layer.bias
 
     found = [together.margin(margins(text), other, threshold) for text, other in zip(seen, others, strict=True)]
-    return _threshold(sets.apart, np.array(found))
+    return _threshold(texts, np.array(found))
 
 
 def wanted(text: Text) -> Numbers:
